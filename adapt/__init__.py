@@ -1,0 +1,71 @@
+"""Adapt a pretrained CLIP to your labelled images without losing what it already knew.
+
+    import adapt
+
+    data = adapt.ImageData.from_folder("photos", val=0.2)
+    start = adapt.Classifier.from_clip("ViT-B-32", "openai", data.class_names)
+    tuned = adapt.method("lora", rank=8).fit(start, data)
+    best, curve = adapt.wise_ft(start, tuned, data.val)
+    best.save("model")
+
+Importing the package loads no torch; each name is loaded when first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from adapt.version import __version__
+
+if TYPE_CHECKING:
+    from adapt.data.image_data import ImageData
+    from adapt.data.sources import Images
+    from adapt.errors import AdaptError
+    from adapt.evaluation.evaluate import evaluate
+    from adapt.evaluation.wise_ft import mix, wise_ft
+    from adapt.methods import method
+    from adapt.models.classifier import Classifier
+    from adapt.run import run
+    from adapt.training.data_module import ImageDataModule
+    from adapt.training.loop import Context
+    from adapt.training.module import AdaptModule
+    from adapt.training.settings import Optim
+
+_HOMES = {
+    "AdaptError": "adapt.errors",
+    "AdaptModule": "adapt.training.module",
+    "Classifier": "adapt.models.classifier",
+    "Context": "adapt.training.loop",
+    "ImageData": "adapt.data.image_data",
+    "ImageDataModule": "adapt.training.data_module",
+    "Images": "adapt.data.sources",
+    "Optim": "adapt.training.settings",
+    "evaluate": "adapt.evaluation.evaluate",
+    "method": "adapt.methods",
+    "mix": "adapt.evaluation.wise_ft",
+    "run": "adapt.run",
+    "wise_ft": "adapt.evaluation.wise_ft",
+}
+
+__all__ = [
+    "AdaptError",
+    "AdaptModule",
+    "Classifier",
+    "Context",
+    "ImageData",
+    "ImageDataModule",
+    "Images",
+    "Optim",
+    "__version__",
+    "evaluate",
+    "method",
+    "mix",
+    "run",
+    "wise_ft",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'adapt' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,208 @@
+"""The command line: prints what the API returns, turns errors into exit codes."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from adapt.errors import AdaptError, RecipeError, did_you_mean
+from adapt.version import __version__
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+                  help="Adapt a pretrained CLIP to your labelled images without losing what it knew.")  # fmt: skip
+console = Console()
+
+Recipe = Annotated[str, typer.Argument(help="Name of a shipped recipe (adapt list recipes), or path of a YAML file.")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="Settings as key.path=value, e.g. method.optim.epochs=5.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        console.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                                help="Print the version.")] = False) -> None:  # fmt: skip
+    pass
+
+
+@app.command()
+def run(recipe: Recipe, overrides: Overrides = None,
+        out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME-TIME when not given.")] = None,
+        resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+        overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
+        quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False) -> None:  # fmt: skip
+    """Run a recipe: images to scores, report and model."""
+    from adapt.report import verdict
+    from adapt.run import run as run_recipe
+
+    done = run_recipe(recipe, overrides or [], out, resume, overwrite, quiet)
+    console.print(score_table(done.scores))
+    for sentence in verdict(done.scores):
+        console.print(sentence)
+    console.print(f"report  {done.folder / 'report.html'}\nmodel   {done.folder / 'model'}", soft_wrap=True)
+
+
+def score_table(scores: dict[str, Any]) -> Table:
+    """Accuracy of every model on every set, in percent."""
+    models = scores["models"]
+    evals = list(models["zero_shot"])
+    table = Table(title=f"accuracy in %, alpha {scores['alpha']:g}")
+    table.add_column("model")
+    for name in evals:
+        table.add_column(f"{name} (chose on it)" if name == "val" else name, justify="right")
+    for model, row in models.items():
+        cells = [row.get(name, {}).get("accuracy") for name in evals]
+        table.add_row(model, *("n/a" if cell is None else f"{100 * cell:.1f}" for cell in cells))
+    return table
+
+
+@app.command()
+def validate(recipe: Recipe, overrides: Overrides = None) -> None:
+    """Check a recipe and list every mistake; touches no image, weight or device."""
+    from adapt.run import load
+
+    loaded = load(recipe, overrides or [])
+    console.print(f"good: {loaded.recipe.name} ({loaded.recipe.method['name']})")
+
+
+@app.command()
+def plan(recipe: Recipe, overrides: Overrides = None,
+         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:  # fmt: skip
+    """Show what a run would do: settings, parameters, images, memory, risks. Trains nothing."""
+    from adapt.plan import plan as make_plan
+    from adapt.run import load
+
+    loaded = load(recipe, overrides or [])
+    result = make_plan(loaded)
+    if as_json:
+        print(json.dumps(result, indent=1))
+        return
+    console.print(loaded.text(), markup=False, highlight=False)
+    parameters = result["parameters"]
+    console.print(f"trainable   {parameters['trainable']:,} of {parameters['total']:,} ({100 * parameters['share']:.2f} %)")
+    console.print("images      " + ", ".join(f"{name} {count}" for name, count in result["images"].items()))
+    console.print(f"classes     {result['classes']}\nsteps       {result['steps']}")
+    console.print(f"device      {result['device']}, precision {result['precision']}, about {result['memory_gib']} GiB")
+    for risk in result["risks"] or ["none found"]:
+        console.print(f"risk        {risk}", markup=False)
+
+
+@app.command("list")
+def list_names(kind: Annotated[str, typer.Argument(help="recipes, methods, models, shifts or templates")]) -> None:
+    """List what is there."""
+    kinds: dict[str, Callable[[], list[tuple[str, str]]]] = {
+        "recipes": _recipes, "methods": _methods, "models": _models, "shifts": _shifts, "templates": _templates,
+    }  # fmt: skip
+    if kind not in kinds:
+        raise RecipeError(f"list - not known - {kind!r}{did_you_mean(kind, kinds)} - choose one of {', '.join(kinds)}")
+    rows = kinds[kind]()
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        console.print(f"{name:<{width}}  {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _recipes() -> list[tuple[str, str]]:
+    from adapt.recipe import find_recipe, recipe_names, recipe_summary
+
+    return [(name, recipe_summary(find_recipe(name))) for name in recipe_names()]
+
+
+def _methods() -> list[tuple[str, str]]:
+    from adapt.methods import schemas
+
+    return [(name, (schema.__doc__ or "").split("\n")[0]) for name, schema in schemas().items()]
+
+
+def _models() -> list[tuple[str, str]]:
+    from adapt.models.backbones import architectures, pretrained_tags
+
+    return [(arch, ", ".join(tags)) for arch in architectures() if (tags := pretrained_tags(arch))]
+
+
+def _shifts() -> list[tuple[str, str]]:
+    from adapt.data.shifts import SHIFTS
+
+    return [(name, (shift.__doc__ or "").split("\n")[0]) for name, shift in sorted(SHIFTS.items())]
+
+
+def _templates() -> list[tuple[str, str]]:
+    from adapt.models.templates import template_sets
+
+    return [(name, f"{len(templates)}: {templates[0]}") for name, templates in template_sets().items()]
+
+
+@app.command()
+def copy(recipe: Recipe, folder: Annotated[Path, typer.Argument(help="Where to put it.")]) -> None:
+    """Copy a shipped recipe, to change it."""
+    from adapt.recipe import find_recipe
+
+    source = find_recipe(recipe)
+    target = folder / source.name
+    if target.exists():
+        raise RecipeError(f"{target} - exists - it would be overwritten - choose another folder or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read_bytes())
+    console.print(str(target), soft_wrap=True)
+
+
+@app.command()
+def predict(model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")],
+            source: Annotated[Path, typer.Argument(help="Folder, CSV or Parquet with a `path` column, or one image.")],
+            output: Annotated[Path, typer.Option("--output", "-o", help="The CSV to write.")],
+            batch_size: Annotated[int, typer.Option(help="Images computed at once.")] = 64) -> None:  # fmt: skip
+    """Predict images with a finished model: path, label, confidence, top 5, error."""
+    from adapt.deploy.predict import predict_to_csv
+    from adapt.models.classifier import Classifier
+
+    written = predict_to_csv(Classifier.load(model), source, output, batch_size)
+    console.print(f"{written.images} images, {written.errors} unreadable: {written.path}", soft_wrap=True)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+    """Write the report of a run folder again; loads no model."""
+    from adapt.report import write_report
+
+    for path in write_report(folder, ["html", "md"]):
+        console.print(str(path), soft_wrap=True)
+
+
+@app.command()
+def verify(model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")]) -> None:
+    """Check a model's files and replay its stored probe images."""
+    from adapt.models.classifier import probe_error
+
+    console.print(f"every hash right; probe logits differ by at most {probe_error(model):.1e}")
+
+
+@app.command()
+def pretrain(recipe: Recipe, overrides: Overrides = None,
+             out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")] = Path("pretraining")) -> None:  # fmt: skip
+    """Train both towers on packed image-text pairs; go on if the folder has a checkpoint."""
+    from adapt.pretrain import pretrain as run_pretraining
+
+    console.print(str(run_pretraining(recipe, str(out), overrides or [])), soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point: one sentence per error, and its exit code."""
+    try:
+        app(standalone_mode=True)
+    except AdaptError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted: run the same command with --resume --out FOLDER to go on", file=sys.stderr)
+        sys.exit(5)
+
+
+if __name__ == "__main__":
+    main()

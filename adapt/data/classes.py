@@ -1,0 +1,195 @@
+"""What a class is called in the data, and what it is called in words.
+
+The key is the folder name or the label in a table; the words go into the prompts.
+"""
+
+import unicodedata
+import warnings
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from adapt.errors import DataError, did_you_mean
+
+FORM = "write `folder: words`, or `folder: {words: ..., prompts: [...]}`"
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """One class.
+
+    >>> ClassName("alarm_clock", "alarm clock")
+    ClassName(key='alarm_clock', words='alarm clock', prompts=())
+    """
+
+    key: str
+    """Folder name or label, in Unicode NFC."""
+    words: str
+    """What stands in the prompts."""
+    prompts: tuple[str, ...] = field(default=())
+    """Sentences used in place of the prompt templates; `{}` stands for the words."""
+
+
+def normal(text: str) -> str:
+    r"""The Unicode NFC form, so that names from macOS and Linux are the same.
+
+    >>> normal("Cafe\u0301") == "Caf\u00e9"
+    True
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    r"""The form in which two names count as equal: without case and Unicode variants.
+
+    >>> folded("CAFE\u0301") == folded("caf\u00e9")
+    True
+    """
+    return normal(unicodedata.normalize("NFD", text).casefold())
+
+
+def default_words(key: str) -> str:
+    """The words of a class that nobody named: its key with spaces.
+
+    >>> default_words("alarm_clock")
+    'alarm clock'
+    """
+    return " ".join(key.replace("_", " ").replace("-", " ").split()) or key
+
+
+def name_classes(keys: Iterable[str], given: dict[str, ClassName] | None) -> dict[str, ClassName]:
+    """Names for all the classes of a data set: the given ones, default words for the rest.
+
+    Args:
+        keys: The classes that occur in the data.
+        given: Names by key, or None.
+
+    Returns:
+        One name for each key, sorted by key.
+
+    Raises:
+        DataError: When two of these classes have equal words.
+
+    >>> name_classes(["b_c", "a"], {"a": ClassName("a", "apple")})["a"].words
+    'apple'
+    """
+    known = given or {}
+    names = {key: known.get(key) or ClassName(key, default_words(key)) for key in sorted(set(keys))}
+    check_words(names, "classes")
+    return names
+
+
+def check_words(names: dict[str, ClassName], where: str) -> None:
+    """Refuse two classes whose words are equal after folding case and Unicode variants.
+
+    Args:
+        names: Classes by key.
+        where: What to name at the start of the message.
+
+    Raises:
+        DataError: Naming both classes and their words.
+
+    >>> check_words({"a": ClassName("a", "cat"), "b": ClassName("b", "Cat")}, "classes.yaml")
+    Traceback (most recent call last):
+    adapt.errors.DataError: classes.yaml - two classes have equal words - 'a' and 'b' are both \
+'Cat' - give them different words, or merge them
+    """
+    seen: dict[str, str] = {}
+    for name in names.values():
+        first = seen.setdefault(folded(name.words), name.key)
+        if first != name.key:
+            raise DataError(
+                f"{where} - two classes have equal words - {first!r} and {name.key!r} are both "
+                f"{name.words!r} - give them different words, or merge them"
+            )
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Plain data only: no tags, no aliases, no key twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (`*name`) are not read")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys: list[str] = []
+        for key, _ in node.value:
+            if key.value in keys:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: key {key.value!r} stands there twice")
+            keys.append(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_classes(path: str | Path) -> dict[str, ClassName]:
+    r"""Read class names from YAML: `folder: words` or `folder: {words: ..., prompts: [...]}`.
+
+    Words without a letter are warned about: a text encoder can make little of `1`.
+
+    Args:
+        path: A YAML file; only plain data is read, no tags and no aliases.
+
+    Returns:
+        Class names by key, in the order of the file.
+
+    Raises:
+        DataError: When the file cannot be read, a folder is not text, a field is not known, or
+            two classes have equal words.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "classes.yaml")
+    ...     _ = file.write_text("cat: house cat\ndog_1: {words: dog, prompts: [a good dog]}")
+    ...     read_classes(file)["dog_1"]
+    ClassName(key='dog_1', words='dog', prompts=('a good dog',))
+    """
+    try:
+        # A subclass of SafeLoader that reads less; bandit's S506 knows SafeLoader by name only.
+        content = yaml.load(Path(path).read_text(encoding="utf-8-sig"), Loader=_StrictLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} - cannot be read as YAML - {error} - {FORM}") from error
+    if not isinstance(content, dict) or not content:
+        kind = type(content).__name__
+        raise DataError(f"{path} - not a table of classes - given {kind} - {FORM}")
+    names: dict[str, ClassName] = {}
+    for key, value in content.items():
+        name = _class_name(path, key, value)
+        if name.key in names:
+            raise DataError(f"{path} - a folder stands there twice - {name.key!r} - keep one")
+        names[name.key] = name
+    check_words(names, str(path))
+    bare = [name.words for name in names.values() if not any(map(str.isalpha, name.words))]
+    if bare:
+        warnings.warn(
+            f"{path} - words without a letter - {', '.join(bare[:5])} - write what is in the "
+            "images: the text encoder cannot know",
+            stacklevel=2,
+        )
+    return names
+
+
+def _class_name(path: str | Path, key: object, value: object) -> ClassName:
+    if not isinstance(key, str):
+        kind = type(key).__name__
+        advice = f'put it in quotes: "{key}": ...'
+        raise DataError(f"{path} - a folder must be text - {key!r} is {kind} - {advice}")
+    if isinstance(value, str):
+        value = {"words": value}
+    if not isinstance(value, dict):
+        raise DataError(f"{path} - not the words of a class - {key!r}: {value!r} - {FORM}")
+    for given in value:
+        if given not in ("words", "prompts"):
+            hint = did_you_mean(str(given), ["words", "prompts"])
+            raise DataError(f"{path} - unknown field - {given!r} of {key!r}{hint} - {FORM}")
+    words = value.get("words", default_words(key))
+    prompts = value.get("prompts", [])
+    if not isinstance(words, str) or not words.strip():
+        raise DataError(f"{path} - words must be text - {key!r}: {words!r} - {FORM}")
+    if not isinstance(prompts, list) or not all(isinstance(p, str) and p.strip() for p in prompts):
+        advice = "write a list of sentences"
+        raise DataError(f"{path} - prompts must be text - {key!r}: {prompts!r} - {advice}")
+    return ClassName(normal(key), normal(words.strip()), tuple(prompts))

@@ -1,0 +1,222 @@
+"""Walking a folder of class folders: what is an image, what is junk, what must be refused."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adapt.data.classes import folded, normal
+from adapt.errors import DataError
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif"}
+    | {".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif"}
+)
+JUNK = frozenset(
+    {
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "icon\r",
+        "@eadir",
+        "__macosx",
+        "$recycle.bin",
+        "#recycle",
+        "system volume information",
+        "lost+found",
+    }
+)
+SPLIT_NAMES = frozenset(
+    {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+)
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file or folder was left behind by a system and never holds data.
+
+    >>> is_junk(".DS_Store"), is_junk("._cat.jpg"), is_junk("Thumbs.db"), is_junk("cat.jpg")
+    (True, True, True, False)
+    """
+    return name.startswith(".") or name.lower() in JUNK
+
+
+@dataclass
+class Found:
+    """What a walk met.
+
+    >>> Found().notes()
+    []
+    """
+
+    files: list[tuple[str, str]] = field(default_factory=list)
+    """Class and absolute path of each image, sorted by class, then path."""
+    junk: list[str] = field(default_factory=list)
+    """Junk files and folders, relative to the root."""
+    foreign: Counter[str] = field(default_factory=Counter)
+    """Number of files that are not images, by suffix."""
+    stray: list[str] = field(default_factory=list)
+    """Images beside the class folders."""
+    nested: int = 0
+    """Images in folders below a class folder."""
+    depth: int = 1
+    """Deepest level below the root that holds an image; 1 is directly in the class folder."""
+    loops: list[str] = field(default_factory=list)
+    """Links that lead back to a folder around them, or nowhere."""
+
+    def notes(self) -> list[str]:
+        """One sentence for each kind of thing left out or worth knowing."""
+        notes = []
+        if self.junk:
+            notes.append(f"{len(self.junk)} junk files or folders skipped: {_some(self.junk)}")
+        if self.foreign:
+            kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.foreign.items()))
+            notes.append(f"{self.foreign.total()} files are not images and were left out: {kinds}")
+        heic = self.foreign[".heic"] + self.foreign[".heif"]
+        if heic:
+            notes.append(f"{heic} HEIC files are not read: convert them to JPEG or PNG")
+        if self.stray:
+            count = len(self.stray)
+            notes.append(f"{count} images beside the class folders left out: {_some(self.stray)}")
+        if self.nested:
+            notes.append(f"{self.nested} images come from nested folders, up to {self.depth} deep")
+        if self.loops:
+            notes.append(
+                f"{len(self.loops)} links lead in a circle or nowhere: {_some(self.loops)}"
+            )
+        return notes
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(sorted(names)[:5])
+    return shown + (", ..." if len(names) > 5 else "")
+
+
+def walk_classes(root: str | Path) -> Found:
+    """Find the images of a folder that holds one folder for each class.
+
+    Hidden and system files are junk; images in folders below a class folder belong to the class.
+    Links are followed inside the root only.
+
+    Args:
+        root: The folder that holds the class folders.
+
+    Returns:
+        Images with their classes in Unicode NFC, and all that was left out.
+
+    Raises:
+        DataError: When the root is no folder or has no class folders, two class folders have
+            equal names, a class folder has no image, a link leaves the root, or the class folders
+            are `train`, `val`, `test`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     walk_classes(folder)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    adapt.errors.DataError: ... - no class folders - ...
+    """
+    base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
+    if not Path(base).is_dir():
+        raise DataError(f"{root} - not a folder - given as the root of images - check the path")
+    found = Found()
+    walker = _Walker(base, found)
+    folders = []
+    for entry in _entries(base):
+        if is_junk(entry.name):
+            found.junk.append(entry.name)
+        elif walker.is_folder(entry, frozenset({os.path.realpath(base)})):
+            folders.append(entry.name)
+        elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+            found.stray.append(entry.name)
+        elif entry.is_file():
+            found.foreign[Path(entry.name).suffix.lower() or "without suffix"] += 1
+    _check_folders(base, folders, found)
+    for name in sorted(folders, key=normal):
+        walker.walk_class(name)
+    found.files.sort()
+    return found
+
+
+def _check_folders(base: str, folders: list[str], found: Found) -> None:
+    advice = "make one folder for each class and put its images there, or give a table"
+    if not folders:
+        given = f"{len(found.stray)} images and no folder beside them"
+        raise DataError(f"{base} - no class folders - {given} - {advice}")
+    if len(folders) > 1 and all(name.lower() in SPLIT_NAMES for name in folders):
+        given = ", ".join(folders)
+        advice = f"give one of them as the root, such as {Path(base, folders[0])}"
+        raise DataError(f"{base} - these folders are splits, not classes - {given} - {advice}")
+    seen: dict[str, str] = {}
+    for name in folders:
+        first = seen.setdefault(folded(name), name)
+        if first != name:
+            raise DataError(
+                f"{base} - two class folders differ only in case or Unicode form - {first!r} and "
+                f"{name!r} ({first!a} and {name!a}) - rename or merge them"
+            )
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        advice = "check that you may read it"
+        raise DataError(f"{folder} - folder cannot be read - {reason} - {advice}") from error
+
+
+class _Walker:
+    def __init__(self, base: str, found: Found) -> None:
+        self.base = base
+        self.real_base = os.path.realpath(base)
+        self.found = found
+
+    def relative(self, path: str) -> str:
+        return os.path.relpath(path, self.base)
+
+    def is_folder(self, entry: os.DirEntry[str], around: frozenset[str]) -> bool:
+        """Whether to descend; refuses links that leave the root and cuts circles."""
+        if not entry.is_symlink():
+            return entry.is_dir()
+        target = os.path.realpath(entry.path)
+        if os.path.commonpath([self.real_base, target]) != self.real_base:
+            raise DataError(
+                f"{entry.path} - link leaves the root - it leads to {target} - copy the images "
+                f"into {self.base}"
+            )
+        if target in around or not os.path.exists(target):  # noqa: PTH110 (a string at hand)
+            self.found.loops.append(self.relative(entry.path))
+            return False
+        return entry.is_dir()
+
+    def walk_class(self, name: str) -> None:
+        before, left_out = len(self.found.files), self.found.foreign.copy()
+        self.walk(str(Path(self.base, name)), normal(name), 1, frozenset({self.real_base}))
+        if len(self.found.files) == before:
+            other = self.found.foreign - left_out
+            kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(other.items()))
+            given = f"it holds {kinds}" if kinds else "it is empty"
+            advice = "add images or remove the folder"
+            if other[".heic"] or other[".heif"]:
+                advice = "convert HEIC to JPEG or PNG"
+            path = Path(self.base, name)
+            raise DataError(f"{path} - class folder without an image - {given} - {advice}")
+
+    def walk(self, folder: str, label: str, depth: int, around: frozenset[str]) -> None:
+        around = around | {os.path.realpath(folder)}
+        for entry in _entries(folder):
+            if is_junk(entry.name):
+                self.found.junk.append(self.relative(entry.path))
+            elif self.is_folder(entry, around):
+                self.walk(entry.path, label, depth + 1, around)
+            elif entry.is_file():
+                self.add(entry, label, depth)
+
+    def add(self, entry: os.DirEntry[str], label: str, depth: int) -> None:
+        suffix = Path(entry.name).suffix.lower()
+        if suffix not in IMAGE_SUFFIXES:
+            self.found.foreign[suffix or "without suffix"] += 1
+            return
+        self.found.files.append((label, entry.path))
+        self.found.depth = max(self.found.depth, depth)
+        self.found.nested += depth > 1

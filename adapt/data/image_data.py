@@ -1,0 +1,159 @@
+"""What a method may see while it fits: training images and validation images, never a test set."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adapt.data.sources import GivenClasses, Images, from_folder
+from adapt.data.splits import sample_shots, stratified_split
+from adapt.errors import DataError, did_you_mean
+
+
+@dataclass(repr=False)
+class ImageData:
+    """Training and validation images of one task; the class order is that of train, sorted.
+
+    Raises:
+        DataError: When train has fewer than two classes, or val a class that train lacks.
+    """
+
+    train: Images
+    val: Images | None = None
+    notes: list[str] = field(default_factory=list)
+    """What is worth knowing about the split, one sentence each."""
+
+    def __post_init__(self) -> None:
+        counts = self.train.counts()
+        if len(counts) < 2:
+            advice = "give images of two or more classes"
+            root = self.train.root
+            raise DataError(f"{root} - fewer than two classes to train on - {counts} - {advice}")
+        if self.val is None:
+            return
+        for index, label in enumerate(self.val.labels):
+            if label not in counts:
+                hint = did_you_mean(label, counts)
+                raise DataError(
+                    f"{self.val.paths[index]} - validation has a class that train lacks - "
+                    f"{label!r}{hint} - add training images of it or remove it from validation"
+                )
+        lacking = sorted(set(counts) - set(self.val.labels))
+        if lacking:
+            shown = ", ".join(lacking[:10]) + (", ..." if len(lacking) > 10 else "")
+            self.notes.append(f"{len(lacking)} classes have no validation image: {shown}")
+
+    def __repr__(self) -> str:
+        return f"ImageData(train={self.train!r}, val={self.val!r})"
+
+    @property
+    def class_names(self) -> list[str]:
+        """Keys of the classes, sorted: the order of a classifier's outputs."""
+        return self.train.class_names
+
+    def words(self) -> list[str]:
+        """What stands in the prompts, one for each class, in the order of `class_names`."""
+        return [self.train.classes[key].words for key in self.class_names]
+
+    def prompts(self) -> list[tuple[str, ...]]:
+        """Sentences given for each class in place of templates, in the order of `class_names`."""
+        return [self.train.classes[key].prompts for key in self.class_names]
+
+    @classmethod
+    def build(
+        cls,
+        source: Images,
+        val_fraction: float | None = 0.2,
+        shots: int | None = None,
+        seed: int = 0,
+        val_source: Images | None = None,
+        val_shots: int | None = None,
+    ) -> "ImageData":
+        """Split off validation, then draw the shots from what is left for training.
+
+        Validation keeps its full size when few shots are trained on, so that choices made on it
+        are steady; `val_shots` makes it small too.
+
+        Args:
+            source: Images to train on (and to take validation from).
+            val_fraction: Share for validation; None or 0 for none. Plays no part with
+                `val_source`.
+            shots: Training images a class; all if None.
+            seed: Seed of the split and of both draws.
+            val_source: Validation images of their own.
+            val_shots: Validation images a class; all if None.
+
+        Returns:
+            The data to fit on.
+
+        Raises:
+            DataError: When the classes do not fit, or nothing is left for validation.
+            RecipeError: When a number is out of range.
+        """
+        train, val, notes = source, val_source, []
+        if val is None and val_fraction:
+            train, val = _split(source, val_fraction, seed)
+            notes = [f"{key} has one image: it is in train" for key in _single(source)]
+        if shots is not None:
+            train = _draw(train, shots, seed)
+            few = [key for key, count in train.counts().items() if count < shots]
+            if few:
+                shown = ", ".join(few[:10]) + (", ..." if len(few) > 10 else "")
+                notes.append(f"{len(few)} classes have fewer than {shots} images: {shown}")
+        if val is not None and val_shots is not None:
+            val = _draw(val, val_shots, seed)
+        return cls(train, val, notes)
+
+    @classmethod
+    def from_folder(
+        cls,
+        root: str | Path,
+        val: float | str | Path | None = 0.2,
+        shots: int | None = None,
+        seed: int = 0,
+        classes: GivenClasses = None,
+    ) -> "ImageData":
+        """Data from one folder for each class.
+
+        Args:
+            root: Folder that holds the class folders.
+            val: Share of the images for validation, or a second folder, or None.
+            shots: Training images a class, drawn after the split; all if None.
+            seed: Seed of the split and of the draw.
+            classes: Words and prompts of the classes: a YAML file or a dict.
+
+        Returns:
+            The data to fit on.
+
+        Raises:
+            DataError: See `adapt.data.sources.from_folder` and `build`.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ImageData.from_folder(folder)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        adapt.errors.DataError: ... - no class folders - ...
+        """
+        source = from_folder(root, classes)
+        if isinstance(val, (str, Path)):
+            return cls.build(source, None, shots, seed, val_source=from_folder(val, classes))
+        return cls.build(source, val, shots, seed)
+
+
+def _keys(images: Images) -> list[str]:
+    return [images.relative(index) for index in range(len(images))]
+
+
+def _single(images: Images) -> list[str]:
+    return [key for key, count in images.counts().items() if count == 1]
+
+
+def _split(source: Images, fraction: float, seed: int) -> tuple[Images, Images]:
+    train, val = stratified_split(source.labels, fraction, seed, source.groups, _keys(source))
+    if len(val) == 0:
+        given = f"{fraction} of {len(source)} images, {source.counts()}"
+        advice = "add images, take a larger share, or give validation images of their own"
+        raise DataError(f"{source.root} - nothing left for validation - {given} - {advice}")
+    return source.subset(train), source.subset(val)
+
+
+def _draw(images: Images, shots: int, seed: int) -> Images:
+    return images.subset(sample_shots(images.labels, shots, seed, _keys(images)))

@@ -1,0 +1,203 @@
+"""Which images can be read, and which bytes are in which split."""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from adapt.data.images import ImageError, open_image
+from adapt.data.sources import Images
+from adapt.errors import DataError
+
+FIT_SPLITS = ("train", "val")
+CHUNK = 4096
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """One image that cannot be read.
+
+    >>> Quarantined("a.jpg", "empty file").reason
+    'empty file'
+    """
+
+    path: str
+    reason: str
+
+
+def _threads() -> int:
+    return min(os.cpu_count() or 1, 8)
+
+
+def _reason(path: str) -> str | None:
+    try:
+        open_image(path).close()
+    except ImageError as error:
+        return error.reason
+    return None
+
+
+def _reasons(paths: list[str]) -> Iterator[str | None]:
+    with ThreadPoolExecutor(_threads()) as pool:
+        # In pieces, so that a million images do not wait in memory as a million tasks.
+        for start in range(0, len(paths), CHUNK):
+            yield from pool.map(_reason, paths[start : start + CHUNK])
+
+
+def quarantine(images: Images, limit: float = 0.01) -> tuple[Images, list[Quarantined]]:
+    """Open every image to its last pixel and set aside those that cannot be read.
+
+    Args:
+        images: Images; a shift is not applied here.
+        limit: Largest share that may be unreadable.
+
+    Returns:
+        The readable images (with a note when some are missing) and the others with reasons.
+
+    Raises:
+        DataError: When more than `limit`, or all, are unreadable: with counts and the first ten.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "1.png").write_bytes(b"")
+    ...     images = Images([str(Path(folder, "1.png"))], ["cat"], None, None, folder, {})
+    ...     quarantine(images)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    adapt.errors.DataError: ... - too many unreadable images - 1 of 1 (limit 1 %): 1.png (empty \
+file) - repair or remove them, or raise the limit
+    """
+    reasons = list(_reasons(images.paths))
+    bad = [index for index, reason in enumerate(reasons) if reason is not None]
+    if not bad:
+        return images, []
+    share = f"{len(bad)} of {len(images)}"
+    if len(bad) > limit * len(images) or len(bad) == len(images):
+        first = "; ".join(f"{images.relative(index)} ({reasons[index]})" for index in bad[:10])
+        more = "; ..." if len(bad) > 10 else ""
+        raise DataError(
+            f"{images.root} - too many unreadable images - {share} (limit {100 * limit:g} %): "
+            f"{first}{more} - repair or remove them, or raise the limit"
+        )
+    kept = images.subset(index for index, reason in enumerate(reasons) if reason is None)
+    notes = [f"{share} images cannot be read and were left out"]
+    lost = sorted(set(images.labels) - set(kept.labels))
+    if lost:
+        notes.append(f"classes without a readable image: {', '.join(lost)}")
+    listed = [Quarantined(images.paths[index], reasons[index] or "") for index in bad]
+    return replace(kept, notes=kept.notes + notes), listed
+
+
+def content_hash(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hex.
+
+    Args:
+        path: A file.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        DataError: When it cannot be read.
+
+    >>> content_hash("/no/such/file")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    adapt.errors.DataError: /no/such/file - cannot be read - ...
+    """
+    digest = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"{path} - cannot be read - {reason} - check the file") from error
+    return digest.hexdigest()
+
+
+def split_manifest(splits: Mapping[str, Images]) -> Manifest:
+    """Which file went into which split, by content.
+
+    Args:
+        splits: Images by split name, such as `train`, `val` and the evals.
+
+    Returns:
+        `{"format": 1, "splits": {name: [{"path", "sha256", "label"}, ...]}}` with paths relative
+        to each root; ready for JSON.
+
+    Raises:
+        DataError: When a file cannot be read.
+
+    >>> split_manifest({})
+    {'format': 1, 'splits': {}}
+    """
+    content: dict[str, list[dict[str, str]]] = {}
+    with ThreadPoolExecutor(_threads()) as pool:
+        for name, images in splits.items():
+            content[name] = [
+                {"path": images.relative(index), "sha256": digest, "label": images.labels[index]}
+                for index, digest in enumerate(pool.map(content_hash, images.paths))
+            ]
+    return {"format": 1, "splits": content}
+
+
+@dataclass(frozen=True)
+class SharedFile:
+    """The same bytes in several places.
+
+    >>> SharedFile("00", (("train", "a.png", "cat"), ("test", "b.png", "cat"))).places[1][0]
+    'test'
+    """
+
+    sha256: str
+    places: tuple[tuple[str, str, str], ...]
+    """Split, relative path and label of each copy."""
+
+
+def _copies(manifest: Manifest) -> list[SharedFile]:
+    places: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    for name, entries in manifest["splits"].items():
+        for entry in entries:
+            places[entry["sha256"]].append((name, entry["path"], entry["label"]))
+    copies = [SharedFile(digest, tuple(found)) for digest, found in places.items()]
+    return [copy for copy in copies if len(copy.places) > 1]
+
+
+def shared_files(manifest: Manifest) -> list[SharedFile]:
+    """Files whose bytes stand both in `train` or `val` and in any other split: leaks.
+
+    Args:
+        manifest: From `split_manifest`.
+
+    Returns:
+        One entry for each content, in order of the manifest; empty when nothing leaks.
+
+    >>> entry = {"path": "1.png", "sha256": "00", "label": "cat"}
+    >>> len(shared_files({"format": 1, "splits": {"train": [entry], "test": [entry]}}))
+    1
+    """
+    return [
+        copy
+        for copy in _copies(manifest)
+        if len({name in FIT_SPLITS for name, _, _ in copy.places}) == 2
+    ]
+
+
+def conflicting_files(manifest: Manifest) -> list[SharedFile]:
+    """Files whose bytes stand under different labels, in one split or in several.
+
+    Args:
+        manifest: From `split_manifest`.
+
+    Returns:
+        One entry for each content, in order of the manifest.
+
+    >>> cat, dog = ({"path": n, "sha256": "00", "label": n} for n in ("cat", "dog"))
+    >>> len(conflicting_files({"format": 1, "splits": {"train": [cat, dog]}}))
+    1
+    """
+    return [copy for copy in _copies(manifest) if len({label for _, _, label in copy.places}) > 1]

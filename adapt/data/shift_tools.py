@@ -1,0 +1,229 @@
+"""What the synthetic shifts share: their registry, their scale, and the fields they draw.
+
+The constants of ImageNet-C (arXiv:1903.12261) are for pictures of 224 pixels. Lengths here grow
+and shrink with the shorter side; below a third of 224 they stay, so that a shift is still seen at
+48 pixels. Noise and JPEG blocks keep the grain they have at 224 in larger pictures, where noise of
+one pixel would vanish as soon as a model resizes its input, and get weaker in smaller ones, where
+one pixel is a larger part of the object.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+REFERENCE = 224
+_SMALLEST_SCALE = 1 / 3
+
+UintImage = npt.NDArray[np.uint8]
+FloatImage = npt.NDArray[np.float32]
+Shape = tuple[int, int]
+ShiftFunction = Callable[[UintImage, int, np.random.Generator], UintImage]
+Inner = Callable[[FloatImage, int, np.random.Generator], FloatImage]
+
+SHIFTS: dict[str, ShiftFunction] = {}
+
+
+def register(kind: str) -> Callable[[Inner], Inner]:
+    """Enter a shift under its name, wrapped to take and return uint8 pixels.
+
+    Args:
+        kind: The name in recipes. The decorated function gets float32 pixels from 0 to 1 of shape
+            (H, W, 3), the severity (1 to 5) and a generator; its result is clipped to 0 .. 1.
+
+    Returns:
+        A decorator that leaves the function as it is.
+
+    Raises:
+        KeyError: When the name is taken.
+
+    >>> @register("inverted")
+    ... def _inverted(image, severity, generator):
+    ...     return 1 - image
+    >>> SHIFTS.pop("inverted")(np.zeros((1, 1, 3), np.uint8), 1, np.random.default_rng(0)).tolist()
+    [[[255, 255, 255]]]
+    """
+
+    def enter(inner: Inner) -> Inner:
+        if kind in SHIFTS:
+            raise KeyError(f"shift {kind!r} - registered twice - {inner.__name__} - rename one")
+
+        def shift(image: UintImage, severity: int, generator: np.random.Generator) -> UintImage:
+            return to_bytes(inner(image.astype(np.float32) / np.float32(255), severity, generator))
+
+        SHIFTS[kind] = shift
+        return inner
+
+    return enter
+
+
+def to_bytes(image: npt.NDArray[np.floating[Any]]) -> UintImage:
+    """Round pixels from 0 .. 1 (clipped) to 0 .. 255.
+
+    >>> to_bytes(np.array([-1.0, 0.5, 2.0], np.float32)).tolist()
+    [0, 128, 255]
+    """
+    return np.asarray(np.rint(np.clip(image, 0, 1) * 255), dtype=np.uint8)
+
+
+def scale_of(shape: Shape) -> float:
+    """Length of a 224-pixel picture's pixel in a picture of shape (H, W), at least 1/3.
+
+    >>> scale_of((448, 600)), round(scale_of((48, 48)), 2)
+    (2.0, 0.33)
+    """
+    return max(min(shape[:2]) / REFERENCE, _SMALLEST_SCALE)
+
+
+def strength_of(shape: Shape) -> float:
+    """Factor on the variance of noise in a picture of shape (H, W): 1 from 224 pixels on.
+
+    >>> strength_of((448, 600)), strength_of((112, 112))
+    (1.0, 0.5)
+    """
+    return min(scale_of(shape), 1.0)
+
+
+def reference_shape(shape: Shape) -> Shape:
+    """Shape (H, W) divided by the whole number that brings the shorter side nearest to 224.
+
+    >>> reference_shape((448, 600)), reference_shape((50, 60))
+    ((224, 300), (50, 60))
+    """
+    grain = max(1, round(min(shape[:2]) / REFERENCE))
+    return -(-shape[0] // grain), -(-shape[1] // grain)
+
+
+def resize(image: FloatImage, shape: Shape, interpolation: int = cv2.INTER_LINEAR) -> FloatImage:
+    """Resize to (H, W), which is the order of numpy and not of OpenCV.
+
+    >>> resize(np.zeros((4, 6, 3), np.float32), (2, 5)).shape
+    (2, 5, 3)
+    """
+    resized = cv2.resize(image, (shape[1], shape[0]), interpolation=interpolation)
+    return np.asarray(resized, dtype=np.float32)
+
+
+def at_reference_size(image: FloatImage, change: Callable[[FloatImage], FloatImage]) -> FloatImage:
+    """Make a change at about 224 pixels and add its difference to the full picture.
+
+    Args:
+        image: Shape (H, W, 3), float32.
+        change: From a picture to the changed one of the same shape.
+
+    Returns:
+        Shape (H, W, 3), in blocks of several pixels where the picture is large.
+
+    >>> large = np.zeros((448, 448, 3), np.float32)
+    >>> float(at_reference_size(large, lambda small: small + 0.5).mean())
+    0.5
+    """
+    shape = (image.shape[0], image.shape[1])
+    if reference_shape(shape) == shape:
+        return change(image)
+    small = resize(image, reference_shape(shape), cv2.INTER_AREA)
+    return image + resize(change(small) - small, shape, cv2.INTER_NEAREST_EXACT)
+
+
+def convolve(image: FloatImage, kernel: FloatImage) -> FloatImage:
+    """Filter each channel with a kernel, mirrored at the borders.
+
+    >>> float(convolve(np.ones((5, 5), np.float32), np.full((3, 3), 1 / 9, np.float32)).mean())
+    1.0
+    """
+    filtered = cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(filtered, dtype=np.float32)
+
+
+def gaussian(image: FloatImage, sigma: float) -> FloatImage:
+    """Gaussian blur with a standard deviation in pixels, mirrored at the borders.
+
+    >>> bool(np.allclose(gaussian(np.ones((4, 4), np.float32), 1.5), 1))
+    True
+    """
+    size = 2 * max(1, round(4 * sigma)) + 1
+    blurred = cv2.GaussianBlur(image, (size, size), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(blurred, dtype=np.float32)
+
+
+def disk_kernel(radius: float) -> FloatImage:
+    """Disk with soft edges, the picture of a point out of focus; sums to 1.
+
+    >>> disk_kernel(1.0).shape
+    (5, 5)
+    """
+    reach = int(np.ceil(radius + 0.5))
+    rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disk = np.clip(radius + 0.5 - np.hypot(rows, columns), 0, 1)
+    return np.asarray(disk / disk.sum(), dtype=np.float32)
+
+
+def motion_kernel(radius: float, sigma: float, degrees: float) -> FloatImage:
+    """Trail from the centre outwards, fading as a half Gaussian; sums to 1.
+
+    Args:
+        radius: Length of the trail in pixels.
+        sigma: Standard deviation of the fading in pixels.
+        degrees: Direction of the trail, 0 is along a row.
+
+    Returns:
+        Shape (2R + 1, 2R + 1) with R the radius rounded up, plus 1.
+
+    >>> kernel = motion_kernel(3, 2, 30)
+    >>> kernel.shape, round(float(kernel.sum()), 4)
+    ((9, 9), 1.0)
+    """
+    reach = int(np.ceil(radius)) + 1
+    steps = np.linspace(0, radius, 4 * reach + 1)
+    weights = np.exp(-(steps**2) / (2 * sigma**2))
+    rows, columns = (reach + steps * trig(np.deg2rad(degrees)) for trig in (np.sin, np.cos))
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
+    top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
+    for down in (0, 1):
+        for right in (0, 1):
+            share = abs(1 - down - (rows - top)) * abs(1 - right - (columns - left))
+            index = (np.minimum(top + down, 2 * reach), np.minimum(left + right, 2 * reach))
+            np.add.at(kernel, index, weights * share)
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
+
+
+def displace(image: FloatImage, down: FloatImage, right: FloatImage) -> FloatImage:
+    """Take each pixel from elsewhere: (row + down, column + right), mirrored at the borders.
+
+    >>> row = np.float32([[[0, 0, 0], [1, 1, 1], [2, 2, 2]]])
+    >>> still, ahead = np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32)
+    >>> displace(row, still, ahead)[0, :, 0].tolist()
+    [1.0, 2.0, 1.0]
+    """
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
+    moved = cv2.remap(
+        image, columns + right, rows + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(moved, dtype=np.float32)
+
+
+def cloud(shape: Shape, decay: float, generator: np.random.Generator) -> FloatImage:
+    """Fractal noise from 0 to 1: each octave twice as fine and ``decay`` times as weak.
+
+    Args:
+        shape: (H, W).
+        decay: Above 1; smaller is rougher.
+        generator: Where the noise comes from.
+
+    Returns:
+        Shape (H, W); at 1 x 1 pixel it is 0.
+
+    >>> field = cloud((20, 30), 2.0, np.random.default_rng(0))
+    >>> field.shape, float(field.min()), float(field.max())
+    ((20, 30), 0.0, 1.0)
+    """
+    field = np.zeros(shape, np.float32)
+    longer = max(shape)
+    for octave in range(max(1, longer.bit_length())):
+        cells = [max(2, -(-side * 2**octave // longer) + 1) for side in shape]
+        noise = generator.standard_normal(cells, dtype=np.float32)
+        field += resize(noise, shape, cv2.INTER_CUBIC) * decay**-octave
+    field -= field.min()
+    return np.asarray(field / max(float(field.max()), 1e-9), dtype=np.float32)

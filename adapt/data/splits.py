@@ -1,0 +1,164 @@
+"""Validation splits and few-shot draws: pure functions of labels, keys and a seed.
+
+Images are ranked by a hash of their key, so the result does not depend on the order of the files,
+and adding a file moves few others.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from adapt.errors import RecipeError
+
+
+def _rank(seed: int, purpose: str, key: str) -> str:
+    text = f"{seed}/{purpose}/{key}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _checked_keys(count: int, keys: Sequence[str] | None) -> list[str]:
+    if keys is None:
+        return [str(index) for index in range(count)]
+    if len(keys) != count:
+        advice = "give one key for each label"
+        raise RecipeError(f"keys - wrong length - {len(keys)} for {count} labels - {advice}")
+    return list(keys)
+
+
+def _by_label(labels: Sequence[str], order: Iterable[int]) -> dict[str, list[int]]:
+    members: dict[str, list[int]] = defaultdict(list)
+    for index in order:
+        members[labels[index]].append(index)
+    return {label: members[label] for label in sorted(members)}
+
+
+def stratified_split(
+    labels: Sequence[str],
+    fraction: float,
+    seed: int,
+    groups: Sequence[str] | None = None,
+    keys: Sequence[str] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Set a share of each class aside for validation.
+
+    Without groups each class gives its exact share within one image, and so does the whole. A
+    class of one image stays in train, and every class keeps at least one image there. With groups
+    (one patient, one camera, one product) a group goes to one side as a whole, chosen so that the
+    classes come near their shares.
+
+    Args:
+        labels: Class of each image.
+        fraction: Share for validation, from 0 up to, not including, 1.
+        seed: Another seed, another split.
+        groups: Group of each image, or None.
+        keys: A stable name of each image, such as its relative path; positions if None.
+
+    Returns:
+        Indices of train and of validation, each sorted, int64. Validation may be empty.
+
+    Raises:
+        RecipeError: When the fraction or a length is wrong.
+
+    >>> train, val = stratified_split(["a"] * 5 + ["b"] * 5 + ["c"], 0.2, seed=0)
+    >>> len(train), sorted("aaaaabbbbbc"[i] for i in val)
+    (9, ['a', 'b'])
+    """
+    if not 0 <= fraction < 1:
+        advice = "give a share from 0 up to, not including, 1"
+        raise RecipeError(f"fraction - out of range - {fraction!r} - {advice}")
+    keys = _checked_keys(len(labels), keys)
+    if groups is None:
+        chosen = _split_images(labels, fraction, seed, keys)
+    elif len(groups) != len(labels):
+        given = f"{len(groups)} for {len(labels)} labels"
+        raise RecipeError(f"groups - wrong length - {given} - give one group for each label")
+    else:
+        chosen = _split_groups(labels, fraction, seed, groups)
+    held = np.zeros(len(labels), dtype=bool)
+    held[chosen] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _split_images(labels: Sequence[str], fraction: float, seed: int, keys: list[str]) -> list[int]:
+    order = sorted(range(len(labels)), key=lambda index: _rank(seed, "split", keys[index]))
+    members = _by_label(labels, order)
+    shares = {label: len(indices) * fraction for label, indices in members.items()}
+    counts = {label: min(int(share), len(members[label]) - 1) for label, share in shares.items()}
+    missing = int(np.floor(sum(shares.values()) + 0.5)) - sum(counts.values())
+    # The images that rounding down left over go to the classes that lost most by it.
+    losers = [
+        label
+        for label in members
+        if counts[label] + 1 < len(members[label]) and shares[label] > counts[label]
+    ]
+    losers.sort(key=lambda label: (counts[label] - shares[label], _rank(seed, "class", label)))
+    for label in losers[: max(missing, 0)]:
+        counts[label] += 1
+    return [index for label, indices in members.items() for index in indices[: counts[label]]]
+
+
+def _split_groups(
+    labels: Sequence[str], fraction: float, seed: int, groups: Sequence[str]
+) -> list[int]:
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    order = sorted(members, key=lambda group: (_rank(seed, "group", group), group))
+    content = {group: Counter(labels[index] for index in members[group]) for group in order}
+    total = Counter(labels)
+    held: Counter[str] = Counter()
+
+    def change(group: str) -> float:
+        """How much the squared distance from the wanted shares would grow."""
+        return sum(
+            count * (count + 2 * (held[label] - total[label] * fraction))
+            for label, count in content[group].items()
+        )
+
+    def allowed(group: str) -> bool:
+        return all(held[c] + count < total[c] for c, count in content[group].items())
+
+    chosen: list[str] = []
+    for group in order:
+        if fraction > 0 and allowed(group) and change(group) < 0:
+            chosen.append(group)
+            held.update(content[group])
+    possible = [group for group in order if allowed(group)]
+    # Groups larger than the share would all be turned down: then the least bad one goes.
+    if fraction > 0 and not chosen and possible:
+        chosen = [min(possible, key=change)]
+    return [index for group in chosen for index in members[group]]
+
+
+def sample_shots(
+    labels: Sequence[str], shots: int, seed: int, keys: Sequence[str] | None = None
+) -> np.ndarray:
+    """Draw up to `shots` images of each class.
+
+    A class with fewer gives all it has. Draws are nested: with one seed, the images of 4 shots
+    are among those of 8.
+
+    Args:
+        labels: Class of each image.
+        shots: Images a class, 1 or more.
+        seed: Another seed, another draw.
+        keys: A stable name of each image, such as its relative path; positions if None.
+
+    Returns:
+        Sorted indices, int64.
+
+    Raises:
+        RecipeError: When `shots` or the number of keys is wrong.
+
+    >>> sorted("aaab"[i] for i in sample_shots(list("aaab"), 2, seed=0))
+    ['a', 'a', 'b']
+    """
+    if shots < 1:
+        raise RecipeError(f"shots - out of range - {shots!r} - give 1 or more")
+    keys = _checked_keys(len(labels), keys)
+    order = sorted(range(len(labels)), key=lambda index: _rank(seed, "shots", keys[index]))
+    members = _by_label(labels, order)
+    chosen = [index for indices in members.values() for index in indices[:shots]]
+    return np.array(sorted(chosen), dtype=np.int64)

@@ -1,0 +1,275 @@
+"""Reading a table of images: CSV or Parquet with `path,label[,split,group]`."""
+
+import csv
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from adapt.data.classes import normal
+from adapt.errors import DataError, did_you_mean
+
+NEEDED = ("path", "label")
+OPTIONAL = ("split", "group")
+MISSING = frozenset({"", "nan", "NaN", "None", "<NA>"})
+PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
+
+
+@dataclass
+class Table:
+    """Checked columns of equal length.
+
+    >>> Table("labels.csv", ["1.png"], ["cat"], None, None, ["line 2"]).columns()["label"]
+    ['cat']
+    """
+
+    name: str
+    """What to call the table in messages."""
+    path: list[str]
+    label: list[str]
+    split: list[str] | None
+    group: list[str] | None
+    rows: list[str]
+    """Where each row stands, as one would look it up: `line 2` or `row 0`."""
+
+    def columns(self) -> dict[str, list[str]]:
+        """The columns that are there, by name."""
+        named = {"path": self.path, "label": self.label, "split": self.split, "group": self.group}
+        return {name: values for name, values in named.items() if values is not None}
+
+
+def read_table(path: str | Path) -> Table:
+    r"""Read and check a CSV or Parquet file.
+
+    CSV is UTF-8 with or without BOM; its separator is told from the header (`,`, `;` or tab).
+    Column names are taken without regard to case, other columns are ignored.
+
+    Args:
+        path: A `.csv`, `.tsv`, `.txt`, `.parquet` or `.pq` file.
+
+    Returns:
+        The columns, as text.
+
+    Raises:
+        DataError: Naming the row and the column of the first problem.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "labels.csv")
+    ...     _ = file.write_text("path;label\n1.png;cat\n")
+    ...     read_table(file).columns()
+    {'path': ['1.png'], 'label': ['cat']}
+    """
+    name, suffix = str(path), Path(path).suffix.lower()
+    if not Path(path).is_file():
+        raise DataError(f"{name} - no such file - given as a table - check the path")
+    if suffix in PARQUET_SUFFIXES:
+        try:
+            frame = pd.read_parquet(path)
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            advice = "write it again"
+            raise DataError(f"{name} - cannot be read as Parquet - {reason} - {advice}") from error
+        return frame_table(frame, name)
+    if suffix not in (".csv", ".tsv", ".txt"):
+        raise DataError(f"{name} - not a table - given {suffix!r} - give .csv or .parquet")
+    return _csv_table(name)
+
+
+def frame_table(frame: pd.DataFrame, name: str = "<frame>") -> Table:
+    """Check a pandas table with the columns `path,label[,split,group]`.
+
+    Args:
+        frame: Text or integer columns; rows are named by position in messages.
+        name: What to call it in messages.
+
+    Returns:
+        The columns, as text.
+
+    Raises:
+        DataError: Naming the row and the column of the first problem.
+
+    >>> frame_table(pd.DataFrame({"path": ["1.png"], "label": [7]})).label
+    ['7']
+    """
+    names = [str(column) for column in frame.columns]
+    rows = [f"row {index}" for index in range(len(frame))]
+
+    def values(position: int) -> list[str]:
+        column = frame.iloc[:, position]
+        return [
+            _cell(name, row, names[position], value)
+            for row, value in zip(rows, column.tolist(), strict=True)
+        ]
+
+    return _checked(name, names, values, rows)
+
+
+def _cell(name: str, row: str, column: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, os.PathLike):
+        return str(value)
+    given = f"{value!r} is {type(value).__name__}"
+    raise DataError(f"{name}, {row}, column {column!r} - not text - {given} - write it as text")
+
+
+def _csv_table(name: str) -> Table:
+    try:
+        text = Path(name).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        given = f"byte 0x{error.object[error.start]:02x}"
+        advice = "save the table as UTF-8"
+        raise DataError(f"{name}, line {line} - not UTF-8 - {given} - {advice}") from error
+    lines = text.splitlines(keepends=True)
+    header = lines[0] if lines else ""
+    separator = max(",;\t", key=header.count)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    records: list[list[str]] = []
+    rows: list[str] = []
+    try:
+        names = next(reader, [])
+        line = reader.line_num + 1
+        for record in reader:
+            if any(cell.strip() for cell in record):
+                records.append(record)
+                rows.append(f"line {line}")
+            line = reader.line_num + 1
+    except csv.Error as error:
+        advice = "check the quotes"
+        where = f"{name}, line {reader.line_num}"
+        raise DataError(f"{where} - cannot be read as CSV - {error} - {advice}") from error
+    for row, record in zip(rows, records, strict=True):
+        if len(record) != len(names):
+            given = f"{len(record)} for {len(names)} columns"
+            advice = f"put cells that hold {separator!r} in quotes"
+            raise DataError(f"{name}, {row} - wrong number of cells - {given} - {advice}")
+    return _checked(name, names, lambda position: [record[position] for record in records], rows)
+
+
+def _checked(
+    name: str, names: list[str], values: Callable[[int], list[str]], rows: list[str]
+) -> Table:
+    plain = [column.strip().lower() for column in names]
+    for column in NEEDED + OPTIONAL:
+        if plain.count(column) > 1:
+            advice = "keep one"
+            raise DataError(f"{name}, column {column!r} - stands there twice - {names} - {advice}")
+    for column in NEEDED:
+        if column not in plain:
+            hint = did_you_mean(column, names)
+            advice = "name the columns path,label[,split,group]"
+            raise DataError(f"{name} - no column {column!r} - given {names}{hint} - {advice}")
+    if not rows:
+        raise DataError(f"{name} - no images - 0 rows below the header - add one row an image")
+    columns: dict[str, list[str] | None] = {}
+    for column in NEEDED + OPTIONAL:
+        columns[column] = None
+        if column in plain:
+            cells = [
+                normal(c.strip()) if column != "path" else c for c in values(plain.index(column))
+            ]
+            _check_filled(name, column, cells, rows)
+            columns[column] = cells
+    path, label = columns["path"] or [], columns["label"] or []
+    _check_once(name, path, label, rows)
+    return Table(name, path, label, columns["split"], columns["group"], rows)
+
+
+def _check_filled(name: str, column: str, cells: list[str], rows: list[str]) -> None:
+    for row, cell in zip(rows, cells, strict=True):
+        if cell.strip() in MISSING:
+            advice = "fill it in or remove the row"
+            raise DataError(f"{name}, {row}, column {column!r} - no value - {cell!r} - {advice}")
+
+
+def _check_once(name: str, paths: list[str], labels: list[str], rows: list[str]) -> None:
+    first: dict[str, int] = {}
+    for index, path in enumerate(paths):
+        before = first.setdefault(os.path.normpath(path), index)
+        if before != index:
+            given = (
+                f"{path!r} as {labels[before]!r} in {rows[before]} and as {labels[index]!r} here"
+            )
+            advice = "keep one row (an image has one label here)"
+            where = f"{name}, {rows[index]}, column 'path'"
+            raise DataError(f"{where} - listed twice - {given} - {advice}")
+
+
+def resolve_paths(table: Table, root: str) -> list[str]:
+    """Absolute paths of a table's images, all of them under `root`.
+
+    Single missing files are left to the check that opens every image.
+
+    Args:
+        table: The table.
+        root: Absolute folder that relative paths start from.
+
+    Returns:
+        One absolute path for each row.
+
+    Raises:
+        DataError: When a path leads out of the root, or not one file is there.
+
+    >>> table = Table("t.csv", ["../x.png"], ["cat"], None, None, ["line 2"])
+    >>> resolve_paths(table, "/data")
+    Traceback (most recent call last):
+    adapt.errors.DataError: t.csv, line 2, column 'path' - leads out of the root - '../x.png' is \
+not under /data - move the image there or give another root
+    """
+    real_root = os.path.realpath(root)
+    paths = []
+    for row, given in zip(table.rows, table.path, strict=True):
+        where = f"{table.name}, {row}, column 'path'"
+        if "\0" in given:
+            raise DataError(f"{where} - not a path - {given!r} - remove the zero byte")
+        path = os.path.normpath(Path(root, given))
+        if os.path.commonpath([real_root, os.path.realpath(path)]) != real_root:
+            raise DataError(
+                f"{where} - leads out of the root - {given!r} is not under {root} - move the image "
+                "there or give another root"
+            )
+        paths.append(path)
+    if not any(Path(path).is_file() for path in paths):
+        advice = "give the folder that the paths start from as root"
+        if "\\" in table.path[0]:
+            advice = "write / in place of \\"
+        given = f"{table.path[0]!r} under {root}"
+        raise DataError(f"{table.name} - not one of its images is there - {given} - {advice}")
+    return paths
+
+
+def rows_of_split(table: Table, split: str) -> Sequence[int]:
+    """Positions of the rows that belong to one split.
+
+    Args:
+        table: The table.
+        split: A value of its column `split`.
+
+    Returns:
+        Positions, in order.
+
+    Raises:
+        DataError: When there is no such column or no such split.
+
+    >>> rows_of_split(Table("t", ["1", "2"], ["a", "a"], ["train", "test"], None, []), "test")
+    [1]
+    """
+    if table.split is None:
+        given = f"split {split!r} was asked for"
+        raise DataError(f"{table.name} - no column 'split' - {given} - add it or leave split out")
+    rows = [index for index, value in enumerate(table.split) if value == split]
+    if not rows:
+        known = sorted(set(table.split))
+        hint = did_you_mean(split, known)
+        given = f"{split!r}{hint}"
+        raise DataError(f"{table.name} - no such split - {given} - choose from {', '.join(known)}")
+    return rows

@@ -1,0 +1,94 @@
+"""Scores of classifiers on named sets of images."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from adapt.data.sources import Images
+from adapt.evaluation.bootstrap import paired_difference
+from adapt.evaluation.metrics import score
+from adapt.models.classifier import Classifier
+from adapt.training.features import Pixels, predict_logits, prepare
+from adapt.training.settings import Runtime
+
+Metrics = dict[str, Any]
+Scores = dict[str, dict[str, Metrics]]
+
+
+@dataclass
+class Split:
+    """A named set made ready to be scored: its pixels and true classes are read once."""
+
+    name: str
+    images: Images
+    pixels: Pixels
+    targets: np.ndarray
+
+    @classmethod
+    def read(cls, name: str, images: Images, classifier: Classifier, runtime: Runtime) -> "Split":
+        """Decode and resize every image, and number its class as the classifier does.
+
+        Raises:
+            DataError: When a class is not known to the classifier, or an image cannot be read.
+        """
+        targets = images.targets(classifier.class_names)
+        return cls(name, images, prepare(images, classifier.backbone.preprocessing, runtime), targets)
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Probabilities of logits divided by the temperature, rows in float64.
+
+    >>> softmax(np.array([[0.0, 0.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+    return torch.softmax(torch.from_numpy(np.asarray(logits, np.float64)) / temperature, dim=-1).numpy()
+
+
+def metrics(logits: np.ndarray, targets: np.ndarray, temperature: float = 1.0,
+            reference: np.ndarray | None = None) -> Metrics:  # fmt: skip
+    """All scores of one set, with 95 % bootstrap intervals.
+
+    Args:
+        logits: Shape (N, K).
+        targets: True class numbers, shape (N,).
+        temperature: What the logits are divided by before the softmax.
+        reference: Logits of the model to compare with on the same images; adds `difference`.
+    """
+    result: Metrics = dict(score(softmax(logits, temperature), targets))
+    if reference is not None:
+        right, before = logits.argmax(1) == targets, reference.argmax(1) == targets
+        result["difference"] = {"accuracy": dict(paired_difference(right, before))}
+    return result
+
+
+def evaluate(models: dict[str, Classifier], evals: dict[str, Images], runtime: Runtime | None = None) -> Scores:
+    """Score every model on every named set.
+
+    All models must share preprocessing and class names, as models of one start do. The first model
+    is the reference: the others get a paired `difference` to it.
+
+    Args:
+        models: Classifiers by name.
+        evals: Sets of labelled images by name.
+        runtime: Device, batch size, workers.
+
+    Returns:
+        `scores[model][eval]`: a mapping with `n`, `accuracy`, `accuracy_ci`, `balanced_accuracy`,
+        `nll`, `ece`, `brier` (each with its `_ci`) and `difference`.
+
+    Raises:
+        DataError: When a set has a class the models do not know.
+    """
+    runtime = runtime or Runtime()
+    scores: Scores = {name: {} for name in models}
+    for name, images in evals.items():
+        split, reference = None, None
+        for model_name, model in models.items():
+            if split is None or model.backbone.preprocessing != split.pixels.preprocessing:
+                split = Split.read(name, images, model, runtime)
+            logits = predict_logits(model, split.pixels, runtime)
+            scores[model_name][name] = metrics(logits, split.targets, model.temperature, reference)
+            reference = logits if reference is None else reference
+    return scores

@@ -1,0 +1,57 @@
+"""What a method is, and the table of all of them."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from adapt.data.image_data import ImageData
+from adapt.errors import RecipeError, did_you_mean
+from adapt.models.classifier import Classifier
+from adapt.training.loop import Context
+
+
+class Method(Protocol):
+    """A dataclass of hyper-parameters that can fit.
+
+    `fit` gets the training and validation images only, so it cannot see test data; it leaves
+    `start` as it is and returns a new `Classifier` with plain open_clip weights.
+    """
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Adapt a copy of `start` to `data.train`, choosing only on `data.val`."""
+        ...
+
+
+_TABLE: dict[str, type] = {}
+Class = TypeVar("Class", bound=type)
+
+
+def register(name: str) -> Callable[[Class], Class]:
+    """Class decorator: make a method known under a name of its own.
+
+    Raises:
+        RecipeError: When the name is taken.
+    """
+
+    def add(method: Class) -> Class:
+        if name in _TABLE:
+            raise RecipeError(f"method {name} - registered twice - {_TABLE[name].__module__} has it - choose another name")
+        _TABLE[name] = method
+        return method
+
+    return add
+
+
+def schemas() -> dict[str, type]:
+    """The dataclass of every method, by name: the schema of the recipe's `method:` section."""
+    return dict(sorted(_TABLE.items()))
+
+
+def get(name: str) -> type:
+    """The dataclass of one method.
+
+    Raises:
+        RecipeError: When there is none of that name.
+    """
+    if name not in _TABLE:
+        raise RecipeError(f"method.name - not a method - {name!r}{did_you_mean(name, _TABLE)} - adapt list methods")
+    return _TABLE[name]

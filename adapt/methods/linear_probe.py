@@ -1,0 +1,143 @@
+"""Linear probe on frozen features, with the regularisation searched as in CLIP (arXiv:2103.00020)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from adapt.data.image_data import ImageData
+from adapt.methods.base import register
+from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head
+from adapt.training.features import image_features, prepare
+from adapt.training.loop import Context
+
+INITIALISATIONS = ("zero", "zero_shot")
+GRID = np.logspace(-6, 6, 97)
+FIRST_POINTS = range(0, 97, 16)
+
+
+@register("linear_probe")
+@dataclass
+class LinearProbe:
+    """Logistic regression on unit image features; the towers stay as they are.
+
+    With `zero` the penalty pulls the head to zero, which is scikit-learn's LogisticRegression. With
+    `zero_shot` it pulls to the start's head: strong regularisation then gives zero-shot back.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    initialisation: str = "zero_shot"
+    """What the head starts from and is pulled to: `zero` or `zero_shot`."""
+    inverse_strength: float = 0.0
+    """scikit-learn's C; 0 searches 97 values from 1e-6 to 1e6 on val."""
+    iterations: int = 1000
+    """Most L-BFGS iterations of one fit."""
+
+    def __post_init__(self) -> None:
+        if self.initialisation not in INITIALISATIONS:
+            raise ValueError(f"initialisation - not known - {self.initialisation!r} - choose one of "
+                             f"{', '.join(INITIALISATIONS)}")  # fmt: skip
+        if self.inverse_strength < 0:
+            raise ValueError(f"inverse_strength - out of range - {self.inverse_strength} - give 0 (search) or more")
+        if self.iterations < 1:
+            raise ValueError(f"iterations - out of range - {self.iterations} - give 1 or more")
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Fit a new head on a copy of the start."""
+        runtime = (context or Context()).runtime
+        names, preprocessing = start.class_names, start.backbone.preprocessing
+
+        def read(split: object) -> tuple[Tensor, Tensor]:
+            pixels = prepare(split, preprocessing, runtime)  # type: ignore[arg-type]
+            targets = torch.from_numpy(split.targets(names))  # type: ignore[attr-defined]
+            return image_features(start.backbone, pixels, runtime), targets
+
+        train, val = read(data.train), read(data.val) if data.val is not None else None
+        anchor = start.head.weight.detach().cpu() if self.initialisation == "zero_shot" else None
+        strength = self.inverse_strength or self.search(train, val, anchor, len(names))
+        probe = start.clone()
+        probe.head = linear_head(*fit_probe(*train, len(names), strength, anchor, self.iterations))
+        probe.head_from_text = False
+        return probe.eval()
+
+    def search(self, train: tuple[Tensor, Tensor], val: tuple[Tensor, Tensor] | None, anchor: Tensor | None,
+               classes: int) -> float:  # fmt: skip
+        """The C with the best val accuracy; without val scikit-learn's default 1."""
+        if val is None:
+            return 1.0
+
+        def score(strength: float) -> float:
+            weight, bias = fit_probe(*train, classes, strength, anchor, self.iterations)
+            return float(((val[0] @ weight.T + bias).argmax(1) == val[1]).double().mean())
+
+        return search_grid(score)
+
+
+def search_grid(score: Callable[[float], float]) -> float:
+    """CLIP's search over 97 log-spaced values: seven coarse points, then halving steps.
+
+    Ties go to the stronger regularisation (the smaller value).
+
+    Args:
+        score: Higher is better; called once per value tried.
+
+    >>> round(search_grid(lambda c: -abs(np.log10(c) - 2)), 3)
+    100.0
+    """
+    known: dict[int, float] = {}
+
+    def best(points: list[int]) -> int:
+        for point in points:
+            if point not in known:
+                known[point] = score(float(GRID[point]))
+        return max(points, key=lambda point: (known[point], -point))
+
+    centre, step = best(list(FIRST_POINTS)), 8
+    while step:
+        centre = best([p for p in (centre - step, centre, centre + step) if 0 <= p < len(GRID)])
+        step //= 2
+    return float(GRID[centre])
+
+
+def fit_probe(features: Tensor, targets: Tensor, classes: int, inverse_strength: float,
+              anchor: Tensor | None = None, iterations: int = 1000) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Multinomial logistic regression by L-BFGS in float64, to convergence.
+
+    Minimises `sum of cross-entropies + |W - anchor|^2 / (2 C)`; the bias is not penalised. With no
+    anchor this is scikit-learn's `LogisticRegression(C=C)`.
+
+    Args:
+        features: Shape (N, D).
+        targets: Class numbers, shape (N,).
+        classes: Number of classes K.
+        inverse_strength: C.
+        anchor: Where W starts and is pulled to, shape (K, D); zero when not given.
+        iterations: Most iterations.
+
+    Returns:
+        Weight (K, D) and bias (K,), float32.
+    """
+    x, y = features.double(), targets
+    base = torch.zeros(classes, x.shape[1], dtype=torch.double) if anchor is None else anchor.double()
+    # Scaling the change keeps the curvature of the loss near 1 over all twelve decades of C.
+    offset = torch.zeros_like(base, requires_grad=True)
+    bias = torch.zeros(classes, dtype=torch.double, requires_grad=True)
+    optimizer = torch.optim.LBFGS([offset, bias], lr=1, max_iter=iterations, history_size=20, tolerance_grad=1e-7,
+                                  tolerance_change=1e-12, line_search_fn="strong_wolfe")  # fmt: skip
+    weight_of_loss = min(1.0, inverse_strength)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(x @ (base + offset).T + bias, y, reduction="sum")
+        total = weight_of_loss * (loss + offset.square().sum() / (2 * inverse_strength))
+        total.backward()
+        return total
+
+    optimizer.step(closure)
+    return (base + offset).detach().float(), bias.detach().float()

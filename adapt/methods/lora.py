@@ -1,0 +1,71 @@
+"""LoRA: low-rank changes of the attention weights (arXiv:2106.09685; for CLIP arXiv:2405.18541)."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from adapt.data.image_data import ImageData
+from adapt.errors import RunError
+from adapt.methods.base import register
+from adapt.models.classifier import Classifier
+from adapt.models.lora import ENDINGS, TOWERS, LoraAdapter, LoraSettings
+from adapt.training.loop import Context, train
+from adapt.training.settings import Optim
+
+
+@register("lora")
+@dataclass
+class Lora:
+    """Train low-rank adapters in the attention layers, then add them to the weights.
+
+    The head stays what the text tower says. The result has plain open_clip weights; what is not
+    adapted is bit-equal to the start.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    rank: int = 8
+    """Inner width of the adapters."""
+    alpha: float = 16.0
+    """Scale: the delta is `alpha / rank` times B A."""
+    rank_stabilised: bool = False
+    """Scale by `alpha / sqrt(rank)` instead (rsLoRA, arXiv:2312.03732)."""
+    dropout: float = 0.0
+    """Dropout on the adapters' input while training."""
+    targets: list[str] = field(default_factory=lambda: ["q", "k", "v", "o"])
+    """Any of q, k, v, o (attention) and mlp."""
+    tower: str = "image"
+    """Which tower: `image`, `text` or `both`."""
+    layers: list[int] = field(default_factory=list)
+    """Blocks to adapt, negative ones counted from the end; empty means all."""
+    optim: Optim = field(default_factory=lambda: Optim(lr=5e-4, epochs=20, batch_size=32, weight_decay=0.01))
+    """Optimiser settings."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "rank": (self.rank >= 1, "give 1 or more"),
+            "alpha": (self.alpha > 0, "give a number above 0"),
+            "dropout": (0 <= self.dropout < 1, "give a share from 0 up to, not including, 1"),
+            "targets": (bool(self.targets) and set(self.targets) <= set(ENDINGS), f"choose from {', '.join(ENDINGS)}"),
+            "tower": (self.tower in TOWERS, f"choose one of {', '.join(TOWERS)}"),
+        }
+        for name, (good, advice) in checks.items():
+            if not good:
+                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Train adapters on a copy of the start and merge them."""
+        settings = LoraSettings(self.rank, self.alpha, self.rank_stabilised, self.dropout, self.targets, self.tower,
+                                self.layers)  # fmt: skip
+        context = context or Context()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(context.seed)  # adapters start from random numbers
+            adapter = LoraAdapter(start, settings)
+        train(adapter.classifier, data, self.optim, context)
+        idle = [name for name, delta in adapter.deltas().items() if not delta.any()]
+        if idle:
+            raise RunError(f"lora - adapters did not train - {', '.join(idle[:3])} ({len(idle)} of {len(adapter.names)}) - "
+                           "raise optim.lr or choose other targets")  # fmt: skip
+        merged = adapter.merged()
+        return merged.rebuild_head() if self.tower != "image" and merged.head_from_text else merged

@@ -1,0 +1,178 @@
+"""The `Classifier`: what every method returns and everything else consumes."""
+
+import copy
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adapt.data.classes import ClassName, default_words
+from adapt.data.transforms import Preprocessing
+from adapt.errors import DataError
+from adapt.models import bundle
+from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_backbone
+from adapt.models.heads import linear_head, text_weights
+from adapt.models.prediction import ImageLike, Prediction, predict_stream
+from adapt.models.templates import class_prompts, resolve_templates
+from adapt.version import __version__
+
+
+class Classifier(nn.Module):
+    """A CLIP with a head for named classes, its preprocessing and its temperature.
+
+    Calling it with normalised pixels (B, 3, H, W) gives logits (B, K).
+
+    Args:
+        backbone: Both towers and the preprocessing.
+        head: Linear layer on unit image features.
+        class_names: The K class keys, in the order of the logits.
+        prompts: The prompts of each class, in the same order.
+        head_from_text: Whether the head is what the text tower says (then it is rebuilt when the
+            towers change), or learned (then it is averaged like any other weight).
+        temperature: Probabilities are softmax(logits / temperature).
+    """
+
+    def __init__(self, backbone: Backbone, head: nn.Linear, class_names: list[str],
+                 prompts: list[list[str]], head_from_text: bool = True, temperature: float = 1.0) -> None:  # fmt: skip
+        super().__init__()
+        if not len(class_names) == len(prompts) == head.out_features:
+            raise DataError(f"classifier - sizes differ - {len(class_names)} class names, {len(prompts)} prompt lists, "
+                            f"{head.out_features} outputs - give one of each per class")  # fmt: skip
+        self.backbone, self.head = backbone, head
+        self.class_names, self.prompts = list(class_names), prompts
+        self.head_from_text, self.temperature = head_from_text, temperature
+
+    @classmethod
+    def from_clip(cls, arch: str, pretrained: str, class_names: list[str] | list[ClassName],
+                  templates: list[str] | None = None, seed: int = 0) -> "Classifier":  # fmt: skip
+        """Zero-shot classifier: the head is built from text prompts.
+
+        Args:
+            arch: See `load_backbone`.
+            pretrained: See `load_backbone`.
+            class_names: Keys (their words are shown to CLIP) or `ClassName`s with words and prompts.
+            templates: Set names or templates; default `simple`.
+            seed: Only for `pretrained="random"`.
+
+        Example:
+            >>> from adapt.models.classifier import Classifier
+            >>> clf = Classifier.from_clip("adapt-icons-xs", "random", ["cat", "dog"])
+            >>> clf(torch.zeros(1, 3, 48, 48)).shape
+            torch.Size([1, 2])
+        """
+        backbone = load_backbone(arch, pretrained, seed)
+        names = [n if isinstance(n, ClassName) else ClassName(n, default_words(n)) for n in class_names]
+        prompts = class_prompts(names, resolve_templates(templates or ["simple"]))
+        with torch.no_grad():
+            head = linear_head(text_weights(backbone, prompts))
+        return cls(backbone, head, [name.key for name in names], prompts).eval()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Logits (B, K) of normalised pixels (B, 3, H, W)."""
+        logits: Tensor = self.head(self.features(pixels))
+        return logits
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Unit image features (B, D)."""
+        return self.backbone.encode_image(pixels)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Softmax of the logits divided by the temperature, in float32."""
+        return torch.softmax(logits.float() / self.temperature, dim=-1)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.head.weight.device
+
+    def clone(self) -> "Classifier":
+        """A deep copy that shares no tensor."""
+        return copy.deepcopy(self)
+
+    def rebuild_head(self) -> "Classifier":
+        """Set the head to what the text tower says now; returns self."""
+        with torch.no_grad():
+            weight = text_weights(self.backbone, self.prompts)
+            self.head.weight.copy_(weight)
+            self.head.bias.zero_()
+        return self
+
+    def with_temperature(self, temperature: float) -> "Classifier":
+        """The same weights (shared) with another temperature."""
+        other = copy.copy(self)
+        other.temperature = temperature
+        return other
+
+    def predict(self, inputs: Iterable[ImageLike], batch_size: int = 64, top: int = 5) -> list[Prediction]:
+        """Predictions for paths, PIL images or uint8 arrays, one per input, in their order.
+
+        An input that cannot be read gives a prediction with `error` and no label.
+        """
+        return list(self.predict_iter(inputs, batch_size, top))
+
+    def predict_iter(self, inputs: Iterable[ImageLike], batch_size: int = 64, top: int = 5) -> Iterator[Prediction]:
+        """Like `predict`, but lazily: for more inputs than fit in memory."""
+        return predict_stream(
+            self._probabilities_of, self.class_names, self.backbone.preprocessing, inputs, batch_size, top
+        )
+
+    def _probabilities_of(self, pixels: Tensor) -> Tensor:
+        self.eval()
+        return self.probabilities(self(pixels.to(self.device)))
+
+    def save(self, folder: str | Path, info: dict[str, Any] | None = None) -> Path:
+        """Write the bundle (see `adapt.models.bundle`).
+
+        Args:
+            folder: Where to; made when missing.
+            info: Anything JSON can hold that should travel with the model (method, alpha, scores).
+
+        Raises:
+            BundleError: When it cannot be written.
+        """
+        pixels, logits = self.probe()
+        spec, preprocessing = self.backbone.spec, self.backbone.preprocessing.to_dict()
+        manifest = {
+            "adapt": __version__, "arch": spec.arch, "pretrained": spec.pretrained, "base_hash": spec.base_hash,
+            "class_names": self.class_names, "prompts": self.prompts, "head_from_text": self.head_from_text,
+            "temperature": self.temperature, "info": info or {},
+        }  # fmt: skip
+        tensors = {
+            bundle.TOWERS: self.backbone.model.state_dict(),
+            bundle.HEAD: self.head.state_dict(),
+            bundle.PROBE: {"pixels": pixels, "logits": logits},
+        }
+        config = {"model_cfg": spec.config, "preprocess_cfg": preprocessing}
+        return bundle.write_bundle(Path(folder), config, tensors, manifest)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Classifier":
+        """Read a bundle; every file is checked against its hash, nothing is downloaded.
+
+        Raises:
+            BundleError: Not a bundle, altered, damaged, or from a newer version.
+        """
+        config, manifest, tensors = bundle.read_bundle(Path(folder))
+        spec = BackboneSpec(manifest["arch"], manifest["pretrained"], config["model_cfg"], manifest["base_hash"])
+        preprocessing = Preprocessing.from_dict(config["preprocess_cfg"])
+        backbone = build_backbone(spec, preprocessing, tensors[bundle.TOWERS])
+        head = linear_head(tensors[bundle.HEAD]["weight"], tensors[bundle.HEAD]["bias"])
+        return cls(backbone, head, manifest["class_names"], manifest["prompts"], manifest["head_from_text"],
+                   manifest["temperature"]).eval()  # fmt: skip
+
+    def probe(self) -> tuple[Tensor, Tensor]:
+        """Four fixed noise images (4, 3, H, W) and the logits (4, K) they give here."""
+        size = self.backbone.preprocessing.size
+        pixels = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            return pixels, self.eval()(pixels.to(self.device)).float().cpu()
+
+
+def probe_error(folder: str | Path) -> float:
+    """Largest difference between a bundle's stored probe logits and those it gives here and now."""
+    stored = bundle.read_bundle(Path(folder))[2][bundle.PROBE]
+    classifier = Classifier.load(folder)
+    with torch.inference_mode():
+        return float((classifier(stored["pixels"]) - stored["logits"]).abs().max())

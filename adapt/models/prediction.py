@@ -1,0 +1,70 @@
+"""From inputs of any kind to predictions, one per input, bad ones included."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from adapt.data.images import ImageError, open_image
+from adapt.data.transforms import Preprocessing
+
+ImageLike = str | Path | Image.Image | np.ndarray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier says of one input."""
+
+    source: str
+    """The path, or `image 3` for an image given directly."""
+    label: str | None
+    """The most probable class, None when the input could not be read."""
+    confidence: float
+    """Its probability after temperature scaling, 0 when there is none."""
+    top: list[tuple[str, float]] = field(default_factory=list)
+    """The most probable classes with their probabilities, best first."""
+    error: str | None = None
+    """Why the input could not be read."""
+
+
+def predict_stream(probabilities: Callable[[Tensor], Tensor], class_names: list[str], preprocessing: Preprocessing,
+                   inputs: Iterable[ImageLike], batch_size: int = 64, top: int = 5) -> Iterator[Prediction]:  # fmt: skip
+    """Predict in batches with bounded memory; the order of the inputs is kept.
+
+    Args:
+        probabilities: From normalised pixels (B, 3, H, W) to probabilities (B, K).
+        class_names: The K classes.
+        preprocessing: What makes pixels of an image.
+        inputs: Paths, PIL images or arrays (H, W), (H, W, 3) or (H, W, 4) uint8.
+        batch_size: Inputs computed at once.
+        top: How many classes each prediction lists.
+    """
+    numbered = enumerate(inputs)
+    while batch := list(islice(numbered, batch_size)):
+        read = [_read(number, item, preprocessing) for number, item in batch]
+        good = [pixels for _, pixels, _ in read if pixels is not None]
+        with torch.inference_mode():
+            rows = iter(probabilities(torch.stack(good)).cpu() if good else [])
+        for source, pixels, error in read:
+            yield _prediction(source, next(rows), class_names, top) if pixels is not None else Prediction(
+                source, None, 0.0, [], error
+            )
+
+
+def _read(number: int, item: ImageLike, preprocessing: Preprocessing) -> tuple[str, Tensor | None, str | None]:
+    source = str(item) if isinstance(item, (str, Path)) else f"image {number}"
+    try:
+        return source, preprocessing(open_image(item)), None
+    except ImageError as error:
+        return source, None, str(error)
+
+
+def _prediction(source: str, row: Tensor, class_names: list[str], top: int) -> Prediction:
+    values, places = row.topk(min(top, len(class_names)))
+    best = [(class_names[place], float(value)) for value, place in zip(values, places.tolist(), strict=True)]
+    return Prediction(source, best[0][0], best[0][1], best)

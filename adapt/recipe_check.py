@@ -1,0 +1,226 @@
+"""Plain containers to dataclasses, strictly: every mistake is noted, none is guessed away.
+
+OmegaConf turns the text "2" into the number 2 and stops at the first mistake; a recipe must do
+neither, so the schema is walked here.
+"""
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from omegaconf import MISSING
+
+from adapt.errors import did_you_mean
+from adapt.recipe_schema import Source, listed
+from adapt.recipe_text import Problems, join
+
+FAILED = object()
+WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    type(None): "null",
+}
+
+
+def key_of(name: str) -> str:
+    """YAML key of a dataclass field: `from_` is written `from`."""
+    return name.rstrip("_")
+
+
+def fields_of(schema: type) -> dict[str, "dataclasses.Field[Any]"]:
+    """Fields one may set, by YAML key."""
+    return {key_of(one.name): one for one in dataclasses.fields(schema) if one.init}
+
+
+def to_plain(value: Any) -> Any:
+    """A dataclass as plain containers with YAML keys; a source leaves out what it does not use."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        items = {key: getattr(value, one.name) for key, one in fields_of(type(value)).items()}
+        if isinstance(value, Source):
+            items = {key: item for key, item in items.items() if item is not None}
+        return {key: to_plain(item) for key, item in items.items()}
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
+    return [to_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _options(hint: Any) -> list[Any]:
+    return list(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else [hint]
+
+
+def _describe(hint: Any) -> str:
+    """A type in words.
+
+    >>> _describe(int | list[int])
+    'a whole number or a list'
+    """
+    words = []
+    for option in _options(hint):
+        if dataclasses.is_dataclass(option) or get_origin(option) is dict or option is dict:
+            words.append("a mapping")
+        else:
+            words.append("a list" if get_origin(option) is list else WORDS.get(option, str(option)))
+    return " or ".join(dict.fromkeys(words))
+
+
+def _accepts(option: Any, raw: Any) -> bool:
+    if option is Any:
+        return True
+    if dataclasses.is_dataclass(option) or option is dict or get_origin(option) is dict:
+        return isinstance(raw, dict)
+    if option is list or get_origin(option) is list:
+        return isinstance(raw, list)
+    if isinstance(raw, bool) or option is bool:
+        return isinstance(raw, bool) and option is bool
+    # A whole number is taken for text, so that `workers: 2` and `precision: 32` may be written.
+    wider: dict[Any, Any] = {float: (int, float), str: (str, int), int: int, type(None): type(None)}
+    return option in wider and isinstance(raw, wider[option])
+
+
+def _default(field: "dataclasses.Field[Any]", base: object) -> Any:
+    if base is not None:
+        return getattr(base, field.name)
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    return FAILED if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+class Builder:
+    """Builds dataclasses from plain containers, noting every mistake in ``problems``."""
+
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        self.built: dict[str, Any] = {}
+        """Key path to each value that was found good, also where the section around it is not."""
+
+    def section(self, schema: type, given: Any, path: str, base: object = None) -> Any:
+        """One dataclass, or None when anything in it is wrong.
+
+        Args:
+            schema: The dataclass.
+            given: What the recipe says.
+            path: Its key path.
+            base: Holds the values of keys that are not given, in place of the class defaults.
+        """
+        before = len(self.problems.lines())
+        fields = fields_of(schema)
+        for key in given:
+            if key not in fields:
+                self.unknown(path, key, given[key], list(fields))
+        hints = get_type_hints(schema)
+        values = {}
+        for key, field in fields.items():
+            default = _default(field, base)
+            value = self._field(hints[field.name], given, path, key, default)
+            if value is not FAILED:
+                values[field.name] = value
+        result = self._construct(schema, values, path)
+        if len(self.problems.lines()) > before:
+            return None
+        self.built[path] = result
+        return result
+
+    def unknown(self, path: str, key: str, value: Any, known: list[str]) -> None:
+        """Note a key that is not in the schema."""
+        here = join(path, key)
+        if here not in self.problems:
+            hint = did_you_mean(key, known)
+            self.problems.add(here, f"unknown key{hint}", value, f"known: {listed(sorted(known))}")
+
+    def _field(self, hint: Any, given: Any, path: str, key: str, default: Any) -> Any:
+        here = join(path, key)
+        if key in given:
+            return self.value(hint, given[key], here, default)
+        if default is FAILED or (isinstance(default, str) and default == MISSING):
+            if here not in self.problems:
+                self.problems.say(here, "missing", "nothing", f"write it, or {here}=VALUE")
+            return FAILED
+        if dataclasses.is_dataclass(default) and not isinstance(default, type):
+            value = self.section(type(default), {}, here, default)
+            return FAILED if value is None else value
+        return default
+
+    def value(self, hint: Any, raw: Any, path: str, default: Any = None) -> Any:
+        """One value of the type a hint asks for, or FAILED."""
+        if path in self.problems:
+            return FAILED
+        if isinstance(raw, str) and raw == MISSING:
+            self.problems.add(path, "missing", raw, f"write a value, or {path}=VALUE")
+            return FAILED
+        fitting = [option for option in _options(hint) if _accepts(option, raw)]
+        if not fitting:
+            self.problems.add(path, "wrong type", raw, f"give {_describe(hint)}")
+            return FAILED
+        exact = [option for option in fitting if option is type(raw)]
+        value = self._convert(exact or fitting, raw, path, default)
+        if value is not FAILED:
+            self.built[path] = value
+        return value
+
+    def _convert(self, fitting: list[Any], raw: Any, path: str, default: Any) -> Any:
+        option = fitting[0]
+        if dataclasses.is_dataclass(option):
+            option = _best_match(fitting, raw, default)
+            base = default if type(default) is option else None
+            value = self.section(option, raw, path, base)
+            return FAILED if value is None else value
+        inner = get_args(option)
+        if isinstance(raw, list):
+            item = inner[0] if inner else Any
+            items = [self.value(item, one, f"{path}[{i}]") for i, one in enumerate(raw)]
+            return FAILED if FAILED in items else items
+        if isinstance(raw, dict):
+            item = inner[1] if inner else Any
+            pairs = {key: self.value(item, one, join(path, key)) for key, one in raw.items()}
+            return FAILED if FAILED in pairs.values() else pairs
+        if isinstance(raw, float) and not math.isfinite(raw):
+            self.problems.add(path, "not a finite number", raw, "give a number")
+            return FAILED
+        return raw if option is Any else option(raw) if raw is not None else None
+
+    def _construct(self, schema: type, values: dict[str, Any], path: str) -> Any:
+        """Run the dataclass's own checks, again without what they refuse, until none is left.
+
+        Most checks raise at their first mistake; the rest of the mistakes must be listed too.
+        """
+        required = {one.name for one in fields_of(schema).values() if _default(one, None) is FAILED}
+        while required <= values.keys():
+            try:
+                return schema(**values)
+            except ValueError as error:
+                refused = self._explain(str(error), path)
+                names = [name for name in values if key_of(name) in refused]
+                if not names:
+                    return None
+                for name in names:
+                    del values[name]
+        return None
+
+    def _explain(self, message: str, path: str) -> set[str]:
+        """Note the sentences of a dataclass's own check; returns the keys they are about."""
+        refused = set()
+        for line in message.splitlines():
+            parts = line.split(" - ")
+            key = parts[0].split(".")[0].split("[")[0]
+            here = join(path, parts[0])
+            refused.add(key)
+            if here in self.problems or join(path, key) in self.problems:
+                continue
+            if len(parts) < 4:
+                self.problems.say(path, line, "the section", "correct it")
+            else:
+                self.problems.say(here, parts[1], " - ".join(parts[2:-1]), parts[-1])
+        return refused
+
+
+def _best_match(options: list[Any], raw: dict[str, Any], default: Any) -> Any:
+    """The dataclass that knows most of the keys; when none is better, that of the default."""
+
+    def score(option: type) -> tuple[int, bool]:
+        return len(raw.keys() & fields_of(option).keys()), isinstance(default, option)
+
+    return max(options, key=score)

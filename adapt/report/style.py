@@ -1,0 +1,183 @@
+"""One look for all figures, and how they become SVG and PNG.
+
+Colours are from Okabe and Ito, which people with any colour vision can tell apart; every series
+also has its own marker or line style, so that a grey print still reads.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from markupsafe import escape
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+INK = "#20262e"
+PAPER = "#fffffe"
+MUTED = "#6b7480"
+GRID = "#dfe3e8"
+ORANGE = "#e69f00"
+SKY = "#56b4e9"
+GREEN = "#009e73"
+BLUE = "#0072b2"
+VERMILION = "#d55e00"
+PURPLE = "#cc79a7"
+
+MODEL_COLOURS = {
+    "majority": MUTED,
+    "zero_shot": ORANGE,
+    "linear_probe": GREEN,
+    "adapted": PURPLE,
+    "ensemble": BLUE,
+}
+MODEL_MARKERS = {
+    "majority": "X",
+    "zero_shot": "s",
+    "linear_probe": "^",
+    "adapted": "D",
+    "ensemble": "o",
+}
+# In the page these colours become CSS variables, so that figures follow the dark mode.
+_VARIABLES = {
+    INK: "--ink",
+    PAPER: "--page",
+    MUTED: "--muted",
+    GRID: "--line",
+    ORANGE: "--orange",
+    BLUE: "--blue",
+    GREEN: "--green",
+    VERMILION: "--vermilion",
+    PURPLE: "--purple",
+}
+# Keys are Any because newer matplotlib lists every one of its settings as a Literal.
+_STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "text.color": INK,
+    "text.parse_math": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 2.0,
+    "lines.markersize": 6.0,
+    # Text stays text: crisp, searchable, and any script is drawn with the reader's own fonts.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "adapt",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with the words that belong to it.
+
+    Attributes:
+      name: File name without suffix.
+      title: Heading.
+      alt: The numbers of the figure in words, for those who cannot see it.
+      caption: How to read it.
+      figure: The drawing.
+    """
+
+    name: str
+    title: str
+    alt: str
+    caption: str
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Stands where a picture would be, and says why there is none."""
+
+    name: str
+    title: str
+    reason: str
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draws with the look of the report, whatever the user's own matplotlib settings are."""
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, that fits its own labels."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def percent_axis(axes: Axes, which: str = "y") -> None:
+    """Labels an axis of shares in percent."""
+    axis = axes.yaxis if which == "y" else axes.xaxis
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
+
+
+def colour_of(model: str) -> str:
+    """The colour a model has in every figure."""
+    return MODEL_COLOURS.get(model, SKY)
+
+
+def marker_of(model: str) -> str:
+    """The marker a model has in every figure."""
+    return MODEL_MARKERS.get(model, "P")
+
+
+def as_png(figure: Figure) -> bytes:
+    """The figure on white, at print resolution."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def as_svg(figure: Figure) -> str:
+    """The figure as a stand-alone SVG file on white."""
+    buffer = io.StringIO()
+    FigureCanvasSVG(figure)
+    figure.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
+    return svg.replace("<svg ", '<svg style="background: white" ', 1)
+
+
+def as_inline_svg(svg: str, picture: Picture) -> str:
+    """A stand-alone SVG as an ``<svg>`` element that takes its colours from the page.
+
+    Args:
+      svg: What ``as_svg`` made of the picture.
+      picture: Gives the words for those who cannot see it.
+    """
+    svg = svg[svg.index("<svg") :]
+    # Several drawings share one page, so their ids must not meet.
+    prefix = f"{picture.name}-"
+    svg = re.sub(r'\bid="', f'id="{prefix}', svg)
+    svg = re.sub(r'href="#', f'href="#{prefix}', svg)
+    svg = svg.replace("url(#", f"url(#{prefix}")
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    label = f'<svg role="img" aria-label="{escape(picture.alt)}" '
+    return svg.replace('<svg style="background: white" ', label, 1).strip()

@@ -1,0 +1,139 @@
+"""The files of a run folder."""
+
+import csv
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from adapt.data.images import open_image
+from adapt.data.sources import Images
+from adapt.errors import RecipeError, RunError
+from adapt.training.runtime import resolve_accelerator, resolve_precision
+from adapt.training.settings import Runtime
+from adapt.version import __version__
+
+RECORDED = ("torch", "torchvision", "pytorch-lightning", "open_clip_torch", "peft", "albumentations", "numpy", "Pillow")
+LOCK = ".running"
+THUMBNAIL = 128
+
+
+def open_folder(folder: Path, resume: bool, overwrite: bool) -> Path:
+    """Make the run folder, or check that the one there may be used, and lock it.
+
+    Raises:
+        RecipeError: When it holds another run and neither resume nor overwrite was asked for.
+        RunError: When another process is writing there, or it cannot be written.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        if overwrite and not (folder / "recipe.yaml").is_file():
+            raise RecipeError(f"{folder} - not a run folder - it holds other files - choose another --out")
+        if _locked(folder):
+            raise RunError(f"{folder} - in use - another run is writing here - wait for it, or choose another --out")
+        if overwrite:
+            shutil.rmtree(folder)
+        elif not resume:
+            raise RecipeError(f"{folder} - not empty - it holds an earlier run - add --resume to go on, --overwrite to "
+                              "replace it, or choose another --out")  # fmt: skip
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOCK).write_text(str(os.getpid()))
+    except OSError as error:
+        raise RunError(f"{folder} - cannot be written - {error} - choose another --out") from error
+    return folder
+
+
+def close_folder(folder: Path) -> None:
+    """Take the lock away."""
+    (folder / LOCK).unlink(missing_ok=True)
+
+
+def _locked(folder: Path) -> bool:
+    lock = folder / LOCK
+    try:
+        os.kill(int(lock.read_text()), 0)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON beside the target and move it in; numbers that are not finite become null."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and value != value else value
+
+
+def write_csv(path: Path, header: list[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a table; text cells a spreadsheet would run as a formula get a quote in front."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows([safe_cell(cell) for cell in row] for row in rows)
+
+
+def safe_cell(cell: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula.
+
+    >>> safe_cell("=cmd()"), safe_cell(-1.5), safe_cell(None)
+    ("'=cmd()", -1.5, '')
+    """
+    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{cell}"
+    return "" if cell is None else cell
+
+
+def environment(runtime: Runtime, seed: int) -> dict[str, Any]:
+    """Versions, device and precision of this run."""
+    device = resolve_accelerator(runtime.accelerator)
+    return {
+        "adapt": __version__, "python": platform.python_version(), "platform": platform.platform(), "seed": seed,
+        "packages": {name: metadata.version(name) for name in RECORDED},
+        "torch": torch.__version__, "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "precision": resolve_precision(runtime.precision, device), "threads": torch.get_num_threads(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }  # fmt: skip
+
+
+def training_log(folder: Path) -> None:
+    """Put Lightning's CSV log where the report looks for it."""
+    source = folder / "log" / "metrics.csv"
+    if source.is_file():
+        with source.open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        names = [name for name in (rows[0] if rows else {}) if not name.startswith("lr-")]
+        rates = [name for name in (rows[0] if rows else {}) if name.startswith("lr")]
+        content = [[*(row[name] for name in names), next((row[r] for r in rates if row[r]), "")] for row in rows]
+        write_csv(folder / "metrics.csv", [*names, "lr"], content)
+
+
+def thumbnails(folder: Path, mistakes: list[dict[str, Any]], evals: dict[str, Images]) -> None:
+    """Small pictures of the listed mistakes, as the model saw them, added as `thumbnail`."""
+    target = folder / "figures" / "mistakes"
+    target.mkdir(parents=True, exist_ok=True)
+    for number, mistake in enumerate(mistakes):
+        images = evals[mistake["eval"]]
+        image = images.open(mistake.pop("index")) if mistake["eval"] in evals else open_image(mistake["path"])
+        image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+        image.save(target / f"{number}.png")
+        mistake["thumbnail"] = f"figures/mistakes/{number}.png"

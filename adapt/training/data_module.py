@@ -1,0 +1,130 @@
+"""Labelled images for any `pl.Trainer`."""
+
+import os
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from adapt.data.augmentation import Augmentation, one_thread
+from adapt.data.datasets import EvalSampler, ImageDataset, TrainSampler
+from adapt.data.sources import Images
+from adapt.data.transforms import Preprocessing
+from adapt.errors import RecipeError
+
+TINY = 500
+MOST_WORKERS = 8
+Loader = DataLoader[dict[str, Any]]
+
+
+def count_workers(workers: int | str, images: int) -> int:
+    """Loading processes for a number of images.
+
+    Args:
+        workers: A count, or `auto`: one less than the processors, at most 8, none for fewer than
+            500 images, where starting them takes longer than loading.
+        images: Images to load.
+
+    Returns:
+        0 (load in the main process) or more.
+
+    Raises:
+        RecipeError: When `workers` is neither.
+
+    >>> count_workers("auto", 499), count_workers(3, 10), count_workers("3", 10)
+    (0, 3, 3)
+    """
+    if workers == "auto":
+        return 0 if images < TINY else min(max(_processors() - 1, 0), MOST_WORKERS)
+    if not str(workers).isdigit():
+        advice = "give `auto` or a number from 0 up"
+        raise RecipeError(f"workers - not a count - {workers!r} - {advice}")
+    return int(workers)
+
+
+def _processors() -> int:
+    # A container may own fewer processors than the machine has; macOS cannot tell.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class ImageDataModule(pl.LightningDataModule):
+    """Batches `{"image": (B, 3, S, S), "target": (B,), "index": (B,)}` for train and validation.
+
+    The batches depend on the seed and the epoch alone: not on the number of workers, the global
+    random state, or what was drawn before. Works in a plain `pl.Trainer`, on several devices too.
+
+    Args:
+        train: Images to train on.
+        val: Images to validate on, or None.
+        class_names: Class keys in the order of the classifier's outputs.
+        preprocessing: The model's evaluation transform.
+        augmentation: Policy of the training views: `none`, `clip`, `standard` or `strong`.
+        batch_size: Images in one batch of one process; fewer images make a smaller batch.
+        workers: Loading processes, or `auto`.
+        seed: Seed of order and views.
+
+    Raises:
+        DataError: When an image has a class that is not in `class_names`.
+        RecipeError: When a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        train: Images,
+        val: Images | None,
+        class_names: list[str],
+        preprocessing: Preprocessing,
+        augmentation: str = "clip",
+        batch_size: int = 64,
+        workers: int | str = "auto",
+        seed: int = 0,
+    ) -> None:
+        """Check everything that can be checked without opening an image; see the class."""
+        super().__init__()
+        if batch_size < 1:
+            raise RecipeError(f"batch_size - out of range - {batch_size!r} - give 1 or more")
+        count_workers(workers, 0)
+        self.class_names = list(class_names)
+        self.batch_size = batch_size
+        self.workers = workers
+        self.seed = seed
+        views = Augmentation(augmentation, preprocessing)
+        self.train_set = ImageDataset(train, self.class_names, views, seed)
+        self.val_set = None
+        if val is not None:
+            self.val_set = ImageDataset(val, self.class_names, preprocessing)
+
+    def train_dataloader(self) -> Loader:
+        """Shuffled, augmented batches; the last one may be smaller."""
+        processes, rank = self._share()
+        data = self.train_set
+        return self._loader(data, TrainSampler(data, self.seed, processes, rank))
+
+    def val_dataloader(self) -> Loader | list[Loader]:
+        """Batches in order, each image once; an empty list without validation images."""
+        if self.val_set is None:
+            return []
+        processes, rank = self._share()
+        return self._loader(self.val_set, EvalSampler(self.val_set, processes, rank))
+
+    def _share(self) -> tuple[int, int]:
+        if self.trainer is None:
+            return 1, 0
+        return self.trainer.world_size, self.trainer.global_rank
+
+    def _loader(self, data: ImageDataset, sampler: Sampler[Any]) -> Loader:
+        workers = count_workers(self.workers, len(data))
+        return DataLoader(
+            data,
+            batch_size=min(self.batch_size, len(data)),
+            sampler=sampler,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            worker_init_fn=one_thread,
+            pin_memory=torch.cuda.is_available(),
+            # Without its own generator a loader would draw from the global random state.
+            generator=torch.Generator().manual_seed(self.seed),
+        )

@@ -1,0 +1,127 @@
+"""Pixels, features and logits of whole splits: computed once, kept by content."""
+
+import hashlib
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from adapt.data.sources import Images
+from adapt.data.transforms import Preprocessing
+from adapt.models.backbones import Backbone, weights_hash
+from adapt.models.classifier import Classifier
+from adapt.training.runtime import inference_device, short_sequence_attention
+from adapt.training.settings import Runtime
+
+IN_MEMORY_BYTES = 2 << 30
+
+
+@dataclass
+class Pixels:
+    """The images of one split after resizing, before normalising: what every model sees of them.
+
+    Decoding and resizing is the slow half of evaluation on a small model, and the same for every
+    point of a weight-space curve, so it is done once. Values are uint8, shape (N, H, W, 3).
+    """
+
+    values: np.ndarray
+    preprocessing: Preprocessing
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over the pixels: changes with image bytes, preprocessing and shift alike."""
+        digest = hashlib.sha256(str(self.values.shape).encode())
+        for start in range(0, len(self), 256):
+            digest.update(np.ascontiguousarray(self.values[start : start + 256]).data)
+        return digest.hexdigest()
+
+    def batch(self, start: int, size: int, device: torch.device) -> Tensor:
+        """Normalised pixels (B, 3, H, W) of `size` images from `start` on."""
+        block = torch.from_numpy(np.array(self.values[start : start + size])).to(device)
+        return self.preprocessing.normalise_batch(block)
+
+
+def prepare(images: Images, preprocessing: Preprocessing, runtime: Runtime | None = None) -> Pixels:
+    """Decode, shift and resize every image of a split, in threads.
+
+    Above 2 GiB the pixels go to a temporary file that is deleted with the last reference.
+
+    Raises:
+        ImageError: When an image cannot be read; it is named.
+    """
+    size = preprocessing.size
+    shape = (len(images), size, size, 3)
+    values = _array(shape)
+    workers = (runtime or Runtime()).workers
+    threads = max(1, int(workers) if workers != "auto" else os.cpu_count() or 1)
+
+    def fill(index: int) -> None:
+        values[index] = np.asarray(preprocessing.resize(images.open(index)))
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, range(len(images))))
+    return Pixels(values, preprocessing)
+
+
+def _array(shape: tuple[int, ...]) -> np.ndarray:
+    if int(np.prod(shape)) <= IN_MEMORY_BYTES:
+        return np.empty(shape, np.uint8)
+    file = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the array; has no name to clean up)
+    return np.memmap(file, np.uint8, "w+", shape=shape)
+
+
+def image_features(backbone: Backbone, pixels: Pixels, runtime: Runtime, cache: Path | None = None) -> Tensor:
+    """Unit image features (N, D) in float32 on the CPU.
+
+    Args:
+        backbone: Whose image tower is used.
+        pixels: What it sees.
+        runtime: Device and batch size; features are always computed in float32.
+        cache: Folder of features kept by the hash of pixels and weights; none without it.
+    """
+    path = cache / f"{_feature_key(backbone, pixels)}.safetensors" if cache else None
+    if path is not None and path.is_file():
+        return load_file(path)["features"]
+    device = inference_device(runtime)
+    backbone.to(device).eval()
+    parts = []
+    with torch.inference_mode(), short_sequence_attention(device):
+        for start in range(0, len(pixels), runtime.batch_size):
+            parts.append(backbone.encode_image(pixels.batch(start, runtime.batch_size, device)).float().cpu())
+    features = torch.cat(parts) if parts else torch.empty(0, backbone.width)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        save_file({"features": features}, part)
+        os.replace(part, path)
+    return features
+
+
+def _feature_key(backbone: Backbone, pixels: Pixels) -> str:
+    weights = weights_hash(backbone.image_tower.state_dict())
+    preprocessing = str(sorted(pixels.preprocessing.to_dict().items()))
+    together = f"{weights} {pixels.content_hash} {preprocessing} {backbone.spec.config.get('quick_gelu', False)}"
+    return hashlib.sha256(together.encode()).hexdigest()
+
+
+def head_logits(classifier: Classifier, features: Tensor) -> np.ndarray:
+    """Logits (N, K) of unit features (N, D)."""
+    with torch.inference_mode():
+        logits = classifier.head(features.to(classifier.device)).float().cpu()
+    return np.asarray(logits.numpy(), dtype=np.float32)
+
+
+def predict_logits(classifier: Classifier, pixels: Pixels, runtime: Runtime) -> np.ndarray:
+    """Logits (N, K) of a whole split, in float32."""
+    classifier.to(inference_device(runtime)).eval()
+    return head_logits(classifier, image_features(classifier.backbone, pixels, runtime))

@@ -1,0 +1,144 @@
+"""One training run: from a classifier and data to the same classifier, trained."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from adapt.data.image_data import ImageData
+from adapt.errors import MissingExtraError, ModelError
+from adapt.models.classifier import Classifier
+from adapt.training.callbacks import EpochLines, MovingAverage
+from adapt.training.checkpoints import AtomicCheckpointIO
+from adapt.training.data_module import ImageDataModule
+from adapt.training.module import AdaptModule, Penalty
+from adapt.training.runtime import resolve_accelerator, resolve_precision
+from adapt.training.settings import Optim, Runtime
+
+
+@dataclass
+class Context:
+    """Everything about a run that is not a method's business."""
+
+    runtime: Runtime = field(default_factory=Runtime)
+    """Devices, precision, workers, loggers."""
+    seed: int = 0
+    """Fixes initialisation, order and augmentation."""
+    augmentation: str = "clip"
+    """Named policy for the training images."""
+    folder: Path | None = None
+    """Where the training log and checkpoints go; nothing is written without it."""
+    resume: bool = False
+    """Go on from the last checkpoint in `folder`, if there is one."""
+    quiet: bool = False
+    """No progress on the terminal."""
+
+
+def train(classifier: Classifier, data: ImageData, optim: Optim, context: Context,
+          penalty: Penalty | None = None) -> Classifier:  # fmt: skip
+    """Train what requires gradients in `classifier`, in place, and return it in evaluation mode.
+
+    Raises:
+        ModelError: When nothing would train.
+        RunError: When the loss stays non-finite or a checkpoint cannot be written.
+    """
+    if not any(p.requires_grad for p in classifier.parameters()):
+        raise ModelError("method - nothing would train - every parameter is frozen - lower optim.freeze_first")
+    module = AdaptModule(classifier, optim, context.seed, penalty)
+    loader = ImageDataModule(data.train, data.val, classifier.class_names, classifier.backbone.preprocessing,
+                             context.augmentation, micro_batch(optim, context.runtime), context.runtime.workers,
+                             context.seed)  # fmt: skip
+    last = context.folder / "checkpoints" / "last.ckpt" if context.folder else None
+    with quiet_lightning():
+        pl.seed_everything(context.seed, verbose=False)
+        make_trainer(optim, context).fit(module, datamodule=loader, ckpt_path=_resume_from(last, context))
+    if optim.checkpointing:
+        classifier.backbone.model.set_grad_checkpointing(False)
+    return classifier.cpu().eval()
+
+
+def micro_batch(optim: Optim, runtime: Runtime) -> int:
+    """Images a device sees at once, so that one optimiser step sees `optim.batch_size`.
+
+    Raises:
+        ModelError: When the batch cannot be shared out evenly.
+    """
+    shares = optim.accumulate * runtime.devices
+    if optim.batch_size % shares:
+        raise ModelError(f"optim.batch_size - does not divide - {optim.batch_size} over {runtime.devices} devices x "
+                         f"{optim.accumulate} micro-batches - give a multiple of {shares}")  # fmt: skip
+    return optim.batch_size // shares
+
+
+def make_trainer(optim: Optim, context: Context) -> pl.Trainer:
+    """The Lightning trainer for these settings."""
+    runtime, folder = context.runtime, context.folder
+    device = resolve_accelerator(runtime.accelerator)
+    callbacks: list[pl.Callback] = [MovingAverage(optim.ema)] if optim.ema else []
+    loggers = make_loggers(runtime, folder) if folder else []
+    if folder:
+        callbacks += [LearningRateMonitor("epoch"), ModelCheckpoint(
+            folder / "checkpoints", filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False,
+        )]  # fmt: skip
+    on_terminal = sys.stderr.isatty() and not context.quiet
+    if not context.quiet:
+        callbacks.append(RichProgressBar(leave=False) if on_terminal else EpochLines())
+    return pl.Trainer(
+        accelerator=device, devices=runtime.devices, strategy=runtime.strategy,
+        precision=resolve_precision(runtime.precision, device),  # type: ignore[arg-type]
+        max_epochs=optim.epochs, accumulate_grad_batches=optim.accumulate, gradient_clip_val=None,
+        callbacks=callbacks, logger=loggers, enable_checkpointing=folder is not None,
+        plugins=[AtomicCheckpointIO()], enable_progress_bar=on_terminal, enable_model_summary=False,
+        num_sanity_val_steps=0, log_every_n_steps=1, use_distributed_sampler=False, deterministic="warn",
+    )  # fmt: skip
+
+
+def make_loggers(runtime: Runtime, folder: Path) -> list[Logger]:
+    """The CSV log, always, and the loggers asked for.
+
+    Raises:
+        MissingExtraError: When a logger's package is not installed.
+    """
+    loggers: list[Logger] = [CSVLogger(str(folder), name="", version="log")]
+    for name in runtime.loggers or []:
+        try:
+            if name == "tensorboard":
+                loggers.append(TensorBoardLogger(str(folder), name="", version="tensorboard"))
+            elif name == "wandb":
+                loggers.append(pl.loggers.WandbLogger(save_dir=str(folder), offline=True))
+            else:
+                loggers.append(pl.loggers.MLFlowLogger(save_dir=str(folder / "mlruns")))
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(f"runtime.loggers - package missing - {name} - pip install 'adapt-clip[{name}]'") from error
+    return loggers
+
+
+def _resume_from(last: Path | None, context: Context) -> Any:
+    return last if context.resume and last is not None and last.is_file() else None
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's notices about devices and tips off the terminal; errors still show."""
+    os.environ.setdefault("POSSIBLE_USER_WARNINGS", "off")
+    names = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "pytorch_lightning.utilities.rank_zero",
+             "lightning_fabric.utilities.seed")  # fmt: skip
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric|torch)\..*")
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)

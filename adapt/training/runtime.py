@@ -1,0 +1,67 @@
+"""Choices that depend on the machine: precision, kernels, trainer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from adapt.errors import ModelError
+from adapt.training.settings import Runtime
+
+
+def resolve_accelerator(accelerator: str) -> str:
+    """`cuda`, `mps` or `cpu` for Lightning's accelerator names.
+
+    Raises:
+        ModelError: When a device is asked for by name that is not there.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if accelerator == "auto":
+        return next(name for name, there in available.items() if there)
+    wanted = {"gpu": "cuda" if available["cuda"] else "mps"}.get(accelerator, accelerator)
+    if not available.get(wanted, False):
+        raise ModelError(f"runtime.accelerator - not there - {accelerator!r} - use auto or one of "
+                         f"{', '.join(name for name, there in available.items() if there)}")  # fmt: skip
+    return wanted
+
+
+def resolve_precision(precision: str, device: str) -> str:
+    """Lightning's precision flag for `auto` and the short names.
+
+    `auto` is bf16-mixed where the device computes bf16 natively, fp16-mixed on older CUDA, and 32
+    otherwise: bf16 autocast on a CPU without AMX or AVX512-BF16 is three to four times slower.
+
+    >>> resolve_precision("32", "cpu")
+    '32-true'
+    """
+    if precision == "32":
+        return "32-true"
+    if precision != "auto":
+        return precision
+    if device == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    if device == "cpu" and native_bf16_cpu():
+        return "bf16-mixed"
+    return "32-true"
+
+
+def native_bf16_cpu() -> bool:
+    """Whether this CPU multiplies bf16 matrices in hardware."""
+    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
+
+
+def inference_device(runtime: Runtime) -> torch.device:
+    """The single device that features and predictions are computed on."""
+    return torch.device(resolve_accelerator(runtime.accelerator))
+
+
+@contextmanager
+def short_sequence_attention(device: torch.device) -> Iterator[None]:
+    """On a CPU, use plain attention kernels: for CLIP's short sequences up to twice as fast."""
+    if device.type != "cpu":
+        yield
+        return
+    with sdpa_kernel(SDPBackend.MATH):
+        yield

@@ -1,0 +1,113 @@
+"""Plain settings of the training loop; usable on every floor."""
+
+from dataclasses import dataclass
+
+PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
+SCHEDULES = ("cosine", "constant")
+
+
+@dataclass
+class Optim:
+    """Optimiser, schedule and regularisation of one training.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    lr: float = 1e-5
+    """Highest learning rate, reached after the warm-up."""
+    epochs: int = 10
+    """Passes over the training images."""
+    batch_size: int = 64
+    """Images in one optimiser step (over all devices and accumulated micro-batches)."""
+    weight_decay: float = 0.1
+    """AdamW weight decay; gains and biases have none."""
+    warmup: float = 0.1
+    """Share of the steps with linearly rising learning rate."""
+    schedule: str = "cosine"
+    """What follows the warm-up: `cosine` (to zero) or `constant`."""
+    clip_norm: float = 1.0
+    """Largest gradient norm; 0 turns clipping off."""
+    label_smoothing: float = 0.0
+    """Share of the target spread over all classes."""
+    layer_decay: float = 1.0
+    """Factor on the learning rate for each layer further from the head; 1 treats all alike."""
+    freeze_first: int = 0
+    """Image-tower blocks, counted from the input (which is frozen with them), that do not train."""
+    ema: float = 0.0
+    """Decay of an exponential moving average of the weights, returned in their place; 0 is off."""
+    accumulate: int = 1
+    """Micro-batches added up for one step; `batch_size` stays what it is."""
+    checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, about 30 % slower."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "lr": self.lr > 0,
+            "epochs": self.epochs >= 1,
+            "batch_size": self.batch_size >= 1,
+            "weight_decay": self.weight_decay >= 0,
+            "warmup": 0 <= self.warmup < 1,
+            "schedule": self.schedule in SCHEDULES,
+            "clip_norm": self.clip_norm >= 0,
+            "label_smoothing": 0 <= self.label_smoothing < 1,
+            "layer_decay": 0 < self.layer_decay <= 1,
+            "freeze_first": self.freeze_first >= 0,
+            "ema": 0 <= self.ema < 1,
+            "accumulate": self.accumulate >= 1 and self.batch_size % self.accumulate == 0,
+        }
+        for name, good in checks.items():
+            if not good:
+                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {RANGES[name]}")
+
+
+RANGES = {
+    "lr": "give a number above 0",
+    "epochs": "give 1 or more",
+    "batch_size": "give 1 or more",
+    "weight_decay": "give 0 or more",
+    "warmup": "give a share from 0 up to, not including, 1",
+    "schedule": f"choose one of {', '.join(SCHEDULES)}",
+    "clip_norm": "give 0 (off) or more",
+    "label_smoothing": "give a share from 0 up to, not including, 1",
+    "layer_decay": "give a factor above 0, at most 1",
+    "freeze_first": "give 0 or more",
+    "ema": "give 0 (off) or a decay below 1",
+    "accumulate": "give a number of micro-batches that divides batch_size",
+}
+
+
+@dataclass
+class Runtime:
+    """Where and how precisely to compute.
+
+    Raises:
+        ValueError: When `precision` is not known or `workers` is neither `auto` nor a count.
+    """
+
+    accelerator: str = "auto"
+    """Lightning accelerator: `auto`, `cpu`, `gpu`, `mps`."""
+    devices: int = 1
+    """Devices to train on."""
+    strategy: str = "auto"
+    """Lightning strategy: `auto`, `ddp`, `fsdp`, ..."""
+    precision: str = "auto"
+    """`auto`, `32`, `bf16-mixed` or `16-mixed`."""
+    workers: str = "auto"
+    """Image-loading processes: `auto` or a count."""
+    batch_size: int = 64
+    """Images in one batch of evaluation and feature extraction."""
+    loggers: list[str] | None = None
+    """Beside the CSV log: any of `tensorboard`, `wandb`, `mlflow`."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision - not known - {self.precision!r} - choose one of {', '.join(PRECISIONS)}")
+        self.workers = str(self.workers)
+        if self.workers != "auto" and not self.workers.isdigit():
+            raise ValueError(f"workers - not a count - {self.workers!r} - give `auto` or a number from 0 up")
+        if self.devices < 1:
+            raise ValueError(f"devices - out of range - {self.devices} - give 1 or more")
+        for name in self.loggers or []:
+            if name not in ("tensorboard", "wandb", "mlflow"):
+                raise ValueError(f"loggers - not known - {name!r} - choose from tensorboard, wandb, mlflow")

@@ -1,0 +1,1 @@
+"""State-dict algebra: no models, no data."""

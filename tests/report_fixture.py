@@ -1,0 +1,202 @@
+"""Fabricates run folders for the tests of the report."""
+
+import base64
+import csv
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgqPv/HwAEHQJ/GlqX5gAAAABJRU5ErkJggg=="
+)
+MODELS = {"majority": -0.5, "zero_shot": 0.0, "linear_probe": 0.06, "adapted": 0.14}
+
+
+def metrics(accuracy: float | None, gain: float | None = None, n: int = 400) -> dict[str, Any]:
+    """Metrics of one model on one eval; all null without accuracy."""
+    if accuracy is None:
+        keys = ("accuracy", "balanced_accuracy", "nll", "ece", "brier")
+        return {"n": 0, **dict.fromkeys(keys), **{f"{key}_ci": None for key in keys}}
+    found: dict[str, Any] = {"n": n}
+    values = {
+        "accuracy": accuracy,
+        "balanced_accuracy": accuracy - 0.012,
+        "nll": 2 * (1 - accuracy) + 0.1,
+        "ece": 0.03 + 0.1 * (1 - accuracy),
+        "brier": 1.2 * (1 - accuracy),
+    }
+    for key, value in values.items():
+        half = 0.03 if "accuracy" in key else 0.15 * value
+        found |= {key: value, f"{key}_ci": [value - half, value + half]}
+    if gain is not None:
+        bounds = [gain - 0.025, gain + 0.025]
+        found["difference"] = {"accuracy": {"difference": gain, "ci": bounds}}
+    return found
+
+
+def make_scores(shifts: int = 5, classes: Sequence[str] = ("cat", "dog", "fox")) -> dict[str, Any]:
+    """A whole ``scores.json`` with the given number of shifts; half of them synthetic."""
+    cards: dict[str, Any] = {"test": _card("natural", classes, 400)}
+    for index in range(shifts):
+        if index % 2 == 0:
+            cards[f"domain_{index}"] = _card("natural", classes, 300)
+        else:
+            kind = ("gaussian_blur", "jpeg")[index // 2 % 2]
+            cards[f"{kind}_{index}"] = {
+                "n": 400, "kind": "synthetic", "of": "test", "shift": kind,
+                "severity": 1 + 2 * (index // 4), "per_class": {},
+            }  # fmt: skip
+    models: dict[str, Any] = {}
+    for model, lift in {**MODELS, "ensemble": 0.12}.items():
+        models[model] = {}
+        for place, name in enumerate(["val", *cards]):
+            start = 0.7 - 0.02 * place if place < 2 else 0.62 - 0.25 * (place - 2) / max(1, shifts)
+            away = {"zero_shot": 0.0, "adapted": -0.07, "ensemble": 0.01}.get(model, 0.3 * lift)
+            gain = lift if place < 2 or model == "zero_shot" else away + 0.011 * (place % 5)
+            found = metrics(max(0.05, start + gain), None if model == "zero_shot" else gain)
+            if model == "majority":
+                found = {"n": 400, "accuracy": 0.11, "balanced_accuracy": 1 / len(classes)}
+            models[model][name] = found
+    return {
+        "format": 1, "name": "pets_lora", "method": "lora",
+        "model": {"arch": "ViT-B-32", "pretrained": "openai"}, "seed": 0,
+        "classes": list(classes), "alpha": 0.4, "selected_on": "val", "alpha_rule": "val",
+        "temperature": 1.2138,
+        "trainable": {"parameters": 589824, "total": 151277313, "share": 0.0039},
+        "seconds": {"fit": 312.4, "total": 401.2},
+        "data": {
+            "train": _card("natural", classes, 16 * len(classes)),
+            "val": _card("natural", classes, 4 * len(classes)), "evals": cards,
+        },
+        "quarantined": [{"path": "photos/cat/broken.jpg", "reason": "truncated after 1,024 bytes"}],
+        "notes": ["3 near-duplicates were kept on one side of the split."], "models": models,
+    }  # fmt: skip
+
+
+def make_run(
+    folder: Path, classes: Sequence[str] | int = 3, shifts: int = 5, **changes: object
+) -> Path:
+    """Writes a whole run folder, the same for the same arguments, and returns it."""
+    chance = random.Random(7)
+    names = [f"class {i:03d}" for i in range(classes)] if isinstance(classes, int) else classes
+    scores = make_scores(shifts, names) | changes
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "scores.json", scores)
+    _write(folder / "curve.json", _curve(scores))
+    _write(folder / "reliability.json", _reliability(scores, chance))
+    _write_rows(folder / "per_class.csv", _per_class(names, chance))
+    _write_rows(folder / "confusion.csv", _confusion(names, chance))
+    _write_rows(folder / "metrics.csv", _log(chance))
+    _write(folder / "mistakes.json", _mistakes(names, chance))
+    thumbnails = folder / "figures" / "mistakes"
+    thumbnails.mkdir(parents=True, exist_ok=True)
+    for index in range(11):
+        (thumbnails / f"{index}.png").write_bytes(PIXEL)
+    environment = {"adapt": "0.1.0", "torch": "2.9.0", "python": "3.11.9", "device": "cpu"}
+    _write(folder / "environment.json", environment)
+    (folder / "recipe.yaml").write_text("version: 1\nname: pets_lora # <b>&\n", encoding="utf-8")
+    return folder
+
+
+def _card(kind: str, classes: Sequence[str], n: int) -> dict[str, Any]:
+    counts = {name: n // len(classes) + index % 3 for index, name in enumerate(classes)}
+    return {
+        "n": n, "kind": kind, "of": None, "shift": None, "severity": None, "per_class": counts,
+    }  # fmt: skip
+
+
+def _curve(scores: dict[str, Any]) -> dict[str, Any]:
+    points = []
+    for step in range(11):
+        alpha = step / 10
+        point: dict[str, Any] = {"alpha": alpha}
+        for name, start in scores["models"]["zero_shot"].items():
+            low, high = start["accuracy"], scores["models"]["adapted"][name]["accuracy"]
+            bend = 0.24 * alpha * (1 - alpha)
+            point[name] = metrics(None if low is None else low + alpha * (high - low) + bend)
+        points.append(point)
+    return {"format": 1, "points": points, "chosen": 0.4, "rule": "val"}
+
+
+def _reliability(scores: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for stage, over in (("before", 0.11), ("after", 0.02)):
+        found[stage] = {}
+        for name in scores["models"]["zero_shot"]:
+            bins = []
+            for index in range(15):
+                middle = (index + 0.5) / 15
+                n = int(3 + 120 * middle**3) if index > 1 else 0
+                accuracy = max(0.0, middle - over * chance.uniform(0.4, 1.4))
+                bins.append({
+                    "lower": index / 15, "upper": (index + 1) / 15, "n": n,
+                    "confidence": middle if n else None, "accuracy": accuracy if n else None,
+                })  # fmt: skip
+            found[stage][name] = bins
+    return found
+
+
+def _per_class(names: Sequence[str], chance: random.Random) -> list[dict[str, Any]]:
+    rows = []
+    for index, name in enumerate(names):
+        before = chance.uniform(0.3, 0.95)
+        after = min(1.0, max(0.0, before + chance.uniform(-0.12, 0.3)))
+        for model, recall in (("zero_shot", before), ("ensemble", after)):
+            rows.append({
+                "model": model, "eval": "test", "class": name, "n": 10 + index % 4,
+                "recall": recall, "precision": min(1.0, recall + 0.03), "f1": recall,
+            })  # fmt: skip
+    return rows
+
+
+def _confusion(names: Sequence[str], chance: random.Random) -> list[dict[str, Any]]:
+    rows = []
+    for index, name in enumerate(names):
+        rows.append({"eval": "test", "true": name, "predicted": name, "count": 9 + index % 4})
+        for _ in range(2):
+            other = names[chance.randrange(len(names))]
+            if other != name:
+                count = chance.randint(1, 5)
+                rows.append({"eval": "test", "true": name, "predicted": other, "count": count})
+    return rows
+
+
+def _log(chance: random.Random) -> list[dict[str, Any]]:
+    rows = []
+    for step in range(0, 200, 4):
+        loss = 0.3 + 1.6 * 0.98**step + chance.uniform(-0.05, 0.05)
+        rows.append(
+            {"epoch": step // 20, "step": step, "train_loss": loss, "lr": 5e-4 * (1 - step / 200)}
+        )
+        if step % 20 == 16:
+            rows.append({
+                "epoch": step // 20, "step": step, "val_loss": 0.5 + 1.2 * 0.98**step,
+                "val_accuracy": 0.8 - 0.2 * 0.98**step,
+            })  # fmt: skip
+    return rows
+
+
+def _mistakes(names: Sequence[str], chance: random.Random) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": f"photos/{names[index % len(names)]}/image_{index:04d}.jpg", "eval": "test",
+            "true": names[index % len(names)], "predicted": names[(index + 1) % len(names)],
+            "confidence": 0.99 - 0.01 * index, "probability_of_true": 0.004 + 0.001 * index,
+            "thumbnail": f"figures/mistakes/{index}.png",
+        }
+        for index in range(12)
+    ]  # fmt: skip
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    header = list(dict.fromkeys(key for row in rows for key in row))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, header)
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,112 @@
+"""Temperatures: planted ones come back, and none is better by brute force."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import log_softmax, softmax
+
+from adapt.errors import DataError
+from adapt.evaluation.calibration import bin_of, expected_calibration_error, fit_temperature
+
+
+def loss(logits: np.ndarray, targets: np.ndarray, temperature: float) -> float:
+    return -log_softmax(logits / temperature, axis=1)[np.arange(len(targets)), targets].mean()
+
+
+def planted(
+    temperature: float, images: int = 20_000, classes: int = 5, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits whose honest probabilities are softmax(logits / temperature)."""
+    generator = np.random.default_rng(seed)
+    honest = generator.normal(size=(images, classes)) * 2
+    cumulative = softmax(honest, axis=1).cumsum(axis=1)
+    targets = (generator.random((images, 1)) > cumulative[:, :-1]).sum(axis=1)
+    return honest * temperature, targets
+
+
+@pytest.mark.parametrize("temperature", [0.2, 0.7, 1.0, 2.5, 10.0])
+def test_planted_temperature_comes_back(temperature: float) -> None:
+    logits, targets = planted(temperature)
+    assert fit_temperature(logits, targets) == pytest.approx(temperature, rel=0.03)
+
+
+def test_overconfident_is_above_one_and_fitting_lowers_the_calibration_error() -> None:
+    logits, targets = planted(3.0)
+    temperature = fit_temperature(logits, targets)
+    assert temperature > 2.5
+    before = expected_calibration_error(softmax(logits, axis=1), targets)
+    after = expected_calibration_error(softmax(logits / temperature, axis=1), targets)
+    assert before > 0.1
+    assert after < 0.015
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 30), st.integers(2, 6), st.integers(0, 10_000), st.floats(0.05, 30))
+def test_no_temperature_is_better(images: int, classes: int, seed: int, spread: float) -> None:
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(size=(images, classes)) * spread
+    targets = generator.integers(0, classes, images)
+    fitted = fit_temperature(logits, targets)
+    assert 0.05 <= fitted <= 20
+    grid = np.geomspace(0.05, 20, 400)
+    best = min(loss(logits, targets, temperature) for temperature in grid)
+    assert loss(logits, targets, fitted) <= best + 1e-9
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.5, 2))
+def test_scaled_logits_scale_the_temperature(seed: int, factor: float) -> None:
+    logits, targets = planted(1.0, images=300, seed=seed)
+    fitted = fit_temperature(logits, targets)
+    assert fit_temperature(logits * factor, targets) == pytest.approx(fitted * factor, rel=1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_order_and_shift_of_logits_do_not_matter(seed: int) -> None:
+    logits, targets = planted(2.0, images=200, seed=seed)
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(logits))
+    moved = logits[order] + generator.normal(size=(len(logits), 1)) * 100
+    fitted = fit_temperature(logits, targets)
+    assert fit_temperature(moved, targets[order]) == pytest.approx(fitted, rel=1e-3)
+
+
+def test_ends_of_the_range() -> None:
+    certain = np.eye(3) * 5
+    assert fit_temperature(certain, [0, 1, 2]) == 0.05
+    assert fit_temperature(certain, [1, 2, 0]) == 20.0
+
+
+@pytest.mark.parametrize("logits", [np.zeros((4, 3)), np.full((4, 3), 7.0), np.ones((4, 1))])
+def test_temperature_that_changes_nothing_is_one(logits: npt.ArrayLike) -> None:
+    assert fit_temperature(logits, [0, 0, 0, 0]) == 1.0
+
+
+def test_huge_logits_do_not_overflow() -> None:
+    logits = np.array([[1e4, 0.0], [0.0, 1e4], [1e4, 0.0]])
+    assert fit_temperature(logits, [0, 1, 1]) == 20.0
+
+
+@pytest.mark.parametrize(
+    ("logits", "targets"),
+    [
+        (np.zeros((0, 3)), []),
+        (np.zeros(3), [0, 0, 0]),
+        ([[np.nan, 0.0]], [0]),
+        ([[np.inf, 0.0]], [0]),
+        ([[0.0, 1.0]], [2]),
+        ([[0.0, 1.0]], [0.5]),
+    ],
+)
+def test_wrong_input_is_refused(logits: npt.ArrayLike, targets: npt.ArrayLike) -> None:
+    with pytest.raises(DataError):
+        fit_temperature(logits, targets)
+
+
+def test_bins_are_closed_above() -> None:
+    edges = np.linspace(0, 1, 16)
+    assert bin_of(edges[1:], 15).tolist() == list(range(15))
+    assert bin_of(edges[:-1] + 1e-9, 15).tolist() == list(range(15))

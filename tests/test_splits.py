@@ -1,0 +1,111 @@
+"""Splits and draws hold their promises for any labels, groups and order."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapt.data.splits import sample_shots, stratified_split
+from adapt.errors import RecipeError
+
+LABELS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=60)
+FRACTIONS = st.floats(0, 0.95)
+SEEDS = st.integers(0, 1000)
+
+
+@given(LABELS, FRACTIONS, SEEDS)
+@settings(deadline=None)
+def test_shares_are_exact_within_one(labels: list[str], fraction: float, seed: int) -> None:
+    train, val = stratified_split(labels, fraction, seed)
+    assert sorted([*train, *val]) == list(range(len(labels)))
+    assert train.dtype == val.dtype == np.int64
+    held = Counter(labels[i] for i in val)
+    for label, count in Counter(labels).items():
+        assert abs(held[label] - count * fraction) < 1 + 1e-9
+        assert held[label] < count
+    counts = Counter(labels).values()
+    if all(count * (1 - fraction) >= 1 and count > 1 for count in counts):
+        assert abs(len(val) - len(labels) * fraction) <= 0.5 + 1e-6
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 7)), min_size=1), FRACTIONS, SEEDS)
+@settings(deadline=None)
+def test_no_group_crosses(pairs: list[tuple[str, int]], fraction: float, seed: int) -> None:
+    labels, groups = [label for label, _ in pairs], [str(group) for _, group in pairs]
+    train, val = stratified_split(labels, fraction, seed, groups)
+    assert sorted([*train, *val]) == list(range(len(labels)))
+    assert not {groups[i] for i in train} & {groups[i] for i in val}
+    assert {labels[i] for i in train} == set(labels)
+
+
+@given(st.permutations(range(20)), SEEDS, st.booleans())
+@settings(deadline=None)
+def test_file_order_does_not_matter(order: list[int], seed: int, grouped: bool) -> None:
+    labels, keys = [str(i % 3) for i in range(20)], [f"{i}.png" for i in range(20)]
+    groups = [str(i // 2) for i in range(20)] if grouped else None
+
+    def chosen(places: Iterable[int]) -> tuple[set[str], set[str]]:
+        some = [groups[i] for i in places] if groups else None
+        named = [keys[i] for i in places]
+        _, val = stratified_split([labels[i] for i in places], 0.3, seed, some, named)
+        shots = sample_shots([labels[i] for i in places], 2, seed, named)
+        return {named[i] for i in val}, {named[i] for i in shots}
+
+    assert chosen(range(20)) == chosen(order)
+
+
+@given(LABELS, st.integers(1, 9), SEEDS)
+@settings(deadline=None)
+def test_shots(labels: list[str], shots: int, seed: int) -> None:
+    drawn = sample_shots(labels, shots, seed)
+    assert drawn.tolist() == sorted(set(drawn.tolist()))
+    found = Counter(labels[i] for i in drawn)
+    assert found == {label: min(count, shots) for label, count in Counter(labels).items()}
+    assert set(drawn) <= set(sample_shots(labels, shots + 1, seed))
+
+
+def test_exact_values() -> None:
+    labels = ["a"] * 10 + ["b"] * 5 + ["c"]
+    train, val = stratified_split(labels, 0.2, seed=0)
+    assert Counter(labels[i] for i in val) == {"a": 2, "b": 1}
+    assert len(train) == 13
+    many = [str(i // 2) for i in range(2000)]
+    assert len(stratified_split(many, 0.2, seed=0)[1]) == 400
+    assert len(stratified_split(labels, 0, seed=0)[1]) == 0
+
+
+def test_seeds_differ_and_are_pinned() -> None:
+    labels = ["a"] * 100
+    splits = [stratified_split(labels, 0.05, seed)[1].tolist() for seed in range(3)]
+    assert splits == PINNED_SPLITS
+    assert sample_shots(labels, 5, 0).tolist() == PINNED_SHOTS
+
+
+PINNED_SPLITS = [[4, 16, 20, 71, 87], [11, 34, 43, 70, 95], [10, 31, 53, 64, 93]]
+PINNED_SHOTS = [34, 40, 57, 61, 80]
+
+
+def test_groups_come_near_the_share() -> None:
+    labels = ["a", "b"] * 100
+    groups = [str(i // 4) for i in range(200)]
+    _, val = stratified_split(labels, 0.2, 0, groups)
+    assert Counter(labels[i] for i in val) == {"a": 20, "b": 20}
+    _, val = stratified_split(["a"] * 6, 0.2, 0, ["x"] * 3 + ["y"] * 3)
+    assert len(val) == 3
+    train, val = stratified_split(["a"] * 6, 0.5, 0, ["x"] * 6)
+    assert (len(train), len(val)) == (6, 0)
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.0, 2])
+def test_arguments(fraction: float) -> None:
+    with pytest.raises(RecipeError, match="fraction - out of range"):
+        stratified_split(["a"], fraction, 0)
+    with pytest.raises(RecipeError, match="groups - wrong length - 2 for 1 labels"):
+        stratified_split(["a"], 0.2, 0, ["x", "y"])
+    with pytest.raises(RecipeError, match="keys - wrong length - 2 for 1 labels"):
+        sample_shots(["a"], 1, 0, ["x", "y"])
+    with pytest.raises(RecipeError, match="shots - out of range - 0"):
+        sample_shots(["a"], 0, 0)
