@@ -13,12 +13,22 @@ from rich.table import Table
 from adapt.errors import AdaptError, RecipeError, did_you_mean
 from adapt.version import __version__
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
-                  help="Adapt a pretrained CLIP to your labelled images without losing what it knew.")  # fmt: skip
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Adapt a pretrained CLIP to your labelled images without losing what it knew.",
+)
 console = Console()
 
-Recipe = Annotated[str, typer.Argument(help="Name of a shipped recipe (adapt list recipes), or path of a YAML file.")]
-Overrides = Annotated[list[str] | None, typer.Argument(help="Settings as key.path=value, e.g. method.optim.epochs=5.")]
+Recipe = Annotated[
+    str,
+    typer.Argument(help="Name of a shipped recipe (adapt list recipes), or path of a YAML file."),
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="Settings as key.path=value, e.g. method.optim.epochs=5.")
+]
 
 
 def _version(value: bool) -> None:
@@ -28,17 +38,29 @@ def _version(value: bool) -> None:
 
 
 @app.callback()
-def _main(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
-                                                help="Print the version.")] = False) -> None:  # fmt: skip
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     pass
 
 
 @app.command()
-def run(recipe: Recipe, overrides: Overrides = None,
-        out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME-TIME when not given.")] = None,
-        resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
-        overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
-        quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False) -> None:  # fmt: skip
+def run(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; runs/NAME-TIME when not given.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
+) -> None:
     """Run a recipe: images to scores, report and model."""
     from adapt.report import verdict
     from adapt.run import run as run_recipe
@@ -47,7 +69,9 @@ def run(recipe: Recipe, overrides: Overrides = None,
     console.print(score_table(done.scores))
     for sentence in verdict(done.scores):
         console.print(sentence)
-    console.print(f"report  {done.folder / 'report.html'}\nmodel   {done.folder / 'model'}", soft_wrap=True)
+    console.print(
+        f"report  {done.folder / 'report.html'}\nmodel   {done.folder / 'model'}", soft_wrap=True
+    )
 
 
 def score_table(scores: dict[str, Any]) -> Table:
@@ -74,8 +98,11 @@ def validate(recipe: Recipe, overrides: Overrides = None) -> None:
 
 
 @app.command()
-def plan(recipe: Recipe, overrides: Overrides = None,
-         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:  # fmt: skip
+def plan(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """Show what a run would do: settings, parameters, images, memory, risks. Trains nothing."""
     from adapt.plan import plan as make_plan
     from adapt.run import load
@@ -87,26 +114,45 @@ def plan(recipe: Recipe, overrides: Overrides = None,
         return
     console.print(loaded.text(), markup=False, highlight=False)
     parameters = result["parameters"]
-    console.print(f"trainable   {parameters['trainable']:,} of {parameters['total']:,} ({100 * parameters['share']:.2f} %)")
-    console.print("images      " + ", ".join(f"{name} {count}" for name, count in result["images"].items()))
+    console.print(
+        f"trainable   {parameters['trainable']:,} of {parameters['total']:,} "
+        f"({100 * parameters['share']:.2f} %)"
+    )
+    console.print(
+        "images      " + ", ".join(f"{name} {count}" for name, count in result["images"].items())
+    )
     console.print(f"classes     {result['classes']}\nsteps       {result['steps']}")
-    console.print(f"device      {result['device']}, precision {result['precision']}, about {result['memory_gib']} GiB")
+    console.print(
+        f"device      {result['device']}, precision {result['precision']}, about "
+        f"{result['memory_gib']} GiB"
+    )
     for risk in result["risks"] or ["none found"]:
         console.print(f"risk        {risk}", markup=False)
 
 
 @app.command("list")
-def list_names(kind: Annotated[str, typer.Argument(help="recipes, methods, models, shifts or templates")]) -> None:
+def list_names(
+    kind: Annotated[str, typer.Argument(help="recipes, methods, models, shifts or templates")],
+) -> None:
     """List what is there."""
     kinds: dict[str, Callable[[], list[tuple[str, str]]]] = {
-        "recipes": _recipes, "methods": _methods, "models": _models, "shifts": _shifts, "templates": _templates,
-    }  # fmt: skip
+        "recipes": _recipes,
+        "methods": _methods,
+        "models": _models,
+        "shifts": _shifts,
+        "templates": _templates,
+    }
     if kind not in kinds:
-        raise RecipeError(f"list - not known - {kind!r}{did_you_mean(kind, kinds)} - choose one of {', '.join(kinds)}")
+        raise RecipeError(
+            f"list - not known - {kind!r}{did_you_mean(kind, kinds)} - choose one of "
+            f"{', '.join(kinds)}"
+        )
     rows = kinds[kind]()
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
-        console.print(f"{name:<{width}}  {text}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"{name:<{width}}  {text}".rstrip(), markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def _recipes() -> list[tuple[str, str]]:
@@ -136,7 +182,9 @@ def _shifts() -> list[tuple[str, str]]:
 def _templates() -> list[tuple[str, str]]:
     from adapt.models.templates import template_sets
 
-    return [(name, f"{len(templates)}: {templates[0]}") for name, templates in template_sets().items()]
+    return [
+        (name, f"{len(templates)}: {templates[0]}") for name, templates in template_sets().items()
+    ]
 
 
 @app.command()
@@ -147,23 +195,31 @@ def copy(recipe: Recipe, folder: Annotated[Path, typer.Argument(help="Where to p
     source = find_recipe(recipe)
     target = folder / source.name
     if target.exists():
-        raise RecipeError(f"{target} - exists - it would be overwritten - choose another folder or remove it")
+        raise RecipeError(
+            f"{target} - exists - it would be overwritten - choose another folder or remove it"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     target.write_bytes(source.read_bytes())
     console.print(str(target), soft_wrap=True)
 
 
 @app.command()
-def predict(model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")],
-            source: Annotated[Path, typer.Argument(help="Folder, CSV or Parquet with a `path` column, or one image.")],
-            output: Annotated[Path, typer.Option("--output", "-o", help="The CSV to write.")],
-            batch_size: Annotated[int, typer.Option(help="Images computed at once.")] = 64) -> None:  # fmt: skip
+def predict(
+    model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")],
+    source: Annotated[
+        Path, typer.Argument(help="Folder, CSV or Parquet with a `path` column, or one image.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The CSV to write.")],
+    batch_size: Annotated[int, typer.Option(help="Images computed at once.")] = 64,
+) -> None:
     """Predict images with a finished model: path, label, confidence, top 5, error."""
     from adapt.deploy.predict import predict_to_csv
     from adapt.models.classifier import Classifier
 
     written = predict_to_csv(Classifier.load(model), source, output, batch_size)
-    console.print(f"{written.images} images, {written.errors} unreadable: {written.path}", soft_wrap=True)
+    console.print(
+        f"{written.images} images, {written.errors} unreadable: {written.path}", soft_wrap=True
+    )
 
 
 @app.command()
@@ -184,8 +240,13 @@ def verify(model: Annotated[Path, typer.Argument(help="The `model` folder of a r
 
 
 @app.command()
-def pretrain(recipe: Recipe, overrides: Overrides = None,
-             out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")] = Path("pretraining")) -> None:  # fmt: skip
+def pretrain(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")] = Path(
+        "pretraining"
+    ),
+) -> None:
     """Train both towers on packed image-text pairs; go on if the folder has a checkpoint."""
     from adapt.pretrain import pretrain as run_pretraining
 
@@ -200,7 +261,9 @@ def main() -> None:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("interrupted: run the same command with --resume --out FOLDER to go on", file=sys.stderr)
+        print(
+            "interrupted: run the same command with --resume --out FOLDER to go on", file=sys.stderr
+        )
         sys.exit(5)
 
 

@@ -23,7 +23,9 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     """
     recipe, data = loaded.recipe, build_data(loaded.recipe)
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
-    start = Classifier.from_clip(recipe.model.arch, recipe.model.pretrained, names, recipe.model.templates, recipe.seed)
+    start = Classifier.from_clip(
+        recipe.model.arch, recipe.model.pretrained, names, recipe.model.templates, recipe.seed
+    )
     trainable = trainable_parameters(loaded.method, start)
     total = sum(p.numel() for p in start.parameters())
     device = resolve_accelerator(recipe.runtime.accelerator)
@@ -34,28 +36,42 @@ def plan(loaded: Loaded) -> dict[str, Any]:
         "device": device,
         "precision": resolve_precision(recipe.runtime.precision, device),
         "parameters": {"total": total, "trainable": trainable, "share": trainable / total},
-        "images": {"train": len(data.fit.train), "val": len(data.fit.val or []),
-                   **{name: len(images) for name, images in data.evals.items()}},
+        "images": {
+            "train": len(data.fit.train),
+            "val": len(data.fit.val or []),
+            **{name: len(images) for name, images in data.evals.items()},
+        },
         "classes": len(data.fit.class_names),
         "steps": optim.epochs * -(-len(data.fit.train) // optim.batch_size) if optim else 0,
         "memory_gib": memory_gib(start, trainable, batch, bool(optim)),
         "risks": [*data.notes, *risks(data, loaded)],
-    }  # fmt: skip
+    }
 
 
 def trainable_parameters(method: Any, start: Classifier) -> int:
     """How many numbers a method of this package would train."""
     optim = getattr(method, "optim", None)
     if isinstance(method, Lora):
-        settings = LoraSettings(method.rank, method.alpha, method.rank_stabilised, method.dropout, method.targets,
-                                method.tower, method.layers)  # fmt: skip
+        settings = LoraSettings(
+            method.rank,
+            method.alpha,
+            method.rank_stabilised,
+            method.dropout,
+            method.targets,
+            method.tower,
+            method.layers,
+        )
         tuned = LoraAdapter(start, settings).classifier
     elif optim is not None:
         tuned = start.clone().requires_grad_(False)
         tuned.backbone.image_tower.requires_grad_(True)
         tuned.head.requires_grad_(getattr(method, "train_head", True))
     else:
-        return sum(p.numel() for p in start.head.parameters()) if hasattr(method, "fit") and vars(method) else 0
+        return (
+            sum(p.numel() for p in start.head.parameters())
+            if hasattr(method, "fit") and vars(method)
+            else 0
+        )
     if optim is not None:
         freeze_first(tuned, optim.freeze_first)
     return sum(p.numel() for p in tuned.parameters() if p.requires_grad)
@@ -64,16 +80,18 @@ def trainable_parameters(method: Any, start: Classifier) -> int:
 def memory_gib(start: Classifier, trainable: int, batch: int, trains: bool) -> float:
     """A rough peak: weights of start and copy, gradients, AdamW's two moments, and activations.
 
-    Activations are taken as 34 numbers per token and channel of each block (Korthikanti et al. 2022,
-    arXiv:2205.05198), tokens and width read off the config.
+    Activations are taken as 34 numbers per token and channel of each block (arXiv:2205.05198),
+    tokens and width read off the config.
     """
     weights = sum(p.numel() for p in start.parameters())
     vision = start.backbone.spec.config["vision_cfg"]
     layers = vision.get("layers", 12)
     blocks = layers if isinstance(layers, int) else sum(layers)
     size, patch = start.backbone.preprocessing.size, vision.get("patch_size") or 32
-    activations = batch * (size // patch) ** 2 * vision.get("width", 768) * blocks * (34 if trains else 4)
-    return round((2 * weights + 3 * trainable + activations) * 4 / 2**30, 2)
+    activations = (
+        batch * (size // patch) ** 2 * vision.get("width", 768) * blocks * (34 if trains else 4)
+    )
+    return round(float(2 * weights + 3 * trainable + activations) * 4 / 2**30, 2)
 
 
 def risks(data: RunData, loaded: Loaded) -> list[str]:
@@ -83,13 +101,17 @@ def risks(data: RunData, loaded: Loaded) -> list[str]:
     if few:
         found.append(f"{len(few)} classes have one training image: {', '.join(few[:5])}")
     if fit.val is not None and len(fit.val) < SMALL_VAL:
-        found.append(f"only {len(fit.val)} val images: alpha and temperature are chosen on very little")
+        found.append(
+            f"only {len(fit.val)} val images: alpha and temperature are chosen on very little"
+        )
     missing = sorted(set(fit.class_names) - set(fit.val.class_names if fit.val else []))
     if missing:
         found.append(f"{len(missing)} classes have no val image: {', '.join(missing[:5])}")
     counts = fit.train.counts().values()
     if max(counts) > 10 * min(counts):
-        found.append(f"classes are uneven: {min(counts)} to {max(counts)} images; look at balanced accuracy")
+        found.append(
+            f"classes are uneven: {min(counts)} to {max(counts)} images; look at balanced accuracy"
+        )
     if not any(images.shift is None for images in data.evals.values()):
         found.append("no test set: only val is scored, and choices were made on it")
     if len(data.evals) < 2:
@@ -98,5 +120,8 @@ def risks(data: RunData, loaded: Loaded) -> list[str]:
         found.append(f"{len(data.quarantined)} images cannot be read and would be left out")
     optim = getattr(loaded.method, "optim", None)
     if optim and optim.batch_size > len(fit.train):
-        found.append(f"batch of {optim.batch_size} is larger than the {len(fit.train)} training images; it shrinks")
+        found.append(
+            f"batch of {optim.batch_size} is larger than the {len(fit.train)} training images; "
+            "it shrinks"
+        )
     return found

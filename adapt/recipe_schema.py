@@ -25,7 +25,7 @@ RESERVED_EVALS = ("train", "val", "alpha")
 
 SOURCE_FIELDS = {
     "folder": {"needs": ("root",), "may": ("root", "split")},
-    "table": {"needs": ("path",), "may": ("path", "split")},
+    "table": {"needs": ("path",), "may": ("path", "root", "split")},
     "embedded": {"needs": ("name", "domain"), "may": ("name", "domain", "split")},
 }
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -99,7 +99,7 @@ class Source:
     kind: str
     """`folder` (needs `root`), `table` (needs `path`) or `embedded` (needs `name` and `domain`)."""
     root: str | None = None
-    """Folder with one folder of images per class."""
+    """Folder with one folder of images per class; for a table, where its paths start."""
     path: str | None = None
     """CSV or Parquet table with the columns `path` and `label`."""
     split: str | None = None

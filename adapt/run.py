@@ -58,8 +58,14 @@ def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     return load_recipe(recipe, list(overrides), methods.schemas(), list(SHIFTS))
 
 
-def run(recipe: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None, resume: bool = False,
-        overwrite: bool = False, quiet: bool = True) -> Run:  # fmt: skip
+def run(
+    recipe: str | Path,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = True,
+) -> Run:
     """Run a recipe from labelled images to report and bundle.
 
     Args:
@@ -74,8 +80,10 @@ def run(recipe: str | Path, overrides: Sequence[str] = (), out: str | Path | Non
         AdaptError: With the exit code the command line returns; what was finished stays in `out`.
     """
     loaded = load(recipe, overrides)
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")  # noqa: DTZ005  (a folder name in the user's own time)
-    folder = open_folder(Path(out or Path("runs") / f"{loaded.recipe.name}-{stamp}"), resume, overwrite)
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = open_folder(
+        Path(out or Path("runs") / f"{loaded.recipe.name}-{stamp}"), resume, overwrite
+    )
     try:
         return _run(loaded, folder, resume, quiet)
     finally:
@@ -94,12 +102,17 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     write_json(folder / "split.json", data.manifest)
     for note in data.notes:
         say(f"note: {note}")
-    say(f"{len(data.fit.train)} train, {len(data.fit.val or [])} val images, {len(data.fit.class_names)} classes, "
-        f"{len(data.evals)} evals")  # fmt: skip
+    say(
+        f"{len(data.fit.train)} train, {len(data.fit.val or [])} val images, "
+        f"{len(data.fit.class_names)} classes, "
+        f"{len(data.evals)} evals"
+    )
 
     say(f"zero-shot: {recipe.model.arch} ({recipe.model.pretrained})")
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
-    start = Classifier.from_clip(recipe.model.arch, recipe.model.pretrained, names, recipe.model.templates, recipe.seed)
+    start = Classifier.from_clip(
+        recipe.model.arch, recipe.model.pretrained, names, recipe.model.templates, recipe.seed
+    )
     val, evals = _splits(data, start, runtime)
 
     say(f"method: {recipe.method['name']}")
@@ -118,7 +131,9 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
         shipped, alpha = mix(start, tuned, curve.chosen), curve.chosen
         say(f"alpha {alpha:g} chosen on val")
     if recipe.calibration.kind == "temperature":
-        shipped = shipped.with_temperature(fit_temperature(predict_logits(shipped, val.pixels, runtime), val.targets))
+        shipped = shipped.with_temperature(
+            fit_temperature(predict_logits(shipped, val.pixels, runtime), val.targets)
+        )
 
     say("scores")
     models = {"zero_shot": start, "adapted": tuned, SHIPPED: shipped}
@@ -128,7 +143,12 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     scores = _write_scores(folder, loaded, data, models, [val, *evals], alpha, curve, seconds)
 
     say("bundle and report")
-    info = {"recipe": loaded.resolved, "alpha": alpha, "selected_on": "val", "scores": scores["models"][SHIPPED]}
+    info = {
+        "recipe": loaded.resolved,
+        "alpha": alpha,
+        "selected_on": "val",
+        "scores": scores["models"][SHIPPED],
+    }
     bundle = shipped.save(folder / "model", info)
     error = probe_error(bundle)
     say(f"bundle reloaded, probe logits agree to {error:.1e}")
@@ -157,31 +177,58 @@ def _splits(data: RunData, start: Classifier, runtime: Runtime) -> tuple[Split, 
     return Split.read("val", data.fit.val, start, runtime), evals
 
 
-def _write_scores(folder: Path, loaded: Loaded, data: RunData, models: dict[str, Classifier], splits: list[Split],
-                  alpha: float, curve: Curve | None, seconds: dict[str, float]) -> dict[str, Any]:  # fmt: skip
+def _write_scores(
+    folder: Path,
+    loaded: Loaded,
+    data: RunData,
+    models: dict[str, Classifier],
+    splits: list[Split],
+    alpha: float,
+    curve: Curve | None,
+    seconds: dict[str, float],
+) -> dict[str, Any]:
     """Score every model on every split and write scores, tables, reliability and mistakes."""
     runtime = loaded.recipe.runtime
-    logits = {name: {s.name: predict_logits(model, s.pixels, runtime) for s in splits} for name, model in models.items()}
+    logits = {
+        name: {s.name: predict_logits(model, s.pixels, runtime) for s in splits}
+        for name, model in models.items()
+    }
     scored: Scores = {"majority": {s.name: _majority(data, s) for s in splits}}
     for name, model in models.items():
         reference = logits["zero_shot"] if name != "zero_shot" else {}
         scored[name] = {
-            s.name: metrics(logits[name][s.name], s.targets, model.temperature, reference.get(s.name)) for s in splits
+            s.name: metrics(
+                logits[name][s.name], s.targets, model.temperature, reference.get(s.name)
+            )
+            for s in splits
         }
     names, temperature = data.fit.class_names, models[SHIPPED].temperature
-    rows, confusion, mistakes, reliability = [], [], [], {"before": {}, "after": {}}
+    rows, confusion, mistakes = [], [], []
+    reliability: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
     for split in splits:
         for name, model in models.items():
-            table = per_class_table(softmax(logits[name][split.name], model.temperature), split.targets, names)
-            rows += [[name, split.name, r["name"], r["n"], r["recall"], r["precision"], r["f1"]] for r in table]
+            table = per_class_table(
+                softmax(logits[name][split.name], model.temperature), split.targets, names
+            )
+            rows += [
+                [name, split.name, r["name"], r["n"], r["recall"], r["precision"], r["f1"]]
+                for r in table
+            ]
         probabilities = softmax(logits[SHIPPED][split.name], temperature)
         counts = confusion_matrix(probabilities, split.targets)
-        confusion += [[split.name, names[i], names[j], counts[i, j]] for i, j in zip(*counts.nonzero(), strict=True)]
-        reliability["before"][split.name] = reliability_bins(softmax(logits[SHIPPED][split.name]), split.targets)
+        confusion += [
+            [split.name, names[i], names[j], counts[i, j]]
+            for i, j in zip(*counts.nonzero(), strict=True)
+        ]
+        reliability["before"][split.name] = reliability_bins(
+            softmax(logits[SHIPPED][split.name]), split.targets
+        )
         reliability["after"][split.name] = reliability_bins(probabilities, split.targets)
         if split.name in data.evals:
             mistakes += _mistakes(split, probabilities, names)
-    write_csv(folder / "per_class.csv", ["model", "eval", "class", "n", "recall", "precision", "f1"], rows)
+    write_csv(
+        folder / "per_class.csv", ["model", "eval", "class", "n", "recall", "precision", "f1"], rows
+    )
     write_csv(folder / "confusion.csv", ["eval", "true", "predicted", "count"], confusion)
     write_json(folder / "reliability.json", reliability)
     worst = sorted(mistakes, key=lambda m: m["probability_of_true"])[:WORST_MISTAKES]
@@ -208,35 +255,67 @@ def _mistakes(split: Split, probabilities: np.ndarray, names: list[str]) -> list
     of_true = probabilities[np.arange(len(split.targets)), split.targets]
     worst = wrong[np.argsort(of_true[wrong], kind="stable")][:WORST_MISTAKES]
     return [
-        {"path": split.images.relative(int(i)), "eval": split.name, "true": names[split.targets[i]],
-         "predicted": names[predicted[i]], "confidence": float(probabilities[i].max()),
-         "probability_of_true": float(of_true[i]), "index": int(i)}
+        {
+            "path": split.images.relative(int(i)),
+            "eval": split.name,
+            "true": names[split.targets[i]],
+            "predicted": names[predicted[i]],
+            "confidence": float(probabilities[i].max()),
+            "probability_of_true": float(of_true[i]),
+            "index": int(i),
+        }
         for i in worst
-    ]  # fmt: skip
+    ]
 
 
-def _summary(loaded: Loaded, data: RunData, models: dict[str, Classifier], scored: Scores, alpha: float,
-             curve: Curve | None, seconds: dict[str, float]) -> dict[str, Any]:  # fmt: skip
+def _summary(
+    loaded: Loaded,
+    data: RunData,
+    models: dict[str, Classifier],
+    scored: Scores,
+    alpha: float,
+    curve: Curve | None,
+    seconds: dict[str, float],
+) -> dict[str, Any]:
     recipe = loaded.recipe
     start, tuned = models["zero_shot"].state_dict(), models["adapted"].state_dict()
-    changed = sum(v.numel() for k, v in tuned.items() if not np.array_equal(v.cpu().numpy(), start[k].cpu().numpy()))
+    changed = sum(
+        v.numel()
+        for k, v in tuned.items()
+        if not np.array_equal(v.cpu().numpy(), start[k].cpu().numpy())
+    )
     total = sum(v.numel() for v in tuned.values())
     evals = {
-        name: {"n": len(images), "per_class": images.counts(), "of": spec.of, "shift": spec.shift,
-               "severity": spec.severity, "kind": "synthetic" if spec.shift else "natural"}
+        name: {
+            "n": len(images),
+            "per_class": images.counts(),
+            "of": spec.of,
+            "shift": spec.shift,
+            "severity": spec.severity,
+            "kind": "synthetic" if spec.shift else "natural",
+        }
         for (name, images), spec in zip(data.evals.items(), data.specs.values(), strict=True)
-    }  # fmt: skip
+    }
     fit = data.fit
     return {
-        "format": 1, "name": recipe.name, "method": recipe.method["name"],
-        "model": {"arch": recipe.model.arch, "pretrained": recipe.model.pretrained}, "seed": recipe.seed,
-        "classes": fit.class_names, "alpha": alpha, "selected_on": "val" if curve else None,
-        "alpha_rule": curve.rule if curve else None, "temperature": models[SHIPPED].temperature,
-        "trainable": {"parameters": changed, "total": total, "share": changed / total}, "seconds": seconds,
+        "format": 1,
+        "name": recipe.name,
+        "method": recipe.method["name"],
+        "model": {"arch": recipe.model.arch, "pretrained": recipe.model.pretrained},
+        "seed": recipe.seed,
+        "classes": fit.class_names,
+        "alpha": alpha,
+        "selected_on": "val" if curve else None,
+        "alpha_rule": curve.rule if curve else None,
+        "temperature": models[SHIPPED].temperature,
+        "trainable": {"parameters": changed, "total": total, "share": changed / total},
+        "seconds": seconds,
         "data": {
             "train": {"n": len(fit.train), "per_class": fit.train.counts()},
-            "val": {"n": len(fit.val or []), "per_class": fit.val.counts() if fit.val else {}}, "evals": evals,
+            "val": {"n": len(fit.val or []), "per_class": fit.val.counts() if fit.val else {}},
+            "evals": evals,
         },
-        "quarantined": [{"path": q.path, "reason": q.reason} for q in data.quarantined], "notes": data.notes,
+        "quarantined": [{"path": q.path, "reason": q.reason} for q in data.quarantined],
+        "notes": data.notes,
         "models": scored,
-    }  # fmt: skip
+    }

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from adapt.data.image_data import ImageData
-from adapt.data.readable import Quarantined, conflicting_files, quarantine, shared_files, split_manifest
+from adapt.data.readable import (
+    Quarantined,
+    conflicting_files,
+    quarantine,
+    shared_files,
+    split_manifest,
+)
 from adapt.data.shifts import Shift
 from adapt.data.sources import Images, from_embedded, from_folder, from_table
 from adapt.errors import DataError
@@ -75,7 +81,12 @@ def build_data(recipe: Recipe) -> RunData:
 
 def _source_notes(fit: ImageData, evals: dict[str, Images]) -> list[str]:
     named = {"train": fit.train} | evals
-    return [f"{name}: {note}" for name, images in named.items() if images.shift is None for note in images.notes]
+    return [
+        f"{name}: {note}"
+        for name, images in named.items()
+        if images.shift is None
+        for note in images.notes
+    ]
 
 
 def _check_content(data: RunData) -> None:
@@ -84,13 +95,28 @@ def _check_content(data: RunData) -> None:
     seen = {"train": data.fit.train} | ({"val": data.fit.val} if data.fit.val is not None else {})
     manifest = split_manifest(seen | natural)
     data.manifest = dict(manifest)
-    conflicts = [c for c in conflicting_files(manifest) if len({p[2] for p in c.places if p[0] in seen}) > 1]
+    conflicts = [
+        c for c in conflicting_files(manifest) if len({p[2] for p in c.places if p[0] in seen}) > 1
+    ]
     if conflicts:
-        listed = "; ".join(" = ".join(f"{path} ({label})" for _, path, label in c.places) for c in conflicts[:SHOWN])
-        raise DataError(f"{data.fit.train.root} - the same image in two classes - {len(conflicts)} images: {listed} - "
-                        "keep each in one class only")  # fmt: skip
+        listed = "; ".join(
+            " = ".join(f"{path} ({label})" for _, path, label in c.places)
+            for c in conflicts[:SHOWN]
+        )
+        raise DataError(
+            f"{data.fit.train.root} - the same image in two classes - {len(conflicts)} images: "
+            f"{listed} - "
+            "keep each in one class only"
+        )
     leaks = shared_files(manifest)
     if leaks:
-        listed = "; ".join(" = ".join(f"{split}/{path}" for split, path, _ in leak.places) for leak in leaks[:SHOWN])
-        data.notes.insert(0, f"LEAK: {len(leaks)} images stand in train or val and in a test set, so test scores are too "
-                             f"high: {listed}")  # fmt: skip
+        listed = "; ".join(
+            " = ".join(f"{split}/{path}" for split, path, _ in leak.places)
+            for leak in leaks[:SHOWN]
+        )
+        data.notes.insert(
+            0,
+            f"LEAK: {len(leaks)} images stand in train or val and in a test set, so test scores "
+            "are too "
+            f"high: {listed}",
+        )

@@ -21,7 +21,16 @@ from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import Runtime
 from adapt.version import __version__
 
-RECORDED = ("torch", "torchvision", "pytorch-lightning", "open_clip_torch", "peft", "albumentations", "numpy", "Pillow")
+RECORDED = (
+    "torch",
+    "torchvision",
+    "pytorch-lightning",
+    "open_clip_torch",
+    "peft",
+    "albumentations",
+    "numpy",
+    "Pillow",
+)
 LOCK = ".running"
 THUMBNAIL = 128
 
@@ -35,14 +44,22 @@ def open_folder(folder: Path, resume: bool, overwrite: bool) -> Path:
     """
     if folder.exists() and any(folder.iterdir()):
         if overwrite and not (folder / "recipe.yaml").is_file():
-            raise RecipeError(f"{folder} - not a run folder - it holds other files - choose another --out")
+            raise RecipeError(
+                f"{folder} - not a run folder - it holds other files - choose another --out"
+            )
         if _locked(folder):
-            raise RunError(f"{folder} - in use - another run is writing here - wait for it, or choose another --out")
+            raise RunError(
+                f"{folder} - in use - another run is writing here - wait for it, or choose "
+                "another --out"
+            )
         if overwrite:
             shutil.rmtree(folder)
         elif not resume:
-            raise RecipeError(f"{folder} - not empty - it holds an earlier run - add --resume to go on, --overwrite to "
-                              "replace it, or choose another --out")  # fmt: skip
+            raise RecipeError(
+                f"{folder} - not empty - it holds an earlier run - add --resume to go on, "
+                "--overwrite to "
+                "replace it, or choose another --out"
+            )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LOCK).write_text(str(os.getpid()))
@@ -70,8 +87,10 @@ def _locked(folder: Path) -> bool:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON beside the target and move it in; numbers that are not finite become null."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    part.write_text(
+        json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    part.replace(path)
 
 
 def _finite(value: Any) -> Any:
@@ -107,12 +126,17 @@ def environment(runtime: Runtime, seed: int) -> dict[str, Any]:
     """Versions, device and precision of this run."""
     device = resolve_accelerator(runtime.accelerator)
     return {
-        "adapt": __version__, "python": platform.python_version(), "platform": platform.platform(), "seed": seed,
+        "adapt": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "seed": seed,
         "packages": {name: metadata.version(name) for name in RECORDED},
-        "torch": torch.__version__, "device": torch.cuda.get_device_name() if device == "cuda" else device,
-        "precision": resolve_precision(runtime.precision, device), "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "precision": resolve_precision(runtime.precision, device),
+        "threads": torch.get_num_threads(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-    }  # fmt: skip
+    }
 
 
 def training_log(folder: Path) -> None:
@@ -123,7 +147,10 @@ def training_log(folder: Path) -> None:
             rows = list(csv.DictReader(file))
         names = [name for name in (rows[0] if rows else {}) if not name.startswith("lr-")]
         rates = [name for name in (rows[0] if rows else {}) if name.startswith("lr")]
-        content = [[*(row[name] for name in names), next((row[r] for r in rates if row[r]), "")] for row in rows]
+        content = [
+            [*(row[name] for name in names), next((row[r] for r in rates if row[r]), "")]
+            for row in rows
+        ]
         write_csv(folder / "metrics.csv", [*names, "lr"], content)
 
 
@@ -133,7 +160,11 @@ def thumbnails(folder: Path, mistakes: list[dict[str, Any]], evals: dict[str, Im
     target.mkdir(parents=True, exist_ok=True)
     for number, mistake in enumerate(mistakes):
         images = evals[mistake["eval"]]
-        image = images.open(mistake.pop("index")) if mistake["eval"] in evals else open_image(mistake["path"])
+        image = (
+            images.open(mistake.pop("index"))
+            if mistake["eval"] in evals
+            else open_image(mistake["path"])
+        )
         image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
         image.save(target / f"{number}.png")
         mistake["thumbnail"] = f"figures/mistakes/{number}.png"

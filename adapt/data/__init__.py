@@ -1,0 +1,1 @@
+"""Labelled images: opening, sources, splits, transforms, synthetic shifts."""

@@ -27,14 +27,20 @@ class PackedPairs(Dataset[dict[str, Tensor]]):
         root = Path(root)
         for name in ("pixels.npy", "pairs.parquet"):
             if not (root / name).is_file():
-                raise DataError(f"{root} - no {name} - a packed folder of pairs holds pixels.npy "
-                                "and pairs.parquet - make it with tools/icons/pack.py")  # fmt: skip
+                raise DataError(
+                    f"{root} - no {name} - a packed folder of pairs holds pixels.npy "
+                    "and pairs.parquet - make it with tools/icons/pack.py"
+                )
         self.pixels = np.load(root / "pixels.npy", mmap_mode="r")
         table = pd.read_parquet(root / "pairs.parquet")
         if missing := {"caption", "group", "colour"} - set(table):
-            raise DataError(f"{root / 'pairs.parquet'} - columns missing - {sorted(missing)} - add them")
+            raise DataError(
+                f"{root / 'pairs.parquet'} - columns missing - {sorted(missing)} - add them"
+            )
         if len(table) != len(self.pixels):
-            raise DataError(f"{root} - {len(self.pixels)} images but {len(table)} captions - pack again")
+            raise DataError(
+                f"{root} - {len(self.pixels)} images but {len(table)} captions - pack again"
+            )
         self.captions: list[str] = table["caption"].tolist()
         self.group = torch.from_numpy(table["group"].to_numpy(np.int64, copy=True))
         self.colour = torch.from_numpy(table["colour"].to_numpy(bool, copy=True))
@@ -68,8 +74,17 @@ class CurriculumSampler(Sampler[list[int]]):
         first: Number of the first batch, to go on after an interruption.
     """
 
-    def __init__(self, pairs: PackedPairs, batch_size: int, steps: int, easy_steps: int,
-                 easy_size: int, colour_weight: float, seed: int, first: int = 0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        pairs: PackedPairs,
+        batch_size: int,
+        steps: int,
+        easy_steps: int,
+        easy_size: int,
+        colour_weight: float,
+        seed: int,
+        first: int = 0,
+    ) -> None:
         self.batch_size, self.steps, self.first = batch_size, steps, first
         self.easy_steps, self.seed = easy_steps, seed
         weight = torch.where(pairs.colour, colour_weight, 1.0).double()

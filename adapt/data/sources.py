@@ -69,6 +69,34 @@ class Images:
         shift = f", shift={self.shift}" if self.shift else ""
         return f"Images({len(self)} in {len(set(self.labels))} classes, root={self.root!r}{shift})"
 
+    @classmethod
+    def from_folder(cls, root: str | Path, classes: GivenClasses = None) -> "Images":
+        """Images in one folder for each class; see `adapt.data.sources.from_folder`."""
+        return from_folder(root, classes)
+
+    @classmethod
+    def from_table(
+        cls,
+        path: str | Path,
+        root: str | Path | None = None,
+        split: str | None = None,
+        classes: GivenClasses = None,
+    ) -> "Images":
+        """Images listed in a CSV or Parquet file; see `adapt.data.sources.from_table`."""
+        return from_table(path, root, split, classes)
+
+    @classmethod
+    def from_frame(
+        cls, frame: pd.DataFrame, root: str | Path, split: str | None = None
+    ) -> "Images":
+        """Images listed in a pandas table; see `adapt.data.sources.from_frame`."""
+        return from_frame(frame, root, split)
+
+    @classmethod
+    def from_embedded(cls, name: str, domain: str, split: str) -> "Images":
+        """Images that ship with `adapt`; see `adapt.data.sources.from_embedded`."""
+        return from_embedded(name, domain, split)
+
     @property
     def class_names(self) -> list[str]:
         """Keys of the classes that occur here, sorted."""

@@ -84,7 +84,7 @@ class Preprocessing:
         return pixels
 
     def normalise_batch(self, pixels: Tensor) -> Tensor:
-        """uint8 pixels (B, H, W, 3) as a float tensor (B, 3, H, W), equal to `normalise` of each."""
+        """uint8 pixels (B, H, W, 3) as a float tensor (B, 3, H, W), equal to `normalise`."""
         scaled = pixels.permute(0, 3, 1, 2).contiguous().float().div(255)
         normal: Tensor = F.normalize(scaled, self.mean, self.std)
         return normal

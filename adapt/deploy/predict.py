@@ -14,7 +14,19 @@ from adapt.models.classifier import Classifier
 from adapt.models.prediction import Prediction
 
 TOP = 5
-IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
+IMAGE_ENDINGS = {
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".avif",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,7 @@ class Written:
 
 
 def input_paths(source: Path) -> Iterator[Path]:
-    """The images of a folder (below it too, sorted, junk left out), a table's `path` column, or one file.
+    """The images of a folder (below it too, junk left out), a table's `path` column, or one file.
 
     Raises:
         DataError: When there is nothing there, or a table has no `path` column.
@@ -35,26 +47,41 @@ def input_paths(source: Path) -> Iterator[Path]:
     if source.is_dir():
         for folder, names, files in os.walk(source):
             names[:] = sorted(name for name in names if not is_junk(name))
-            found = [name for name in sorted(files) if Path(name).suffix.lower() in IMAGE_ENDINGS and not is_junk(name)]
+            found = [
+                name
+                for name in sorted(files)
+                if Path(name).suffix.lower() in IMAGE_ENDINGS and not is_junk(name)
+            ]
             yield from (Path(folder, name) for name in found)
     elif source.suffix.lower() in (".csv", ".parquet"):
         yield from _listed(source)
     elif source.is_file():
         yield source
     else:
-        raise DataError(f"{source} - not there - neither a folder, a table nor an image - check the path")
+        raise DataError(
+            f"{source} - not there - neither a folder, a table nor an image - check the path"
+        )
 
 
 def _listed(table: Path) -> Iterator[Path]:
     if not table.is_file():
         raise DataError(f"{table} - not there - no such table - check the path")
-    frame = pd.read_csv(table, dtype=str, encoding="utf-8-sig") if table.suffix.lower() == ".csv" else pd.read_parquet(table)
+    frame = (
+        pd.read_csv(table, dtype=str, encoding="utf-8-sig")
+        if table.suffix.lower() == ".csv"
+        else pd.read_parquet(table)
+    )
     if "path" not in frame:
-        raise DataError(f"{table} - no column 'path' - given {list(frame)} - name the column of image paths `path`")
+        raise DataError(
+            f"{table} - no column 'path' - given {list(frame)} - name the column of image paths "
+            "`path`"
+        )
     yield from (table.parent / str(path) for path in frame["path"])
 
 
-def predict_to_csv(classifier: Classifier, source: Path, target: Path, batch_size: int = 64) -> Written:
+def predict_to_csv(
+    classifier: Classifier, source: Path, target: Path, batch_size: int = 64
+) -> Written:
     """Predict every image and write `path,label,confidence,top5,error`, one row per input.
 
     An input that cannot be read has an `error` and no label. The file appears when it is whole.
@@ -73,8 +100,10 @@ def predict_to_csv(classifier: Classifier, source: Path, target: Path, batch_siz
             images, errors = images + 1, errors + (prediction.error is not None)
     if not images:
         part.unlink()
-        raise DataError(f"{source} - no images - nothing to predict - give a folder or table with images")
-    os.replace(part, target)
+        raise DataError(
+            f"{source} - no images - nothing to predict - give a folder or table with images"
+        )
+    part.replace(target)
     return Written(target, images, errors)
 
 
@@ -82,7 +111,13 @@ def _row(prediction: Prediction) -> list[str]:
     if prediction.error is not None:
         return [_safe(prediction.source), "", "", "", _safe(prediction.error)]
     top = "; ".join(f"{label}={value:.4f}" for label, value in prediction.top)
-    return [_safe(prediction.source), _safe(prediction.label or ""), f"{prediction.confidence:.6f}", _safe(top), ""]
+    return [
+        _safe(prediction.source),
+        _safe(prediction.label or ""),
+        f"{prediction.confidence:.6f}",
+        _safe(top),
+        "",
+    ]
 
 
 def _safe(text: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from adapt.data.sources import Images
+from adapt.errors import WeightsError
 from adapt.evaluation.bootstrap import paired_difference
 from adapt.evaluation.metrics import score
 from adapt.models.classifier import Classifier
@@ -34,7 +35,9 @@ class Split:
             DataError: When a class is not known to the classifier, or an image cannot be read.
         """
         targets = images.targets(classifier.class_names)
-        return cls(name, images, prepare(images, classifier.backbone.preprocessing, runtime), targets)
+        return cls(
+            name, images, prepare(images, classifier.backbone.preprocessing, runtime), targets
+        )
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -43,11 +46,17 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     >>> softmax(np.array([[0.0, 0.0]])).tolist()
     [[0.5, 0.5]]
     """
-    return torch.softmax(torch.from_numpy(np.asarray(logits, np.float64)) / temperature, dim=-1).numpy()
+    return torch.softmax(
+        torch.from_numpy(np.asarray(logits, np.float64)) / temperature, dim=-1
+    ).numpy()
 
 
-def metrics(logits: np.ndarray, targets: np.ndarray, temperature: float = 1.0,
-            reference: np.ndarray | None = None) -> Metrics:  # fmt: skip
+def metrics(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    temperature: float = 1.0,
+    reference: np.ndarray | None = None,
+) -> Metrics:
     """All scores of one set, with 95 % bootstrap intervals.
 
     Args:
@@ -63,7 +72,9 @@ def metrics(logits: np.ndarray, targets: np.ndarray, temperature: float = 1.0,
     return result
 
 
-def evaluate(models: dict[str, Classifier], evals: dict[str, Images], runtime: Runtime | None = None) -> Scores:
+def evaluate(
+    models: dict[str, Classifier], evals: dict[str, Images], runtime: Runtime | None = None
+) -> Scores:
     """Score every model on every named set.
 
     All models must share preprocessing and class names, as models of one start do. The first model
@@ -80,8 +91,16 @@ def evaluate(models: dict[str, Classifier], evals: dict[str, Images], runtime: R
 
     Raises:
         DataError: When a set has a class the models do not know.
+        WeightsError: When the models differ in their classes or the order of these.
     """
     runtime = runtime or Runtime()
+    orders = {name: model.class_names for name, model in models.items()}
+    for name, order in orders.items():
+        if order != next(iter(orders.values())):
+            raise WeightsError(
+                f"{name} - other classes than {next(iter(orders))} - {order[:5]} - evaluate it on "
+                "its own"
+            )
     scores: Scores = {name: {} for name in models}
     for name, images in evals.items():
         split, reference = None, None

@@ -1,4 +1,4 @@
-"""WiSE-FT: the straight line in weight space from the start to the tuned model (arXiv:2109.01903)."""
+"""WiSE-FT: the straight line in weight space from start to tuned model (arXiv:2109.01903)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from adapt.data.sources import Images
-from adapt.errors import WeightsError
+from adapt.errors import RecipeError, WeightsError
 from adapt.evaluation.evaluate import Metrics, Split, metrics
 from adapt.models.classifier import Classifier
 from adapt.training.features import head_logits, image_features, predict_logits
@@ -45,8 +45,13 @@ def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
     if start.class_names != tuned.class_names:
         pairs = zip(start.class_names, tuned.class_names, strict=False)
         first = next((f"{a!r} and {b!r}" for a, b in pairs if a != b), "their number")
-        raise WeightsError(f"class names - differ - {first} - both models must have the same classes in the same order")
-    towers = interpolate(start.backbone.model.state_dict(), tuned.backbone.model.state_dict(), alpha)
+        raise WeightsError(
+            f"class names - differ - {first} - both models must have the same classes in the "
+            "same order"
+        )
+    towers = interpolate(
+        start.backbone.model.state_dict(), tuned.backbone.model.state_dict(), alpha
+    )
     heads = interpolate(start.head.state_dict(), tuned.head.state_dict(), alpha)
     mixed = (start if alpha == 0 else tuned).clone()
     mixed.backbone.model.load_state_dict(towers)
@@ -59,10 +64,14 @@ def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
 def same_towers(start: Classifier, tuned: Classifier) -> bool:
     """Whether only the heads differ, so that logits are linear in alpha."""
     first, second = start.backbone.model.state_dict(), tuned.backbone.model.state_dict()
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    return first.keys() == second.keys() and all(
+        torch.equal(first[name], second[name]) for name in first
+    )
 
 
-def logits_along(start: Classifier, tuned: Classifier, runtime: Runtime) -> Callable[[float, Split], np.ndarray]:
+def logits_along(
+    start: Classifier, tuned: Classifier, runtime: Runtime
+) -> Callable[[float, Split], np.ndarray]:
     """A function from (alpha, split) to logits, as cheap as the two models allow.
 
     With equal towers the features of a split are computed once and only heads are mixed. Otherwise
@@ -88,11 +97,17 @@ def logits_along(start: Classifier, tuned: Classifier, runtime: Runtime) -> Call
     return from_pixels
 
 
-def sweep(start: Classifier, tuned: Classifier, val: Split, evals: list[Split], alphas: list[float],
-          runtime: Runtime) -> Curve:  # fmt: skip
+def sweep(
+    start: Classifier,
+    tuned: Classifier,
+    val: Split,
+    evals: list[Split],
+    alphas: list[float],
+    runtime: Runtime,
+) -> Curve:
     """Score every alpha on val and the evals; choose on val alone.
 
-    The chosen alpha has the best val accuracy; among equals it is the smallest, nearest to zero-shot.
+    The chosen alpha has the best val accuracy; among equals the smallest, nearest to zero-shot.
     """
     logits = logits_along(start, tuned, runtime)
     curve = Curve()
@@ -106,8 +121,14 @@ def sweep(start: Classifier, tuned: Classifier, val: Split, evals: list[Split], 
     return curve
 
 
-def wise_ft(start: Classifier, tuned: Classifier, val: Images, evals: dict[str, Images] | None = None,
-            alphas: int = 11, runtime: Runtime | None = None) -> tuple[Classifier, Curve]:  # fmt: skip
+def wise_ft(
+    start: Classifier,
+    tuned: Classifier,
+    val: Images,
+    evals: dict[str, Images] | None = None,
+    alphas: int = 11,
+    runtime: Runtime | None = None,
+) -> tuple[Classifier, Curve]:
     """Interpolate between start and tuned model, and keep the alpha that is best on `val`.
 
     Args:
@@ -124,9 +145,18 @@ def wise_ft(start: Classifier, tuned: Classifier, val: Images, evals: dict[str, 
     Raises:
         WeightsError: When the two models do not fit together.
         DataError: When a set has a class the models do not know.
+        RecipeError: When an eval is called `val` or `alpha`.
     """
     runtime = runtime or Runtime()
-    splits = [Split.read(name, images, start, runtime) for name, images in {"val": val, **(evals or {})}.items()]
+    if taken := sorted({"val", "alpha"} & set(evals or {})):
+        raise RecipeError(
+            f"evals.{taken[0]} - name is taken - the choice is made on `val` - give the test set "
+            "another name"
+        )
+    splits = [
+        Split.read(name, images, start, runtime)
+        for name, images in {"val": val, **(evals or {})}.items()
+    ]
     curve = sweep(start, tuned, splits[0], splits[1:], alpha_grid(alphas), runtime)
     return mix(start, tuned, curve.chosen), curve
 

@@ -34,7 +34,10 @@ def register(name: str) -> Callable[[Class], Class]:
 
     def add(method: Class) -> Class:
         if name in _TABLE:
-            raise RecipeError(f"method {name} - registered twice - {_TABLE[name].__module__} has it - choose another name")
+            raise RecipeError(
+                f"method {name} - registered twice - {_TABLE[name].__module__} has it - choose "
+                "another name"
+            )
         _TABLE[name] = method
         return method
 
@@ -53,5 +56,8 @@ def get(name: str) -> type:
         RecipeError: When there is none of that name.
     """
     if name not in _TABLE:
-        raise RecipeError(f"method.name - not a method - {name!r}{did_you_mean(name, _TABLE)} - adapt list methods")
+        raise RecipeError(
+            f"method.name - not a method - {name!r}{did_you_mean(name, _TABLE)} - adapt list "
+            "methods"
+        )
     return _TABLE[name]

@@ -20,7 +20,9 @@ class Full:
 
     train_head: bool = True
     """Train the head too; without it the zero-shot head stays what it is."""
-    optim: Optim = field(default_factory=lambda: Optim(lr=1e-5, epochs=10, batch_size=64, weight_decay=0.1))
+    optim: Optim = field(
+        default_factory=lambda: Optim(lr=1e-5, epochs=10, batch_size=64, weight_decay=0.1)
+    )
     """Optimiser settings."""
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:

@@ -1,4 +1,4 @@
-"""Linear probe on frozen features, with the regularisation searched as in CLIP (arXiv:2103.00020)."""
+"""Linear probe on frozen features, its regularisation searched as in CLIP (arXiv:2103.00020)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,10 +41,15 @@ class LinearProbe:
 
     def __post_init__(self) -> None:
         if self.initialisation not in INITIALISATIONS:
-            raise ValueError(f"initialisation - not known - {self.initialisation!r} - choose one of "
-                             f"{', '.join(INITIALISATIONS)}")  # fmt: skip
+            raise ValueError(
+                f"initialisation - not known - {self.initialisation!r} - choose one of "
+                f"{', '.join(INITIALISATIONS)}"
+            )
         if self.inverse_strength < 0:
-            raise ValueError(f"inverse_strength - out of range - {self.inverse_strength} - give 0 (search) or more")
+            raise ValueError(
+                f"inverse_strength - out of range - {self.inverse_strength} - give 0 (search) or "
+                "more"
+            )
         if self.iterations < 1:
             raise ValueError(f"iterations - out of range - {self.iterations} - give 1 or more")
 
@@ -66,8 +71,13 @@ class LinearProbe:
         probe.head_from_text = False
         return probe.eval()
 
-    def search(self, train: tuple[Tensor, Tensor], val: tuple[Tensor, Tensor] | None, anchor: Tensor | None,
-               classes: int) -> float:  # fmt: skip
+    def search(
+        self,
+        train: tuple[Tensor, Tensor],
+        val: tuple[Tensor, Tensor] | None,
+        anchor: Tensor | None,
+        classes: int,
+    ) -> float:
         """The C with the best val accuracy; without val scikit-learn's default 1."""
         if val is None:
             return 1.0
@@ -105,12 +115,19 @@ def search_grid(score: Callable[[float], float]) -> float:
     return float(GRID[centre])
 
 
-def fit_probe(features: Tensor, targets: Tensor, classes: int, inverse_strength: float,
-              anchor: Tensor | None = None, iterations: int = 1000) -> tuple[Tensor, Tensor]:  # fmt: skip
+def fit_probe(
+    features: Tensor,
+    targets: Tensor,
+    classes: int,
+    inverse_strength: float,
+    anchor: Tensor | None = None,
+    iterations: int = 1000,
+) -> tuple[Tensor, Tensor]:
     """Multinomial logistic regression by L-BFGS in float64, to convergence.
 
     Minimises `sum of cross-entropies + |W - anchor|^2 / (2 C)`; the bias is not penalised. With no
-    anchor this is scikit-learn's `LogisticRegression(C=C)`.
+    anchor this is scikit-learn's `LogisticRegression(C=C)`; for two classes, where scikit-learn
+    penalises one vector instead of two, its `C=2 * C`.
 
     Args:
         features: Shape (N, D).
@@ -124,12 +141,21 @@ def fit_probe(features: Tensor, targets: Tensor, classes: int, inverse_strength:
         Weight (K, D) and bias (K,), float32.
     """
     x, y = features.double(), targets
-    base = torch.zeros(classes, x.shape[1], dtype=torch.double) if anchor is None else anchor.double()
+    base = (
+        torch.zeros(classes, x.shape[1], dtype=torch.double) if anchor is None else anchor.double()
+    )
     # Scaling the change keeps the curvature of the loss near 1 over all twelve decades of C.
     offset = torch.zeros_like(base, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.double, requires_grad=True)
-    optimizer = torch.optim.LBFGS([offset, bias], lr=1, max_iter=iterations, history_size=20, tolerance_grad=1e-7,
-                                  tolerance_change=1e-12, line_search_fn="strong_wolfe")  # fmt: skip
+    optimizer = torch.optim.LBFGS(
+        [offset, bias],
+        lr=1,
+        max_iter=iterations,
+        history_size=20,
+        tolerance_grad=1e-7,
+        tolerance_change=1e-12,
+        line_search_fn="strong_wolfe",
+    )
     weight_of_loss = min(1.0, inverse_strength)
 
     def closure() -> Tensor:

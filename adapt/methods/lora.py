@@ -39,7 +39,9 @@ class Lora:
     """Which tower: `image`, `text` or `both`."""
     layers: list[int] = field(default_factory=list)
     """Blocks to adapt, negative ones counted from the end; empty means all."""
-    optim: Optim = field(default_factory=lambda: Optim(lr=5e-4, epochs=20, batch_size=32, weight_decay=0.01))
+    optim: Optim = field(
+        default_factory=lambda: Optim(lr=5e-4, epochs=20, batch_size=32, weight_decay=0.01)
+    )
     """Optimiser settings."""
 
     def __post_init__(self) -> None:
@@ -47,7 +49,10 @@ class Lora:
             "rank": (self.rank >= 1, "give 1 or more"),
             "alpha": (self.alpha > 0, "give a number above 0"),
             "dropout": (0 <= self.dropout < 1, "give a share from 0 up to, not including, 1"),
-            "targets": (bool(self.targets) and set(self.targets) <= set(ENDINGS), f"choose from {', '.join(ENDINGS)}"),
+            "targets": (
+                bool(self.targets) and set(self.targets) <= set(ENDINGS),
+                f"choose from {', '.join(ENDINGS)}",
+            ),
             "tower": (self.tower in TOWERS, f"choose one of {', '.join(TOWERS)}"),
         }
         for name, (good, advice) in checks.items():
@@ -56,8 +61,15 @@ class Lora:
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Train adapters on a copy of the start and merge them."""
-        settings = LoraSettings(self.rank, self.alpha, self.rank_stabilised, self.dropout, self.targets, self.tower,
-                                self.layers)  # fmt: skip
+        settings = LoraSettings(
+            self.rank,
+            self.alpha,
+            self.rank_stabilised,
+            self.dropout,
+            self.targets,
+            self.tower,
+            self.layers,
+        )
         context = context or Context()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(context.seed)  # adapters start from random numbers
@@ -65,7 +77,10 @@ class Lora:
         train(adapter.classifier, data, self.optim, context)
         idle = [name for name, delta in adapter.deltas().items() if not delta.any()]
         if idle:
-            raise RunError(f"lora - adapters did not train - {', '.join(idle[:3])} ({len(idle)} of {len(adapter.names)}) - "
-                           "raise optim.lr or choose other targets")  # fmt: skip
+            raise RunError(
+                f"lora - adapters did not train - {', '.join(idle[:3])} ({len(idle)} of "
+                f"{len(adapter.names)}) - "
+                "raise optim.lr or choose other targets"
+            )
         merged = adapter.merged()
         return merged.rebuild_head() if self.tower != "image" and merged.head_from_text else merged

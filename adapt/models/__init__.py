@@ -1,0 +1,1 @@
+"""Pretrained CLIPs, heads, adapters, the `Classifier` and its bundle."""

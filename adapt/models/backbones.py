@@ -54,6 +54,8 @@ class Backbone(nn.Module):
         preprocessing: What images go through before `encode_image`.
     """
 
+    model: Any
+
     def __init__(self, model: nn.Module, spec: BackboneSpec, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.model, self.spec, self.preprocessing = model, spec, preprocessing
@@ -65,14 +67,15 @@ class Backbone(nn.Module):
     def encode_text(self, texts: list[str], batch_size: int = 256) -> Tensor:
         """Unit text features (N, D); texts beyond the context length are cut by the tokenizer."""
         device = self.model.logit_scale.device
-        tokens = tokenizer(self.spec.arch)(texts).to(device)
+        tokens = tokenizer(self.spec)(texts).to(device)
         parts = [self.model.encode_text(part) for part in tokens.split(batch_size)]
         return F.normalize(torch.cat(parts), dim=-1)
 
     @property
     def scale(self) -> Tensor:
         """Multiplier of the cosine, exp(logit scale)."""
-        return self.model.logit_scale.exp()
+        scale: Tensor = self.model.logit_scale.exp()
+        return scale
 
     @property
     def image_tower(self) -> nn.Module:
@@ -83,13 +86,26 @@ class Backbone(nn.Module):
     @property
     def width(self) -> int:
         """Length D of the features."""
-        return int(self.model.visual.output_dim)
+        return int(self.spec.config["embed_dim"])
+
+
+def tokenizer(spec: BackboneSpec) -> Any:
+    """The tokenizer that belongs to a model.
+
+    CLIP's own is made from the config, so that a bundle needs neither the folder nor the registered
+    name that the model once came from.
+    """
+    return _tokenizer(spec.arch, json.dumps(spec.config["text_cfg"], sort_keys=True))
 
 
 @lru_cache(maxsize=8)
-def tokenizer(arch: str) -> Any:
-    """The tokenizer that belongs to an architecture."""
-    return open_clip.get_tokenizer(arch)
+def _tokenizer(arch: str, text_config: str) -> Any:
+    config = json.loads(text_config)
+    if config.get("hf_tokenizer_name") or (":" not in arch and "siglip" in arch.lower()):
+        return open_clip.get_tokenizer(arch)
+    return open_clip.SimpleTokenizer(
+        context_length=config.get("context_length", 77), **config.get("tokenizer_kwargs", {})
+    )
 
 
 def architectures() -> list[str]:
@@ -123,7 +139,9 @@ def weights_hash(state: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(name.encode())
-        digest.update(state[name].detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        digest.update(
+            state[name].detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
+        )
     return digest.hexdigest()
 
 
@@ -146,17 +164,26 @@ def load_backbone(arch: str, pretrained: str, seed: int = 0) -> Backbone:
         torch.manual_seed(seed)
         try:
             model = open_clip.create_model(
-                identifier, pretrained=weights, force_quick_gelu=quick_gelu, pretrained_text=False,
-                require_pretrained=pretrained not in ("random", "embedded"), weights_only=True,
-            )  # fmt: skip
+                identifier,
+                pretrained=weights,
+                load_weights=pretrained != "random",
+                force_quick_gelu=quick_gelu,
+                pretrained_text=False,
+                require_pretrained=pretrained not in ("random", "embedded"),
+                weights_only=True,
+            )
         except (RuntimeError, FileNotFoundError, ValueError, OSError) as error:
-            raise ModelError(f"model - cannot be loaded - {arch} with {pretrained}: {error} - {_advice(arch)}") from error
+            raise ModelError(
+                f"model - cannot be loaded - {arch} with {pretrained}: {error} - {_advice(arch)}"
+            ) from error
     if pretrained == "embedded":
         model.load_state_dict({k: v.float() for k, v in load_file(EMBEDDED_WEIGHTS).items()})
-    return _wrap(model, arch if identifier == arch else identifier, pretrained, quick_gelu)
+    return _wrap(model, identifier, pretrained, quick_gelu)
 
 
-def build_backbone(spec: BackboneSpec, preprocessing: Preprocessing, state: dict[str, Tensor]) -> Backbone:
+def build_backbone(
+    spec: BackboneSpec, preprocessing: Preprocessing, state: dict[str, Tensor]
+) -> Backbone:
     """The same towers again from a spec and a state dict; nothing is looked up or downloaded.
 
     Raises:
@@ -169,7 +196,9 @@ def build_backbone(spec: BackboneSpec, preprocessing: Preprocessing, state: dict
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise ModelError(f"weights - do not fit {spec.arch} - {error} - the bundle is not whole") from error
+        raise ModelError(
+            f"weights - do not fit {spec.arch} - {error} - the bundle is not whole"
+        ) from error
     return Backbone(model.eval(), spec, preprocessing)
 
 
@@ -177,18 +206,29 @@ def _wrap(model: nn.Module, arch: str, pretrained: str, quick_gelu: bool) -> Bac
     raw = open_clip.get_model_preprocess_cfg(model)
     size = raw["size"] if isinstance(raw["size"], int) else raw["size"][0]
     if not isinstance(raw["size"], int) and len(set(raw["size"])) != 1:
-        raise ModelError(f"model - images are not square - {arch} wants {raw['size']} - choose another")
-    preprocessing = Preprocessing(size=size, mean=list(raw["mean"]), std=list(raw["std"]),
-                                  interpolation=raw["interpolation"], resize_mode=raw["resize_mode"],
-                                  fill_color=raw["fill_color"])  # fmt: skip
-    spec = BackboneSpec(arch, pretrained, model_config(arch, quick_gelu), weights_hash(model.state_dict()))
+        raise ModelError(
+            f"model - images are not square - {arch} wants {raw['size']} - choose another"
+        )
+    preprocessing = Preprocessing(
+        size=size,
+        mean=list(raw["mean"]),
+        std=list(raw["std"]),
+        interpolation=raw["interpolation"],
+        resize_mode=raw["resize_mode"],
+        fill_color=raw["fill_color"],
+    )
+    spec = BackboneSpec(
+        arch, pretrained, model_config(arch, quick_gelu), weights_hash(model.state_dict())
+    )
     return Backbone(model.eval(), spec, preprocessing)
 
 
 def model_config(arch: str, quick_gelu: bool = False) -> dict[str, Any]:
     """open_clip's `model_cfg` of an architecture, `hf-hub:` or `local-dir:` name."""
     if arch.startswith("local-dir:"):
-        config = json.loads((Path(arch.removeprefix("local-dir:")) / "open_clip_config.json").read_text())["model_cfg"]
+        config = json.loads(
+            (Path(arch.removeprefix("local-dir:")) / "open_clip_config.json").read_text()
+        )["model_cfg"]
     elif arch.startswith("hf-hub:"):
         config = open_clip.factory._get_hf_config(arch.removeprefix("hf-hub:"))["model_cfg"]
     else:
@@ -202,21 +242,27 @@ def _resolve(arch: str, pretrained: str) -> tuple[str, str | None, bool]:
     """open_clip's name, its `pretrained` argument, and whether QuickGELU must be forced."""
     if arch.startswith(("hf-hub:", "local-dir:")):
         return arch, None, False
-    if Path(pretrained).is_dir():
+    known = pretrained in ("random", *pretrained_tags(arch))
+    if not known and Path(pretrained).is_dir():
         return f"local-dir:{pretrained}", None, False
     if arch not in architectures():
-        raise ModelError(f"model.arch - not known - {arch!r}{did_you_mean(arch, architectures())} - "
-                         "see `adapt list models`, or give hf-hub:org/name")  # fmt: skip
+        raise ModelError(
+            f"model.arch - not known - {arch!r}{did_you_mean(arch, architectures())} - "
+            "see `adapt list models`, or give hf-hub:org/name"
+        )
     if pretrained == "random":
         return arch, None, False
     if pretrained == "embedded" and arch == EMBEDDED_ARCH:
         return arch, None, False
-    if Path(pretrained).is_file():
+    if not known and Path(pretrained).is_file():
         return arch, pretrained, False
-    tags = pretrained_tags(arch)
-    if pretrained not in tags:
-        raise ModelError(f"model.pretrained - not known for {arch} - {pretrained!r}{did_you_mean(pretrained, tags)} - "
-                         f"choose one of {', '.join(tags) or '(none)'}, or give a file or folder")  # fmt: skip
+    if not known:
+        tags = pretrained_tags(arch)
+        raise ModelError(
+            f"model.pretrained - not known for {arch} - "
+            f"{pretrained!r}{did_you_mean(pretrained, tags)} - "
+            f"choose one of {', '.join(tags) or '(none)'}, or give a file or folder"
+        )
     return arch, pretrained, _forced_quick_gelu(arch, pretrained)
 
 
@@ -229,8 +275,11 @@ def _forced_quick_gelu(arch: str, tag: str) -> bool:
     trained = bool(open_clip.get_pretrained_cfg(arch, tag).get("quick_gelu", False))
     configured = bool((get_model_config(arch) or {}).get("quick_gelu", False))
     if configured and not trained:
-        raise ModelError(f"model - activation does not match - {arch} uses QuickGELU, the weights {tag!r} were trained "
-                         f"without it - use {arch.replace('-quickgelu', '')}")  # fmt: skip
+        raise ModelError(
+            f"model - activation does not match - {arch} uses QuickGELU, the weights {tag!r} "
+            "were trained "
+            f"without it - use {arch.replace('-quickgelu', '')}"
+        )
     return trained and not configured
 
 

@@ -9,9 +9,9 @@
 The first two are a model folder of plain open_clip: `open_clip.create_model("local-dir:model")`.
 """
 
+import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,20 @@ TOWERS = "open_clip_model.safetensors"
 HEAD = "head.safetensors"
 PROBE = "probe.safetensors"
 FILES = (CONFIG, TOWERS, HEAD, PROBE)
+KEYS = (
+    "arch",
+    "pretrained",
+    "base_hash",
+    "class_names",
+    "prompts",
+    "head_from_text",
+    "temperature",
+    "files",
+)
 
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _slow_hash(path)
-
-
-def _slow_hash(path: Path) -> str:
-    """For Python 3.10, which has no `file_digest`."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -45,8 +49,12 @@ def _slow_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_bundle(folder: Path, config: dict[str, Any], tensors: dict[str, dict[str, Tensor]],
-                 manifest: dict[str, Any]) -> Path:  # fmt: skip
+def write_bundle(
+    folder: Path,
+    config: dict[str, Any],
+    tensors: dict[str, dict[str, Tensor]],
+    manifest: dict[str, Any],
+) -> Path:
     """Write all files beside their places first, then move them in; the manifest comes last.
 
     Args:
@@ -62,17 +70,25 @@ def write_bundle(folder: Path, config: dict[str, Any], tensors: dict[str, dict[s
         folder.mkdir(parents=True, exist_ok=True)
         for name, state in tensors.items():
             plain = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
-            save_file(plain, folder / f".{name}.part", metadata={"format": "pt"})
-            os.replace(folder / f".{name}.part", folder / name)
-        _write_json(folder / CONFIG, config)
-        hashes = {name: file_hash(folder / name) for name in FILES}
-        _write_json(folder / MANIFEST, {"format": FORMAT, **manifest, "files": hashes})
-    except OSError as error:
-        raise BundleError(f"{folder} - cannot be written - {error} - free some space or choose another folder") from error
+            save_file(plain, _part(folder / name), metadata={"format": "pt"})
+        _write_json(_part(folder / CONFIG), config)
+        hashes = {name: file_hash(_part(folder / name)) for name in FILES}
+        _write_json(_part(folder / MANIFEST), {"format": FORMAT, **manifest, "files": hashes})
+        for name in (*FILES, MANIFEST):
+            _part(folder / name).replace(folder / name)
+    except (OSError, SafetensorError) as error:
+        for name in (*FILES, MANIFEST):
+            with contextlib.suppress(OSError):
+                _part(folder / name).unlink(missing_ok=True)
+        raise BundleError(
+            f"{folder} - cannot be written - {error} - free some space or choose another folder"
+        ) from error
     return folder
 
 
-def read_bundle(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Tensor]]]:
+def read_bundle(
+    folder: Path,
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Tensor]]]:
     """Read and check a bundle.
 
     Returns:
@@ -83,27 +99,44 @@ def read_bundle(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str,
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise BundleError(f"{folder} - not a bundle - there is no {MANIFEST} - give the `model` folder of a run")
+        raise BundleError(
+            f"{folder} - not a bundle - there is no {MANIFEST} - give the `model` folder of a run"
+        )
     manifest = _read_json(path)
     if manifest.get("format") != FORMAT:
-        raise BundleError(f"{path} - format not known - {manifest.get('format')!r}, this version reads {FORMAT} - "
-                          "install the version of adapt that wrote it")  # fmt: skip
+        raise BundleError(
+            f"{path} - format not known - {manifest.get('format')!r}, this version reads "
+            f"{FORMAT} - "
+            "install the version of adapt that wrote it"
+        )
+    if missing := [key for key in KEYS if key not in manifest]:
+        raise BundleError(
+            f"{path} - not whole - {', '.join(missing)} missing - copy the whole folder again"
+        )
     for name in FILES:
         if not (folder / name).is_file():
-            raise BundleError(f"{folder / name} - missing - the manifest lists it - copy the whole folder again")
-        if file_hash(folder / name) != manifest.get("files", {}).get(name):
-            raise BundleError(f"{folder / name} - altered - its hash is not the one in {MANIFEST} - copy it again")
+            raise BundleError(
+                f"{folder / name} - missing - the manifest lists it - copy the whole folder again"
+            )
+        if file_hash(folder / name) != manifest["files"].get(name):
+            raise BundleError(
+                f"{folder / name} - altered - its hash is not the one in {MANIFEST} - copy it again"
+            )
     try:
         tensors = {name: load_file(folder / name) for name in (TOWERS, HEAD, PROBE)}
     except SafetensorError as error:
-        raise BundleError(f"{folder} - damaged weights - {error} - copy the whole folder again") from error
+        raise BundleError(
+            f"{folder} - damaged weights - {error} - copy the whole folder again"
+        ) from error
     return _read_json(folder / CONFIG), manifest, tensors
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -112,5 +145,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise BundleError(f"{path} - not JSON - {error} - copy the whole folder again") from error
     if not isinstance(content, dict):
-        raise BundleError(f"{path} - not a mapping - {type(content).__name__} - copy the whole folder again")
+        raise BundleError(
+            f"{path} - not a mapping - {type(content).__name__} - copy the whole folder again"
+        )
     return content

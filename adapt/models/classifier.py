@@ -34,25 +34,41 @@ class Classifier(nn.Module):
         temperature: Probabilities are softmax(logits / temperature).
     """
 
-    def __init__(self, backbone: Backbone, head: nn.Linear, class_names: list[str],
-                 prompts: list[list[str]], head_from_text: bool = True, temperature: float = 1.0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        backbone: Backbone,
+        head: nn.Linear,
+        class_names: list[str],
+        prompts: list[list[str]],
+        head_from_text: bool = True,
+        temperature: float = 1.0,
+    ) -> None:
         super().__init__()
         if not len(class_names) == len(prompts) == head.out_features:
-            raise DataError(f"classifier - sizes differ - {len(class_names)} class names, {len(prompts)} prompt lists, "
-                            f"{head.out_features} outputs - give one of each per class")  # fmt: skip
+            raise DataError(
+                f"classifier - sizes differ - {len(class_names)} class names, {len(prompts)} "
+                "prompt lists, "
+                f"{head.out_features} outputs - give one of each per class"
+            )
         self.backbone, self.head = backbone, head
         self.class_names, self.prompts = list(class_names), prompts
         self.head_from_text, self.temperature = head_from_text, temperature
 
     @classmethod
-    def from_clip(cls, arch: str, pretrained: str, class_names: list[str] | list[ClassName],
-                  templates: list[str] | None = None, seed: int = 0) -> "Classifier":  # fmt: skip
+    def from_clip(
+        cls,
+        arch: str,
+        pretrained: str,
+        class_names: list[str] | list[ClassName],
+        templates: list[str] | None = None,
+        seed: int = 0,
+    ) -> "Classifier":
         """Zero-shot classifier: the head is built from text prompts.
 
         Args:
             arch: See `load_backbone`.
             pretrained: See `load_backbone`.
-            class_names: Keys (their words are shown to CLIP) or `ClassName`s with words and prompts.
+            class_names: Keys (their words are shown to CLIP) or `ClassName`s with own words.
             templates: Set names or templates; default `simple`.
             seed: Only for `pretrained="random"`.
 
@@ -63,7 +79,9 @@ class Classifier(nn.Module):
             torch.Size([1, 2])
         """
         backbone = load_backbone(arch, pretrained, seed)
-        names = [n if isinstance(n, ClassName) else ClassName(n, default_words(n)) for n in class_names]
+        names = [
+            n if isinstance(n, ClassName) else ClassName(n, default_words(n)) for n in class_names
+        ]
         prompts = class_prompts(names, resolve_templates(templates or ["simple"]))
         with torch.no_grad():
             head = linear_head(text_weights(backbone, prompts))
@@ -105,17 +123,26 @@ class Classifier(nn.Module):
         other.temperature = temperature
         return other
 
-    def predict(self, inputs: Iterable[ImageLike], batch_size: int = 64, top: int = 5) -> list[Prediction]:
+    def predict(
+        self, inputs: Iterable[ImageLike], batch_size: int = 64, top: int = 5
+    ) -> list[Prediction]:
         """Predictions for paths, PIL images or uint8 arrays, one per input, in their order.
 
         An input that cannot be read gives a prediction with `error` and no label.
         """
         return list(self.predict_iter(inputs, batch_size, top))
 
-    def predict_iter(self, inputs: Iterable[ImageLike], batch_size: int = 64, top: int = 5) -> Iterator[Prediction]:
+    def predict_iter(
+        self, inputs: Iterable[ImageLike], batch_size: int = 64, top: int = 5
+    ) -> Iterator[Prediction]:
         """Like `predict`, but lazily: for more inputs than fit in memory."""
         return predict_stream(
-            self._probabilities_of, self.class_names, self.backbone.preprocessing, inputs, batch_size, top
+            self._probabilities_of,
+            self.class_names,
+            self.backbone.preprocessing,
+            inputs,
+            batch_size,
+            top,
         )
 
     def _probabilities_of(self, pixels: Tensor) -> Tensor:
@@ -135,10 +162,16 @@ class Classifier(nn.Module):
         pixels, logits = self.probe()
         spec, preprocessing = self.backbone.spec, self.backbone.preprocessing.to_dict()
         manifest = {
-            "adapt": __version__, "arch": spec.arch, "pretrained": spec.pretrained, "base_hash": spec.base_hash,
-            "class_names": self.class_names, "prompts": self.prompts, "head_from_text": self.head_from_text,
-            "temperature": self.temperature, "info": info or {},
-        }  # fmt: skip
+            "adapt": __version__,
+            "arch": spec.arch,
+            "pretrained": spec.pretrained,
+            "base_hash": spec.base_hash,
+            "class_names": self.class_names,
+            "prompts": self.prompts,
+            "head_from_text": self.head_from_text,
+            "temperature": self.temperature,
+            "info": info or {},
+        }
         tensors = {
             bundle.TOWERS: self.backbone.model.state_dict(),
             bundle.HEAD: self.head.state_dict(),
@@ -155,12 +188,20 @@ class Classifier(nn.Module):
             BundleError: Not a bundle, altered, damaged, or from a newer version.
         """
         config, manifest, tensors = bundle.read_bundle(Path(folder))
-        spec = BackboneSpec(manifest["arch"], manifest["pretrained"], config["model_cfg"], manifest["base_hash"])
+        spec = BackboneSpec(
+            manifest["arch"], manifest["pretrained"], config["model_cfg"], manifest["base_hash"]
+        )
         preprocessing = Preprocessing.from_dict(config["preprocess_cfg"])
         backbone = build_backbone(spec, preprocessing, tensors[bundle.TOWERS])
         head = linear_head(tensors[bundle.HEAD]["weight"], tensors[bundle.HEAD]["bias"])
-        return cls(backbone, head, manifest["class_names"], manifest["prompts"], manifest["head_from_text"],
-                   manifest["temperature"]).eval()  # fmt: skip
+        return cls(
+            backbone,
+            head,
+            manifest["class_names"],
+            manifest["prompts"],
+            manifest["head_from_text"],
+            manifest["temperature"],
+        ).eval()
 
     def probe(self) -> tuple[Tensor, Tensor]:
         """Four fixed noise images (4, 3, H, W) and the logits (4, K) they give here."""

@@ -7,6 +7,7 @@ peft adapts the linear layers, and the deltas are added back to a copy of the un
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
@@ -55,7 +56,7 @@ class LoraAdapter:
     def __init__(self, start: Classifier, settings: LoraSettings) -> None:
         self.start = start
         self.classifier = start.clone()
-        model = self.classifier.backbone.model
+        model: Any = self.classifier.backbone.model
         self.origins: dict[str, Origin] = {}
         for prefix in tower_prefixes(model, settings.tower):
             tower = model.get_submodule(prefix)
@@ -63,31 +64,51 @@ class LoraAdapter:
             self.origins |= {f"{prefix}.{name}": origin for name, origin in split.items()}
         self.names = self._matching(model, settings)
         for name in self.names:
-            weight = model.get_submodule(name).weight
-            self.origins.setdefault(name, Origin(f"{name}.weight", 0, weight.shape[0]))
+            rows = model.get_submodule(name).out_features
+            self.origins.setdefault(name, Origin(f"{name}.weight", 0, rows))
         config = LoraConfig(
-            r=settings.rank, lora_alpha=settings.alpha, use_rslora=settings.rank_stabilised,
-            lora_dropout=settings.dropout, target_modules="|".join(re.escape(name) for name in self.names), bias="none",
-        )  # fmt: skip
+            r=settings.rank,
+            lora_alpha=settings.alpha,  # type: ignore[arg-type]  # a float works
+            use_rslora=settings.rank_stabilised,
+            lora_dropout=settings.dropout,
+            target_modules="|".join(re.escape(name) for name in self.names),
+            bias="none",
+        )
         self.classifier.requires_grad_(False)
         inject_adapter_in_model(config, model, adapter_name=ADAPTER)
 
     def _matching(self, model: nn.Module, settings: LoraSettings) -> list[str]:
         endings = tuple(ending for target in settings.targets for ending in ENDINGS[target])
-        prefixes = tower_prefixes(model, settings.tower)
         linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-        own = [name for name in linear if any(name.startswith(f"{prefix}.") for prefix in prefixes)]
-        found = [name for name in own if name.endswith(endings) and _in_layers(name, own, settings.layers)]
-        if not found:
-            raise ModelError(f"method.targets - hit no layer - {settings.targets} in tower {settings.tower!r}, layers "
-                             f"{settings.layers or 'all'}; {len(own)} linear layers there - a tower without attention "
-                             "blocks (ResNet) takes method full")  # fmt: skip
+        found: list[str] = []
+        for prefix in tower_prefixes(model, settings.tower):
+            own = [name for name in linear if name.startswith(f"{prefix}.")]
+            missed = [
+                target
+                for target in settings.targets
+                if not any(name.endswith(ENDINGS[target]) for name in own)
+            ]
+            if missed:
+                raise ModelError(
+                    f"method.targets - hit no layer - {missed} in the tower `{prefix}`, which has "
+                    f"{len(own)} linear layers - a tower without attention blocks (ResNet) takes "
+                    "method full"
+                )
+            blocks = _blocks(own, prefix, settings.layers)
+            found += [
+                name
+                for name in own
+                if name.endswith(endings) and (not settings.layers or _block(name) in blocks)
+            ]
         return found
 
     def deltas(self) -> dict[str, Tensor]:
         """What the adapters add to each adapted layer's weight, by layer name."""
-        model = self.classifier.backbone.model
-        return {name: model.get_submodule(name).get_delta_weight(ADAPTER).detach() for name in self.names}
+        model: Any = self.classifier.backbone.model
+        return {
+            name: model.get_submodule(name).get_delta_weight(ADAPTER).detach()
+            for name in self.names
+        }
 
     def merged(self) -> Classifier:
         """A copy of the start with the deltas added: plain weights, no adapter left."""
@@ -107,17 +128,27 @@ def tower_prefixes(model: nn.Module, tower: str) -> list[str]:
         ModelError: When `tower` is none of `image`, `text`, `both`.
     """
     if tower not in TOWERS:
-        raise ModelError(f"method.tower - not known - {tower!r} - choose one of {', '.join(TOWERS)}")
+        raise ModelError(
+            f"method.tower - not known - {tower!r} - choose one of {', '.join(TOWERS)}"
+        )
     text = "text" if hasattr(model, "text") else "transformer"
-    return [prefix for prefix, kind in (("visual", "image"), (text, "text")) if tower in (kind, "both")]
+    return [
+        prefix for prefix, kind in (("visual", "image"), (text, "text")) if tower in (kind, "both")
+    ]
 
 
-def _in_layers(name: str, own: list[str], layers: list[int]) -> bool:
-    if not layers:
-        return True
-    block = BLOCK.search(name)
-    if block is None:
-        return False
-    tower = name.split(".")[0]
-    depth = 1 + max(int(found[1]) for other in own if other.startswith(tower) and (found := BLOCK.search(other)))
-    return int(block[1]) in {layer % depth for layer in layers}
+def _block(name: str) -> int | None:
+    found = BLOCK.search(name)
+    return int(found[1]) if found else None
+
+
+def _blocks(own: list[str], prefix: str, layers: list[int]) -> set[int]:
+    """Block numbers that `layers` means in a tower, negative ones counted from its end."""
+    depth = 1 + max((block for name in own if (block := _block(name)) is not None), default=-1)
+    for layer in layers:
+        if not -depth <= layer < depth:
+            raise ModelError(
+                f"method.layers - no such block - {layer}, the tower `{prefix}` has {depth} - give "
+                f"numbers from {-depth} to {depth - 1}"
+            )
+    return {layer % depth for layer in layers}

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from adapt.data.images import ImageError, open_image
 from adapt.data.transforms import Preprocessing
+from adapt.errors import RecipeError
 
 ImageLike = str | Path | Image.Image | np.ndarray
 
@@ -32,8 +33,14 @@ class Prediction:
     """Why the input could not be read."""
 
 
-def predict_stream(probabilities: Callable[[Tensor], Tensor], class_names: list[str], preprocessing: Preprocessing,
-                   inputs: Iterable[ImageLike], batch_size: int = 64, top: int = 5) -> Iterator[Prediction]:  # fmt: skip
+def predict_stream(
+    probabilities: Callable[[Tensor], Tensor],
+    class_names: list[str],
+    preprocessing: Preprocessing,
+    inputs: Iterable[ImageLike],
+    batch_size: int = 64,
+    top: int = 5,
+) -> Iterator[Prediction]:
     """Predict in batches with bounded memory; the order of the inputs is kept.
 
     Args:
@@ -44,19 +51,27 @@ def predict_stream(probabilities: Callable[[Tensor], Tensor], class_names: list[
         batch_size: Inputs computed at once.
         top: How many classes each prediction lists.
     """
+    if batch_size < 1 or top < 1:
+        raise RecipeError(
+            f"predict - out of range - batch_size {batch_size}, top {top} - give 1 or more"
+        )
     numbered = enumerate(inputs)
     while batch := list(islice(numbered, batch_size)):
         read = [_read(number, item, preprocessing) for number, item in batch]
         good = [pixels for _, pixels, _ in read if pixels is not None]
         with torch.inference_mode():
-            rows = iter(probabilities(torch.stack(good)).cpu() if good else [])
+            rows: Iterator[Tensor] = iter(probabilities(torch.stack(good)).cpu() if good else ())
         for source, pixels, error in read:
-            yield _prediction(source, next(rows), class_names, top) if pixels is not None else Prediction(
-                source, None, 0.0, [], error
+            yield (
+                _prediction(source, next(rows), class_names, top)
+                if pixels is not None
+                else Prediction(source, None, 0.0, [], error)
             )
 
 
-def _read(number: int, item: ImageLike, preprocessing: Preprocessing) -> tuple[str, Tensor | None, str | None]:
+def _read(
+    number: int, item: ImageLike, preprocessing: Preprocessing
+) -> tuple[str, Tensor | None, str | None]:
     source = str(item) if isinstance(item, (str, Path)) else f"image {number}"
     try:
         return source, preprocessing(open_image(item)), None
@@ -66,5 +81,8 @@ def _read(number: int, item: ImageLike, preprocessing: Preprocessing) -> tuple[s
 
 def _prediction(source: str, row: Tensor, class_names: list[str], top: int) -> Prediction:
     values, places = row.topk(min(top, len(class_names)))
-    best = [(class_names[place], float(value)) for value, place in zip(values, places.tolist(), strict=True)]
+    best = [
+        (class_names[place], float(value))
+        for value, place in zip(values, places.tolist(), strict=True)
+    ]
     return Prediction(source, best[0][0], best[0][1], best)

@@ -34,8 +34,11 @@ def resolve_templates(templates: list[str]) -> list[str]:
         elif entry.count("{}") == 1:
             resolved.append(entry)
         else:
-            raise RecipeError(f"model.templates - neither a set nor a template - {entry!r}{did_you_mean(entry, sets)} "
-                              f"- choose from {', '.join(sets)} or write one `{{}}`")  # fmt: skip
+            raise RecipeError(
+                "model.templates - neither a set nor a template - "
+                f"{entry!r}{did_you_mean(entry, sets)} "
+                f"- choose from {', '.join(sets)} or write one `{{}}`"
+            )
     if not resolved:
         raise RecipeError("model.templates - empty - [] - give a set name or a template")
     return resolved
@@ -47,4 +50,6 @@ def class_prompts(names: list[ClassName], templates: list[str]) -> list[list[str
     >>> class_prompts([ClassName("alarm_clock", "alarm clock")], ["a {}"])
     [['a alarm clock']]
     """
-    return [[text.replace("{}", name.words) for text in name.prompts or templates] for name in names]
+    return [
+        [text.replace("{}", name.words) for text in name.prompts or templates] for name in names
+    ]

@@ -101,9 +101,16 @@ def _draw_bins(upper: Axes, lower: Axes, bins: Bins) -> None:
             upper.bar(low, reached, width, align="edge", color=BLUE, edgecolor=PAPER, alpha=0.85)
         if reached is not None and claimed is not None:
             upper.bar(
-                low, claimed - reached, width, bottom=reached, align="edge", color="none",
-                edgecolor=VERMILION, hatch="////", linewidth=0.8,
-            )  # fmt: skip
+                low,
+                claimed - reached,
+                width,
+                bottom=reached,
+                align="edge",
+                color="none",
+                edgecolor=VERMILION,
+                hatch="////",
+                linewidth=0.8,
+            )
         lower.bar(low, float(each["n"]), width, align="edge", color=MUTED, edgecolor=PAPER)
     upper.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--")
     upper.set_xlim(0, 1)
@@ -185,10 +192,14 @@ def confusion(run: Run) -> Picture | Absent:
 def _write_counts(axes: Axes, matrix: np.ndarray, share: np.ndarray) -> None:
     for row, column in np.argwhere(matrix > 0):
         axes.text(
-            float(column), float(row), f"{matrix[row, column]:.0f}", ha="center", va="center",
+            float(column),
+            float(row),
+            f"{matrix[row, column]:.0f}",
+            ha="center",
+            va="center",
             fontsize=10 if len(matrix) <= 12 else 7 if len(matrix) <= 25 else 5,
             color="#ffffff" if share[row, column] > 0.55 else "#111111",
-        )  # fmt: skip
+        )
 
 
 def confusion_counts(run: Run) -> Counter[tuple[str, str]]:
@@ -304,8 +315,15 @@ def learning(run: Run) -> Picture | Absent:
             if pairs:
                 label = column.replace("_", " ")
                 marker = "o" if len(pairs) <= 30 else ""
-                axes.plot(*zip(*pairs, strict=True), style, color=colour, label=label,
-                          marker=marker, markersize=3.5, linewidth=1.5)  # fmt: skip
+                axes.plot(
+                    *zip(*pairs, strict=True),
+                    style,
+                    color=colour,
+                    label=label,
+                    marker=marker,
+                    markersize=3.5,
+                    linewidth=1.5,
+                )
                 alt.append(f"{label} goes from {pairs[0][1]:.4g} to {pairs[-1][1]:.4g}.")
         axes.set_title(panel)
         axes.set_xlabel("step")

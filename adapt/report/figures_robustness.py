@@ -155,9 +155,15 @@ def alpha_curve(run: Run) -> Picture | Absent:
     if chosen is not None:
         axes.axvline(chosen, color=INK, linewidth=1.2, linestyle=":")
         axes.annotate(
-            f"chosen {chosen:g}", (chosen, 1), (0, 4), xycoords=("data", "axes fraction"),
-            textcoords="offset points", ha="center", va="bottom", fontsize=9,
-        )  # fmt: skip
+            f"chosen {chosen:g}",
+            (chosen, 1),
+            (0, 4),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=9,
+        )
     axes.set_xlabel("alpha (0 = zero-shot, 1 = adapted)")
     axes.set_ylabel("accuracy")
     percent_axis(axes)

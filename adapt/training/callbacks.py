@@ -35,8 +35,8 @@ class MovingAverage(pl.Callback):
                 old = self.average.get(name, value.clone())
                 self.average[name] = old.to(value.device).lerp(value, 1 - decay)
 
-    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Put the average in place of the last weights."""
+    def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Put the average in place of the last weights; also when a whole run was resumed."""
         with torch.no_grad():
             for name, parameter in module.named_parameters():
                 if name in self.average:
@@ -59,8 +59,15 @@ class EpochLines(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Print what was logged in this epoch."""
-        shown = {k: v for k, v in trainer.callback_metrics.items() if k in ("train_loss", "val_loss", "val_accuracy")}
+        shown = {
+            k: v
+            for k, v in trainer.callback_metrics.items()
+            if k in ("train_loss", "val_loss", "val_accuracy")
+        }
         parts = "  ".join(f"{name} {float(value):.4f}" for name, value in shown.items())
         seconds = time.monotonic() - self.started
         if trainer.is_global_zero:
-            sys.stderr.write(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {parts}  {seconds:.0f} s\n")
+            sys.stderr.write(
+                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {parts}  {seconds:.0f} "
+                "s\n"
+            )

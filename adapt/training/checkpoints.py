@@ -1,5 +1,6 @@
 """Checkpoints that are whole or absent."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ class AtomicCheckpointIO(CheckpointIO):
     Lightning's own writer swallows `PermissionError`: the save seems to succeed and leaves no file.
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
         """Save, or raise `RunError` naming the path."""
         target = Path(path)
         part = target.with_name(f".{target.name}.part")
@@ -27,13 +30,19 @@ class AtomicCheckpointIO(CheckpointIO):
                 file.flush()
                 os.fsync(file.fileno())
             torch.load(part, map_location="cpu", weights_only=True)
-            os.replace(part, target)
+            part.replace(target)
         except OSError as error:
-            part.unlink(missing_ok=True)
-            raise RunError(f"{target} - checkpoint cannot be written - {error} - free some space or choose another "
-                           "--out; the checkpoint before it is kept") from error  # fmt: skip
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise RunError(
+                f"{target} - checkpoint cannot be written - {error} - free some space or choose "
+                "another "
+                "--out; the checkpoint before it is kept"
+            ) from error
 
-    def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = None) -> Any:
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> Any:
         """Load tensors and plain containers only, whatever the caller asks for."""
         if not Path(path).is_file():
             raise RunError(f"{path} - no such checkpoint - nothing there - start without it")

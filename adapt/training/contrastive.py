@@ -1,4 +1,4 @@
-"""Contrastive training of both towers on image-text pairs (Radford et al. 2021, arXiv:2103.00020)."""
+"""Contrastive training of both towers on image-text pairs, as in CLIP (arXiv:2103.00020)."""
 
 import math
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ def grouped_contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, group
 
     Example:
         >>> same = torch.eye(2)
-        >>> round(grouped_contrastive_loss(same, same, torch.tensor(1.0), torch.arange(2)).item(), 4)
+        >>> loss = grouped_contrastive_loss(same, same, torch.tensor(1.0), torch.arange(2))
+        >>> round(loss.item(), 4)
         0.3133
     """
     logits = scale * images @ texts.T
@@ -79,16 +80,24 @@ class ContrastiveModule(pl.LightningModule):
         seed: Fixes augmentation and template choice, per step.
     """
 
-    def __init__(self, model: nn.Module, tokens: Tensor, group_size: Tensor, settings: Pretraining,
-                 seed: int) -> None:  # fmt: skip
+    model: Any
+    concept: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, model: Any, tokens: Tensor, group_size: Tensor, settings: Pretraining, seed: int
+    ) -> None:
         super().__init__()
         self.model, self.settings, self.seed = model, settings, seed
         frequent = group_size >= settings.concept_size
         concept = torch.where(frequent, frequent.long().cumsum(0) - 1, -100)
         self.register_buffer("concept", concept, persistent=False)
         self.tokens = tokens
-        width = model.visual.output_dim
-        self.concept_head = nn.Sequential(nn.BatchNorm1d(width), nn.Linear(width, int(frequent.sum())))
+        width = int(model.visual.output_dim)
+        self.concept_head = nn.Sequential(
+            nn.BatchNorm1d(width), nn.Linear(width, int(frequent.sum()))
+        )
         self.register_buffer("mean", torch.tensor(OPENAI_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(OPENAI_STD)[:, None, None], persistent=False)
 
@@ -111,13 +120,20 @@ class ContrastiveModule(pl.LightningModule):
             raw = self.model.encode_image(images)
             text = F.normalize(self.model.encode_text(texts).float(), dim=-1)
         image = F.normalize(raw.float(), dim=-1)
-        contrastive = grouped_contrastive_loss(image, text, self.model.logit_scale.exp(), batch["group"])
+        contrastive = grouped_contrastive_loss(
+            image, text, self.model.logit_scale.exp(), batch["group"]
+        )
         logits = self.concept_head(raw.float())
         concept = self.concept[batch["group"]]
         classification = F.cross_entropy(logits, concept, ignore_index=-100)
         matched = batch["group"][(image @ text.T).argmax(1)] == batch["group"]
-        self.log_dict({"contrastive": contrastive, "classification": classification,
-                       "match": matched.float().mean()})  # fmt: skip
+        self.log_dict(
+            {
+                "contrastive": contrastive,
+                "classification": classification,
+                "match": matched.float().mean(),
+            }
+        )
         return contrastive + self.settings.concept_weight * classification
 
     def on_train_batch_end(self, *_: Any) -> None:
@@ -125,7 +141,7 @@ class ContrastiveModule(pl.LightningModule):
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, MAXIMUM_LOGIT_SCALE)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """AdamW with warm-up and cosine decay; no weight decay on gains, biases and the scale."""
         settings = self.settings
         matrices = [p for p in self.parameters() if p.ndim >= 2]
@@ -134,7 +150,9 @@ class ContrastiveModule(pl.LightningModule):
             {"params": matrices, "weight_decay": settings.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.98), eps=1e-6, foreach=True)
+        optimizer = torch.optim.AdamW(
+            groups, lr=settings.lr, betas=(0.9, 0.98), eps=1e-6, foreach=True
+        )
 
         def factor(step: int) -> float:
             if step < settings.warmup_steps:

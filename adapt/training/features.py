@@ -80,7 +80,9 @@ def _array(shape: tuple[int, ...]) -> np.ndarray:
     return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
-def image_features(backbone: Backbone, pixels: Pixels, runtime: Runtime, cache: Path | None = None) -> Tensor:
+def image_features(
+    backbone: Backbone, pixels: Pixels, runtime: Runtime, cache: Path | None = None
+) -> Tensor:
     """Unit image features (N, D) in float32 on the CPU.
 
     Args:
@@ -97,20 +99,23 @@ def image_features(backbone: Backbone, pixels: Pixels, runtime: Runtime, cache: 
     parts = []
     with torch.inference_mode(), short_sequence_attention(device):
         for start in range(0, len(pixels), runtime.batch_size):
-            parts.append(backbone.encode_image(pixels.batch(start, runtime.batch_size, device)).float().cpu())
+            parts.append(
+                backbone.encode_image(pixels.batch(start, runtime.batch_size, device)).float().cpu()
+            )
     features = torch.cat(parts) if parts else torch.empty(0, backbone.width)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         save_file({"features": features}, part)
-        os.replace(part, path)
+        part.replace(path)
     return features
 
 
 def _feature_key(backbone: Backbone, pixels: Pixels) -> str:
     weights = weights_hash(backbone.image_tower.state_dict())
     preprocessing = str(sorted(pixels.preprocessing.to_dict().items()))
-    together = f"{weights} {pixels.content_hash} {preprocessing} {backbone.spec.config.get('quick_gelu', False)}"
+    activation = backbone.spec.config.get("quick_gelu", False)
+    together = f"{weights} {pixels.content_hash} {preprocessing} {activation}"
     return hashlib.sha256(together.encode()).hexdigest()
 
 

@@ -29,21 +29,37 @@ def block_number(name: str) -> int | None:
 
 def _is_entrance(name: str) -> bool:
     """Whether a parameter of the image tower comes before its blocks (the tower's input side)."""
-    entrances = ("conv1", "conv2", "conv3", "bn1", "bn2", "bn3", "class_embedding", "positional_embedding", "ln_pre",
-                 "patch_embed", "cls_token", "pos_embed", "norm_pre", "stem")  # fmt: skip
+    entrances = (
+        "conv1",
+        "conv2",
+        "conv3",
+        "bn1",
+        "bn2",
+        "bn3",
+        "class_embedding",
+        "positional_embedding",
+        "ln_pre",
+        "patch_embed",
+        "cls_token",
+        "pos_embed",
+        "norm_pre",
+        "stem",
+    )
     parts = name.replace("backbone.model.visual.", "").replace("trunk.", "").split(".")
     return block_number(name) is None and parts[0] in entrances
 
 
 def depths(names: list[str]) -> dict[str, int]:
-    """Distance from the input: 0 for what comes before the blocks, then the blocks, then the rest."""
+    """Distance from the input: 0 before the blocks, then the blocks, then the rest."""
     blocks = [b for b in map(block_number, names) if b is not None]
     first, last = (min(blocks), max(blocks)) if blocks else (0, 0)
+
     def depth(name: str) -> int:
         block = block_number(name)
         if block is not None:
             return block - first + 1
         return 0 if _is_entrance(name) else last - first + 2
+
     return {name: depth(name) for name in names}
 
 
@@ -59,7 +75,10 @@ def freeze_first(module: nn.Module, count: int) -> None:
     distance = depths(names)
     blocks = max(distance.values()) - 1
     if count > blocks:
-        raise ModelError(f"optim.freeze_first - too many - {count}, the image tower has {blocks} blocks - give fewer")
+        raise ModelError(
+            f"optim.freeze_first - too many - {count}, the image tower has {blocks} blocks - "
+            "give fewer"
+        )
     parameters = dict(module.named_parameters())
     for name in names:
         if distance[name] <= count:
@@ -80,7 +99,10 @@ def parameter_groups(module: nn.Module, optim: Optim) -> list[dict[str, object]]
         depth = top if optim.layer_decay == 1 else distance[name]
         groups.setdefault((depth, parameter.ndim >= 2), []).append(parameter)
     return [
-        {"params": parameters, "lr": optim.lr * optim.layer_decay ** (top - depth),
-         "weight_decay": optim.weight_decay if matrix else 0.0}
+        {
+            "params": parameters,
+            "lr": optim.lr * optim.layer_decay ** (top - depth),
+            "weight_decay": optim.weight_decay if matrix else 0.0,
+        }
         for (depth, matrix), parameters in sorted(groups.items(), key=lambda item: item[0])
-    ]  # fmt: skip
+    ]

@@ -43,8 +43,13 @@ class Context:
     """No progress on the terminal."""
 
 
-def train(classifier: Classifier, data: ImageData, optim: Optim, context: Context,
-          penalty: Penalty | None = None) -> Classifier:  # fmt: skip
+def train(
+    classifier: Classifier,
+    data: ImageData,
+    optim: Optim,
+    context: Context,
+    penalty: Penalty | None = None,
+) -> Classifier:
     """Train what requires gradients in `classifier`, in place, and return it in evaluation mode.
 
     Raises:
@@ -52,15 +57,26 @@ def train(classifier: Classifier, data: ImageData, optim: Optim, context: Contex
         RunError: When the loss stays non-finite or a checkpoint cannot be written.
     """
     if not any(p.requires_grad for p in classifier.parameters()):
-        raise ModelError("method - nothing would train - every parameter is frozen - lower optim.freeze_first")
+        raise ModelError(
+            "method - nothing would train - every parameter is frozen - lower optim.freeze_first"
+        )
     module = AdaptModule(classifier, optim, context.seed, penalty)
-    loader = ImageDataModule(data.train, data.val, classifier.class_names, classifier.backbone.preprocessing,
-                             context.augmentation, micro_batch(optim, context.runtime), context.runtime.workers,
-                             context.seed)  # fmt: skip
+    loader = ImageDataModule(
+        data.train,
+        data.val,
+        classifier.class_names,
+        classifier.backbone.preprocessing,
+        context.augmentation,
+        micro_batch(optim, context.runtime),
+        context.runtime.workers,
+        context.seed,
+    )
     last = context.folder / "checkpoints" / "last.ckpt" if context.folder else None
     with quiet_lightning():
         pl.seed_everything(context.seed, verbose=False)
-        make_trainer(optim, context).fit(module, datamodule=loader, ckpt_path=_resume_from(last, context))
+        make_trainer(optim, context).fit(
+            module, datamodule=loader, ckpt_path=_resume_from(last, context)
+        )
     if optim.checkpointing:
         classifier.backbone.model.set_grad_checkpointing(False)
     return classifier.cpu().eval()
@@ -74,8 +90,11 @@ def micro_batch(optim: Optim, runtime: Runtime) -> int:
     """
     shares = optim.accumulate * runtime.devices
     if optim.batch_size % shares:
-        raise ModelError(f"optim.batch_size - does not divide - {optim.batch_size} over {runtime.devices} devices x "
-                         f"{optim.accumulate} micro-batches - give a multiple of {shares}")  # fmt: skip
+        raise ModelError(
+            f"optim.batch_size - does not divide - {optim.batch_size} over {runtime.devices} "
+            "devices x "
+            f"{optim.accumulate} micro-batches - give a multiple of {shares}"
+        )
     return optim.batch_size // shares
 
 
@@ -86,20 +105,38 @@ def make_trainer(optim: Optim, context: Context) -> pl.Trainer:
     callbacks: list[pl.Callback] = [MovingAverage(optim.ema)] if optim.ema else []
     loggers = make_loggers(runtime, folder) if folder else []
     if folder:
-        callbacks += [LearningRateMonitor("epoch"), ModelCheckpoint(
-            folder / "checkpoints", filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False,
-        )]  # fmt: skip
+        callbacks += [
+            LearningRateMonitor("epoch"),
+            ModelCheckpoint(
+                folder / "checkpoints",
+                filename="last",
+                save_top_k=1,
+                every_n_epochs=1,
+                enable_version_counter=False,
+            ),
+        ]
     on_terminal = sys.stderr.isatty() and not context.quiet
     if not context.quiet:
         callbacks.append(RichProgressBar(leave=False) if on_terminal else EpochLines())
     return pl.Trainer(
-        accelerator=device, devices=runtime.devices, strategy=runtime.strategy,
+        accelerator=device,
+        devices=runtime.devices,
+        strategy=runtime.strategy,
         precision=resolve_precision(runtime.precision, device),  # type: ignore[arg-type]
-        max_epochs=optim.epochs, accumulate_grad_batches=optim.accumulate, gradient_clip_val=None,
-        callbacks=callbacks, logger=loggers, enable_checkpointing=folder is not None,
-        plugins=[AtomicCheckpointIO()], enable_progress_bar=on_terminal, enable_model_summary=False,
-        num_sanity_val_steps=0, log_every_n_steps=1, use_distributed_sampler=False, deterministic="warn",
-    )  # fmt: skip
+        max_epochs=optim.epochs,
+        accumulate_grad_batches=optim.accumulate,
+        gradient_clip_val=None,
+        callbacks=callbacks,
+        logger=loggers,
+        enable_checkpointing=folder is not None,
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=on_terminal,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        use_distributed_sampler=False,
+        deterministic="warn",
+    )
 
 
 def make_loggers(runtime: Runtime, folder: Path) -> list[Logger]:
@@ -118,7 +155,9 @@ def make_loggers(runtime: Runtime, folder: Path) -> list[Logger]:
             else:
                 loggers.append(pl.loggers.MLFlowLogger(save_dir=str(folder / "mlruns")))
         except ModuleNotFoundError as error:
-            raise MissingExtraError(f"runtime.loggers - package missing - {name} - pip install 'adapt-clip[{name}]'") from error
+            raise MissingExtraError(
+                f"runtime.loggers - package missing - {name} - pip install 'adapt-clip[{name}]'"
+            ) from error
     return loggers
 
 
@@ -130,8 +169,13 @@ def _resume_from(last: Path | None, context: Context) -> Any:
 def quiet_lightning() -> Iterator[None]:
     """Keep Lightning's notices about devices and tips off the terminal; errors still show."""
     os.environ.setdefault("POSSIBLE_USER_WARNINGS", "off")
-    names = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "pytorch_lightning.utilities.rank_zero",
-             "lightning_fabric.utilities.seed")  # fmt: skip
+    names = (
+        "pytorch_lightning",
+        "lightning.pytorch",
+        "lightning_fabric",
+        "pytorch_lightning.utilities.rank_zero",
+        "lightning_fabric.utilities.seed",
+    )
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -41,11 +41,14 @@ class AdaptModule(pl.LightningModule):
     Example:
         >>> classifier = Classifier.from_clip("adapt-icons-xs", "random", ["cat", "dog"])
         >>> module = AdaptModule(classifier, Optim(lr=1e-4))
-        >>> module.training_step({"image": torch.zeros(2, 3, 48, 48), "target": torch.tensor([0, 1])}, 0).ndim
+        >>> batch = {"image": torch.zeros(2, 3, 48, 48), "target": torch.tensor([0, 1])}
+        >>> module.training_step(batch, 0).ndim
         0
     """
 
-    def __init__(self, classifier: Classifier, optim: Optim, seed: int = 0, penalty: Penalty | None = None) -> None:
+    def __init__(
+        self, classifier: Classifier, optim: Optim, seed: int = 0, penalty: Penalty | None = None
+    ) -> None:
         super().__init__()
         self.classifier, self.optim, self.seed, self.penalty = classifier, optim, seed, penalty
         freeze_first(classifier, optim.freeze_first)
@@ -54,9 +57,13 @@ class AdaptModule(pl.LightningModule):
         self.strict_loading = False
         self.skipped = 0
         self.skipped_in_a_row = 0
-        self.val_accuracy = MulticlassAccuracy(num_classes=len(classifier.class_names), average="micro")
+        self.val_accuracy = MulticlassAccuracy(
+            num_classes=len(classifier.class_names), average="micro"
+        )
         self.text_trains = any(
-            p.requires_grad for name, p in classifier.backbone.model.named_parameters() if not name.startswith("visual.")
+            p.requires_grad
+            for name, p in classifier.backbone.model.named_parameters()
+            if not name.startswith("visual.")
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -68,7 +75,9 @@ class AdaptModule(pl.LightningModule):
         """Cross-entropy (plus the penalty); None when it is not finite and the step is skipped."""
         with short_sequence_attention(batch["image"].device):
             logits = self._logits(batch["image"])
-        loss = F.cross_entropy(logits.float(), batch["target"], label_smoothing=self.optim.label_smoothing)
+        loss = F.cross_entropy(
+            logits.float(), batch["target"], label_smoothing=self.optim.label_smoothing
+        )
         if self.penalty is not None:
             loss = loss + self.penalty(self.classifier, batch["image"], logits)
         self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(logits))
@@ -79,10 +88,21 @@ class AdaptModule(pl.LightningModule):
 
     def _logits(self, pixels: Tensor) -> Tensor:
         if not (self.text_trains and self.classifier.head_from_text):
-            return self(pixels)
+            return self.forward(pixels)
         generator = torch.Generator().manual_seed(self.seed * 7_919 + self.global_step)
-        prompts = [[own[int(torch.randint(len(own), (1,), generator=generator))]] for own in self.classifier.prompts]
-        return self.classifier.features(pixels) @ text_weights(self.classifier.backbone, prompts).T
+        prompts = [
+            [own[int(torch.randint(len(own), (1,), generator=generator))]]
+            for own in self.classifier.prompts
+        ]
+        logits: Tensor = (
+            self.classifier.features(pixels) @ text_weights(self.classifier.backbone, prompts).T
+        )
+        return logits
+
+    def on_validation_epoch_start(self) -> None:
+        """Where the text tower trains, make the head anew from all prompts."""
+        if self.text_trains and self.classifier.head_from_text:
+            self.classifier.rebuild_head()
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
         """Log `val_loss` and `val_accuracy`, exact over several devices."""
@@ -97,15 +117,22 @@ class AdaptModule(pl.LightningModule):
         """In the first step: everything that should train has a gradient."""
         if self.global_step > 0:
             return
-        without = [name for name, p in self.named_parameters() if p.requires_grad and p.grad is None]
+        without = [
+            name for name, p in self.named_parameters() if p.requires_grad and p.grad is None
+        ]
         if without:
-            raise RunError(f"{without[0]} - trains but gets no gradient - {len(without)} such parameters - "
-                           "leave them frozen or let the loss depend on them")  # fmt: skip
+            raise RunError(
+                f"{without[0]} - trains but gets no gradient - {len(without)} such parameters - "
+                "leave them frozen or let the loss depend on them"
+            )
 
-    def configure_gradient_clipping(self, optimizer: Any, gradient_clip_val: Any = None,
-                                    gradient_clip_algorithm: Any = None) -> None:  # fmt: skip
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
         """Clip to `optim.clip_norm`; a gradient that is not finite is dropped with its step."""
         parameters = [p for p in self.parameters() if p.grad is not None]
+        if not parameters:  # the loss was skipped: there was no backward pass
+            return
         norm = nn.utils.clip_grad_norm_(parameters, self.optim.clip_norm or math.inf)
         if torch.isfinite(norm):
             self.skipped_in_a_row = 0
@@ -120,29 +147,40 @@ class AdaptModule(pl.LightningModule):
         self.skipped += 1
         self.skipped_in_a_row += 1
         if self.skipped_in_a_row >= SKIPPED_IN_A_ROW:
-            raise RunError(f"training - {what} not finite - {self.skipped_in_a_row} steps in a row - lower optim.lr, or "
-                           "set runtime.precision=32; the weights before it are kept")  # fmt: skip
+            raise RunError(
+                f"training - {what} not finite - {self.skipped_in_a_row} steps in a row - lower "
+                "optim.lr, or "
+                "set runtime.precision=32; the weights before it are kept"
+            )
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up, then cosine decay to zero or a constant rate."""
         optimizer = torch.optim.AdamW(parameter_groups(self, self.optim), lr=self.optim.lr)
         steps = int(self.trainer.estimated_stepping_batches)
         factor = schedule_factor(steps, self.optim)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"},
+        }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what trains only; the base is named by its hash."""
         trains = {name for name, p in self.named_parameters() if p.requires_grad}
-        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trains}
+        checkpoint["state_dict"] = {
+            k: v for k, v in checkpoint["state_dict"].items() if k in trains
+        }
         checkpoint["base_hash"] = self.classifier.backbone.spec.base_hash
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of other base weights."""
         own = self.classifier.backbone.spec.base_hash
         if checkpoint.get("base_hash") != own:
-            raise RunError(f"checkpoint - made from other base weights - {str(checkpoint.get('base_hash'))[:12]}, the "
-                           f"model has {own[:12]} - resume with the same model section")  # fmt: skip
+            raise RunError(
+                "checkpoint - made from other base weights - "
+                f"{str(checkpoint.get('base_hash'))[:12]}, the "
+                f"model has {own[:12]} - resume with the same model section"
+            )
 
 
 def schedule_factor(steps: int, optim: Optim) -> Callable[[int], float]:

@@ -16,13 +16,19 @@ def resolve_accelerator(accelerator: str) -> str:
     Raises:
         ModelError: When a device is asked for by name that is not there.
     """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
     if accelerator == "auto":
         return next(name for name, there in available.items() if there)
     wanted = {"gpu": "cuda" if available["cuda"] else "mps"}.get(accelerator, accelerator)
     if not available.get(wanted, False):
-        raise ModelError(f"runtime.accelerator - not there - {accelerator!r} - use auto or one of "
-                         f"{', '.join(name for name, there in available.items() if there)}")  # fmt: skip
+        raise ModelError(
+            f"runtime.accelerator - not there - {accelerator!r} - use auto or one of "
+            f"{', '.join(name for name, there in available.items() if there)}"
+        )
     return wanted
 
 
@@ -40,7 +46,9 @@ def resolve_precision(precision: str, device: str) -> str:
     if precision != "auto":
         return precision
     if device == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+        return (
+            "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+        )
     if device == "cpu" and native_bf16_cpu():
         return "bf16-mixed"
     return "32-true"

@@ -58,7 +58,9 @@ class Optim:
         }
         for name, good in checks.items():
             if not good:
-                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {RANGES[name]}")
+                raise ValueError(
+                    f"{name} - out of range - {getattr(self, name)!r} - {RANGES[name]}"
+                )
 
 
 RANGES = {
@@ -102,12 +104,19 @@ class Runtime:
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
-            raise ValueError(f"precision - not known - {self.precision!r} - choose one of {', '.join(PRECISIONS)}")
+            raise ValueError(
+                f"precision - not known - {self.precision!r} - choose one of "
+                f"{', '.join(PRECISIONS)}"
+            )
         self.workers = str(self.workers)
         if self.workers != "auto" and not self.workers.isdigit():
-            raise ValueError(f"workers - not a count - {self.workers!r} - give `auto` or a number from 0 up")
+            raise ValueError(
+                f"workers - not a count - {self.workers!r} - give `auto` or a number from 0 up"
+            )
         if self.devices < 1:
             raise ValueError(f"devices - out of range - {self.devices} - give 1 or more")
         for name in self.loggers or []:
             if name not in ("tensorboard", "wandb", "mlflow"):
-                raise ValueError(f"loggers - not known - {name!r} - choose from tensorboard, wandb, mlflow")
+                raise ValueError(
+                    f"loggers - not known - {name!r} - choose from tensorboard, wandb, mlflow"
+                )

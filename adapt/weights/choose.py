@@ -1,4 +1,4 @@
-"""Choosing a point of the curve from its scores; where the scores come from is the caller's business."""
+"""Choosing a point of the curve; where its scores come from is the caller's business."""
 
 from collections.abc import Callable, Sequence
 

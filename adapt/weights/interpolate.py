@@ -19,12 +19,18 @@ def check_same(start: State, end: State) -> None:
     if set(start) != set(end):
         name = sorted(set(start) ^ set(end))[0]
         side = "second" if name in start else "first"
-        raise WeightsError(f"{name} - only in one of the models - missing in the {side} - both must come from the same "
-                           "pretrained model and head")  # fmt: skip
+        raise WeightsError(
+            f"{name} - only in one of the models - missing in the {side} - both must come from "
+            "the same "
+            "pretrained model and head"
+        )
     for name in start:
         if start[name].shape != end[name].shape:
-            raise WeightsError(f"{name} - shapes differ - {tuple(start[name].shape)} and {tuple(end[name].shape)} - both "
-                               "must come from the same pretrained model and classes")  # fmt: skip
+            raise WeightsError(
+                f"{name} - shapes differ - {tuple(start[name].shape)} and "
+                f"{tuple(end[name].shape)} - both "
+                "must come from the same pretrained model and classes"
+            )
 
 
 def interpolate(start: State, end: State, alpha: float) -> dict[str, Tensor]:

@@ -12,26 +12,105 @@ from pathlib import Path
 
 ALLOWED_LICENCES = {"MIT", "Apache-2.0", "ISC", "CC0-1.0", "CC-BY-4.0", "CC-BY-3.0"}
 SKIPPED_CATEGORIES = {"Logos", "Programming"}
-SKIPPED_SETS = {"circle-flags", "flag", "flagpack", "cif", "geo", "svg-spinners", "ginetex", "bpmn", "bitcoin-icons"}
+SKIPPED_SETS = {
+    "circle-flags",
+    "flag",
+    "flagpack",
+    "cif",
+    "geo",
+    "svg-spinners",
+    "ginetex",
+    "bpmn",
+    "bitcoin-icons",
+}
 
 HELD_OUT_SETS = {
-    "lucide", "lucide-lab", "iconoir", "majesticons", "mingcute", "solar", "bi", "fa7-solid", "fa7-regular",
-    "mage", "basil", "jam", "iconamoon",
-    "streamline-color", "flat-color-icons", "streamline-freehand-color", "icon-park",
-    "noto", "noto-v1", "twemoji", "fluent-emoji", "fluent-emoji-flat", "emojione", "streamline-emojis",
-    "game-icons", "fluent-emoji-high-contrast", "emojione-monotone", "pinhead", "temaki", "maki",
-}  # fmt: skip
+    "lucide",
+    "lucide-lab",
+    "iconoir",
+    "majesticons",
+    "mingcute",
+    "solar",
+    "bi",
+    "fa7-solid",
+    "fa7-regular",
+    "mage",
+    "basil",
+    "jam",
+    "iconamoon",
+    "streamline-color",
+    "flat-color-icons",
+    "streamline-freehand-color",
+    "icon-park",
+    "noto",
+    "noto-v1",
+    "twemoji",
+    "fluent-emoji",
+    "fluent-emoji-flat",
+    "emojione",
+    "streamline-emojis",
+    "game-icons",
+    "fluent-emoji-high-contrast",
+    "emojione-monotone",
+    "pinhead",
+    "temaki",
+    "maki",
+}
 # Sets that redraw a held-out set: seeing them while training would leak its shapes.
 RELATIVES_OF_HELD_OUT = {
-    "feather", "fa", "fa-solid", "fa-regular", "fa6-solid", "fa6-regular", "la", "icon-park-outline",
-    "icon-park-solid", "icon-park-twotone", "streamline", "streamline-freehand", "emojione-v1",
-}  # fmt: skip
+    "feather",
+    "fa",
+    "fa-solid",
+    "fa-regular",
+    "fa6-solid",
+    "fa6-regular",
+    "la",
+    "icon-park-outline",
+    "icon-park-solid",
+    "icon-park-twotone",
+    "streamline",
+    "streamline-freehand",
+    "emojione-v1",
+}
 
 STYLE_WORDS = {
-    "outline", "outlined", "outlines", "solid", "filled", "fill", "line", "linear", "bold", "duotone", "twotone",
-    "thin", "light", "regular", "rounded", "round", "sharp", "broken", "bulk", "baseline", "remix", "flat", "duo",
-    "tone", "two", "alt", "o", "variant", "print", "poly", "color", "emoji", "stroke", "twoline", "24px", "new",
-}  # fmt: skip
+    "outline",
+    "outlined",
+    "outlines",
+    "solid",
+    "filled",
+    "fill",
+    "line",
+    "linear",
+    "bold",
+    "duotone",
+    "twotone",
+    "thin",
+    "light",
+    "regular",
+    "rounded",
+    "round",
+    "sharp",
+    "broken",
+    "bulk",
+    "baseline",
+    "remix",
+    "flat",
+    "duo",
+    "tone",
+    "two",
+    "alt",
+    "o",
+    "variant",
+    "print",
+    "poly",
+    "color",
+    "emoji",
+    "stroke",
+    "twoline",
+    "24px",
+    "new",
+}
 
 
 @dataclass(frozen=True)
@@ -71,8 +150,10 @@ def read_set(path: Path, info: dict[str, object], held_out: bool) -> Iterator[Ic
     for name, icon in data["icons"].items():
         if icon.get("hidden"):
             continue
-        box = [icon.get(key, data.get(key, default)) for key, default in
-               (("left", 0), ("top", 0), ("width", 16), ("height", 16))]  # fmt: skip
+        box = [
+            icon.get(key, data.get(key, default))
+            for key, default in (("left", 0), ("top", 0), ("width", 16), ("height", 16))
+        ]
         size = max(box[2], box[3])
         left, top = box[0] - (size - box[2]) / 2, box[1] - (size - box[3]) / 2
         svg = (
@@ -88,7 +169,10 @@ def read_icons(package: Path) -> Iterator[Icon]:
     collections = json.loads((package / "collections.json").read_text(encoding="utf-8"))
     for name, info in collections.items():
         held_out = name in HELD_OUT_SETS
-        if info["license"].get("spdx") not in ALLOWED_LICENCES or name in SKIPPED_SETS | RELATIVES_OF_HELD_OUT:
+        if (
+            info["license"].get("spdx") not in ALLOWED_LICENCES
+            or name in SKIPPED_SETS | RELATIVES_OF_HELD_OUT
+        ):
             continue
         if info.get("category") in SKIPPED_CATEGORIES:
             continue

@@ -30,14 +30,18 @@ def pack_one(rgba: np.ndarray) -> np.ndarray:
     alpha = rgba[..., 3:].astype(np.float32) / 255
     colours = np.dstack([rgba[..., :3] * alpha, rgba[..., 3]]).astype(np.float32)
     inside = enclosed(rgba[..., 3]).astype(np.float32)
-    small = [cv2.resize(layer, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for layer in (colours, inside)]
+    small = [
+        cv2.resize(layer, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for layer in (colours, inside)
+    ]
     return np.dstack(small).round().astype(np.uint8).transpose(2, 0, 1)
 
 
 def usable(table: pd.DataFrame) -> np.ndarray:
     """Row numbers of the training icons: not held out, concept seen in at least two sets."""
     table = table[~table["held_out"]]
-    words = table["concept"].str.contains("[a-z]{2}") & (table["concept"].str.split().str.len() <= 4)
+    words = table["concept"].str.contains("[a-z]{2}") & (
+        table["concept"].str.split().str.len() <= 4
+    )
     table = table[words]
     sets = table.groupby("concept")["set"].nunique()
     return table.index[table["concept"].map(sets) >= 2].to_numpy()

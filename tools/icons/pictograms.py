@@ -29,39 +29,65 @@ from PIL import Image
 
 # Sets that name their drawings as emoji are named.
 EMOJI_NAMED = {
-    "noto", "noto-v1", "twemoji", "streamline-emojis", "emojione", "fluent-emoji-flat",
-    "fluent-emoji", "fluent-emoji-high-contrast", "emojione-monotone"}  # fmt: skip
+    "noto",
+    "noto-v1",
+    "twemoji",
+    "streamline-emojis",
+    "emojione",
+    "fluent-emoji-flat",
+    "fluent-emoji",
+    "fluent-emoji-high-contrast",
+    "emojione-monotone",
+}
 # Sets whose longer names tell scenes, so that only a whole name is trusted, no wildcard.
 LONG_NAMED = {"game-icons", "pinhead", "temaki", "maki"}
 # set: (suffix of its outline drawings, suffix of its solid ones); "" means every other name.
 STYLES = {
-    "lucide": ("", None), "lucide-lab": ("", None), "fa7-regular": ("", None),
-    "fa7-solid": (None, ""), "bi": ("", "-fill"), "mingcute": ("-line", "-fill"),
-    "solar": ("-linear", "-bold"), "basil": ("-outline", "-solid"), "mage": ("", "-fill"),
-    "jam": ("", "-f"), "iconamoon": ("", "-fill"), "iconoir": ("", "-solid"),
+    "lucide": ("", None),
+    "lucide-lab": ("", None),
+    "fa7-regular": ("", None),
+    "fa7-solid": (None, ""),
+    "bi": ("", "-fill"),
+    "mingcute": ("-line", "-fill"),
+    "solar": ("-linear", "-bold"),
+    "basil": ("-outline", "-solid"),
+    "mage": ("", "-fill"),
+    "jam": ("", "-f"),
+    "iconamoon": ("", "-fill"),
+    "iconoir": ("", "-solid"),
     "majesticons": ("-line", ""),
-}  # fmt: skip
+}
 OTHER_STYLES = re.compile(r"-(duotone|light|thin|bold|broken|ai)\b|-(ai|circle|square)-fill$")
 # domain: (sets to train on, sets to test on).
 SETS = {
-    "emoji": (["noto", "noto-v1", "twemoji", "streamline-emojis"],
-              ["fluent-emoji-flat", "emojione", "fluent-emoji"]),
-    "outline": (["solar", "basil", "jam", "iconamoon", "mage"],
-                ["lucide", "mingcute", "bi", "iconoir", "majesticons", "fa7-regular",
-                 "lucide-lab"]),
-    "solid": (["solar", "basil", "jam", "iconamoon", "mage"],
-              ["fa7-solid", "mingcute", "bi", "iconoir", "majesticons"]),
-    "colour": (["streamline-freehand-color", "flat-color-icons"],
-               ["icon-park", "streamline-color"]),
-    "silhouette": (["pinhead", "temaki", "maki"],
-                   ["game-icons", "fluent-emoji-high-contrast", "emojione-monotone"]),
-}  # fmt: skip
+    "emoji": (
+        ["noto", "noto-v1", "twemoji", "streamline-emojis"],
+        ["fluent-emoji-flat", "emojione", "fluent-emoji"],
+    ),
+    "outline": (
+        ["solar", "basil", "jam", "iconamoon", "mage"],
+        ["lucide", "mingcute", "bi", "iconoir", "majesticons", "fa7-regular", "lucide-lab"],
+    ),
+    "solid": (
+        ["solar", "basil", "jam", "iconamoon", "mage"],
+        ["fa7-solid", "mingcute", "bi", "iconoir", "majesticons"],
+    ),
+    "colour": (
+        ["streamline-freehand-color", "flat-color-icons"],
+        ["icon-park", "streamline-color"],
+    ),
+    "silhouette": (
+        ["pinhead", "temaki", "maki"],
+        ["game-icons", "fluent-emoji-high-contrast", "emojione-monotone"],
+    ),
+}
 # (domain, split, most images per class): the drawings to adapt with come first, then every test
 # split, then what trains the other domains; each leaves out near copies of those before it.
 ORDER = [("emoji", "train", 24), ("emoji", "test", 14)]
 ORDER += [(domain, split, 12) for split in ("test", "train") for domain in list(SETS)[1:]]
 # Two sets that shade the same drawings: one of the two is taken.
 SAME_DRAWING = {"fluent-emoji": "fluent-emoji-flat"}
+MEMBERS = 12  # names of each kind that a class is prompted with
 NUMBER = re.compile(r"-(\d+|one|two|three|four|five|six|seven)$")
 
 Classes = dict[str, dict[str, Any]]
@@ -249,11 +275,15 @@ def write_images(kept: Selection, out: Path) -> int:
 
 def count_table(kept: Selection, classes: Classes) -> pd.DataFrame:
     """Images per class (rows) in every domain and split (columns)."""
-    counts = pd.DataFrame({
-        f"{domain} {split}": pd.Series([d.label for d in kept[domain, split].drawings], dtype=str)
-        .value_counts()
-        for domain in SETS for split in ("train", "test")
-    })  # fmt: skip
+    counts = pd.DataFrame(
+        {
+            f"{domain} {split}": pd.Series(
+                [d.label for d in kept[domain, split].drawings], dtype=str
+            ).value_counts()
+            for domain in SETS
+            for split in ("train", "test")
+        }
+    )
     return counts.reindex(list(classes)).fillna(0).astype(int)
 
 
@@ -282,16 +312,24 @@ def notice(used: Iterable[str], trained: Iterable[str], collections: dict[str, A
 def card(kept: Selection, classes: Classes, total: int, collections: dict[str, Any]) -> str:
     """The text of the data card."""
     per_class = count_table(kept, classes)
-    splits = pd.DataFrame({domain: map(", ".join, pair) for domain, pair in SETS.items()},
-                          index=["train sets", "test sets"]).T  # fmt: skip
+    splits = pd.DataFrame(
+        {domain: map(", ".join, pair) for domain, pair in SETS.items()},
+        index=["train sets", "test sets"],
+    ).T
     columns = ["kept", "same drawing in a sibling set", "near copy inside", "near copy across"]
     dropped = pd.DataFrame(
-        {f"{domain} {split}": [len(k.drawings), k.sibling, k.inside, k.across]
-         for (domain, split), k in kept.items()}, index=columns).T  # fmt: skip
+        {
+            f"{domain} {split}": [len(k.drawings), k.sibling, k.inside, k.across]
+            for (domain, split), k in kept.items()
+        },
+        index=columns,
+    ).T
     dropped.loc["all"] = dropped.sum()
     used = {drawing.icon_set for group in kept.values() for drawing in group.drawings}
     return CARD.format(
-        images=per_class.to_numpy().sum(), classes=len(classes), megabytes=f"{total / 1e6:.1f}",
+        images=per_class.to_numpy().sum(),
+        classes=len(classes),
+        megabytes=f"{total / 1e6:.1f}",
         splits=markdown(splits),
         per_class=markdown(per_class),
         dropped=markdown(dropped),
@@ -370,6 +408,20 @@ themselves part of this project.
 """
 
 
+def class_words(classes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Words and prompts of each class: its own name, and the names of what it gathers."""
+    found = {}
+    for label, entry in classes.items():
+        listed = [*entry["emoji"][:MEMBERS], *entry["icons"][:MEMBERS]]
+        members = [name.replace("-", " ") for name in listed if "*" not in name]
+        named = dict.fromkeys([entry["words"], *members])
+        found[label] = {
+            "words": entry["words"],
+            "prompts": [f"an icon of a {name}" for name in named],
+        }
+    return found
+
+
 def main() -> None:
     """Build the data set, its card and the notice."""
     here = Path(__file__).resolve().parent
@@ -386,7 +438,7 @@ def main() -> None:
     pixels = np.load(arguments.icons / "pixels.npy", mmap_mode="r")
     kept = select(table[table["held_out"]], pixels, classes)
     total = write_images(kept, arguments.out)
-    words = "".join(f"{label}: {entry['words']}\n" for label, entry in classes.items())
+    words = yaml.safe_dump(class_words(classes), sort_keys=True, width=100)
     text = card(kept, classes, total, collections)
     for name, content in (("classes.yaml", words), ("README.md", text)):
         (arguments.out / name).write_text(content, encoding="utf-8")

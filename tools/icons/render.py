@@ -73,7 +73,9 @@ def trim(path: Path, count: int) -> None:
     """Cut the array to its first `count` rows."""
     whole = np.load(path, mmap_mode="r")
     short = path.with_suffix(".tmp.npy")
-    target = np.lib.format.open_memmap(short, mode="w+", dtype=np.uint8, shape=(count, *whole.shape[1:]))
+    target = np.lib.format.open_memmap(
+        short, mode="w+", dtype=np.uint8, shape=(count, *whole.shape[1:])
+    )
     for start in range(0, count, 8192):
         target[start : start + 8192] = whole[start : min(count, start + 8192)]
     target.flush()

@@ -1,0 +1,35 @@
+"""Fine-tune on one folder, then pick the point between the old and the new weights.
+
+    python examples/03_wise_ft_on_your_folder.py photos other_photos
+
+`photos` and `other_photos` hold one folder of images per class; without them the embedded
+drawings are used.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import adapt
+from adapt.data.sources import EMBEDDED
+
+tiny = "ADAPT_TINY" in os.environ
+embedded = EMBEDDED / "pictograms"
+folders = sys.argv[1:] or [str(embedded / "emoji" / "train"), str(embedded / "outline" / "test")]
+classes = None if sys.argv[1:] else embedded / "classes.yaml"
+
+data = adapt.ImageData.from_folder(folders[0], val=0.2, classes=classes, shots=2 if tiny else None)
+names = [data.train.classes[key] for key in data.class_names]
+start = adapt.Classifier.from_clip("adapt-icons-xs", "embedded", names)
+optim = adapt.Optim(lr=3e-4, epochs=1 if tiny else 8, batch_size=64)
+tuned = adapt.method("full", optim=optim).fit(start, data)
+
+shifts = {Path(path).name: adapt.Images.from_folder(path, classes) for path in folders[1:]}
+best, curve = adapt.wise_ft(start, tuned, data.val, shifts, alphas=3 if tiny else 11)
+for point in curve.points:
+    print(
+        f"alpha {point['alpha']:.1f} ",
+        {k: round(v["accuracy"], 3) for k, v in point.items() if k != "alpha"},
+    )
+print("chosen on val:", curve.chosen)
+best.save(os.environ.get("ADAPT_OUT", "model"))

@@ -1,0 +1,55 @@
+"""Fixtures: tiny architectures, a toy image folder, and a start to adapt."""
+
+from pathlib import Path
+
+import pytest
+from tiny import CLASSES, add_configs, draw_folder, tiny_classifier
+
+from adapt.data.image_data import ImageData
+from adapt.data.sources import Images, from_folder
+from adapt.models.classifier import Classifier
+from adapt.training.loop import Context
+from adapt.training.settings import Runtime
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tiny_architectures(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """open_clip knows the tiny architectures of `tests/tiny.py`."""
+    add_configs(tmp_path_factory.mktemp("configs"))
+
+
+@pytest.fixture(scope="session")
+def toy_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders `train` (3 x 8), `val` (3 x 4) and `test` (3 x 5) of drawings."""
+    root = tmp_path_factory.mktemp("toy")
+    for seed, (split, count) in enumerate({"train": 8, "val": 4, "test": 5}.items()):
+        draw_folder(root / split, dict.fromkeys(CLASSES, count), seed)
+    return root
+
+
+@pytest.fixture(scope="session")
+def toy_data(toy_root: Path) -> ImageData:
+    """Train and val of the drawings."""
+    return ImageData.from_folder(toy_root / "train", val=toy_root / "val")
+
+
+@pytest.fixture(scope="session")
+def toy_test(toy_root: Path) -> Images:
+    """Drawings that no method has seen."""
+    return from_folder(toy_root / "test")
+
+
+@pytest.fixture
+def start() -> Classifier:
+    """A tiny zero-shot classifier of the drawings; no better than chance."""
+    return tiny_classifier()
+
+
+@pytest.fixture
+def context() -> Context:
+    """On the CPU in float32, without workers, augmentation or output."""
+    return Context(
+        Runtime(accelerator="cpu", precision="32", workers="0", batch_size=8),
+        augmentation="none",
+        quiet=True,
+    )
