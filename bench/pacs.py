@@ -49,11 +49,15 @@ def main() -> None:
             text = text.replace(str(arguments.pacs.resolve()), "pacs").replace(temporary, "tables")
             (arguments.out / name).write_text(text, encoding="utf-8")
         shutil.copytree(
-            done.folder / "figures", arguments.out / "figures", dirs_exist_ok=True,
+            done.folder / "figures",
+            arguments.out / "figures",
+            dirs_exist_ok=True,
             ignore=shutil.ignore_patterns("mistakes", "*.svg"),
-        )  # fmt: skip
-    table = {m: {e: round(100 * row["accuracy"], 1) for e, row in v.items()}
-             for m, v in done.scores["models"].items()}  # fmt: skip
+        )
+    table = {
+        m: {e: round(100 * row["accuracy"], 1) for e, row in v.items()}
+        for m, v in done.scores["models"].items()
+    }
     print(json.dumps(table, indent=1))
 
 

@@ -30,8 +30,13 @@ def one_seed(recipe: str, overrides: list[str], seed: int) -> dict[str, Any]:
         for model in MODELS
         if model in done.scores["models"]
     }
-    return {"seed": seed, "alpha": done.scores["alpha"], "seconds": done.scores["seconds"]["total"],
-            "kinds": kinds, "accuracy": accuracy}  # fmt: skip
+    return {
+        "seed": seed,
+        "alpha": done.scores["alpha"],
+        "seconds": done.scores["seconds"]["total"],
+        "kinds": kinds,
+        "accuracy": accuracy,
+    }
 
 
 def summary(runs: list[dict[str, Any]]) -> str:
@@ -45,15 +50,26 @@ def summary(runs: list[dict[str, Any]]) -> str:
     for model in first["accuracy"]:
         cells = []
         for name in header:
-            values = [100 * mean(r["accuracy"][model][s] for s in shifts) if name not in evals
-                      else 100 * r["accuracy"][model][name] for r in runs]  # fmt: skip
+            values = [
+                100 * mean(r["accuracy"][model][s] for s in shifts)
+                if name not in evals
+                else 100 * r["accuracy"][model][name]
+                for r in runs
+            ]
             cells.append(f"{mean(values):.1f} ({min(values):.1f}..{max(values):.1f})")
         lines.append(f"| {model} | {' | '.join(cells)} |")
     alphas = ", ".join(f"{r['alpha']:g}" for r in runs)
     seconds = ", ".join(f"{r['seconds']:.0f}" for r in runs)
     machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    return "\n".join([*lines, "", f"Mean (lowest..highest) over seeds {[r['seed'] for r in runs]}, accuracy in %. "
-                      f"Alpha chosen on val: {alphas}. Seconds: {seconds}. Machine: {machine}.", ""])  # fmt: skip
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Mean (lowest..highest) over seeds {[r['seed'] for r in runs]}, accuracy in %. "
+            f"Alpha chosen on val: {alphas}. Seconds: {seconds}. Machine: {machine}.",
+            "",
+        ]
+    )
 
 
 def main() -> None:

@@ -160,7 +160,8 @@ def split_attention(root: nn.Module, prefix: str = "") -> dict[str, Origin]:
         elif name.rpartition(".")[2] == "qkv" and isinstance(module, nn.Linear):
             if getattr(root.get_submodule(name.rpartition(".")[0]), "q_bias", None) is not None:
                 raise ModelError(
-                    f"{name} - attention cannot be split - its biases stand apart (EVA, BEiT) - use "
+                    f"{name} - attention cannot be split - its biases stand apart (EVA, BEiT) - "
+                    "use "
                     "method full"
                 )
             _replace(root, name, SplitQueryKeyValue(module).train(module.training))

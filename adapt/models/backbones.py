@@ -172,7 +172,7 @@ def load_backbone(arch: str, pretrained: str, seed: int = 0) -> Backbone:
                 require_pretrained=pretrained not in ("random", "embedded"),
                 weights_only=True,
             )
-        except (RuntimeError, FileNotFoundError, ValueError, OSError) as error:
+        except Exception as error:  # each format has errors of its own
             raise ModelError(
                 f"model - cannot be loaded - {arch} with {pretrained}: {error} - {_advice(arch)}"
             ) from error

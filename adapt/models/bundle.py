@@ -109,16 +109,19 @@ def read_bundle(
             f"{FORMAT} - "
             "install the version of adapt that wrote it"
         )
-    if missing := [key for key in KEYS if key not in manifest]:
+    hashes = manifest.get("files")
+    missing = [key for key in KEYS if key not in manifest]
+    if missing or not isinstance(hashes, dict):
         raise BundleError(
-            f"{path} - not whole - {', '.join(missing)} missing - copy the whole folder again"
+            f"{path} - not whole - {', '.join(missing) or 'hashes'} missing - copy the whole "
+            "folder again"
         )
     for name in FILES:
         if not (folder / name).is_file():
             raise BundleError(
                 f"{folder / name} - missing - the manifest lists it - copy the whole folder again"
             )
-        if file_hash(folder / name) != manifest["files"].get(name):
+        if file_hash(folder / name) != hashes.get(name):
             raise BundleError(
                 f"{folder / name} - altered - its hash is not the one in {MANIFEST} - copy it again"
             )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from adapt.data.classes import ClassName, default_words
 from adapt.data.transforms import Preprocessing
-from adapt.errors import DataError
+from adapt.errors import AdaptError, BundleError, DataError
 from adapt.models import bundle
 from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_backbone
 from adapt.models.heads import linear_head, text_weights
@@ -187,7 +187,21 @@ class Classifier(nn.Module):
         Raises:
             BundleError: Not a bundle, altered, damaged, or from a newer version.
         """
-        config, manifest, tensors = bundle.read_bundle(Path(folder))
+        parts = bundle.read_bundle(Path(folder))
+        try:
+            return cls._from_parts(*parts)
+        except (AdaptError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+            raise BundleError(
+                f"{folder} - parts do not fit together - {error} - copy the whole folder again"
+            ) from error
+
+    @classmethod
+    def _from_parts(
+        cls,
+        config: dict[str, Any],
+        manifest: dict[str, Any],
+        tensors: dict[str, dict[str, Tensor]],
+    ) -> "Classifier":
         spec = BackboneSpec(
             manifest["arch"], manifest["pretrained"], config["model_cfg"], manifest["base_hash"]
         )

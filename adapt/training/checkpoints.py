@@ -31,7 +31,7 @@ class AtomicCheckpointIO(CheckpointIO):
                 os.fsync(file.fileno())
             torch.load(part, map_location="cpu", weights_only=True)
             part.replace(target)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise RunError(

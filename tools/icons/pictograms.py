@@ -87,7 +87,7 @@ ORDER = [("emoji", "train", 24), ("emoji", "test", 14)]
 ORDER += [(domain, split, 12) for split in ("test", "train") for domain in list(SETS)[1:]]
 # Two sets that shade the same drawings: one of the two is taken.
 SAME_DRAWING = {"fluent-emoji": "fluent-emoji-flat"}
-MEMBERS = 12  # names of each kind that a class is prompted with
+MEMBERS = 8  # names of each kind that a class is prompted with
 NUMBER = re.compile(r"-(\d+|one|two|three|four|five|six|seven)$")
 
 Classes = dict[str, dict[str, Any]]
