@@ -3,19 +3,25 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import open_clip
 import pytorch_lightning as pl
 import torch
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
 from adapt.data.pairs import CurriculumSampler, PackedPairs
-from adapt.training.contrastive import ContrastiveModule, Pretraining
+from adapt.errors import RecipeError
+from adapt.models.backbones import BackboneSpec, load_backbone, tokenizer
+from adapt.recipe import find_recipe
+from adapt.training.checkpoints import AtomicCheckpointIO
+from adapt.training.contrastive import ContrastiveModule
+from adapt.training.loop import quiet_lightning
+from adapt.training.settings import Pretraining
 
-CONFIGS = Path(__file__).parent / "models" / "configs"
+CHECKPOINT_STEPS = 250
 
 
 @dataclass
@@ -23,87 +29,121 @@ class PretrainRecipe:
     """Schema of a pretraining recipe."""
 
     version: int = 1
+    """Version of this format."""
     name: str = "pretrain"
+    """Name of the training."""
     seed: int = 0
+    """Fixes first weights, order and augmentation."""
     arch: str = "adapt-icons-xs"
+    """Architecture, trained from random weights."""
     pairs: str = "???"
+    """Folder of packed pairs (`adapt.data.pairs`)."""
     templates: list[str] = field(default_factory=lambda: ["{}"])
+    """Sentences a caption is put in, one drawn for each pair and step."""
     training: Pretraining = field(default_factory=Pretraining)
+    """Steps, rates, curriculum."""
     compile: bool = False
+    """Compile the towers: a third faster on a CPU with a C++ compiler."""
     precision: str = "32-true"
+    """Lightning precision."""
 
 
-def caption_tokens(captions: list[str], templates: list[str], arch: str) -> torch.Tensor:
+def caption_tokens(captions: list[str], templates: list[str], spec: BackboneSpec) -> torch.Tensor:
     """Tokens of every caption under every template, shape (T, N, L)."""
-    tokenizer = open_clip.get_tokenizer(arch)
     unique = sorted(set(captions))
     place = {caption: i for i, caption in enumerate(unique)}
     index = torch.tensor([place[caption] for caption in captions])
-    return torch.stack([tokenizer([t.format(c) for c in unique])[index].int() for t in templates])
+    rows = (tokenizer(spec)([t.replace("{}", caption) for caption in unique]) for t in templates)
+    return torch.stack([tokens[index].int() for tokens in rows])
 
 
-def pretrain(recipe_path: str, out: str, overrides: list[str]) -> Path:
-    """Train (or go on training) and write ``weights.safetensors`` with both towers in fp16."""
-    recipe = OmegaConf.to_object(
-        OmegaConf.merge(
+def load_pretrain_recipe(recipe: str, overrides: list[str]) -> PretrainRecipe:
+    """Read a pretraining recipe, by name (`pretrain/icons`) or path.
+
+    Raises:
+        RecipeError: Unknown key, wrong type, missing value, or out of range.
+    """
+    path = find_recipe(recipe)
+    try:
+        merged = OmegaConf.merge(
             OmegaConf.structured(PretrainRecipe),
-            OmegaConf.load(recipe_path),
+            OmegaConf.load(path),
             OmegaConf.from_dotlist(overrides),
         )
-    )
-    assert isinstance(recipe, PretrainRecipe)
-    open_clip.add_model_config(CONFIGS)
-    pl.seed_everything(recipe.seed)
-    folder = Path(out)
-    pairs = PackedPairs(recipe.pairs)
-    model = open_clip.create_model(recipe.arch, pretrained=None)
-    tokens = caption_tokens(pairs.captions, recipe.templates, recipe.arch)
+        loaded = OmegaConf.to_object(merged)
+    except (OmegaConfBaseException, ValueError) as error:
+        first = str(error).split("\n")[0]
+        raise RecipeError(f"{path} - cannot be used - {first} - correct it") from error
+    if not isinstance(loaded, PretrainRecipe):
+        raise RecipeError(f"{path} - not a mapping - {type(loaded).__name__} - write key: value")
+    return loaded
+
+
+def pretrain(recipe: str, out: str | Path, overrides: list[str]) -> Path:
+    """Train (or go on training) and write `weights.safetensors` with both towers in fp16.
+
+    Args:
+        recipe: Name or path of a pretraining recipe.
+        out: Folder of log, checkpoints and weights; training goes on from its last checkpoint.
+        overrides: `key.path=value` texts.
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        RecipeError: See `load_pretrain_recipe`.
+        DataError: When the packed pairs are not there.
+    """
+    settings, folder = load_pretrain_recipe(recipe, overrides), Path(out)
+    pl.seed_everything(settings.seed, verbose=False)
+    pairs = PackedPairs(settings.pairs)
+    backbone = load_backbone(settings.arch, "random", settings.seed)
+    model = backbone.model.train()
+    tokens = caption_tokens(pairs.captions, settings.templates, backbone.spec)
     module = ContrastiveModule(
-        model, tokens, torch.bincount(pairs.group), recipe.training, recipe.seed
+        model, tokens, torch.bincount(pairs.group), settings.training, settings.seed
     )
-    if recipe.compile:
+    if settings.compile:
         model.visual.compile()
         model.transformer.compile()
     last = folder / "checkpoints" / "last.ckpt"
     first = torch.load(last, weights_only=True)["global_step"] if last.is_file() else 0
-    settings = recipe.training
+    plan = settings.training
     sampler = CurriculumSampler(
         pairs,
-        settings.batch_size,
-        settings.steps,
-        settings.easy_steps,
-        settings.easy_size,
-        settings.colour_weight,
-        recipe.seed,
+        plan.batch_size,
+        plan.steps,
+        plan.easy_steps,
+        plan.easy_size,
+        plan.colour_weight,
+        settings.seed,
         first,
     )
-    trainer = pl.Trainer(
-        accelerator="auto",
-        devices=1,
-        precision=recipe.precision,  # type: ignore[arg-type]
-        max_steps=settings.steps,
-        gradient_clip_val=1.0,
-        logger=CSVLogger(str(folder), name="", version=""),
-        log_every_n_steps=50,
-        callbacks=[
-            ModelCheckpoint(
-                folder / "checkpoints", save_last=True, save_top_k=0, every_n_train_steps=250
-            )
-        ],
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(
-        module,
-        DataLoader(pairs, sampler=sampler, batch_size=None, num_workers=1),
-        ckpt_path=last if first else None,
-    )
+    loader = DataLoader(pairs, sampler=sampler, batch_size=None, num_workers=1)
+    with quiet_lightning():
+        trainer = _trainer(settings, folder)
+        trainer.fit(module, loader, ckpt_path=last if first else None)
     target = folder / "weights.safetensors"
-    save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, target)
+    state = {name: value.half().contiguous() for name, value in model.state_dict().items()}
+    save_file(state, target, metadata={"format": "pt"})
     return target
 
 
-if __name__ == "__main__":
-    import sys
-
-    print(pretrain(sys.argv[1], sys.argv[2], sys.argv[3:]))
+def _trainer(settings: PretrainRecipe, folder: Path) -> pl.Trainer:
+    every = min(CHECKPOINT_STEPS, settings.training.steps)
+    checkpoints = ModelCheckpoint(
+        folder / "checkpoints", save_last=True, save_top_k=0, every_n_train_steps=every
+    )
+    return pl.Trainer(
+        accelerator="auto",
+        devices=1,
+        precision=settings.precision,  # type: ignore[arg-type]
+        max_steps=settings.training.steps,
+        gradient_clip_val=1.0,
+        logger=CSVLogger(str(folder), name="", version=""),
+        log_every_n_steps=min(50, every),
+        callbacks=[checkpoints],
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )

@@ -18,7 +18,7 @@ SOURCE_KINDS = ("folder", "table", "embedded")
 AUGMENTATIONS = ("none", "clip", "standard", "strong")
 TEMPLATE_SETS = ("plain", "simple", "openai")
 ENSEMBLES = ("wise_ft", "none")
-SELECT_RULES = ("val",)
+SELECT_RULES = ("val", "val_one_se")
 CALIBRATIONS = ("temperature", "none")
 REPORT_FORMATS = ("html", "md")
 RESERVED_EVALS = ("train", "val", "alpha")
@@ -211,7 +211,8 @@ class Ensemble:
     select: str = "val"
     """Split alpha is chosen on. Only `val`: evals are test data."""
     rule: str = "val"
-    """How alpha is chosen from the scores on that split."""
+    """How alpha is chosen on that split: `val` (best accuracy) or `val_one_se` (the smallest alpha
+    within one standard error of the best)."""
 
     def __post_init__(self) -> None:
         wrong = _choice("kind", self.kind, ENSEMBLES) + _choice("rule", self.rule, SELECT_RULES)

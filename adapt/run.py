@@ -93,68 +93,75 @@ def run(
 def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     recipe, began = loaded.recipe, time.monotonic()
     say = _teller(folder, quiet)
-    runtime = recipe.runtime
     (folder / "recipe.yaml").write_text(loaded.text(), encoding="utf-8")
-    write_json(folder / "environment.json", environment(runtime, recipe.seed))
-
-    say("reading images")
-    data = build_data(recipe)
-    write_json(folder / "split.json", data.manifest)
-    for note in data.notes:
-        say(f"note: {note}")
-    say(
-        f"{len(data.fit.train)} train, {len(data.fit.val or [])} val images, "
-        f"{len(data.fit.class_names)} classes, "
-        f"{len(data.evals)} evals"
-    )
+    write_json(folder / "environment.json", environment(recipe.runtime, recipe.seed))
+    data = _read(loaded, folder, say)
 
     say(f"zero-shot: {recipe.model.arch} ({recipe.model.pretrained})")
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
-    start = Classifier.from_clip(
-        recipe.model.arch, recipe.model.pretrained, names, recipe.model.templates, recipe.seed
-    )
-    val, evals = _splits(data, start, runtime)
+    model = recipe.model
+    start = Classifier.from_clip(model.arch, model.pretrained, names, model.templates, recipe.seed)
+    val, evals = _splits(data, start, recipe.runtime)
 
     say(f"method: {recipe.method['name']}")
-    context = Context(runtime, recipe.seed, recipe.data.augmentation, folder, resume, quiet)
+    context = Context(recipe.runtime, recipe.seed, recipe.data.augmentation, folder, resume, quiet)
     fit_began = time.monotonic()
     tuned = loaded.method.fit(start, data.fit, context)
     seconds = {"fit": time.monotonic() - fit_began}
     training_log(folder)
 
-    curve = None
-    shipped, alpha = tuned, 1.0
-    if recipe.ensemble.kind == "wise_ft":
-        say(f"weight-space curve: {recipe.ensemble.alphas} points")
-        curve = sweep(start, tuned, val, evals, alpha_grid(recipe.ensemble.alphas), runtime)
-        write_json(folder / "curve.json", curve.to_dict())
-        shipped, alpha = mix(start, tuned, curve.chosen), curve.chosen
-        say(f"alpha {alpha:g} chosen on val")
-    if recipe.calibration.kind == "temperature":
-        shipped = shipped.with_temperature(
-            fit_temperature(predict_logits(shipped, val.pixels, runtime), val.targets)
-        )
-
-    say("scores")
+    shipped, alpha, curve = _choose(loaded, folder, start, tuned, val, evals, say)
     models = {"zero_shot": start, "adapted": tuned, SHIPPED: shipped}
     if recipe.method["name"] not in ("linear_probe", "zero_shot"):
+        say("linear probe, for comparison")
         models["linear_probe"] = LinearProbe().fit(start, data.fit, replace(context, folder=None))
+    say("scores")
     seconds["total"] = time.monotonic() - began
     scores = _write_scores(folder, loaded, data, models, [val, *evals], alpha, curve, seconds)
 
-    say("bundle and report")
-    info = {
-        "recipe": loaded.resolved,
-        "alpha": alpha,
-        "selected_on": "val",
-        "scores": scores["models"][SHIPPED],
-    }
-    bundle = shipped.save(folder / "model", info)
-    error = probe_error(bundle)
-    say(f"bundle reloaded, probe logits agree to {error:.1e}")
-    for path in write_report(folder, recipe.report.formats):
+    info = {"recipe": loaded.resolved, "alpha": alpha, "scores": scores["models"][SHIPPED]}
+    error = probe_error(shipped.save(folder / "model", info))
+    say(f"bundle written and read again: probe logits agree to {error:.1e}")
+    for path in write_report(folder, recipe.report.formats)[: len(recipe.report.formats)]:
         say(f"wrote {path}")
     return Run(folder, scores, shipped)
+
+
+def _read(loaded: Loaded, folder: Path, say: Callable[[str], None]) -> RunData:
+    say("reading images")
+    data = build_data(loaded.recipe)
+    write_json(folder / "split.json", data.manifest)
+    for note in data.notes:
+        say(f"note: {note}")
+    counts = f"{len(data.fit.train)} train, {len(data.fit.val or [])} val images"
+    say(f"{counts}, {len(data.fit.class_names)} classes, {len(data.evals)} evals")
+    return data
+
+
+def _choose(
+    loaded: Loaded,
+    folder: Path,
+    start: Classifier,
+    tuned: Classifier,
+    val: Split,
+    evals: list[Split],
+    say: Callable[[str], None],
+) -> tuple[Classifier, float, Curve | None]:
+    """Choose alpha, then the temperature, both on val."""
+    recipe, curve = loaded.recipe, None
+    shipped, alpha = tuned, 1.0
+    if recipe.ensemble.kind == "wise_ft":
+        say(f"weight-space curve: {recipe.ensemble.alphas} points")
+        alphas, rule = alpha_grid(recipe.ensemble.alphas), recipe.ensemble.rule
+        curve = sweep(start, tuned, val, evals, alphas, recipe.runtime, rule)
+        write_json(folder / "curve.json", curve.to_dict())
+        alpha = curve.chosen
+        shipped = mix(start, tuned, alpha)
+        say(f"alpha {alpha:g} chosen by the rule {rule}")
+    if recipe.calibration.kind == "temperature":
+        logits = predict_logits(shipped, val.pixels, recipe.runtime)
+        shipped = shipped.with_temperature(fit_temperature(logits, val.targets))
+    return shipped, alpha, curve
 
 
 def _teller(folder: Path, quiet: bool) -> Callable[[str], None]:

@@ -21,7 +21,7 @@ from adapt.models.backbones import (
     load_backbone,
     model_config,
     pretrained_tags,
-    tokenizer,
+    tokenizer_of,
     weights_hash,
 )
 from adapt.models.classifier import Classifier
@@ -228,7 +228,7 @@ def test_tokenizer_needs_no_registered_name() -> None:
     spec = BackboneSpec("name-of-another-machine", "-", CONFIGS[VIT], "")
     expected = open_clip.get_tokenizer(VIT)(TEXTS)
     assert expected.shape == (2, 16)
-    assert torch.equal(tokenizer(spec)(TEXTS), expected)
+    assert torch.equal(tokenizer_of(spec)(TEXTS), expected)
 
 
 @pytest.mark.parametrize("arch", [VIT, RESNET, TIMM])

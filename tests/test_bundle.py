@@ -167,7 +167,7 @@ def test_weights_that_do_not_fit_with_the_right_hash(folder: Path) -> None:
 
 
 def test_not_a_bundle(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="not a bundle - there is no classifier.json"):
+    with pytest.raises(BundleError, match=r"not a bundle - there is no classifier\.json"):
         Classifier.load(tmp_path)
 
 

@@ -103,9 +103,7 @@ def test_adapters_start_as_nothing() -> None:
     start = tiny_classifier()
     adapter = LoraAdapter(start, EVERYTHING)
     pixels = pixels_for(start)
-    for one, other in zip(
-        outputs(adapter.classifier, pixels), outputs(start, pixels), strict=True
-    ):
+    for one, other in zip(outputs(adapter.classifier, pixels), outputs(start, pixels), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
     assert bit_equal(weights(adapter.merged()), weights(start))
 

@@ -157,9 +157,7 @@ def test_zero_shot_is_the_start(start: Classifier, toy_data: ImageData) -> None:
     assert bit_equal(weights(adapt.method("zero_shot").fit(start, toy_data)), weights(start))
 
 
-def test_full_trains_what_it_says(
-    start: Classifier, toy_data: ImageData, context: Context
-) -> None:
+def test_full_trains_what_it_says(start: Classifier, toy_data: ImageData, context: Context) -> None:
     before = weights(start)
     for train_head in (True, False):
         tuned = replace(make("full", SHORT), train_head=train_head).fit(start, toy_data, context)

@@ -13,7 +13,7 @@ from adapt.evaluation.evaluate import Metrics, Split, metrics
 from adapt.models.classifier import Classifier
 from adapt.training.features import head_logits, image_features, predict_logits
 from adapt.training.settings import Runtime
-from adapt.weights.choose import alpha_grid, best_alpha
+from adapt.weights.choose import alpha_grid, choose_alpha
 from adapt.weights.interpolate import interpolate
 
 
@@ -104,20 +104,18 @@ def sweep(
     evals: list[Split],
     alphas: list[float],
     runtime: Runtime,
+    rule: str = "val",
 ) -> Curve:
-    """Score every alpha on val and the evals; choose on val alone.
-
-    The chosen alpha has the best val accuracy; among equals the smallest, nearest to zero-shot.
-    """
+    """Score every alpha on val and the evals; choose by `rule` on val alone (`choose_alpha`)."""
     logits = logits_along(start, tuned, runtime)
-    curve = Curve()
+    curve = Curve(rule=rule)
     for alpha in alphas:
         point: dict[str, Any] = {"alpha": alpha}
         for split in [val, *evals]:
             point[split.name] = metrics(logits(alpha, split), split.targets)
         curve.points.append(point)
     accuracy = {point["alpha"]: point[val.name]["accuracy"] for point in curve.points}
-    curve.chosen = best_alpha(alphas, lambda alpha: (accuracy[alpha],))
+    curve.chosen = choose_alpha(accuracy, len(val.targets), rule)
     return curve
 
 
@@ -128,8 +126,9 @@ def wise_ft(
     evals: dict[str, Images] | None = None,
     alphas: int = 11,
     runtime: Runtime | None = None,
+    rule: str = "val",
 ) -> tuple[Classifier, Curve]:
-    """Interpolate between start and tuned model, and keep the alpha that is best on `val`.
+    """Interpolate between start and tuned model, and keep the alpha that `val` speaks for.
 
     Args:
         start: The zero-shot model.
@@ -138,6 +137,7 @@ def wise_ft(
         evals: Test sets whose scores are recorded along the curve, for the report.
         alphas: Points from 0 to 1.
         runtime: Device, batch size, workers.
+        rule: `val` or `val_one_se`; see `adapt.weights.choose.choose_alpha`.
 
     Returns:
         The chosen model, and the curve.
@@ -157,7 +157,7 @@ def wise_ft(
         Split.read(name, images, start, runtime)
         for name, images in {"val": val, **(evals or {})}.items()
     ]
-    curve = sweep(start, tuned, splits[0], splits[1:], alpha_grid(alphas), runtime)
+    curve = sweep(start, tuned, splits[0], splits[1:], alpha_grid(alphas), runtime, rule)
     return mix(start, tuned, curve.chosen), curve
 
 

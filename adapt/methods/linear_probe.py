@@ -147,16 +147,16 @@ def fit_probe(
     # Scaling the change keeps the curvature of the loss near 1 over all twelve decades of C.
     offset = torch.zeros_like(base, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.double, requires_grad=True)
+    weight_of_loss = min(1.0, inverse_strength)
     optimizer = torch.optim.LBFGS(
         [offset, bias],
         lr=1,
         max_iter=iterations,
         history_size=20,
-        tolerance_grad=1e-7,
-        tolerance_change=1e-12,
+        tolerance_grad=1e-7 * weight_of_loss,  # the bias feels the loss alone
+        tolerance_change=1e-12 * weight_of_loss,
         line_search_fn="strong_wolfe",
     )
-    weight_of_loss = min(1.0, inverse_strength)
 
     def closure() -> Tensor:
         optimizer.zero_grad()

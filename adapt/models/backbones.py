@@ -67,7 +67,7 @@ class Backbone(nn.Module):
     def encode_text(self, texts: list[str], batch_size: int = 256) -> Tensor:
         """Unit text features (N, D); texts beyond the context length are cut by the tokenizer."""
         device = self.model.logit_scale.device
-        tokens = tokenizer(self.spec)(texts).to(device)
+        tokens = tokenizer_of(self.spec)(texts).to(device)
         parts = [self.model.encode_text(part) for part in tokens.split(batch_size)]
         return F.normalize(torch.cat(parts), dim=-1)
 
@@ -89,7 +89,12 @@ class Backbone(nn.Module):
         return int(self.spec.config["embed_dim"])
 
 
-def tokenizer(spec: BackboneSpec) -> Any:
+def tokenizer(arch: str) -> Any:
+    """The tokenizer that belongs to an architecture open_clip knows by name."""
+    return open_clip.get_tokenizer(arch)
+
+
+def tokenizer_of(spec: BackboneSpec) -> Any:
     """The tokenizer that belongs to a model.
 
     CLIP's own is made from the config, so that a bundle needs neither the folder nor the registered
@@ -102,7 +107,7 @@ def tokenizer(spec: BackboneSpec) -> Any:
 def _tokenizer(arch: str, text_config: str) -> Any:
     config = json.loads(text_config)
     if config.get("hf_tokenizer_name") or (":" not in arch and "siglip" in arch.lower()):
-        return open_clip.get_tokenizer(arch)
+        return tokenizer(arch)
     return open_clip.SimpleTokenizer(
         context_length=config.get("context_length", 77), **config.get("tokenizer_kwargs", {})
     )

@@ -1,7 +1,6 @@
 """Contrastive training of both towers on image-text pairs, as in CLIP (arXiv:2103.00020)."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from adapt.data.drawings import colourise, place, vary_light
+from adapt.training.settings import Pretraining
 
 MAXIMUM_LOGIT_SCALE = math.log(100.0)
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -39,34 +39,6 @@ def grouped_contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, group
     positive = (group[:, None] == group[None, :]).to(logits.dtype)
     target = positive / positive.sum(1, keepdim=True)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-
-
-@dataclass
-class Pretraining:
-    """How long and how hard to train on pairs."""
-
-    steps: int = 20_000
-    """Optimiser steps in all."""
-    batch_size: int = 256
-    """Pairs in a step."""
-    lr: float = 1e-3
-    """Highest learning rate, reached after the warm-up."""
-    warmup_steps: int = 500
-    """Steps of linear warm-up; cosine decay to zero follows."""
-    weight_decay: float = 0.05
-    """AdamW weight decay on matrices; gains and biases have none."""
-    concept_weight: float = 1.0
-    """Weight of the auxiliary classification of frequent groups (leaves the early plateau)."""
-    concept_size: int = 10
-    """Members a group needs to be a class of the auxiliary head."""
-    easy_steps: int = 1500
-    """First steps, on groups with at least ``easy_size`` members and plain drawings."""
-    easy_size: int = 20
-    """See ``easy_steps``."""
-    colour_weight: float = 3.0
-    """How much more often a drawing with its own colours is shown."""
-    plain: float = 0.4
-    """Share of drawings left black on white after the easy steps."""
 
 
 class ContrastiveModule(pl.LightningModule):

@@ -76,8 +76,8 @@ def prepare(images: Images, preprocessing: Preprocessing, runtime: Runtime | Non
 def _array(shape: tuple[int, ...]) -> np.ndarray:
     if int(np.prod(shape)) <= IN_MEMORY_BYTES:
         return np.empty(shape, np.uint8)
-    file = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the array; has no name to clean up)
-    return np.memmap(file, np.uint8, "w+", shape=shape)
+    with tempfile.TemporaryFile() as file:  # no name to clean up; the array keeps the file alive
+        return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
 def image_features(

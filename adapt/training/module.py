@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
@@ -71,9 +72,19 @@ class AdaptModule(pl.LightningModule):
         logits: Tensor = self.classifier(pixels)
         return logits
 
+    def on_train_start(self) -> None:
+        """Training mode (dropout acts), but frozen batch norms keep their statistics too."""
+        self.classifier.train()
+        for module in self.classifier.modules():
+            frozen = not any(p.requires_grad for p in module.parameters())
+            if frozen and isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor | None:
         """Cross-entropy (plus the penalty); None when it is not finite and the step is skipped."""
-        with short_sequence_attention(batch["image"].device):
+        # Activations are recomputed outside of this block, and must be by the same kernel.
+        recomputes = self.optim.checkpointing
+        with nullcontext() if recomputes else short_sequence_attention(batch["image"].device):
             logits = self._logits(batch["image"])
         loss = F.cross_entropy(
             logits.float(), batch["target"], label_smoothing=self.optim.label_smoothing

@@ -1,0 +1,161 @@
+"""Pixels, features and logits of a split equal those of its images one by one."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny import CLASSES, RESNET, VIT, draw_folder, tiny_classifier
+
+from adapt.data.images import ImageError
+from adapt.data.shifts import Shift
+from adapt.data.sources import Images, from_folder
+from adapt.models.classifier import Classifier
+from adapt.training import features
+from adapt.training.features import head_logits, image_features, predict_logits, prepare
+from adapt.training.settings import Runtime
+
+RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=4)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Images:
+    return from_folder(draw_folder(tmp_path / "own", dict.fromkeys(CLASSES, 3), seed=7))
+
+
+@pytest.mark.parametrize("arch", [VIT, RESNET])
+@pytest.mark.parametrize("workers", ["0", "3"])
+def test_logits_equal_each_image_on_its_own(arch: str, workers: str, images: Images) -> None:
+    classifier = tiny_classifier(arch)
+    own = classifier.backbone.preprocessing
+    with torch.no_grad():
+        single = [classifier(own(Image.open(path).convert("RGB"))[None]) for path in images.paths]
+    pixels = prepare(images, own, Runtime(workers=workers))
+    assert pixels.values.shape == (9, 32, 32, 3)
+    for batch_size in (1, 4, 64):
+        found = predict_logits(classifier, pixels, replace(RUNTIME, batch_size=batch_size))
+        np.testing.assert_allclose(found, torch.cat(single).numpy(), atol=1e-5)
+    assert np.ptp(found, axis=0).min() > 1e-4, "images must be told apart"
+    batch = pixels.batch(2, 3, torch.device("cpu"))
+    expected = torch.stack([own(images.open(index)) for index in (2, 3, 4)])
+    assert torch.equal(batch, expected)
+
+
+def test_a_shifted_split_is_shifted(images: Images, start: Classifier) -> None:
+    own = start.backbone.preprocessing
+    shifted = images.with_shift(Shift("gaussian_blur", 3))
+    pixels = prepare(shifted, own)
+    expected = np.stack([np.asarray(own.resize(shifted.open(i))) for i in range(len(shifted))])
+    assert np.array_equal(pixels.values, expected)
+    assert pixels.content_hash != prepare(images, own).content_hash
+
+
+def test_an_unreadable_image_is_named(images: Images, start: Classifier) -> None:
+    Path(images.paths[4]).write_bytes(b"")
+    with pytest.raises(ImageError) as caught:
+        prepare(images, start.backbone.preprocessing)
+    assert images.paths[4] in str(caught.value)
+
+
+def test_beyond_memory_pixels_go_to_a_file(
+    images: Images, start: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = start.backbone.preprocessing
+    inside = prepare(images, own)
+    monkeypatch.setattr(features, "IN_MEMORY_BYTES", inside.values.nbytes - 1)
+    outside = prepare(images, own)
+    assert isinstance(outside.values, np.memmap)
+    assert not isinstance(inside.values, np.memmap)
+    assert np.array_equal(inside.values, outside.values)
+    assert inside.content_hash == outside.content_hash
+    assert np.array_equal(
+        predict_logits(start, inside, RUNTIME), predict_logits(start, outside, RUNTIME)
+    )
+    monkeypatch.setattr(features, "IN_MEMORY_BYTES", inside.values.nbytes)
+    assert not isinstance(prepare(images, own).values, np.memmap)
+
+
+def stored(cache: Path) -> set[str]:
+    return {path.name for path in cache.iterdir()} if cache.is_dir() else set()
+
+
+def test_cache_is_kept_by_content(
+    images: Images, start: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    own = start.backbone.preprocessing
+    first = image_features(start.backbone, prepare(images, own), RUNTIME, cache)
+    torch.testing.assert_close(first.square().sum(1), torch.ones(9))
+    (name,) = stored(cache)
+    assert name.endswith(".safetensors")
+    assert len(name) == 64 + len(".safetensors")
+
+    with monkeypatch.context() as patch:  # a hit computes nothing
+        patch.setattr(type(start.backbone), "encode_image", lambda *_: pytest.fail("computed"))
+        again = image_features(start.clone().backbone, prepare(images, own), RUNTIME, cache)
+    assert torch.equal(first, again)
+    assert stored(cache) == {name}
+
+    pixels = prepare(images, own)
+    pixels.values[8, 31, 31, 2] ^= 1
+    other = image_features(start.backbone, pixels, RUNTIME, cache)
+    assert len(stored(cache)) == 2
+    assert torch.equal(first[:8], other[:8])
+    assert not torch.equal(first[8], other[8])
+
+    changed = start.clone()
+    with torch.no_grad():
+        changed.backbone.model.visual.proj[0, 0] += 1e-3
+    assert not torch.equal(
+        first, image_features(changed.backbone, prepare(images, own), RUNTIME, cache)
+    )
+    assert len(stored(cache)) == 3
+
+    brighter = replace(own, mean=[0.1, 0.2, 0.3])
+    image_features(start.backbone, prepare(images, brighter), RUNTIME, cache)
+    assert len(stored(cache)) == 4
+
+    texts = start.clone()  # the text tower has no part in image features
+    with torch.no_grad():
+        texts.backbone.model.text_projection.zero_()
+    assert torch.equal(first, image_features(texts.backbone, prepare(images, own), RUNTIME, cache))
+    assert len(stored(cache)) == 4
+
+
+def test_cache_tells_activations_apart(images: Images, start: Classifier, tmp_path: Path) -> None:
+    pixels = prepare(images, start.backbone.preprocessing)
+    image_features(start.backbone, pixels, RUNTIME, tmp_path / "cache")
+    spec = start.backbone.spec
+    start.backbone.spec = replace(spec, config={**spec.config, "quick_gelu": True})
+    image_features(start.backbone, pixels, RUNTIME, tmp_path / "cache")
+    assert len(stored(tmp_path / "cache")) == 2
+
+
+def test_without_a_cache_nothing_is_written(
+    images: Images, start: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    image_features(start.backbone, prepare(images, start.backbone.preprocessing), RUNTIME)
+    assert not list((tmp_path / "here").iterdir())
+
+
+def test_evaluation_mode(images: Images) -> None:
+    """Batch statistics would make an image's logits depend on its neighbours."""
+    classifier = tiny_classifier(RESNET).train()
+    mean = classifier.backbone.model.visual.bn1.running_mean.clone()
+    found = predict_logits(classifier, prepare(images, classifier.backbone.preprocessing), RUNTIME)
+    assert torch.equal(classifier.backbone.model.visual.bn1.running_mean, mean)
+    assert math.isfinite(float(found.sum()))
+    alone = prepare(images.subset([4]), classifier.backbone.preprocessing)
+    np.testing.assert_allclose(predict_logits(classifier, alone, RUNTIME)[0], found[4], atol=1e-5)
+
+
+def test_head_logits(start: Classifier) -> None:
+    x = torch.randn(5, 24)
+    expected = x.double() @ start.head.weight.detach().double().T
+    np.testing.assert_allclose(head_logits(start, x), expected.numpy(), atol=1e-5)
+    assert head_logits(start, x).dtype == np.float32

@@ -1,0 +1,367 @@
+"""The line between two models, and the choice on it, against plain computations."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score
+from tiny import CLASSES, RESNET, VIT, bit_equal, draw_folder, tiny_classifier, weights
+from torch import Tensor
+
+import adapt
+from adapt.data.sources import Images, from_folder
+from adapt.errors import DataError, RecipeError, WeightsError
+from adapt.evaluation import wise_ft as module
+from adapt.evaluation.evaluate import Split, evaluate, softmax
+from adapt.evaluation.wise_ft import logits_along, mix, same_towers, sweep, wise_ft
+from adapt.models.classifier import Classifier
+from adapt.models.lora import LoraAdapter, LoraSettings
+from adapt.training.features import predict_logits, prepare
+from adapt.training.settings import Runtime
+from adapt.weights.choose import alpha_grid, choose_alpha
+from adapt.weights.interpolate import interpolate
+
+RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)
+State = dict[str, Tensor]
+
+
+def moved(start: Classifier, seed: int = 0, size: float = 0.05) -> Classifier:
+    """Every floating-point weight of a copy changed at random; its head is a learned one."""
+    tuned = start.clone()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for value in tuned.state_dict().values():
+            if value.is_floating_point():
+                value.add_(torch.randn(value.shape, generator=generator) * size)
+    tuned.head_from_text = False
+    return tuned
+
+
+def new_head(start: Classifier, seed: int = 0) -> Classifier:
+    tuned = start.clone()
+    with torch.no_grad():
+        tuned.head.weight.copy_(torch.randn(3, 24, generator=torch.Generator().manual_seed(seed)))
+        tuned.head.bias.copy_(torch.tensor([0.2, -0.1, 0.05]))
+    tuned.head_from_text = False
+    return tuned
+
+
+@given(
+    alpha=st.floats(-2, 3, allow_nan=False),
+    dtype=st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16]),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None, max_examples=60)
+def test_interpolation_against_numpy(alpha: float, dtype: torch.dtype, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    first, second = (torch.randn(3, 4, generator=generator).to(dtype) for _ in range(2))
+    found = interpolate({"w": first}, {"w": second}, alpha)["w"]
+    a, b = first.double().numpy(), second.double().numpy()
+    exact = (1 - alpha) * a + alpha * b
+    assert found.dtype == dtype
+    limits = torch.finfo(dtype)
+    error = np.abs(found.double().numpy() - exact)
+    assert (error <= limits.eps * np.abs(exact) + limits.smallest_normal + 1e-15).all()
+
+
+def test_ends_and_equal_tensors_are_bit_equal() -> None:
+    tiny = torch.tensor([1e-45, -0.0, 3.3333333, 1e38])
+    start, end = {"a": tiny, "same": tiny}, {"a": tiny * 2 + 1, "same": tiny.clone()}
+    assert bit_equal(interpolate(start, end, 0), start)
+    assert bit_equal(interpolate(start, end, 1), end)
+    for alpha in (0.1, 1 / 3, 0.7, 2.5):
+        assert torch.equal(interpolate(start, end, alpha)["same"], tiny)
+
+
+def test_extrapolation_and_order_of_names() -> None:
+    start, end = (
+        {"a": torch.zeros(1), "b": torch.ones(1)},
+        {"b": torch.ones(1) * 3, "a": torch.ones(1)},
+    )
+    found = interpolate(start, end, 1.5)
+    assert (found["a"].item(), found["b"].item()) == (1.5, 4.0)
+    assert interpolate(start, end, -1)["b"].item() == -1.0
+
+
+def test_counters_are_not_averaged() -> None:
+    start, end = (
+        {"n": torch.tensor(3), "m": torch.tensor([True])},
+        {
+            "n": torch.tensor(8),
+            "m": torch.tensor([False]),
+        },
+    )
+    assert bit_equal(interpolate(start, end, 0.5), start)
+    assert bit_equal(interpolate(start, end, 1), end)
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ({"a": torch.zeros(2)}, "b - only in one of the models - missing in the second"),
+        (
+            {"a": torch.zeros(2), "b": torch.zeros(1), "A": torch.zeros(1)},
+            "A - only in one of the models - missing in the first",
+        ),
+        ({"a": torch.zeros(2), "b": torch.zeros(2)}, "b - shapes differ - (1,) and (2,)"),
+    ],
+)
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_different_states(end: State, expected: str, alpha: float) -> None:
+    with pytest.raises(WeightsError) as caught:
+        interpolate({"a": torch.zeros(2), "b": torch.zeros(1)}, end, alpha)
+    assert expected in str(caught.value)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("arch", [VIT, RESNET])
+def test_mix_against_numpy(arch: str) -> None:
+    start = tiny_classifier(arch)
+    tuned = moved(start)
+    before = weights(start), weights(tuned)
+    found = weights(mix(start, tuned, 0.3))
+    for name, value in found.items():
+        a, b = before[0][name].double().numpy(), before[1][name].double().numpy()
+        expected = 0.7 * a + 0.3 * b if value.is_floating_point() else a
+        np.testing.assert_allclose(value.double().numpy(), expected, rtol=1e-7, atol=1e-9)
+    assert bit_equal(weights(mix(start, tuned, 0)), before[0])
+    assert bit_equal(weights(mix(start, tuned, 1)), before[1])
+    assert bit_equal(weights(start), before[0])
+    assert bit_equal(weights(tuned), before[1])
+
+
+def test_a_mix_shares_no_tensor(start: Classifier) -> None:
+    tuned = moved(start)
+    own = {v.data_ptr() for model in (start, tuned) for v in model.state_dict().values()}
+    for alpha in (0, 0.5, 1):
+        mixed = mix(start, tuned, alpha)
+        assert not own & {v.data_ptr() for v in mixed.state_dict().values()}
+
+
+def test_heads_from_text_are_made_anew(start: Classifier) -> None:
+    tuned = moved(start)
+    tuned.head_from_text = True
+    tuned.rebuild_head()
+    mixed = mix(start, tuned, 0.5)
+    again = mixed.clone().rebuild_head()
+    assert torch.equal(mixed.head.weight, again.head.weight)
+    assert mixed.head_from_text
+    average = (start.head.weight + tuned.head.weight) / 2
+    assert (mixed.head.weight - average).abs().max() > 1e-3, "not the average of the heads"
+    tuned.head_from_text = False
+    torch.testing.assert_close(mix(start, tuned, 0.5).head.weight, average)
+
+
+def test_models_that_do_not_fit(start: Classifier) -> None:
+    turned = tiny_classifier(names=CLASSES[::-1])
+    with pytest.raises(WeightsError, match="class names - differ - 'blue_square' and 'red_circle'"):
+        mix(start, turned, 0.5)
+    more = tiny_classifier(names=[*CLASSES, "star"])
+    with pytest.raises(WeightsError, match="class names - differ - their number"):
+        mix(start, more, 0.5)
+    with pytest.raises(WeightsError, match="only in one of the models"):
+        mix(start, tiny_classifier(RESNET), 0.5)
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Images]:
+    root = tmp_path_factory.mktemp("splits")
+    counts = {"val": [6, 5, 4], "test": [3, 4, 5]}
+    return {
+        name: from_folder(draw_folder(root / name, dict(zip(CLASSES, numbers, strict=True)), seed))
+        for seed, (name, numbers) in enumerate(counts.items(), 10)
+    }
+
+
+@pytest.mark.parametrize("kind", [new_head, moved])
+def test_curve_equals_each_model_on_its_own(
+    kind: Callable[[Classifier], Classifier], start: Classifier, splits: dict[str, Images]
+) -> None:
+    tuned = kind(start)
+    assert same_towers(start, tuned) is (kind is new_head)
+    ready = {n: Split.read(n, images, start, RUNTIME) for n, images in splits.items()}
+    logits = logits_along(start, tuned, RUNTIME)
+    for alpha in (0.0, 0.25, 1.0, 0.25):
+        mixed = mix(start, tuned, alpha)
+        for split in ready.values():
+            slow = np.concatenate([
+                mixed(start.backbone.preprocessing(split.images.open(i))[None]).detach().numpy()
+                for i in range(len(split.images))
+            ])  # fmt: skip
+            np.testing.assert_allclose(logits(alpha, split), slow, atol=2e-5)
+
+
+def test_a_head_only_curve_reads_pixels_once(
+    start: Classifier, splits: dict[str, Images], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    original = module.image_features
+
+    def counted(*given: Any) -> Tensor:
+        calls.append(1)
+        return original(*given)
+
+    monkeypatch.setattr(module, "image_features", counted)
+    evals = {"test": splits["test"]}
+    _, curve = wise_ft(start, new_head(start), splits["val"], evals, 11, RUNTIME)
+    assert len(curve.points) == 11
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("alpha", [0.25, 1.0])
+def test_lora_at_alpha_is_the_base_plus_a_share_of_the_delta(
+    alpha: float, start: Classifier
+) -> None:
+    adapter = LoraAdapter(
+        start, LoraSettings(2, 4.0, False, 0.0, ["q", "v", "o", "mlp"], "image", [])
+    )
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in adapter.classifier.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(std=0.2)
+    deltas = adapter.deltas()
+    mixed = mix(start, adapter.merged(), alpha).backbone.model.state_dict()
+    base = start.backbone.model.state_dict()
+    block = "visual.transformer.resblocks.0"
+    q, v = (deltas[f"{block}.attn.{part}"].double() for part in "qv")
+    expected = base[f"{block}.attn.in_proj_weight"].double()
+    expected[:32] += alpha * q
+    expected[64:] += alpha * v
+    found = mixed[f"{block}.attn.in_proj_weight"].double()
+    torch.testing.assert_close(found, expected, atol=1e-7, rtol=0)
+    for layer in ("attn.o", "mlp.c_fc"):
+        name = f"{block}.{layer.replace('.o', '.out_proj')}.weight"
+        wanted = base[name].double() + alpha * deltas[f"{block}.{layer}"].double()
+        torch.testing.assert_close(mixed[name].double(), wanted, atol=1e-7, rtol=0)
+    assert torch.equal(mixed["visual.proj"], base["visual.proj"])
+
+
+def planted(start: Classifier, images: Images, best: float) -> Callable[[float], float]:
+    """What accuracy each alpha would have if logits were right near `best` only."""
+    targets = images.targets(start.class_names)
+
+    def accuracy(alpha: float) -> float:
+        return float(np.mean(np.arange(len(targets)) < len(targets) * (1 - abs(alpha - best))))
+
+    return accuracy
+
+
+def test_the_choice_sees_val_only(
+    start: Classifier, splits: dict[str, Images], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Test logits are planted to be best where val is worst."""
+    tops = {"val": 0.3, "test": 1.0}
+    curves = {name: planted(start, images, tops[name]) for name, images in splits.items()}
+
+    def fake(*_: Any) -> Callable[[float, Split], np.ndarray]:
+        def logits(alpha: float, split: Split) -> np.ndarray:
+            right = np.arange(len(split.targets)) < len(split.targets) * (
+                1 - abs(alpha - tops[split.name])
+            )
+            classes = np.where(right, split.targets, (split.targets + 1) % 3)
+            return np.eye(3, dtype=np.float32)[classes] * 5
+
+        return logits
+
+    monkeypatch.setattr(module, "logits_along", fake)
+    val, test = (Split.read(n, splits[n], start, RUNTIME) for n in ("val", "test"))
+    grid = alpha_grid(11)
+    alone = sweep(start, start, val, [], grid, RUNTIME)
+    both = sweep(start, start, val, [test], grid, RUNTIME)
+    assert alone.chosen == both.chosen == 0.3
+    for point in both.points:
+        for name in ("val", "test"):
+            assert point[name]["accuracy"] == pytest.approx(curves[name](point["alpha"]))
+    assert max(both.points, key=lambda p: p["test"]["accuracy"])["alpha"] == 1.0
+
+
+def test_evals_cannot_change_the_choice(start: Classifier, splits: dict[str, Images]) -> None:
+    tuned = moved(start)
+    wrong = replace(splits["test"], labels=splits["test"].labels[::-1])
+    chosen = {
+        wise_ft(start, tuned, splits["val"], evals, 5, RUNTIME)[1].chosen
+        for evals in (None, {"test": splits["test"]}, {"test": wrong}, {"a": wrong, "b": wrong})
+    }
+    assert len(chosen) == 1
+    for name in ("val", "alpha"):
+        with pytest.raises(RecipeError, match=f"evals.{name} - name is taken"):
+            wise_ft(start, tuned, splits["val"], {name: wrong}, 5, RUNTIME)
+
+
+def test_chosen_is_the_smallest_of_the_best(start: Classifier, splits: dict[str, Images]) -> None:
+    best, curve = wise_ft(start, start.clone(), splits["val"], None, 5, RUNTIME)
+    assert curve.chosen == 0.0, "all alphas are equal"
+    assert bit_equal(weights(best), weights(start))
+    tuned = moved(start, size=0.3)
+    best, curve = wise_ft(start, tuned, splits["val"], None, 11, RUNTIME)
+    values = {p["alpha"]: p["val"]["accuracy"] for p in curve.points}
+    assert list(values) == [i / 10 for i in range(11)]
+    assert curve.chosen == min(a for a in values if values[a] == max(values.values()))
+    assert bit_equal(weights(best), weights(mix(start, tuned, curve.chosen)))
+    assert curve.to_dict()["points"] == curve.points
+    assert curve.to_dict()["rule"] == "val"
+
+
+def test_grid_and_choice() -> None:
+    assert alpha_grid(11) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    with pytest.raises(RecipeError, match="too few - 1"):
+        alpha_grid(1)
+    table = {1.0: 0.7, 0.75: 0.7, 0.5: 0.7, 0.25: 0.66, 0.0: 0.5}
+    assert choose_alpha(table, 100, "val") == 0.5
+    # one standard error of 0.7 on 100 images is 0.0458, on 10,000 images 0.00458
+    assert choose_alpha(table, 100, "val_one_se") == 0.25
+    assert choose_alpha(table, 10_000, "val_one_se") == 0.5
+    with pytest.raises(RecipeError, match="nothing to choose from"):
+        choose_alpha({}, 100, "val")
+    with pytest.raises(RecipeError, match="did you mean 'val'"):
+        choose_alpha(table, 100, "vall")
+
+
+def test_evaluate_against_scikit_learn(start: Classifier, splits: dict[str, Images]) -> None:
+    tuned = moved(start, size=0.3).with_temperature(2.0)
+    scores = evaluate({"zero_shot": start, "tuned": tuned}, splits, RUNTIME)
+    for name, images in splits.items():
+        truth = images.targets(CLASSES)
+        for model_name, model in (("zero_shot", start), ("tuned", tuned)):
+            logits = predict_logits(model, prepare(images, model.backbone.preprocessing), RUNTIME)
+            expected = accuracy_score(truth, logits.argmax(1))
+            found = scores[model_name][name]
+            assert found["n"] == len(images)
+            assert found["accuracy"] == pytest.approx(expected, abs=1e-12)
+            scaled = np.exp(logits.astype(np.float64) / model.temperature)
+            own = (scaled / scaled.sum(1, keepdims=True))[np.arange(len(truth)), truth]
+            assert found["nll"] == pytest.approx(-np.log(own).mean(), rel=1e-6)
+        assert "difference" not in scores["zero_shot"][name]
+        assert "accuracy" in scores["tuned"][name]["difference"]
+
+
+def test_evaluate_refuses_other_classes(
+    start: Classifier, splits: dict[str, Images], tmp_path: Path
+) -> None:
+    turned = tiny_classifier(names=CLASSES[::-1])
+    with pytest.raises(WeightsError, match="tuned - other classes than zero_shot"):
+        evaluate({"zero_shot": start, "tuned": turned}, splits, RUNTIME)
+    other = from_folder(draw_folder(tmp_path / "x", {"red_circle": 1}, 0))
+    unknown = replace(other, labels=["star"], classes={})
+    with pytest.raises(DataError, match="unknown class - 'star'"):
+        evaluate({"zero_shot": start}, {"x": unknown}, RUNTIME)
+
+
+def test_softmax_of_large_logits() -> None:
+    logits = np.array([[1e4, 0.0, -1e4], [1.0, 2.0, 3.0]])
+    found = softmax(logits, 2.0)
+    np.testing.assert_allclose(found[0], [1, 0, 0])
+    np.testing.assert_allclose(found[1], np.exp([0.5, 1, 1.5]) / np.exp([0.5, 1, 1.5]).sum())
+
+
+def test_public_names() -> None:
+    assert adapt.mix is mix
+    assert adapt.wise_ft is wise_ft
+    assert adapt.evaluate is evaluate
