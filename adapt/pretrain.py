@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from adapt.data.pairs import CurriculumSampler, PackedPairs
 from adapt.errors import RecipeError
-from adapt.models.backbones import BackboneSpec, load_backbone, tokenizer
+from adapt.models.backbones import BackboneSpec, load_backbone, tokenizer_of
 from adapt.recipe import find_recipe
 from adapt.training.checkpoints import AtomicCheckpointIO
 from adapt.training.contrastive import ContrastiveModule
@@ -53,7 +53,7 @@ def caption_tokens(captions: list[str], templates: list[str], spec: BackboneSpec
     unique = sorted(set(captions))
     place = {caption: i for i, caption in enumerate(unique)}
     index = torch.tensor([place[caption] for caption in captions])
-    rows = (tokenizer(spec)([t.replace("{}", caption) for caption in unique]) for t in templates)
+    rows = (tokenizer_of(spec)([t.replace("{}", caption) for caption in unique]) for t in templates)
     return torch.stack([tokens[index].int() for tokens in rows])
 
 

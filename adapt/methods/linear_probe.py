@@ -144,9 +144,9 @@ def fit_probe(
     base = (
         torch.zeros(classes, x.shape[1], dtype=torch.double) if anchor is None else anchor.double()
     )
-    # Scaling the change keeps the curvature of the loss near 1 over all twelve decades of C.
     offset = torch.zeros_like(base, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.double, requires_grad=True)
+    # So that the curvature stays near 1 or below over all twelve decades of C.
     weight_of_loss = min(1.0, inverse_strength)
     optimizer = torch.optim.LBFGS(
         [offset, bias],
