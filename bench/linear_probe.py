@@ -36,6 +36,7 @@ def compare(path: Path) -> list[str]:
         for kind in ("x", "y")
     )
     x, tx, y, ty = x.astype(np.float32), tx.astype(np.float32), y.astype(int), ty.astype(int)
+    a, b, ya, yb = train_test_split(x, y, test_size=0.2, stratify=y, random_state=0)
     began, best = time.monotonic(), (-1.0, 0.0, 0.0)
     for strength in GRID[::EVERY]:
         model = LogisticRegression(C=strength, max_iter=1000).fit(a, ya)

@@ -93,7 +93,7 @@ def test_validate(
     assert call(monkeypatch, "validate", path, "sead=1", "ensemble.alphas=1") == 2
     problems = capsys.readouterr().err
     assert "did you mean 'seed'?" in problems
-    assert "alphas - out of range - 1" in problems
+    assert "ensemble.alphas - out of range - given 1 (command line)" in problems
 
 
 def test_plan_trains_nothing(

@@ -195,14 +195,16 @@ def test_out_of_range(settings: dict[str, object]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not FEATURES.is_dir(), reason="the benchmark data are not here")
-@pytest.mark.parametrize(("name", "accuracy"), [("caltech101", 0.940), ("dtd", 0.680)])
-def test_features_of_a_real_clip(name: str, accuracy: float) -> None:
-    """The accuracies are scikit-learn's, as the data's own card says."""
+@pytest.mark.parametrize("name", ["caltech101", "dtd"])
+def test_features_of_a_real_clip(name: str) -> None:
     with np.load(FEATURES / f"{name}.npz") as stored:
         arrays = {re.sub(r"\d+", "", key): stored[key] for key in stored.files}
-    x, y = arrays["train_x"], arrays["train_y"]
-    features = torch.from_numpy(x.astype(np.float32))
-    weight, bias = fit_probe(features, torch.from_numpy(y).long(), int(y.max()) + 1, 100.0)
-    test = torch.from_numpy(arrays["test_x"].astype(np.float32))
-    found = (test @ weight.T + bias).argmax(1).numpy() == arrays["test_y"]
-    assert found.mean() == pytest.approx(accuracy, abs=0.002)
+    x, test = (torch.from_numpy(arrays[key].astype(np.float32)) for key in ("train_x", "test_x"))
+    y = torch.from_numpy(arrays["train_y"]).long()
+    weight, bias = fit_probe(x, y, int(y.max()) + 1, 100.0)
+    found = (test @ weight.T + bias).argmax(1).numpy()
+    model = LogisticRegression(C=100, tol=1e-6, max_iter=5000)
+    expected = model.fit(x.double().numpy(), y.numpy()).predict(test.double().numpy())
+    assert (found == expected).mean() >= 0.998
+    truth = arrays["test_y"]
+    assert (found == truth).mean() == pytest.approx((expected == truth).mean(), abs=0.001)

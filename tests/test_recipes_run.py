@@ -15,7 +15,7 @@ from adapt.recipe import find_recipe, load_recipe, recipe_names
 from adapt.run import run
 
 TINY = ["method.optim.epochs=1", "ensemble.alphas=3", "data.train.shots=2"]
-ROOTS = {"data.train.root", "evals.test.root", "evals.shift.root"}
+ONE_EVAL = ["evals={test: {kind: embedded, name: pictograms, domain: emoji}}"]
 
 
 def toy_folder(root: Path, per_class: int) -> Path:
@@ -64,9 +64,9 @@ def test_a_shipped_recipe_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_a_shipped_recipe_runs_small(name: str, tmp_path: Path) -> None:
-    overrides = list(TINY)
-    if "embedded, name" not in find_recipe(name).read_text(encoding="utf-8"):
-        overrides += own_data(name, tmp_path)
+    text = find_recipe(name).read_text(encoding="utf-8")
+    small = TINY if "optim:" in text else [*TINY[1:], "method.iterations=20"]
+    overrides = small + (ONE_EVAL if "embedded, name" in text else own_data(name, tmp_path))
     done = run(name, overrides, tmp_path / "run")
     for file in (
         "recipe.yaml",
@@ -95,15 +95,15 @@ def test_a_shipped_recipe_runs_small(name: str, tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
-    first = run("quickstart", TINY, tmp_path / "a")
-    second = run("quickstart", [*TINY, "runtime.workers=1"], tmp_path / "b")
+    first = run("quickstart", TINY + ONE_EVAL, tmp_path / "a")
+    second = run("quickstart", [*TINY, *ONE_EVAL, "runtime.workers=1"], tmp_path / "b")
     assert first.scores["models"] == second.scores["models"]
     a, b = (Classifier.load(done.folder / "model").state_dict() for done in (first, second))
     assert all((a[name] == b[name]).all() for name in a)
 
 
 def test_scores_of_the_bundle_are_those_of_the_report(tmp_path: Path) -> None:
-    done = run("quickstart", TINY, tmp_path / "run")
+    done = run("quickstart", TINY + ONE_EVAL, tmp_path / "run")
     test = EMBEDDED / "pictograms" / "emoji" / "test"
     files = sorted(test.rglob("*.png"))
     predictions = Classifier.load(done.folder / "model").predict(files)

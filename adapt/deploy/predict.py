@@ -91,6 +91,15 @@ def predict_to_csv(
     """
     part = target.with_name(f".{target.name}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        images, errors = _write(classifier, source, part, batch_size)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return Written(target, images, errors)
+
+
+def _write(classifier: Classifier, source: Path, part: Path, batch_size: int) -> tuple[int, int]:
     images = errors = 0
     with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -99,12 +108,10 @@ def predict_to_csv(
             writer.writerow(_row(prediction))
             images, errors = images + 1, errors + (prediction.error is not None)
     if not images:
-        part.unlink()
         raise DataError(
             f"{source} - no images - nothing to predict - give a folder or table with images"
         )
-    part.replace(target)
-    return Written(target, images, errors)
+    return images, errors
 
 
 def _row(prediction: Prediction) -> list[str]:
