@@ -16,6 +16,7 @@ from PIL import Image
 
 from adapt.data.images import open_image
 from adapt.data.sources import Images
+from adapt.data.tables import safe_cell
 from adapt.errors import RecipeError, RunError
 from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import Runtime
@@ -109,17 +110,6 @@ def write_csv(path: Path, header: list[str], rows: Iterable[Iterable[Any]]) -> N
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows([safe_cell(cell) for cell in row] for row in rows)
-
-
-def safe_cell(cell: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula.
-
-    >>> safe_cell("=cmd()"), safe_cell(-1.5), safe_cell(None)
-    ("'=cmd()", -1.5, '')
-    """
-    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{cell}"
-    return "" if cell is None else cell
 
 
 def environment(runtime: Runtime, seed: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from tiny import RESNET, TIMM, VIT, bit_equal, run_python, tiny_classifier, weights
 
 import adapt
+from adapt.data.readable import content_hash
 from adapt.errors import BundleError
 from adapt.models import bundle
 from adapt.models.classifier import Classifier, probe_error
@@ -35,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 def forge(folder: Path, name: str, content: bytes) -> None:
     """Change a file and its hash in the manifest."""
     (folder / name).write_bytes(content)
-    edit(folder, lambda m: m["files"].update({name: bundle.file_hash(folder / name)}))
+    edit(folder, lambda m: m["files"].update({name: content_hash(folder / name)}))
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from adapt.data.folders import is_junk
+from adapt.data.tables import safe_cell
 from adapt.errors import DataError
 from adapt.models.classifier import Classifier
 from adapt.models.prediction import Prediction
@@ -116,17 +117,12 @@ def _write(classifier: Classifier, source: Path, part: Path, batch_size: int) ->
 
 def _row(prediction: Prediction) -> list[str]:
     if prediction.error is not None:
-        return [_safe(prediction.source), "", "", "", _safe(prediction.error)]
+        return [safe_cell(prediction.source), "", "", "", safe_cell(prediction.error)]
     top = "; ".join(f"{label}={value:.4f}" for label, value in prediction.top)
     return [
-        _safe(prediction.source),
-        _safe(prediction.label or ""),
+        safe_cell(prediction.source),
+        safe_cell(prediction.label or ""),
         f"{prediction.confidence:.6f}",
-        _safe(top),
+        safe_cell(top),
         "",
     ]
-
-
-def _safe(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -10,7 +10,6 @@ The first two are a model folder of plain open_clip: `open_clip.create_model("lo
 """
 
 import contextlib
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from adapt.data.readable import content_hash
 from adapt.errors import BundleError
 
 FORMAT = 1
@@ -38,15 +38,6 @@ KEYS = (
     "temperature",
     "files",
 )
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def write_bundle(
@@ -72,7 +63,7 @@ def write_bundle(
             plain = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
             save_file(plain, _part(folder / name), metadata={"format": "pt"})
         _write_json(_part(folder / CONFIG), config)
-        hashes = {name: file_hash(_part(folder / name)) for name in FILES}
+        hashes = {name: content_hash(_part(folder / name)) for name in FILES}
         _write_json(_part(folder / MANIFEST), {"format": FORMAT, **manifest, "files": hashes})
         for name in (*FILES, MANIFEST):
             _part(folder / name).replace(folder / name)
@@ -121,7 +112,7 @@ def read_bundle(
             raise BundleError(
                 f"{folder / name} - missing - the manifest lists it - copy the whole folder again"
             )
-        if file_hash(folder / name) != hashes.get(name):
+        if content_hash(folder / name) != hashes.get(name):
             raise BundleError(
                 f"{folder / name} - altered - its hash is not the one in {MANIFEST} - copy it again"
             )
