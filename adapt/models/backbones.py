@@ -89,11 +89,6 @@ class Backbone(nn.Module):
         return int(self.spec.config["embed_dim"])
 
 
-def tokenizer(arch: str) -> Any:
-    """The tokenizer that belongs to an architecture open_clip knows by name."""
-    return open_clip.get_tokenizer(arch)
-
-
 def tokenizer_of(spec: BackboneSpec) -> Any:
     """The tokenizer that belongs to a model.
 
@@ -107,7 +102,7 @@ def tokenizer_of(spec: BackboneSpec) -> Any:
 def _tokenizer(arch: str, text_config: str) -> Any:
     config = json.loads(text_config)
     if config.get("hf_tokenizer_name") or (":" not in arch and "siglip" in arch.lower()):
-        return tokenizer(arch)
+        return open_clip.get_tokenizer(arch)
     return open_clip.SimpleTokenizer(
         context_length=config.get("context_length", 77), **config.get("tokenizer_kwargs", {})
     )
