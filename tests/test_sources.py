@@ -276,3 +276,24 @@ def test_pictograms_can_be_opened() -> None:
     for domain in sorted(p.name for p in (EMBEDDED / "pictograms").iterdir() if p.is_dir()):
         images = from_embedded("pictograms", domain, "test")
         assert images.open(0).mode == "RGB"
+
+
+def test_other_columns_travel_with_their_images(tmp_path: Path) -> None:
+    for name in ("b", "a", "c"):
+        Image.new("RGB", (2, 2)).save(tmp_path / f"{name}.png")
+    table = tmp_path / "t.csv"
+    table.write_text("path,label,Light,weight\nb.png,cup,night,1.5\na.png,cup,day,\nc.png,jug,,2\n")
+    images = from_table(table)
+    assert [Path(path).stem for path in images.paths] == ["a", "b", "c"]
+    assert images.columns == {"light": ["day", "night", ""], "weight": ["", "1.5", "2"]}
+    assert images.subset([1]).columns == {"light": ["night"], "weight": ["1.5"]}
+    frame = pd.DataFrame(
+        {
+            "path": ["b.png", "a.png"],
+            "label": ["cup", "cup"],
+            "light": ["night", None],
+            "weight": [1.5, float("nan")],
+            "box": [[1, 2], [3, 4]],
+        }
+    )
+    assert from_frame(frame, tmp_path).columns == {"light": ["", "night"], "weight": ["", "1.5"]}

@@ -51,12 +51,14 @@ class Images:
     """Corruption applied to each image when it is opened."""
     notes: list[str] = field(default_factory=list)
     """What was left out or is worth knowing, one sentence each."""
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    """Other columns of the table, by name: metadata to report by, captions to train on."""
 
     def __post_init__(self) -> None:
         if not self.paths:
             raise DataError(f"{self.root} - no images - 0 given - add images")
-        for name in ("labels", "groups", "splits"):
-            values = getattr(self, name)
+        named = {"labels": self.labels, "groups": self.groups, "splits": self.splits}
+        for name, values in (named | self.columns).items():
             if values is not None and len(values) != len(self.paths):
                 given = f"{len(values)} for {len(self.paths)} images"
                 raise DataError(f"{self.root} - wrong number of {name} - {given} - give one each")
@@ -131,6 +133,9 @@ class Images:
             splits=pick(self.splits),
             classes=dict(self.classes),
             notes=list(self.notes),
+            columns={
+                name: [values[index] for index in chosen] for name, values in self.columns.items()
+            },
         )
 
     def with_shift(self, shift: "Shift | None") -> "Images":
@@ -313,6 +318,7 @@ def _from_rows(table: Table, root: str | Path, split: str | None, classes: Given
         root=base,
         classes=names,
         notes=notes,
+        columns={name: [values[row] for row in order] for name, values in table.others.items()},
     )
 
 

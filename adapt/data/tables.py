@@ -3,7 +3,7 @@
 import csv
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class Table:
     group: list[str] | None
     rows: list[str]
     """Where each row stands, as one would look it up: `line 2` or `row 0`."""
+    others: dict[str, list[str]] = field(default_factory=dict)
+    """All other columns of plain values, as text, by their name in lower case; cells may be empty."""
 
     def columns(self) -> dict[str, list[str]]:
         """The columns that are there, by name."""
@@ -46,7 +48,7 @@ def read_table(path: str | Path) -> Table:
     r"""Read and check a CSV or Parquet file.
 
     CSV is UTF-8 with or without BOM; its separator is told from the header (`,`, `;` or tab).
-    Column names are taken without regard to case, other columns are ignored.
+    Column names are taken without regard to case; other columns are kept in `others`.
 
     Args:
         path: A `.csv`, `.tsv`, `.txt`, `.parquet` or `.pq` file.
@@ -106,7 +108,12 @@ def frame_table(frame: pd.DataFrame, name: str = "<frame>") -> Table:
             for row, value in zip(rows, column.tolist(), strict=True)
         ]
 
-    return _checked(name, names, values, rows)
+    def others(position: int) -> list[str] | None:
+        cells = frame.iloc[:, position].tolist()
+        plain = all(pd.api.types.is_scalar(cell) for cell in cells)
+        return ["" if pd.isna(cell) else str(cell) for cell in cells] if plain else None
+
+    return _checked(name, names, values, others, rows)
 
 
 def _cell(name: str, row: str, column: str, value: object) -> str:
@@ -153,11 +160,19 @@ def _csv_table(name: str) -> Table:
             given = f"{len(record)} for {len(names)} columns"
             advice = f"put cells that hold {separator!r} in quotes"
             raise DataError(f"{name}, {row} - wrong number of cells - {given} - {advice}")
-    return _checked(name, names, lambda position: [record[position] for record in records], rows)
+
+    def values(position: int) -> list[str]:
+        return [record[position] for record in records]
+
+    return _checked(name, names, values, values, rows)
 
 
 def _checked(
-    name: str, names: list[str], values: Callable[[int], list[str]], rows: list[str]
+    name: str,
+    names: list[str],
+    values: Callable[[int], list[str]],
+    others: Callable[[int], list[str] | None],
+    rows: list[str],
 ) -> Table:
     plain = [column.strip().lower() for column in names]
     for column in NEEDED + OPTIONAL:
@@ -182,7 +197,13 @@ def _checked(
             columns[column] = cells
     path, label = columns["path"] or [], columns["label"] or []
     _check_once(name, path, label, rows)
-    return Table(name, path, label, columns["split"], columns["group"], rows)
+    rest = {
+        column: others(position)
+        for position, column in enumerate(plain)
+        if column and column not in NEEDED + OPTIONAL and plain.count(column) == 1
+    }
+    kept = {column: [normal(c.strip()) for c in cells] for column, cells in rest.items() if cells}
+    return Table(name, path, label, columns["split"], columns["group"], rows, kept)
 
 
 def _check_filled(name: str, column: str, cells: list[str], rows: list[str]) -> None:
