@@ -11,17 +11,8 @@ from typing import Any
 
 from adapt.errors import RecipeError, did_you_mean
 from adapt.recipe_check import Builder, to_plain
-from adapt.recipe_schema import (
-    RESERVED_EVALS,
-    Eval,
-    Recipe,
-    Shift,
-    Source,
-    eval_names,
-    expand_evals,
-    is_file_name,
-    listed,
-)
+from adapt.recipe_schema import RESERVED_EVALS, Eval, Recipe, eval_names, expand_evals
+from adapt.recipe_sources import Shift, Source
 from adapt.recipe_text import (
     Problems,
     apply_override,
@@ -31,6 +22,7 @@ from adapt.recipe_text import (
     resolve_references,
     shown,
 )
+from adapt.recipe_words import is_file_name, listed
 
 __all__ = [
     "Eval",
@@ -97,6 +89,7 @@ def load_recipe(
     method = _method(builder, data, schemas)
     _check_evals(builder, data, shift_kinds)
     _check_choices(builder, data)
+    _check_corruptions(builder, shift_kinds)
     _check_files(builder, data)
     if problems.found:
         raise _error(file, problems)
@@ -193,20 +186,32 @@ def _check_shift(
 ) -> None:
     target = builder.built.get(f"{here}.of")
     kind = builder.built.get(f"{here}.shift")
-    natural = [name for name, one in evals.items() if isinstance(one, dict) and "of" not in one]
+    natural = [
+        name
+        for name, one in evals.items()
+        if isinstance(one, dict) and "of" not in one and not one.get("retention")
+    ]
     if target is not None and target not in natural:
         what = "not an eval" + did_you_mean(target, natural)
         if target in evals:
-            what = "is itself a shift, and shifts are not stacked"
+            stacked = f"{join('evals', target)}.of" in builder.built
+            kind_of = "shift, and shifts" if stacked else "retention set, and these"
+            what = f"is itself a {kind_of} are not {'stacked' if stacked else 'shifted'}"
         todo = f"choose one of {listed(natural)}" if natural else "add a natural eval first"
         builder.problems.add(f"{here}.of", what, target, todo)
-    if kind is not None and kind not in shift_kinds:
-        builder.problems.add(
-            f"{here}.shift",
-            f"not a shift{did_you_mean(kind, shift_kinds)}",
-            kind,
-            f"choose one of {listed(sorted(shift_kinds))}",
-        )
+    if kind is not None:
+        _check_kind(builder, f"{here}.shift", kind, shift_kinds)
+
+
+def _check_kind(builder: Builder, here: str, kind: str, shift_kinds: Collection[str]) -> None:
+    if kind not in shift_kinds:
+        what = f"not a shift{did_you_mean(kind, shift_kinds)}"
+        builder.problems.add(here, what, kind, f"choose one of {listed(sorted(shift_kinds))}")
+
+
+def _check_corruptions(builder: Builder, shift_kinds: Collection[str]) -> None:
+    for place, kind in enumerate(builder.built.get("ensemble.corruptions") or []):
+        _check_kind(builder, f"ensemble.corruptions[{place}]", kind, shift_kinds)
 
 
 def _check_choices(builder: Builder, data: dict[str, Any]) -> None:
@@ -227,11 +232,12 @@ def _check_choices(builder: Builder, data: dict[str, Any]) -> None:
 
 def _check_files(builder: Builder, data: dict[str, Any]) -> None:
     """Folders and tables that are named must be there, relative to the current folder."""
-    sources = ["data.train", "data.val"]
+    sources = ["data.train", "data.val", "uncertainty.unknown"]
     if isinstance(data.get("evals"), dict):
         sources += [join("evals", name) for name in data["evals"]]
     folders = [f"{source}.root" for source in sources]
-    files = ["data.classes", *(f"{source}.path" for source in sources)]
+    files = ["data.classes", "robustness.reference"]
+    files += [f"{source}.{key}" for source in sources for key in ("path", "classes")]
     for here in [*folders, *files]:
         value = builder.built.get(here)
         if not value or here in builder.problems:

@@ -13,8 +13,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from omegaconf import MISSING
 
 from adapt.errors import did_you_mean
-from adapt.recipe_schema import Source, listed
+from adapt.recipe_sources import Source
 from adapt.recipe_text import Problems, join
+from adapt.recipe_words import listed
 
 FAILED = object()
 WORDS = {

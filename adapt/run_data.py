@@ -15,7 +15,8 @@ from adapt.data.readable import (
 from adapt.data.shifts import Shift
 from adapt.data.sources import Images, from_embedded, from_folder, from_table
 from adapt.errors import DataError
-from adapt.recipe_schema import Eval, Holdout, Recipe, Source, expand_evals
+from adapt.recipe_schema import Eval, Recipe, expand_evals
+from adapt.recipe_sources import Holdout, Source
 
 SHOWN = 5
 
@@ -27,6 +28,10 @@ class RunData:
     fit: ImageData
     evals: dict[str, Images]
     specs: dict[str, Eval]
+    retention: dict[str, Images] = field(default_factory=dict)
+    """Evals with other classes."""
+    unknown: Images | None = None
+    """Images of none of the classes."""
     quarantined: list[Quarantined] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     manifest: dict[str, Any] = field(default_factory=dict)
@@ -61,20 +66,34 @@ def build_data(recipe: Recipe) -> RunData:
     if isinstance(section.val, Source):
         val, bad = quarantine(read_source(section.val, section.classes, "val"), limit)
         quarantined += bad
-    fraction = section.val.fraction if isinstance(section.val, Holdout) else None
+    fraction = section.val.share if isinstance(section.val, Holdout) else None
     val_shots = section.val.shots if isinstance(section.val, Source) else None
     fit = ImageData.build(train, fraction, section.train.shots, recipe.seed, val, val_shots)
     specs = {one.name: one for one in expand_evals(recipe)}
     evals: dict[str, Images] = {}
+    retention: dict[str, Images] = {}
     for name, one in specs.items():
-        if one.source is not None:
-            images, bad = quarantine(read_source(one.source, section.classes, "test"), limit)
-            quarantined += bad
-            evals[name] = images
-        else:
+        if one.source is None:
             evals[name] = evals[one.of or ""].with_shift(Shift(one.shift or "", one.severity or 0))
-        evals[name].targets(fit.class_names)
-    data = RunData(fit, evals, specs, quarantined, [*fit.notes, *_source_notes(fit, evals)])
+            continue
+        other = one.source.retention
+        words = one.source.classes if other else section.classes
+        images, bad = quarantine(read_source(one.source, words, "test"), limit)
+        quarantined += bad
+        (retention if other else evals)[name] = images
+        if not other:
+            images.targets(fit.class_names)
+    unknown = recipe.uncertainty.unknown
+    strangers = read_source(unknown, None, "test") if unknown is not None else None
+    data = RunData(
+        fit,
+        evals,
+        {name: one for name, one in specs.items() if name in evals},
+        retention,
+        strangers,
+        quarantined,
+        [*fit.notes, *_source_notes(fit, evals)],
+    )
     _check_content(data)
     return data
 

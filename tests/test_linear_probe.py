@@ -14,7 +14,8 @@ from torch import Tensor
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.methods.linear_probe import GRID, fit_probe, search_grid
+from adapt.data.splits import stratified_folds
+from adapt.methods.linear_probe import GRID, LinearProbe, fit_probe, search_grid
 from adapt.models.classifier import Classifier
 from adapt.training.features import image_features, prepare
 from adapt.training.loop import Context
@@ -176,15 +177,6 @@ def test_method_searches_on_val_only(
     )
 
 
-def test_without_val_the_strength_is_one(
-    start: Classifier, toy_data: ImageData, context: Context
-) -> None:
-    x, y, *_ = toy_features(start, toy_data, context)
-    data = ImageData(toy_data.train, None)
-    probe = adapt.method("linear_probe", initialisation="zero").fit(start, data, context)
-    np.testing.assert_allclose(probe.head.weight.detach(), sklearn_fit(x, y, 1.0).coef_, atol=1e-3)
-
-
 @pytest.mark.parametrize(
     "settings", [{"initialisation": "one"}, {"inverse_strength": -1.0}, {"iterations": 0}]
 )
@@ -208,3 +200,22 @@ def test_features_of_a_real_clip(name: str) -> None:
     assert (found == expected).mean() >= 0.998
     truth = arrays["test_y"]
     assert (found == truth).mean() == pytest.approx((expected == truth).mean(), abs=0.001)
+
+
+def test_without_val_c_is_chosen_by_cross_validation() -> None:
+    """Five folds, each judged by scikit-learn's own fit on the rest, at every C the search saw."""
+    x, y = problem(3, count=40)
+    labels = [str(label) for label in y.tolist()]
+    fold = stratified_folds(labels, 5, seed=0)
+
+    def accuracy(strength: float) -> float:
+        right = 0
+        for number in range(5):
+            rest, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            model = sklearn_fit(x[rest], y[rest], strength)
+            right += int((model.predict(x[held].double().numpy()) == y[held].numpy()).sum())
+        return right / 40
+
+    chosen = LinearProbe(initialisation="zero").search((x, y), None, None, 3)
+    coarse = [float(GRID[place]) for place in range(0, 97, 16)]
+    assert accuracy(chosen) >= max(accuracy(c) for c in coarse)

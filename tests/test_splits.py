@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapt.data.splits import sample_shots, stratified_split
+from adapt.data.splits import sample_shots, stratified_folds, stratified_split
 from adapt.errors import RecipeError
 
 LABELS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=60)
@@ -109,3 +109,38 @@ def test_arguments(fraction: float) -> None:
         sample_shots(["a"], 1, 0, ["x", "y"])
     with pytest.raises(RecipeError, match="shots - out of range - 0"):
         sample_shots(["a"], 0, 0)
+
+
+@given(LABELS, st.integers(2, 6), SEEDS)
+@settings(deadline=None)
+def test_folds_are_even(labels: list[str], folds: int, seed: int) -> None:
+    if len(labels) < folds:
+        with pytest.raises(RecipeError, match="folds - out of range"):
+            stratified_folds(labels, folds, seed)
+        return
+    keys = [f"{label}/{i}" for i, label in enumerate(labels)]
+    number = stratified_folds(labels, folds, seed, keys=keys)
+    sizes = np.bincount(number, minlength=folds)
+    assert sizes.sum() == len(labels)
+    assert sizes.max() - sizes.min() <= 1
+    for label in set(labels):
+        own = np.bincount(number[[i for i, x in enumerate(labels) if x == label]], minlength=folds)
+        assert own.max() - own.min() <= 1
+    turned = stratified_folds(labels[::-1], folds, seed, keys=keys[::-1])
+    assert (turned[::-1] == number).all(), "the order of the files plays no part"
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 7)), min_size=8), st.integers(0, 9)
+)
+@settings(deadline=None)
+def test_folds_do_not_cut_groups(pairs: list[tuple[str, int]], seed: int) -> None:
+    labels, groups = [label for label, _ in pairs], [str(group) for _, group in pairs]
+    if len(set(groups)) < 2:
+        with pytest.raises(RecipeError, match="for 1 groups"):
+            stratified_folds(labels, 2, seed, groups)
+        return
+    number = stratified_folds(labels, 2, seed, groups)
+    assert set(number) == {0, 1}, "no fold is empty"
+    for group in set(groups):
+        assert len({int(number[i]) for i, x in enumerate(groups) if x == group}) == 1

@@ -15,16 +15,22 @@ from tiny import CLASSES, RESNET, VIT, bit_equal, draw_folder, tiny_classifier, 
 from torch import Tensor
 
 import adapt
+from adapt.data.shifts import Shift
 from adapt.data.sources import Images, from_folder
 from adapt.errors import DataError, RecipeError, WeightsError
+from adapt.evaluation import along as along_module
+from adapt.evaluation import held_out as held_out_module
 from adapt.evaluation import wise_ft as module
+from adapt.evaluation.along import logits_along, mix, same_towers
 from adapt.evaluation.evaluate import Split, evaluate, softmax
-from adapt.evaluation.wise_ft import logits_along, mix, same_towers, sweep, wise_ft
+from adapt.evaluation.guard import guard
+from adapt.evaluation.held_out import HeldOut, held_out, pool
+from adapt.evaluation.wise_ft import wise_ft
 from adapt.models.classifier import Classifier
 from adapt.models.lora import LoraAdapter, LoraSettings
 from adapt.training.features import predict_logits, prepare
 from adapt.training.settings import Runtime
-from adapt.weights.choose import alpha_grid, choose_alpha
+from adapt.weights.choose import Evidence, alpha_grid, choose_alpha
 from adapt.weights.interpolate import interpolate
 
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)
@@ -201,13 +207,13 @@ def test_a_head_only_curve_reads_pixels_once(
     start: Classifier, splits: dict[str, Images], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    original = module.image_features
+    original = along_module.image_features
 
     def counted(*given: Any) -> Tensor:
         calls.append(1)
         return original(*given)
 
-    monkeypatch.setattr(module, "image_features", counted)
+    monkeypatch.setattr(along_module, "image_features", counted)
     evals = {"test": splits["test"]}
     _, curve = wise_ft(start, new_head(start), splits["val"], evals, 11, RUNTIME)
     assert len(curve.points) == 11
@@ -270,16 +276,16 @@ def test_the_choice_sees_val_only(
 
         return logits
 
-    monkeypatch.setattr(module, "logits_along", fake)
-    val, test = (Split.read(n, splits[n], start, RUNTIME) for n in ("val", "test"))
-    grid = alpha_grid(11)
-    alone = sweep(start, start, val, [], grid, RUNTIME)
-    both = sweep(start, start, val, [test], grid, RUNTIME)
+    for place in (module, held_out_module):
+        monkeypatch.setattr(place, "logits_along", fake)
+    alone = wise_ft(start, start, splits["val"], None, 11, RUNTIME)[1]
+    both = wise_ft(start, start, splits["val"], {"test": splits["test"]}, 11, RUNTIME)[1]
     assert alone.chosen == both.chosen == 0.3
     for point in both.points:
         for name in ("val", "test"):
             assert point[name]["accuracy"] == pytest.approx(curves[name](point["alpha"]))
     assert max(both.points, key=lambda p: p["test"]["accuracy"])["alpha"] == 1.0
+    assert sorted(both.logits["test"]) == [0.0, 0.3, 1.0], "kept: the ends and the chosen"
 
 
 def test_evals_cannot_change_the_choice(start: Classifier, splits: dict[str, Images]) -> None:
@@ -314,14 +320,111 @@ def test_grid_and_choice() -> None:
     with pytest.raises(RecipeError, match="too few - 1"):
         alpha_grid(1)
     table = {1.0: 0.7, 0.75: 0.7, 0.5: 0.7, 0.25: 0.66, 0.0: 0.5}
-    assert choose_alpha(table, 100, "val") == 0.5
+    assert choose_alpha(Evidence(table, 100), "val") == 0.5
     # one standard error of 0.7 on 100 images is 0.0458, on 10,000 images 0.00458
-    assert choose_alpha(table, 100, "val_one_se") == 0.25
-    assert choose_alpha(table, 10_000, "val_one_se") == 0.5
+    assert choose_alpha(Evidence(table, 100), "val_one_se") == 0.25
+    assert choose_alpha(Evidence(table, 10_000), "val_one_se") == 0.5
+    assert choose_alpha(Evidence(table, 100), "fixed", 0.75) == 0.75
+    for fixed in (None, 0.3):
+        with pytest.raises(RecipeError, match="not on the curve"):
+            choose_alpha(Evidence(table, 100), "fixed", fixed)
     with pytest.raises(RecipeError, match="nothing to choose from"):
-        choose_alpha({}, 100, "val")
+        Evidence({}, 100)
     with pytest.raises(RecipeError, match="did you mean 'val'"):
-        choose_alpha(table, 100, "vall")
+        choose_alpha(Evidence(table, 100), "vall")
+    for rule in ("synthetic_shift", "min_regret"):
+        with pytest.raises(RecipeError, match="needs at least one corruption"):
+            choose_alpha(Evidence(table, 100), rule)
+
+
+ACCURACY = st.floats(0, 1, allow_nan=False)
+
+
+@given(rows=st.lists(st.tuples(ACCURACY, ACCURACY, ACCURACY), min_size=2, max_size=8))
+def test_corruption_rules_against_numpy(rows: list[tuple[float, float, float]]) -> None:
+    values = np.array(rows)
+    grid = [i / 10 for i in range(len(rows))]
+    clean, blur, fog = (dict(zip(grid, column, strict=True)) for column in values.T.tolist())
+    evidence = Evidence(clean, 50, {"blur": blur, "fog": fog})
+    mean = values.mean(1)
+    chosen = grid.index(choose_alpha(evidence, "synthetic_shift"))
+    assert mean[chosen] >= mean.max() - 1e-12
+    assert (mean[:chosen] < mean.max()).all(), "ties go to the smallest alpha"
+    regret = (values.max(0) - values).max(1)
+    chosen = grid.index(choose_alpha(evidence, "min_regret"))
+    assert regret[chosen] == regret.min()
+    assert (regret[:chosen] > regret.min()).all()
+    for alpha, row in zip(grid, range(len(rows)), strict=True):
+        assert evidence.synthetic(alpha) == pytest.approx(mean[row])
+        assert evidence.regret(alpha) == pytest.approx(regret[row])
+
+
+def test_held_out_equals_each_model_on_its_own(
+    start: Classifier, splits: dict[str, Images]
+) -> None:
+    tuned, blur = moved(start, size=0.3), Shift("gaussian_blur", 4)
+    found = held_out(start, tuned, splits["val"], [0.0, 0.5, 1.0], RUNTIME, [blur])
+    for alpha in (0.0, 0.5, 1.0):
+        model = mix(start, tuned, alpha)
+        for images, right in (
+            (splits["val"], found.logits[alpha].argmax(1) == found.targets),
+            (splits["val"].with_shift(blur), found.corrupted["gaussian_blur_4"][alpha]),
+        ):
+            logits = predict_logits(model, prepare(images, model.backbone.preprocessing), RUNTIME)
+            np.testing.assert_array_equal(right, logits.argmax(1) == images.targets(CLASSES))
+    evidence = found.evidence()
+    accuracy = accuracy_score(found.targets, found.logits[0.5].argmax(1))
+    assert evidence.accuracy[0.5] == pytest.approx(accuracy)
+    assert evidence.images == len(splits["val"])
+    both = pool([found, found])
+    assert both.evidence().accuracy == evidence.accuracy
+    assert both.evidence().corrupted == evidence.corrupted
+    assert both.evidence().images == 2 * evidence.images
+    with pytest.raises(RecipeError, match="nothing to pool"):
+        pool([])
+
+
+def outputs(*right: list[int]) -> HeldOut:
+    """Held-out images of class 0, answered right (1) or wrong (0) at alpha 0, 0.5 and 1."""
+    logits = [np.eye(2)[1 - np.array(row)] for row in right]
+    targets = np.zeros(len(right[0]), int)
+    return HeldOut(targets, dict(zip([0.0, 0.5, 1.0], logits, strict=True)))
+
+
+def test_guard_steps_back_to_the_largest_alpha_that_is_not_worse() -> None:
+    half, good, bad = [1, 0] * 10, [1] * 20, [0] * 20
+    kept = guard(outputs(half, good, good), 1.0, ["a", "b"])
+    assert (kept.outcome, kept.alpha_after, kept.worse_classes) == ("kept", 1.0, [])
+    assert kept.against["zero_shot"]["difference"] == pytest.approx(0.5)
+    lowered = guard(outputs(half, good, bad), 1.0, ["a", "b"], np.eye(2)[[0] * 20])
+    assert (lowered.outcome, lowered.alpha_before, lowered.alpha_after) == ("lowered", 1.0, 0.5)
+    assert lowered.against["linear_probe"]["difference"] == 0
+    assert lowered.adapted["difference"] == pytest.approx(-0.5)
+    fallback = guard(outputs(half, bad, bad), 0.5, ["a", "b"])
+    assert (fallback.outcome, fallback.alpha_after) == ("fallback", 0.0)
+    assert "-50.0 points" in fallback.reason
+    chosen_zero = guard(outputs(half, bad, bad), 0.0, ["a", "b"])
+    assert chosen_zero.outcome == "fallback", "the rule took zero-shot because the rest is worse"
+    nothing_lost = guard(outputs(half, half, half), 0.0, ["a", "b"])
+    assert nothing_lost.outcome == "kept"
+
+
+def test_guard_names_classes_that_lost_beyond_chance() -> None:
+    targets = np.repeat([0, 1, 2], [20, 20, 3])
+    start_right = np.concatenate([np.ones(20), np.zeros(20), np.ones(3)])
+    tuned_right = np.concatenate([np.zeros(20), np.ones(20), np.zeros(3)])
+    tuned_right[:8] = 1
+    tuned_right = np.where(targets == 1, 1, tuned_right)
+
+    def logits(right: np.ndarray) -> np.ndarray:
+        return np.eye(3)[np.where(right == 1, targets, (targets + 1) % 3)]
+
+    held = HeldOut(targets, {0.0: logits(start_right), 1.0: logits(tuned_right)})
+    found = guard(held, 1.0, ["a", "b", "c"])
+    assert found.outcome == "kept"
+    (worse,) = found.worse_classes
+    assert (worse["class"], worse["n"], worse["difference"]) == ("a", 20, pytest.approx(-0.6))
+    assert worse["ci"][1] < 0
 
 
 def test_evaluate_against_scikit_learn(start: Classifier, splits: dict[str, Images]) -> None:

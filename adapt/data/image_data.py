@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from adapt.data.sources import GivenClasses, Images, from_folder
-from adapt.data.splits import sample_shots, stratified_split
+from adapt.data.splits import sample_shots, stratified_folds, stratified_split
 from adapt.errors import DataError, did_you_mean
 
 
@@ -101,6 +103,25 @@ class ImageData:
         if val is not None and val_shots is not None:
             val = _draw(val, val_shots, seed)
         return cls(train, val, notes)
+
+    def folds(self, count: int, seed: int = 0) -> list["ImageData"]:
+        """Cross-validation inside train: each fold is the validation set of one of the results.
+
+        Args:
+            count: Number of folds, 2 or more.
+            seed: Seed of the folds.
+
+        Raises:
+            DataError: When a class has one image only: the fold that holds it could not learn it.
+            RecipeError: When the number is out of range.
+        """
+        source = self.train
+        if single := _single(source):
+            advice = "add images of it, or hold out a share of the images instead of folds"
+            raise DataError(f"{source.root} - one image in a class - {single[0]!r} - {advice}")
+        number = stratified_folds(source.labels, count, seed, source.groups, _keys(source))
+        pairs = [(np.flatnonzero(number != i), np.flatnonzero(number == i)) for i in range(count)]
+        return [ImageData(source.subset(rest), source.subset(held)) for rest, held in pairs]
 
     @classmethod
     def from_folder(

@@ -81,6 +81,74 @@ def stratified_split(
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
+def stratified_folds(
+    labels: Sequence[str],
+    folds: int,
+    seed: int,
+    groups: Sequence[str] | None = None,
+    keys: Sequence[str] | None = None,
+) -> np.ndarray:
+    """Number the folds of a cross-validation, each class spread over them as evenly as can be.
+
+    The images of a class differ by at most one between two folds, and so do the folds as a whole.
+    With groups a whole group goes to one fold, the largest groups first, each to the fold that has
+    fewest of its classes.
+
+    Args:
+        labels: Class of each image.
+        folds: How many, 2 or more.
+        seed: Another seed, other folds.
+        groups: Group of each image, or None.
+        keys: A stable name of each image, such as its relative path; positions if None.
+
+    Returns:
+        Fold of each image, 0 to `folds` - 1, int64.
+
+    Raises:
+        RecipeError: When there are fewer than two folds, fewer images (or groups) than folds, or a
+            length is wrong.
+
+    >>> sorted(stratified_folds(list("aaaabb"), 2, seed=0).tolist())
+    [0, 0, 0, 1, 1, 1]
+    """
+    keys = _checked_keys(len(labels), keys)
+    parts = len(set(groups)) if groups is not None else len(labels)
+    if not 2 <= folds <= parts:
+        what = "groups" if groups is not None else "images"
+        raise RecipeError(f"folds - out of range - {folds} for {parts} {what} - give 2 to {parts}")
+    number = np.zeros(len(labels), dtype=np.int64)
+    if groups is None:
+        order = sorted(range(len(labels)), key=lambda index: _rank(seed, "folds", keys[index]))
+        dealt = [index for members in _by_label(labels, order).values() for index in members]
+        number[dealt] = np.arange(len(labels)) % folds
+        return number
+    if len(groups) != len(labels):
+        given = f"{len(groups)} for {len(labels)} labels"
+        raise RecipeError(f"groups - wrong length - {given} - give one group for each label")
+    _deal_groups(number, labels, folds, seed, groups)
+    return number
+
+
+def _deal_groups(
+    number: np.ndarray, labels: Sequence[str], folds: int, seed: int, groups: Sequence[str]
+) -> None:
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    held: list[Counter[str]] = [Counter() for _ in range(folds)]
+    order = sorted(members, key=lambda g: (-len(members[g]), _rank(seed, "folds", g), g))
+    for group in order:
+        content = Counter(labels[index] for index in members[group])
+
+        def crowd(fold: int, content: Counter[str] = content) -> tuple[int, int, int]:
+            same = sum(count * held[fold][label] for label, count in content.items())
+            return same, held[fold].total(), fold
+
+        fold = min(range(folds), key=crowd)
+        held[fold].update(content)
+        number[members[group]] = fold
+
+
 def _split_images(labels: Sequence[str], fraction: float, seed: int, keys: list[str]) -> list[int]:
     order = sorted(range(len(labels)), key=lambda index: _rank(seed, "split", keys[index]))
     members = _by_label(labels, order)

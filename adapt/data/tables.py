@@ -36,7 +36,7 @@ class Table:
     rows: list[str]
     """Where each row stands, as one would look it up: `line 2` or `row 0`."""
     others: dict[str, list[str]] = field(default_factory=dict)
-    """All other columns of plain values, as text, by their name in lower case; cells may be empty."""
+    """Other columns of plain values, as text, by name in lower case; a cell may be empty."""
 
     def columns(self) -> dict[str, list[str]]:
         """The columns that are there, by name."""

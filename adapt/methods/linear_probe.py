@@ -9,15 +9,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adapt.data.image_data import ImageData
+from adapt.data.splits import stratified_folds
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.training.features import image_features, prepare
+from adapt.training.groups import trainable_copy
 from adapt.training.loop import Context
 
 INITIALISATIONS = ("zero", "zero_shot")
 GRID = np.logspace(-6, 6, 97)
 FIRST_POINTS = range(0, 97, 16)
+FOLDS = 5
+Part = tuple[Tensor, Tensor]
+"""Features (N, D) and class numbers (N,)."""
 
 
 @register("linear_probe")
@@ -35,7 +40,8 @@ class LinearProbe:
     initialisation: str = "zero_shot"
     """What the head starts from and is pulled to: `zero` or `zero_shot`."""
     inverse_strength: float = 0.0
-    """scikit-learn's C; 0 searches 97 values from 1e-6 to 1e6 on val."""
+    """scikit-learn's C; 0 searches 97 values from 1e-6 to 1e6 on val, or without val by
+    cross-validation on train."""
     iterations: int = 1000
     """Most L-BFGS iterations of one fit."""
 
@@ -53,12 +59,16 @@ class LinearProbe:
         if self.iterations < 1:
             raise ValueError(f"iterations - out of range - {self.iterations} - give 1 or more")
 
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which the head alone trains."""
+        return trainable_copy(start, lambda name: False, train_head=True)
+
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Fit a new head on a copy of the start."""
         runtime = (context or Context()).runtime
         names, preprocessing = start.class_names, start.backbone.preprocessing
 
-        def read(split: object) -> tuple[Tensor, Tensor]:
+        def read(split: object) -> Part:
             pixels = prepare(split, preprocessing, runtime)  # type: ignore[arg-type]
             targets = torch.from_numpy(split.targets(names))  # type: ignore[attr-defined]
             return image_features(start.backbone, pixels, runtime), targets
@@ -73,20 +83,33 @@ class LinearProbe:
 
     def search(
         self,
-        train: tuple[Tensor, Tensor],
-        val: tuple[Tensor, Tensor] | None,
+        train: Part,
+        val: Part | None,
         anchor: Tensor | None,
         classes: int,
     ) -> float:
-        """The C with the best val accuracy; without val scikit-learn's default 1."""
-        if val is None:
-            return 1.0
+        """The C with the best val accuracy; without val, the best in cross-validation on train."""
+        pairs = [(train, val)] if val is not None else _folds(*train)
 
         def score(strength: float) -> float:
-            weight, bias = fit_probe(*train, classes, strength, anchor, self.iterations)
-            return float(((val[0] @ weight.T + bias).argmax(1) == val[1]).double().mean())
+            right = []
+            for (x, y), (held_x, held_y) in pairs:
+                weight, bias = fit_probe(x, y, classes, strength, anchor, self.iterations)
+                right.append((held_x @ weight.T + bias).argmax(1) == held_y)
+            return float(torch.cat(right).double().mean())
 
         return search_grid(score)
+
+
+def _folds(features: Tensor, targets: Tensor) -> list[tuple[Part, Part]]:
+    """Pairs of (rest, fold): as many folds as the smallest class has images, 2 to 5."""
+    labels = [str(target) for target in targets.tolist()]
+    count = min(FOLDS, max(2, int(torch.unique(targets, return_counts=True)[1].min())))
+    number = torch.from_numpy(stratified_folds(labels, count, seed=0))
+    parts = [(number != fold, number == fold) for fold in range(count)]
+    return [
+        ((features[rest], targets[rest]), (features[held], targets[held])) for rest, held in parts
+    ]
 
 
 def search_grid(score: Callable[[float], float]) -> float:

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from adapt.errors import RecipeError, did_you_mean
 
-RULES = ("val", "val_one_se")
+CLEAN_RULES = ("val", "val_one_se")
+CORRUPTION_RULES = ("synthetic_shift", "min_regret")
+RULES = (*CLEAN_RULES, *CORRUPTION_RULES, "fixed")
 
 
 def alpha_grid(count: int) -> list[float]:
@@ -19,28 +22,97 @@ def alpha_grid(count: int) -> list[float]:
     return [round(i / (count - 1), 6) for i in range(count)]
 
 
-def choose_alpha(accuracy: Mapping[float, float], images: int, rule: str) -> float:
-    """The alpha to keep, from its accuracy on validation images alone.
-
-    Args:
-        accuracy: Accuracy at each alpha, 0 to 1.
-        images: How many images it was measured on.
-        rule: `val` takes the best accuracy; `val_one_se` the smallest alpha that is at most one
-            standard error, sqrt(p (1 - p) / images), below it: what val cannot tell apart is
-            decided for the weights nearest to zero-shot. Ties go to the smallest alpha in both.
+@dataclass(frozen=True)
+class Evidence:
+    """Accuracy, 0 to 1, of every alpha on validation images: all that a rule may see.
 
     Raises:
-        RecipeError: When the rule is not known, or nothing is there to choose from.
+        RecipeError: When there is nothing to choose from.
+    """
 
-    >>> curve = {0.0: 0.50, 0.5: 0.78, 1.0: 0.80}
-    >>> choose_alpha(curve, 100, "val"), choose_alpha(curve, 100, "val_one_se")
+    accuracy: Mapping[float, float]
+    """On the images as they are."""
+    images: int
+    """How many images it was measured on."""
+    corrupted: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
+    """On corruptions of the same images, by the name of the corruption."""
+
+    def __post_init__(self) -> None:
+        if not self.accuracy or self.images < 1:
+            raise RecipeError(
+                f"ensemble - nothing to choose from - {self.images} images - give val images"
+            )
+
+    def synthetic(self, alpha: float) -> float | None:
+        """Mean accuracy over the images and each of their corruptions; None without any.
+
+        >>> Evidence({0.0: 0.5}, 10, {"blur": {0.0: 0.3}}).synthetic(0.0)
+        0.4
+        """
+        if not self.corrupted:
+            return None
+        values = [self.accuracy[alpha], *(kind[alpha] for kind in self.corrupted.values())]
+        return math.fsum(values) / len(values)
+
+    def regret(self, alpha: float) -> float | None:
+        """Largest loss against the best alpha, over the images and each of their corruptions.
+
+        >>> Evidence({0.0: 0.5, 1.0: 0.75}, 10, {"blur": {0.0: 0.5, 1.0: 0.0}}).regret(1.0)
+        0.5
+        """
+        if not self.corrupted:
+            return None
+        sets = [self.accuracy, *self.corrupted.values()]
+        return max(max(values.values()) - values[alpha] for values in sets)
+
+
+def choose_alpha(evidence: Evidence, rule: str, fixed: float | None = None) -> float:
+    """The alpha to keep. No test image plays a part; ties go to the smallest alpha.
+
+    Args:
+        evidence: Accuracies on validation images.
+        rule: `val` takes the best accuracy. `val_one_se` takes the smallest alpha that is at most
+            one standard error, sqrt(p (1 - p) / images), below it: what val cannot tell apart is
+            decided for the weights nearest to zero-shot. `synthetic_shift` takes the best mean
+            over val and its corruptions, `min_regret` the smallest largest loss over these (so
+            that no single one is given up). `fixed` takes the number given.
+        fixed: The alpha of the rule `fixed`.
+
+    Raises:
+        RecipeError: When the rule is not known, or lacks what it needs.
+
+    >>> evidence = Evidence({0.0: 0.50, 0.5: 0.78, 1.0: 0.80}, 100)
+    >>> choose_alpha(evidence, "val"), choose_alpha(evidence, "val_one_se")
     (1.0, 0.5)
     """
     if rule not in RULES:
         hint = did_you_mean(rule, RULES)
-        raise RecipeError(f"ensemble.rule - not known - {rule!r}{hint} - use {' or '.join(RULES)}")
-    if not accuracy or images < 1:
-        raise RecipeError(f"ensemble - nothing to choose from - {images} images - give val images")
-    best = max(accuracy.values())
-    margin = math.sqrt(best * (1 - best) / images) if rule == "val_one_se" else 0.0
-    return min(alpha for alpha, value in accuracy.items() if value >= best - margin)
+        raise RecipeError(f"ensemble.rule - not known - {rule!r}{hint} - use {', '.join(RULES)}")
+    if rule == "fixed":
+        if fixed is None or fixed not in evidence.accuracy:
+            raise RecipeError(f"ensemble.alpha - not on the curve - {fixed} - give a number on it")
+        return fixed
+    if rule in CORRUPTION_RULES and not evidence.corrupted:
+        raise RecipeError(
+            f"ensemble.corruptions - empty - [] - the rule {rule} needs at least one corruption"
+        )
+    return min(_as_good_as_needed(evidence, rule))
+
+
+def _as_good_as_needed(evidence: Evidence, rule: str) -> list[float]:
+    """The alphas a rule cannot tell from its best."""
+    values, margin = dict(evidence.accuracy), 0.0
+    if rule == "val_one_se":
+        best = max(values.values())
+        margin = math.sqrt(best * (1 - best) / evidence.images)
+    elif rule == "synthetic_shift":
+        values = {alpha: evidence.synthetic(alpha) or 0.0 for alpha in values}
+    elif rule == "min_regret":
+        values = {alpha: -(evidence.regret(alpha) or 0.0) for alpha in values}
+    best = max(values.values())
+    return [alpha for alpha, value in values.items() if value >= best - margin]
+
+
+def possible_rules(evidence: Evidence) -> tuple[str, ...]:
+    """The rules that need no more than this evidence."""
+    return (*CLEAN_RULES, *CORRUPTION_RULES) if evidence.corrupted else CLEAN_RULES

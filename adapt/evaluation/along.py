@@ -1,0 +1,77 @@
+"""Models on the line between two sets of weights (WiSE-FT, arXiv:2109.01903)."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from adapt.errors import WeightsError
+from adapt.evaluation.evaluate import Split
+from adapt.models.classifier import Classifier
+from adapt.training.features import head_logits, image_features, predict_logits
+from adapt.training.settings import Runtime
+from adapt.weights.interpolate import interpolate
+
+
+def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
+    """The model at `alpha` between `start` (0) and `tuned` (1); the ends are bit-equal to them.
+
+    Learned heads are averaged like any weight. When both heads come from text, the head is made
+    anew from the averaged text tower.
+
+    Raises:
+        WeightsError: When the two do not share classes, names or shapes.
+    """
+    if start.class_names != tuned.class_names:
+        pairs = zip(start.class_names, tuned.class_names, strict=False)
+        first = next((f"{a!r} and {b!r}" for a, b in pairs if a != b), "their number")
+        raise WeightsError(
+            f"class names - differ - {first} - both models must have the same classes in the "
+            "same order"
+        )
+    towers = interpolate(
+        start.backbone.model.state_dict(), tuned.backbone.model.state_dict(), alpha
+    )
+    heads = interpolate(start.head.state_dict(), tuned.head.state_dict(), alpha)
+    mixed = (start if alpha == 0 else tuned).clone()
+    mixed.backbone.model.load_state_dict(towers)
+    mixed.head.load_state_dict(heads)
+    if alpha not in (0, 1) and start.head_from_text and tuned.head_from_text:
+        mixed.rebuild_head()
+    return mixed
+
+
+def same_towers(start: Classifier, tuned: Classifier) -> bool:
+    """Whether only the heads differ, so that logits are linear in alpha."""
+    first, second = start.backbone.model.state_dict(), tuned.backbone.model.state_dict()
+    return first.keys() == second.keys() and all(
+        torch.equal(first[name], second[name]) for name in first
+    )
+
+
+def logits_along(
+    start: Classifier, tuned: Classifier, runtime: Runtime
+) -> Callable[[float, Split], np.ndarray]:
+    """A function from (alpha, split) to logits, as cheap as the two models allow.
+
+    With equal towers the features of a split are computed once and only heads are mixed. Otherwise
+    one working copy is kept and its weights are replaced for each alpha.
+    """
+    if same_towers(start, tuned):
+        known = {}
+
+        def from_features(alpha: float, split: Split) -> np.ndarray:
+            if split.name not in known:
+                known[split.name] = image_features(start.backbone, split.pixels, runtime)
+            return head_logits(mix(start, tuned, alpha), known[split.name])
+
+        return from_features
+    current: dict[float, Classifier] = {}
+
+    def from_pixels(alpha: float, split: Split) -> np.ndarray:
+        if alpha not in current:
+            current.clear()
+            current[alpha] = mix(start, tuned, alpha)
+        return predict_logits(current[alpha], split.pixels, runtime)
+
+    return from_pixels

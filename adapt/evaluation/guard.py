@@ -1,0 +1,116 @@
+"""The guard: no model is shipped that is worse than zero-shot on held-out images."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from adapt.evaluation.bootstrap import paired_difference
+from adapt.evaluation.held_out import HeldOut
+
+KEPT, LOWERED, FALLBACK = "kept", "lowered", "fallback"
+SMALLEST_CLASS = 10
+"""Held-out images below which a class is not tested: the bootstrap of a few is no evidence."""
+
+
+@dataclass
+class Guard:
+    """What the guard found on held-out images, and what it did."""
+
+    outcome: str
+    """`kept`; `lowered` (a smaller alpha is shipped); `fallback` (zero-shot is shipped)."""
+    reason: str
+    """One plain sentence."""
+    alpha_before: float
+    """The alpha the rule chose."""
+    alpha_after: float
+    """The alpha that is shipped."""
+    n: int
+    """Held-out images."""
+    adapted: dict[str, Any] = field(default_factory=dict)
+    """The adapted model (alpha 1) minus zero-shot: accuracy `difference` and `ci`."""
+    against: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The shipped model minus `zero_shot` and `linear_probe`: accuracy `difference` and `ci`."""
+    worse_classes: list[dict[str, Any]] = field(default_factory=list)
+    """Classes in which the shipped model is below zero-shot beyond chance."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `scores.json` holds under `guard`."""
+        return dict(vars(self))
+
+
+def guard(
+    held: HeldOut, alpha: float, class_names: list[str], probe: np.ndarray | None = None
+) -> Guard:
+    """Compare the chosen point with zero-shot and the probe, and step back where it is worse.
+
+    Worse means fewer right answers on the held-out images than zero-shot. Then the largest
+    smaller alpha that is not worse is taken, at last alpha 0, zero-shot itself. A class is called
+    worse when it has ten images or more and the whole 95 % interval of its paired difference lies
+    below zero. Classes and probe are reported and change nothing: single classes have too few
+    held-out images to act on.
+
+    Args:
+        held: Outputs along the line; must hold alpha 0, 1 and `alpha`.
+        alpha: The point that the rule chose.
+        class_names: The K class keys.
+        probe: Logits (N, K) of a linear probe for the same images, if there is one.
+
+    Example:
+        >>> targets = np.array([0, 1, 1])
+        >>> good, bad = np.eye(2)[targets], np.eye(2)[1 - targets]
+        >>> guard(HeldOut(targets, {0.0: good, 0.5: good, 1.0: bad}), 1.0, ["a", "b"]).alpha_after
+        0.5
+    """
+    right = {a: logits.argmax(1) == held.targets for a, logits in held.logits.items()}
+    good_enough = [a for a in right if a <= alpha and right[a].sum() >= right[0.0].sum()]
+    shipped = max(good_enough)
+    against = {"zero_shot": dict(paired_difference(right[shipped], right[0.0]))}
+    if probe is not None:
+        probe_right = probe.argmax(1) == held.targets
+        against["linear_probe"] = dict(paired_difference(right[shipped], probe_right))
+    adapted = paired_difference(right[1.0], right[0.0])
+    change = adapted["difference"] or 0.0
+    outcome = KEPT if shipped == alpha else LOWERED
+    if shipped == 0 and change < 0:
+        outcome = FALLBACK
+    return Guard(
+        outcome,
+        _reason(outcome, alpha, shipped, change),
+        alpha,
+        shipped,
+        len(held.targets),
+        dict(adapted),
+        against,
+        _worse_classes(held.targets, right[shipped], right[0.0], class_names),
+    )
+
+
+def _reason(outcome: str, alpha: float, shipped: float, adapted: float) -> str:
+    change = f"{100 * adapted:+.1f} points against zero-shot on held-out images"
+    if outcome == FALLBACK:
+        return f"The adapted weights are worse than zero-shot ({change}); zero-shot is shipped."
+    if outcome == LOWERED:
+        return (
+            f"At alpha {alpha:g} the model is worse than zero-shot on held-out images; "
+            f"alpha {shipped:g}, the largest that is not, is shipped."
+        )
+    if adapted < 0:
+        return (
+            f"Alone, the adapted weights are worse ({change}); at alpha {shipped:g} they are not."
+        )
+    return f"At alpha {shipped:g} the model is no worse than zero-shot on held-out images."
+
+
+def _worse_classes(
+    targets: np.ndarray, right: np.ndarray, before: np.ndarray, class_names: list[str]
+) -> list[dict[str, Any]]:
+    found = []
+    for number in np.unique(targets):
+        rows = targets == number
+        if rows.sum() < SMALLEST_CLASS:
+            continue
+        change = paired_difference(right[rows], before[rows])
+        if change["ci"] is not None and change["ci"][1] < 0:
+            found.append({"class": class_names[number], "n": int(rows.sum()), **change})
+    return sorted(found, key=lambda row: (row["difference"], row["class"]))

@@ -1,0 +1,99 @@
+"""What every choice is made on: the outputs, at each alpha, for images no weight was trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from adapt.data.shifts import Shift
+from adapt.data.sources import Images
+from adapt.errors import RecipeError
+from adapt.evaluation.along import logits_along
+from adapt.evaluation.evaluate import Split
+from adapt.models.classifier import Classifier
+from adapt.training.settings import Runtime
+from adapt.weights.choose import Evidence
+
+DEFAULT_CORRUPTIONS = tuple(
+    Shift(kind, 3)
+    for kind in ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", "rotation")
+)
+"""One of each family (noise, blur, weather, tone, resolution, geometry), of middle strength."""
+
+
+@dataclass
+class HeldOut:
+    """Logits of held-out images along the line from the start (alpha 0) to the tuned model (1)."""
+
+    targets: np.ndarray
+    """True class numbers, shape (N,)."""
+    logits: dict[float, np.ndarray]
+    """Logits (N, K) at each alpha."""
+    corrupted: dict[str, dict[float, np.ndarray]] = field(default_factory=dict)
+    """By corruption and alpha: which of the N answers on the corrupted images are right."""
+
+    def evidence(self) -> Evidence:
+        """The accuracies a rule may see."""
+        accuracy = {
+            alpha: float((logits.argmax(1) == self.targets).mean())
+            for alpha, logits in self.logits.items()
+        }
+        corrupted = {
+            kind: {alpha: float(right.mean()) for alpha, right in along.items()}
+            for kind, along in self.corrupted.items()
+        }
+        return Evidence(accuracy, len(self.targets), corrupted)
+
+
+def held_out(
+    start: Classifier,
+    tuned: Classifier,
+    val: Images,
+    alphas: Sequence[float],
+    runtime: Runtime,
+    corruptions: Sequence[Shift] = (),
+) -> HeldOut:
+    """Run the models along the line over validation images and corruptions of them.
+
+    Args:
+        start: The model at alpha 0.
+        tuned: The model at alpha 1, trained without `val`.
+        val: Held-out images of the training distribution.
+        alphas: Points to visit.
+        runtime: Device, batch size, workers.
+        corruptions: What is done to the images for the rules that look at corruptions.
+
+    Raises:
+        DataError: When val has a class the models do not know, or an image cannot be read.
+    """
+    named = {f"{one.kind}_{one.severity}": val.with_shift(one) for one in corruptions}
+    clean, *rest = [
+        Split.read(name, images, start, runtime) for name, images in ({"val": val} | named).items()
+    ]
+    logits = logits_along(start, tuned, runtime)
+    found = HeldOut(clean.targets, {}, {split.name: {} for split in rest})
+    for alpha in alphas:
+        found.logits[alpha] = logits(alpha, clean)
+        for split in rest:
+            found.corrupted[split.name][alpha] = logits(alpha, split).argmax(1) == split.targets
+    return found
+
+
+def pool(folds: Sequence[HeldOut]) -> HeldOut:
+    """The folds of a cross-validation as one: every image with the models that did not see it.
+
+    Raises:
+        RecipeError: When there is no fold.
+    """
+    if not folds:
+        raise RecipeError("data.val.folds - nothing to pool - 0 folds - give 2 or more")
+    first = folds[0]
+
+    def joined(kind: str, alpha: float) -> np.ndarray:
+        return np.concatenate([fold.corrupted[kind][alpha] for fold in folds])
+
+    return HeldOut(
+        np.concatenate([fold.targets for fold in folds]),
+        {alpha: np.concatenate([fold.logits[alpha] for fold in folds]) for alpha in first.logits},
+        {kind: {a: joined(kind, a) for a in along} for kind, along in first.corrupted.items()},
+    )

@@ -1,0 +1,52 @@
+"""Words, ranges and sentences that the sections of a recipe share.
+
+Every sentence raised reads *field - what is wrong - what was given - what to do*; the loader puts
+the key path and the line in front. One ``ValueError`` may hold several sentences, one a line.
+"""
+
+import re
+from collections.abc import Sequence
+
+from omegaconf import MISSING
+
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a name can be part of a file name on every system.
+
+    >>> is_file_name("blur_3"), is_file_name("../blur"), is_file_name("NUL")
+    (True, False, False)
+    """
+    return bool(FILE_NAME.fullmatch(text)) and not DEVICE_NAMES.fullmatch(text)
+
+
+def listed(words: Sequence[object]) -> str:
+    """Words in one line.
+
+    >>> listed(("html", "md"))
+    'html, md'
+    """
+    return ", ".join(str(word) for word in words)
+
+
+def check_choice(name: str, given: str, known: Sequence[str]) -> list[str]:
+    """A sentence when a value is not one of the known ones.
+
+    >>> check_choice("kind", "none", ("wise_ft", "none"))
+    []
+    """
+    if given in known or given == MISSING:
+        return []
+    return [f"{name} - not known - {given!r} - choose one of {listed(known)}"]
+
+
+def refuse(sentences: Sequence[str]) -> None:
+    """Raise what is wrong, if anything is.
+
+    Raises:
+        ValueError: With all sentences, one a line.
+    """
+    if sentences:
+        raise ValueError("\n".join(sentences))

@@ -1,0 +1,132 @@
+"""The choices of a run, all made on held-out images: alpha, what the guard does, temperature."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from adapt.data.image_data import ImageData
+from adapt.data.shifts import Shift
+from adapt.errors import DataError
+from adapt.evaluation.calibration import fit_temperature
+from adapt.evaluation.guard import Guard, guard
+from adapt.evaluation.held_out import HeldOut, held_out, pool
+from adapt.methods.base import Method
+from adapt.methods.linear_probe import LinearProbe
+from adapt.models.classifier import Classifier
+from adapt.recipe_choices import Ensemble
+from adapt.recipe_schema import Recipe
+from adapt.recipe_sources import Holdout
+from adapt.training.features import predict_logits, prepare
+from adapt.training.loop import Context
+from adapt.weights.choose import alpha_grid, choose_alpha
+
+WITHOUT_PROBE = ("linear_probe", "zero_shot")
+"""Methods that a linear probe is not trained beside, for comparison."""
+
+
+@dataclass
+class Choice:
+    """What was chosen, and what it was chosen on."""
+
+    held: HeldOut
+    probe: np.ndarray | None
+    """Logits of the linear probe for the held-out images."""
+    guard: Guard
+    temperature: float
+
+    @property
+    def alpha(self) -> float:
+        """The alpha that is shipped."""
+        return self.guard.alpha_after
+
+
+def fold_count(recipe: Recipe) -> int:
+    """Folds of the cross-validation; 0 with validation images of their own."""
+    return recipe.data.val.folds or 0 if isinstance(recipe.data.val, Holdout) else 0
+
+
+def alphas_of(ensemble: Ensemble) -> list[float]:
+    """The points of the curve; without ensembling only its ends, for the guard.
+
+    >>> alphas_of(Ensemble(kind="none")), alphas_of(Ensemble(alphas=3, rule="fixed", alpha=0.3))
+    ([0.0, 1.0], [0.0, 0.3, 0.5, 1.0])
+    """
+    if ensemble.kind == "none":
+        return [0.0, 1.0]
+    own = [] if ensemble.alpha is None else [ensemble.alpha]
+    return sorted({*alpha_grid(ensemble.alphas), *own})
+
+
+def choose(
+    recipe: Recipe,
+    method: Method,
+    start: Classifier,
+    tuned: Classifier,
+    probe: Classifier | None,
+    data: ImageData,
+    context: Context,
+) -> Choice:
+    """Choose alpha by the recipe's rule, let the guard look at it, then fit the temperature.
+
+    Args:
+        recipe: Names the rule and how images are held out.
+        method: Trained again for each fold, where there are folds.
+        start: The zero-shot model.
+        tuned: What the method made of it, trained on all of `data.train`.
+        probe: A linear probe on the same images, if one is compared with.
+        data: Training and validation images.
+        context: Of the training.
+
+    Raises:
+        DataError: When nothing is held out.
+    """
+    section = recipe.ensemble
+    alphas = alphas_of(section)
+    shifts = [Shift(kind, section.severity) for kind in section.corruptions]
+    if section.kind == "none":
+        shifts = []
+    if count := fold_count(recipe):
+        held, probes = _cross_validate(method, start, data, context, alphas, shifts, count)
+    else:
+        if data.val is None:
+            raise DataError("data.val - nothing is held out - no val images - give a val section")
+        held = held_out(start, tuned, data.val, alphas, context.runtime, shifts)
+        probes = _logits(probe or start, data, context)
+    outputs = probes if probe is not None else None
+    alpha = 1.0
+    if section.kind == "wise_ft":
+        alpha = choose_alpha(held.evidence(), section.rule, section.alpha)
+    found = guard(held, alpha, data.class_names, outputs)
+    temperature = 1.0
+    if recipe.calibration.kind == "temperature":
+        temperature = fit_temperature(held.logits[found.alpha_after], held.targets)
+    return Choice(held, outputs, found, temperature)
+
+
+def _cross_validate(
+    method: Method,
+    start: Classifier,
+    data: ImageData,
+    context: Context,
+    alphas: list[float],
+    shifts: list[Shift],
+    count: int,
+) -> tuple[HeldOut, np.ndarray]:
+    """Train once without each fold; every image is judged by the model that did not see it."""
+    folds, probes = [], []
+    for number, fold in enumerate(data.folds(count, context.seed)):
+        assert fold.val is not None
+        folder: Path | None = None
+        if context.folder is not None:
+            folder = context.folder / "folds" / str(number)
+        tuned = method.fit(start, fold, replace(context, folder=folder))
+        folds.append(held_out(start, tuned, fold.val, alphas, context.runtime, shifts))
+        probes.append(_logits(LinearProbe().fit(start, fold, context), fold, context))
+    return pool(folds), np.concatenate(probes)
+
+
+def _logits(classifier: Classifier, data: ImageData, context: Context) -> np.ndarray:
+    assert data.val is not None
+    pixels = prepare(data.val, classifier.backbone.preprocessing, context.runtime)
+    return predict_logits(classifier, pixels, context.runtime)

@@ -1,0 +1,151 @@
+"""Scores of a run: every model on every split, and the tables made of them."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adapt.data.sources import Images
+from adapt.evaluation.calibration import reliability_bins
+from adapt.evaluation.evaluate import Scores, metrics, softmax
+from adapt.evaluation.metrics import confusion_matrix, per_class_table
+from adapt.models.classifier import Classifier
+from adapt.run_data import RunData
+from adapt.run_files import thumbnails, write_csv, write_json
+
+WORST_MISTAKES = 24
+START, ADAPTED, PROBE, SHIPPED = "zero_shot", "adapted", "linear_probe", "ensemble"
+"""Names of the models in all files; `ensemble` is the one in the bundle, whatever its alpha."""
+
+
+@dataclass
+class Outputs:
+    """What every model says about every split: computed once, read by all that follows."""
+
+    class_names: list[str]
+    targets: dict[str, np.ndarray]
+    """True class numbers (N,) of each split; `val` first."""
+    logits: dict[str, dict[str, np.ndarray]]
+    """By model and split: logits (N, K)."""
+    temperature: dict[str, float]
+    """By model."""
+
+    def probabilities(self, model: str, split: str) -> np.ndarray:
+        """Probabilities (N, K)."""
+        return softmax(self.logits[model][split], self.temperature[model])
+
+
+def score_outputs(outputs: Outputs, data: RunData) -> Scores:
+    """All metrics of every model on every split, with the difference to zero-shot."""
+    scored: Scores = {
+        "majority": {name: _majority(data, targets) for name, targets in outputs.targets.items()}
+    }
+    for model, by_split in outputs.logits.items():
+        reference = outputs.logits[START] if model != START else {}
+        scored[model] = {
+            split: metrics(
+                logits, outputs.targets[split], outputs.temperature[model], reference.get(split)
+            )
+            for split, logits in by_split.items()
+        }
+    return scored
+
+
+def write_tables(folder: Path, outputs: Outputs, evals: dict[str, Images]) -> None:
+    """Write per-class scores, confusion, reliability and the worst mistakes."""
+    names, rows, confusion, mistakes = outputs.class_names, [], [], []
+    reliability: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
+    for split, targets in outputs.targets.items():
+        for model in outputs.logits:
+            table = per_class_table(outputs.probabilities(model, split), targets, names)
+            rows += [
+                [model, split, r["name"], r["n"], r["recall"], r["precision"], r["f1"]]
+                for r in table
+            ]
+        probabilities = outputs.probabilities(SHIPPED, split)
+        counts = confusion_matrix(probabilities, targets)
+        confusion += [
+            [split, names[i], names[j], counts[i, j]]
+            for i, j in zip(*counts.nonzero(), strict=True)
+        ]
+        plain = softmax(outputs.logits[SHIPPED][split])
+        reliability["before"][split] = reliability_bins(plain, targets)
+        reliability["after"][split] = reliability_bins(probabilities, targets)
+        if split in evals:
+            mistakes += _mistakes(split, evals[split], probabilities, targets, names)
+    header = ["model", "eval", "class", "n", "recall", "precision", "f1"]
+    write_csv(folder / "per_class.csv", header, rows)
+    write_csv(folder / "confusion.csv", ["eval", "true", "predicted", "count"], confusion)
+    write_json(folder / "reliability.json", reliability)
+    worst = sorted(mistakes, key=lambda mistake: mistake["probability_of_true"])[:WORST_MISTAKES]
+    thumbnails(folder, worst, evals)
+    write_json(folder / "mistakes.json", worst)
+
+
+def changed_parameters(start: Classifier, tuned: Classifier) -> dict[str, Any]:
+    """How many numbers of the model the method changed."""
+    before, after = start.state_dict(), tuned.state_dict()
+    changed = sum(
+        value.numel()
+        for name, value in after.items()
+        if not np.array_equal(value.cpu().numpy(), before[name].cpu().numpy())
+    )
+    total = sum(value.numel() for value in after.values())
+    return {"parameters": changed, "total": total, "share": changed / total}
+
+
+def data_card(data: RunData, outputs: Outputs) -> dict[str, Any]:
+    """Images and classes of every split."""
+    fit, evals = data.fit, {}
+    for name, images in data.evals.items():
+        spec = data.specs[name]
+        evals[name] = {
+            "n": len(images),
+            "per_class": images.counts(),
+            "of": spec.of,
+            "shift": spec.shift,
+            "severity": spec.severity,
+            "kind": "synthetic" if spec.shift else "natural",
+        }
+        present = len(images.class_names)
+        if present < len(fit.class_names):
+            evals[name]["classes"] = {"present": present, "of": len(fit.class_names)}
+    held = Counter(outputs.class_names[number] for number in outputs.targets["val"])
+    return {
+        "train": {"n": len(fit.train), "per_class": fit.train.counts()},
+        "val": {"n": held.total(), "per_class": dict(sorted(held.items()))},
+        "evals": evals,
+    }
+
+
+def _majority(data: RunData, targets: np.ndarray) -> dict[str, Any]:
+    """Always saying the most frequent training class."""
+    counts = data.fit.train.counts()
+    most = data.fit.class_names.index(max(counts, key=lambda key: counts[key]))
+    present = np.unique(targets)
+    balanced = float(most in present) / len(present) if len(present) else None
+    accuracy = float((targets == most).mean()) if len(targets) else None
+    return {"n": len(targets), "accuracy": accuracy, "balanced_accuracy": balanced}
+
+
+def _mistakes(
+    split: str, images: Images, probabilities: np.ndarray, targets: np.ndarray, names: list[str]
+) -> list[dict[str, Any]]:
+    predicted = probabilities.argmax(1)
+    wrong = np.flatnonzero(predicted != targets)
+    of_true = probabilities[np.arange(len(targets)), targets]
+    worst = wrong[np.argsort(of_true[wrong], kind="stable")][:WORST_MISTAKES]
+    return [
+        {
+            "path": images.relative(int(i)),
+            "eval": split,
+            "true": names[targets[i]],
+            "predicted": names[predicted[i]],
+            "confidence": float(probabilities[i].max()),
+            "probability_of_true": float(of_true[i]),
+            "index": int(i),
+        }
+        for i in worst
+    ]
