@@ -5,21 +5,20 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import MISSING
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
 from adapt.data.pairs import CurriculumSampler, PackedPairs
-from adapt.errors import RecipeError
 from adapt.models.backbones import BackboneSpec, load_backbone, tokenizer_of
-from adapt.recipe import find_recipe
+from adapt.recipe import load_section
 from adapt.training.checkpoints import AtomicCheckpointIO
 from adapt.training.contrastive import ContrastiveModule
 from adapt.training.loop import quiet_lightning
-from adapt.training.settings import Pretraining
+from adapt.training.runtime import resolve_accelerator, resolve_precision
+from adapt.training.settings import PRECISIONS, Pretraining
 
 CHECKPOINT_STEPS = 250
 
@@ -36,7 +35,7 @@ class PretrainRecipe:
     """Fixes first weights, order and augmentation."""
     arch: str = "adapt-icons-xs"
     """Architecture, trained from random weights."""
-    pairs: str = "???"
+    pairs: str = MISSING
     """Folder of packed pairs (`adapt.data.pairs`)."""
     templates: list[str] = field(default_factory=lambda: ["{}"])
     """Sentences a caption is put in, one drawn for each pair and step."""
@@ -44,8 +43,24 @@ class PretrainRecipe:
     """Steps, rates, curriculum."""
     compile: bool = False
     """Compile the towers: a third faster on a CPU with a C++ compiler."""
-    precision: str = "32-true"
-    """Lightning precision."""
+    precision: str = "32"
+    """`auto`, `32`, `bf16-mixed` or `16-mixed`."""
+
+    def __post_init__(self) -> None:
+        wrong = []
+        if self.version != 1:
+            wrong.append(f"version - not known to this adapt - {self.version} - write 1")
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            wrong.append(f"precision - not known - {self.precision!r} - choose one of {known}")
+        if not self.templates or any(t.count("{}") != 1 for t in self.templates):
+            wrong.append(
+                f"templates - not templates - {self.templates} - give sentences with one {{}} each"
+            )
+        if not 0 <= self.seed < 2**32:
+            wrong.append(f"seed - out of range - {self.seed} - give 0 to {2**32 - 1}")
+        if wrong:
+            raise ValueError("\n".join(wrong))
 
 
 def caption_tokens(captions: list[str], templates: list[str], spec: BackboneSpec) -> torch.Tensor:
@@ -61,22 +76,9 @@ def load_pretrain_recipe(recipe: str, overrides: list[str]) -> PretrainRecipe:
     """Read a pretraining recipe, by name (`pretrain/icons`) or path.
 
     Raises:
-        RecipeError: Unknown key, wrong type, missing value, or out of range.
+        RecipeError: Listing every mistake.
     """
-    path = find_recipe(recipe)
-    try:
-        merged = OmegaConf.merge(
-            OmegaConf.structured(PretrainRecipe),
-            OmegaConf.load(path),
-            OmegaConf.from_dotlist(overrides),
-        )
-        loaded = OmegaConf.to_object(merged)
-    except (OmegaConfBaseException, ValueError) as error:
-        first = str(error).split("\n")[0]
-        raise RecipeError(f"{path} - cannot be used - {first} - correct it") from error
-    if not isinstance(loaded, PretrainRecipe):
-        raise RecipeError(f"{path} - not a mapping - {type(loaded).__name__} - write key: value")
-    return loaded
+    return load_section(recipe, overrides, PretrainRecipe, needed=("pairs",))
 
 
 def pretrain(recipe: str, out: str | Path, overrides: list[str]) -> Path:
@@ -131,13 +133,14 @@ def pretrain(recipe: str, out: str | Path, overrides: list[str]) -> Path:
 
 def _trainer(settings: PretrainRecipe, folder: Path) -> pl.Trainer:
     every = min(CHECKPOINT_STEPS, settings.training.steps)
+    device = resolve_accelerator("auto")
     checkpoints = ModelCheckpoint(
         folder / "checkpoints", save_last=True, save_top_k=0, every_n_train_steps=every
     )
     return pl.Trainer(
-        accelerator="auto",
+        accelerator=device,
         devices=1,
-        precision=settings.precision,  # type: ignore[arg-type]
+        precision=resolve_precision(settings.precision, device),  # type: ignore[arg-type]
         max_steps=settings.training.steps,
         gradient_clip_val=1.0,
         logger=CSVLogger(str(folder), name="", version=""),

@@ -7,7 +7,7 @@ know recipes; all floors below take plain arguments.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from adapt.errors import RecipeError, did_you_mean
 from adapt.recipe_check import Builder, to_plain
@@ -96,6 +96,41 @@ def load_recipe(
     assert isinstance(recipe, Recipe)
     recipe.method = {"name": data["method"]["name"], **to_plain(method)}
     return Loaded(recipe, method, to_plain(recipe))
+
+
+Section = TypeVar("Section")
+
+
+def load_section(
+    path: str | Path, overrides: Sequence[str], schema: type[Section], needed: Collection[str] = ()
+) -> Section:
+    """Read a file of one dataclass, such as a pretraining recipe, as strictly as a recipe.
+
+    Args:
+        path: File, or name of a shipped recipe.
+        overrides: Texts `key.path=value`.
+        schema: The dataclass.
+        needed: Keys whose value is a folder that must be there.
+
+    Raises:
+        RecipeError: Lists every mistake, one a line, with key path and line.
+    """
+    file, problems = find_recipe(path), Problems()
+    data = _read(file, problems)
+    for override in overrides:
+        apply_override(data, override, problems)
+    if "recipe" in problems:
+        raise _error(file, problems)
+    builder = Builder(problems)
+    section = builder.section(schema, resolve_references(data, problems), "")
+    for key in needed:
+        folder = builder.built.get(key)
+        if folder and not _exists(folder, folder=True):
+            problems.add(key, "no such folder", folder, f"correct it, or {key}=PATH")
+    if problems.found:
+        raise _error(file, problems)
+    assert isinstance(section, schema)
+    return section
 
 
 def _error(file: Path, problems: Problems) -> RecipeError:

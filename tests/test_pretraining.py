@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
+import adapt
 from adapt.data.drawings import colourise, place, vary_light
 from adapt.data.pairs import CurriculumSampler, PackedPairs
 from adapt.errors import DataError, RecipeError
@@ -104,7 +105,7 @@ def test_a_small_run_trains_both_towers_and_goes_on(packed: Path, tmp_path: Path
     settings = [
         f"pairs={packed}",
         "compile=false",
-        "precision=32-true",
+        "precision=32",
         "training.batch_size=8",
         "training.concept_size=2",
         "training.easy_steps=1",
@@ -126,7 +127,36 @@ def test_a_small_run_trains_both_towers_and_goes_on(packed: Path, tmp_path: Path
     assert not torch.equal(state["visual.conv1.weight"], longer["visual.conv1.weight"])
 
 
-@pytest.mark.parametrize("override", ["training.stepz=3", "training.steps=many"])
-def test_a_wrong_pretraining_recipe_is_refused(override: str, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="cannot be used"):
-        load_pretrain_recipe("pretrain/icons", [f"pairs={tmp_path}", override])
+def test_a_wrong_pretraining_recipe_lists_every_mistake(tmp_path: Path) -> None:
+    wrong = [
+        "training.stepz=3",
+        "training.steps=many",
+        "training.lr=0",
+        "templates=[icon]",
+        "precision=64",
+        f"pairs={tmp_path / 'none'}",
+    ]
+    with pytest.raises(RecipeError) as caught:
+        load_pretrain_recipe("pretrain/icons", wrong)
+    lines = str(caught.value).split("\n  ")
+    assert lines[0].endswith("6 problems")
+    for start in (
+        "training.stepz - unknown key, did you mean 'steps'",
+        "training.steps - wrong type",
+        "training.lr - out of range",
+        "templates - not templates",
+        "precision - not known",
+        "pairs - no such folder",
+    ):
+        assert any(line.startswith(start) for line in lines), (start, lines)
+
+
+def test_the_shipped_recipe_says_how_the_model_was_made(tmp_path: Path) -> None:
+    """Everything that the model's card names stands in the file itself, not in defaults."""
+    recipe = load_pretrain_recipe("pretrain/icons", [f"pairs={tmp_path}"])
+    assert recipe.precision == "bf16-mixed"
+    assert recipe.compile
+    assert "an icon of a {}" in recipe.templates
+    assert recipe.training.easy_steps == 1000
+    card = (Path(adapt.__file__).parent / "models/embedded/README.md").read_text(encoding="utf-8")
+    assert f"{recipe.training.steps:,} steps" in card
