@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from adapt.errors import AdaptError, RecipeError, did_you_mean
@@ -237,6 +238,68 @@ def verify(model: Annotated[Path, typer.Argument(help="The `model` folder of a r
     from adapt.models.classifier import probe_error
 
     console.print(f"every hash right; probe logits differ by at most {probe_error(model):.1e}")
+
+
+@app.command()
+def soup(
+    runs: Annotated[list[Path], typer.Argument(help="Two or more run folders.")],
+    out: Annotated[Path, typer.Option(help="New folder for the model and soup.json.")],
+    select: Annotated[
+        str, typer.Option(help="greedy (keeps what helps on val), uniform or model_stock.")
+    ] = "greedy",
+    allow_other_splits: Annotated[
+        bool,
+        typer.Option(
+            "--allow-other-splits", help="Go on when a run trained on val images of the first."
+        ),
+    ] = False,
+) -> None:
+    """Average the tuned models of several runs of one start; val is that of the first run."""
+    from adapt.run_soup import soup_runs
+
+    made = soup_runs(runs, out, select, allow_other_splits)
+    assert made.report is not None
+    report = made.report
+    table = Table(title=f"{select} soup on {report.images} val images, accuracy in %")
+    for name in ("run", "alone", "in the soup", "why"):
+        table.add_column(name, justify="right" if name == "alone" else "left")
+    why = {trial.name: trial.reason for trial in report.trials}
+    for name in why or report.alone:
+        kept = "yes" if name in report.chosen else "no"
+        table.add_row(
+            escape(name), f"{100 * report.alone[name]:.1f}", kept, escape(why.get(name, ""))
+        )
+    console.print(table)
+    low, high = report.difference["ci"]
+    console.print(
+        f"soup {100 * report.accuracy:.1f}, best single run {100 * report.alone[report.best]:.1f}: "
+        f"difference {100 * report.difference['difference']:+.1f} "
+        f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+        + (", chosen on these images" if select == "greedy" else "")
+    )
+    _print_made(made.notes, made.folder)
+
+
+@app.command()
+def mix(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    alpha: Annotated[float, typer.Option(help="0 (the start) to 1 (the tuned model).")],
+    out: Annotated[Path, typer.Option(help="New folder for the model.")],
+    recalibrate: Annotated[
+        bool, typer.Option("--recalibrate", help="Fit the temperature on the run's val images.")
+    ] = False,
+) -> None:
+    """Make a model at another alpha from a finished run; trains nothing."""
+    from adapt.run_soup import mix_run
+
+    made = mix_run(folder, alpha, out, recalibrate)
+    _print_made(made.notes, made.folder)
+
+
+def _print_made(notes: list[str], model: Path) -> None:
+    for note in notes:
+        console.print(f"note    {note}", markup=False)
+    console.print(f"model   {model}", soft_wrap=True, markup=False)
 
 
 @app.command()

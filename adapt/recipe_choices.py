@@ -8,6 +8,7 @@ from adapt.recipe_words import check_choice, refuse
 ENSEMBLES = ("wise_ft", "none")
 SELECT_RULES = ("val", "val_one_se", "synthetic_shift", "min_regret", "fixed")
 CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", "rotation")
+SOUPS = ("greedy", "uniform", "model_stock")
 CALIBRATIONS = ("temperature", "none")
 REPORT_FORMATS = ("html", "md")
 
@@ -32,6 +33,11 @@ class Ensemble:
     """Kinds of corruption of val that are scored along the curve; none saves their time."""
     severity: int = 3
     """Strength of these, 1 to 5."""
+    members: int = 1
+    """Trainings, with seeds that follow each other, whose weights are averaged to the adapted
+    model (a soup) before alpha is chosen."""
+    soup: str = "greedy"
+    """How: `greedy` (keeps what helps on val), `uniform` (all) or `model_stock`."""
 
     def __post_init__(self) -> None:
         wrong = check_choice("kind", self.kind, ENSEMBLES)
@@ -40,6 +46,9 @@ class Ensemble:
             wrong.append(f"alphas - out of range - {self.alphas} - give 2 to 1001 points")
         if self.rule in ("synthetic_shift", "min_regret") and not self.corruptions:
             wrong.append(f"corruptions - empty - [] - the rule {self.rule} needs at least one")
+        wrong += check_choice("soup", self.soup, SOUPS)
+        if not 1 <= self.members <= 100:
+            wrong.append(f"members - out of range - {self.members} - give 1 to 100 trainings")
         if not 1 <= self.severity <= 5:
             wrong.append(f"severity - out of range - {self.severity} - give 1 to 5")
         if len(set(self.corruptions)) < len(self.corruptions):

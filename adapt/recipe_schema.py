@@ -116,6 +116,11 @@ class Recipe:
             )
         if not 0 <= self.seed < 2**32:
             wrong.append(f"seed - out of range - {self.seed} - give 0 to {2**32 - 1}")
+        if isinstance(self.data.val, Holdout) and self.data.val.folds and self.ensemble.members > 1:
+            wrong.append(
+                f"ensemble.members - does not go with folds - {self.ensemble.members} - hold out a "
+                "share of the images: a soup is scored on it"
+            )
         for name in ("train", "val"):
             if getattr(getattr(self.data, name), "retention", False):
                 wrong.append(f"data.{name}.retention - for evals only - true - remove it")

@@ -19,6 +19,8 @@ from adapt.report import write_report
 from adapt.run_choice import WITHOUT_PROBE, Choice, choose
 from adapt.run_data import RunData, build_data
 from adapt.run_files import close_folder, environment, open_folder, training_log, write_json
+from adapt.run_fit import fit
+from adapt.run_measures import check_measures, write_robustness, write_uncertainty
 from adapt.run_scores import (
     ADAPTED,
     PROBE,
@@ -91,6 +93,7 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     (folder / "recipe.yaml").write_text(loaded.text(), encoding="utf-8")
     write_json(folder / "environment.json", environment(runtime, recipe.seed))
     data = _read(loaded, folder, say)
+    check_measures(recipe, data)
 
     say(f"zero-shot: {recipe.model.arch} ({recipe.model.pretrained})")
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
@@ -100,7 +103,7 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     say(f"method: {recipe.method['name']}")
     context = Context(runtime, recipe.seed, recipe.data.augmentation, folder, resume, quiet)
     fit_began = time.monotonic()
-    tuned = loaded.method.fit(start, data.fit, context)
+    tuned = fit(loaded.method, start, data.fit, context, recipe.ensemble)
     seconds = {"fit": time.monotonic() - fit_began}
     training_log(folder)
     probe = None
@@ -121,6 +124,10 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
         write_json(folder / "curve.json", curve.to_dict())
     outputs = _outputs(choice, curve, splits, probe, data.fit.class_names, runtime)
     write_tables(folder, outputs, data.evals)
+    models, alphas = (start, tuned, shipped), sorted(choice.held.logits)
+    write_robustness(folder, recipe, data, models, outputs, splits, alphas)
+    stored = write_uncertainty(folder, recipe, data, shipped, outputs, splits)
+    shipped = shipped.with_uncertainty(stored)
     seconds["total"] = time.monotonic() - began
     scores = _summary(loaded, data, outputs, choice) | {
         "trainable": changed_parameters(start, tuned),

@@ -13,7 +13,7 @@ from adapt.data.readable import (
     split_manifest,
 )
 from adapt.data.shifts import Shift
-from adapt.data.sources import Images, from_embedded, from_folder, from_table
+from adapt.data.sources import Images, from_embedded, from_folder, from_table, from_unlabelled
 from adapt.errors import DataError
 from adapt.recipe_schema import Eval, Recipe, expand_evals
 from adapt.recipe_sources import Holdout, Source
@@ -84,7 +84,7 @@ def build_data(recipe: Recipe) -> RunData:
         if not other:
             images.targets(fit.class_names)
     unknown = recipe.uncertainty.unknown
-    strangers = read_source(unknown, None, "test") if unknown is not None else None
+    strangers = _strangers(unknown) if unknown is not None else None
     data = RunData(
         fit,
         evals,
@@ -96,6 +96,13 @@ def build_data(recipe: Recipe) -> RunData:
     )
     _check_content(data)
     return data
+
+
+def _strangers(source: Source) -> Images:
+    """Images of none of the classes; a folder may hold them in any way."""
+    if source.kind == "folder" and not source.split:
+        return from_unlabelled(source.root or "")
+    return read_source(source, None, "test")
 
 
 def _source_notes(fit: ImageData, evals: dict[str, Images]) -> list[str]:

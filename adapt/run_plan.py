@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from adapt.methods.lora import Lora
+from adapt.methods import Method
 from adapt.models.classifier import Classifier
-from adapt.models.lora import LoraAdapter, LoraSettings
 from adapt.recipe import Loaded
 from adapt.run_data import RunData, build_data
 from adapt.training.groups import freeze_first
@@ -48,30 +47,9 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def trainable_parameters(method: Any, start: Classifier) -> int:
-    """How many numbers a method of this package would train."""
-    optim = getattr(method, "optim", None)
-    if isinstance(method, Lora):
-        settings = LoraSettings(
-            method.rank,
-            method.alpha,
-            method.rank_stabilised,
-            method.dropout,
-            method.targets,
-            method.tower,
-            method.layers,
-        )
-        tuned = LoraAdapter(start, settings).classifier
-    elif optim is not None:
-        tuned = start.clone().requires_grad_(False)
-        tuned.backbone.image_tower.requires_grad_(True)
-        tuned.head.requires_grad_(getattr(method, "train_head", True))
-    else:
-        return (
-            sum(p.numel() for p in start.head.parameters())
-            if hasattr(method, "fit") and vars(method)
-            else 0
-        )
+def trainable_parameters(method: Method, start: Classifier) -> int:
+    """How many numbers a method would train."""
+    tuned, optim = method.prepare(start), getattr(method, "optim", None)
     if optim is not None:
         freeze_first(tuned, optim.freeze_first)
     return sum(p.numel() for p in tuned.parameters() if p.requires_grad)

@@ -10,6 +10,7 @@ import numpy as np
 from adapt.data.sources import Images
 from adapt.evaluation.calibration import reliability_bins
 from adapt.evaluation.evaluate import Scores, metrics, softmax
+from adapt.evaluation.masking import mask_absent
 from adapt.evaluation.metrics import confusion_matrix, per_class_table
 from adapt.models.classifier import Classifier
 from adapt.run_data import RunData
@@ -32,9 +33,15 @@ class Outputs:
     temperature: dict[str, float]
     """By model."""
 
-    def probabilities(self, model: str, split: str) -> np.ndarray:
+    def masked(self, model: str, split: str) -> np.ndarray:
+        """Logits (N, K) as they are scored: of an eval, without the classes that it lacks."""
+        logits = self.logits[model][split]
+        return logits if split == "val" else mask_absent(logits, self.targets[split]).logits
+
+    def probabilities(self, model: str, split: str, calibrated: bool = True) -> np.ndarray:
         """Probabilities (N, K)."""
-        return softmax(self.logits[model][split], self.temperature[model])
+        temperature = self.temperature[model] if calibrated else 1.0
+        return softmax(self.masked(model, split), temperature)
 
 
 def score_outputs(outputs: Outputs, data: RunData) -> Scores:
@@ -42,13 +49,15 @@ def score_outputs(outputs: Outputs, data: RunData) -> Scores:
     scored: Scores = {
         "majority": {name: _majority(data, targets) for name, targets in outputs.targets.items()}
     }
-    for model, by_split in outputs.logits.items():
-        reference = outputs.logits[START] if model != START else {}
+    for model in outputs.logits:
         scored[model] = {
             split: metrics(
-                logits, outputs.targets[split], outputs.temperature[model], reference.get(split)
+                outputs.masked(model, split),
+                targets,
+                outputs.temperature[model],
+                outputs.masked(START, split) if model != START else None,
             )
-            for split, logits in by_split.items()
+            for split, targets in outputs.targets.items()
         }
     return scored
 
@@ -70,7 +79,7 @@ def write_tables(folder: Path, outputs: Outputs, evals: dict[str, Images]) -> No
             [split, names[i], names[j], counts[i, j]]
             for i, j in zip(*counts.nonzero(), strict=True)
         ]
-        plain = softmax(outputs.logits[SHIPPED][split])
+        plain = outputs.probabilities(SHIPPED, split, calibrated=False)
         reliability["before"][split] = reliability_bins(plain, targets)
         reliability["after"][split] = reliability_bins(probabilities, targets)
         if split in evals:
@@ -110,7 +119,7 @@ def data_card(data: RunData, outputs: Outputs) -> dict[str, Any]:
             "kind": "synthetic" if spec.shift else "natural",
         }
         present = len(images.class_names)
-        if present < len(fit.class_names):
+        if 1 < present < len(fit.class_names):
             evals[name]["classes"] = {"present": present, "of": len(fit.class_names)}
     held = Counter(outputs.class_names[number] for number in outputs.targets["val"])
     return {

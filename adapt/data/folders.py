@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +39,15 @@ def is_junk(name: str) -> bool:
     (True, True, True, False)
     """
     return name.startswith(".") or name.lower() in JUNK
+
+
+def walk_images(root: str | Path) -> Iterator[Path]:
+    """Every image file below a folder, by name, in the order of the paths; junk is left out."""
+    for folder, names, files in os.walk(root):
+        names[:] = sorted(name for name in names if not is_junk(name))
+        for name in sorted(files):
+            if Path(name).suffix.lower() in IMAGE_SUFFIXES and not is_junk(name):
+                yield Path(folder, name)
 
 
 @dataclass

@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from adapt.data.classes import ClassName, name_classes, normal, read_classes
-from adapt.data.folders import is_junk, walk_classes
+from adapt.data.folders import is_junk, walk_classes, walk_images
 from adapt.data.images import open_image
 from adapt.data.tables import Table, frame_table, read_table, resolve_paths, rows_of_split
 from adapt.errors import DataError, did_you_mean
@@ -245,6 +245,28 @@ def from_folder(root: str | Path, classes: GivenClasses = None) -> Images:
         names,
         notes=found.notes() + notes,
     )
+
+
+def from_unlabelled(root: str | Path) -> Images:
+    """Every image below a folder, whatever the folders are called; all get the label `unknown`.
+
+    Args:
+        root: Folder of images, in folders or not.
+
+    Raises:
+        DataError: When it is no folder, or holds no image.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (2, 2)).save(Path(folder, "1.png"))
+    ...     from_unlabelled(folder).counts()
+    {'unknown': 1}
+    """
+    base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
+    paths = [str(path) for path in walk_images(base)]
+    if not paths:
+        raise DataError(f"{root} - no images - given as unknown images - check the folder")
+    return Images(paths, ["unknown"] * len(paths), None, None, base, {})
 
 
 def from_table(

@@ -1,33 +1,20 @@
 """A folder or table of images in, one row per image out."""
 
 import csv
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from adapt.data.folders import is_junk
+from adapt.data.folders import walk_images
 from adapt.data.tables import safe_cell
 from adapt.errors import DataError
 from adapt.models.classifier import Classifier
 from adapt.models.prediction import Prediction
+from adapt.models.uncertainty import Uncertainty
 
 TOP = 5
-IMAGE_ENDINGS = {
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".webp",
-    ".bmp",
-    ".gif",
-    ".tif",
-    ".tiff",
-    ".ppm",
-    ".pgm",
-    ".avif",
-}
 
 
 @dataclass(frozen=True)
@@ -46,14 +33,7 @@ def input_paths(source: Path) -> Iterator[Path]:
         DataError: When there is nothing there, or a table has no `path` column.
     """
     if source.is_dir():
-        for folder, names, files in os.walk(source):
-            names[:] = sorted(name for name in names if not is_junk(name))
-            found = [
-                name
-                for name in sorted(files)
-                if Path(name).suffix.lower() in IMAGE_ENDINGS and not is_junk(name)
-            ]
-            yield from (Path(folder, name) for name in found)
+        yield from walk_images(source)
     elif source.suffix.lower() in (".csv", ".parquet"):
         yield from _listed(source)
     elif source.is_file():
@@ -86,6 +66,8 @@ def predict_to_csv(
     """Predict every image and write `path,label,confidence,top5,error`, one row per input.
 
     An input that cannot be read has an `error` and no label. The file appears when it is whole.
+    For what the bundle stores thresholds for, columns follow: `abstained` (true or false), `set`
+    (the classes it cannot rule out, most probable first) and `unknown` (true or false).
 
     Raises:
         DataError: When there is nothing to predict.
@@ -102,11 +84,12 @@ def predict_to_csv(
 
 def _write(classifier: Classifier, source: Path, part: Path, batch_size: int) -> tuple[int, int]:
     images = errors = 0
+    extra = _extra_columns(classifier.uncertainty)
     with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["path", "label", "confidence", "top5", "error"])
+        writer.writerow(["path", "label", "confidence", "top5", "error", *extra])
         for prediction in classifier.predict_iter(input_paths(source), batch_size, TOP):
-            writer.writerow(_row(prediction))
+            writer.writerow([*_row(prediction), *_extra_cells(prediction, extra)])
             images, errors = images + 1, errors + (prediction.error is not None)
     if not images:
         raise DataError(
@@ -126,3 +109,24 @@ def _row(prediction: Prediction) -> list[str]:
         safe_cell(top),
         "",
     ]
+
+
+def _extra_columns(uncertainty: Uncertainty | None) -> list[str]:
+    stored = uncertainty or Uncertainty()
+    thresholds = {
+        "abstained": stored.abstain_below,
+        "set": stored.conformal_threshold,
+        "unknown": stored.unknown_threshold,
+    }
+    return [name for name, threshold in thresholds.items() if threshold is not None]
+
+
+def _extra_cells(prediction: Prediction, columns: list[str]) -> list[str]:
+    if prediction.error is not None:
+        return [""] * len(columns)
+    cells = {
+        "abstained": str(prediction.abstained).lower(),
+        "set": safe_cell("; ".join(prediction.labels)),
+        "unknown": str(prediction.unknown).lower(),
+    }
+    return [cells[name] for name in columns]

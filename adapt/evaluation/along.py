@@ -36,6 +36,7 @@ def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
     mixed = (start if alpha == 0 else tuned).clone()
     mixed.backbone.model.load_state_dict(towers)
     mixed.head.load_state_dict(heads)
+    mixed.uncertainty = None  # thresholds belong to the weights they were chosen with
     if alpha not in (0, 1) and start.head_from_text and tuned.head_from_text:
         mixed.rebuild_head()
     return mixed

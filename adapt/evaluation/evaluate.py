@@ -9,6 +9,7 @@ import torch
 from adapt.data.sources import Images
 from adapt.errors import WeightsError
 from adapt.evaluation.bootstrap import paired_difference
+from adapt.evaluation.masking import mask_absent
 from adapt.evaluation.metrics import score
 from adapt.models.classifier import Classifier
 from adapt.training.features import Pixels, predict_logits, prepare
@@ -38,6 +39,10 @@ class Split:
         return cls(
             name, images, prepare(images, classifier.backbone.preprocessing, runtime), targets
         )
+
+    def masked(self, logits: np.ndarray) -> np.ndarray:
+        """Logits in which classes that this set lacks cannot win; see `mask_absent`."""
+        return mask_absent(logits, self.targets).logits
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -77,7 +82,8 @@ def evaluate(
 ) -> Scores:
     """Score every model on every named set.
 
-    All models must share preprocessing and class names, as models of one start do. The first model
+    A set with some of the classes is scored on these: the others cannot be answered. All models
+    must share preprocessing and class names, as models of one start do. The first model
     is the reference: the others get a paired `difference` to it.
 
     Args:
@@ -107,7 +113,7 @@ def evaluate(
         for model_name, model in models.items():
             if split is None or model.backbone.preprocessing != split.pixels.preprocessing:
                 split = Split.read(name, images, model, runtime)
-            logits = predict_logits(model, split.pixels, runtime)
+            logits = split.masked(predict_logits(model, split.pixels, runtime))
             scores[model_name][name] = metrics(logits, split.targets, model.temperature, reference)
             reference = logits if reference is None else reference
     return scores

@@ -73,7 +73,7 @@ def sweep(
             point["synthetic"], point["regret"] = evidence.synthetic(alpha), evidence.regret(alpha)
         for split in evals:
             logits = along(alpha, split)
-            point[split.name] = metrics(logits, split.targets)
+            point[split.name] = metrics(split.masked(logits), split.targets)
             if alpha in (0, 1, chosen):
                 curve.logits[split.name][alpha] = logits
         curve.points.append(point)

@@ -4,7 +4,8 @@
     model/open_clip_model.safetensors both towers under open_clip's own names
     model/head.safetensors            weight (K, D) and bias (K) of the head
     model/probe.safetensors           four made-up images and the logits they gave when saved
-    model/classifier.json             class names, prompts, temperature, origin, hash of each file
+    model/classifier.json             class names, prompts, temperature, origin, hash of each file;
+                                      thresholds under `uncertainty`, when the model has them
 
 The first two are a model folder of plain open_clip: `open_clip.create_model("local-dir:model")`.
 """
@@ -28,6 +29,7 @@ TOWERS = "open_clip_model.safetensors"
 HEAD = "head.safetensors"
 PROBE = "probe.safetensors"
 FILES = (CONFIG, TOWERS, HEAD, PROBE)
+UNCERTAINTY = "uncertainty"
 KEYS = (
     "arch",
     "pretrained",

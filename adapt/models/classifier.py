@@ -16,11 +16,12 @@ from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_
 from adapt.models.heads import linear_head, text_weights
 from adapt.models.prediction import ImageLike, Prediction, predict_stream
 from adapt.models.templates import class_prompts, resolve_templates
+from adapt.models.uncertainty import Uncertainty, Verdicts
 from adapt.version import __version__
 
 
 class Classifier(nn.Module):
-    """A CLIP with a head for named classes, its preprocessing and its temperature.
+    """A CLIP with a head for named classes, its preprocessing, temperature and uncertainty.
 
     Calling it with normalised pixels (B, 3, H, W) gives logits (B, K).
 
@@ -32,6 +33,10 @@ class Classifier(nn.Module):
         head_from_text: Whether the head is what the text tower says (then it is rebuilt when the
             towers change), or learned (then it is averaged like any other weight).
         temperature: Probabilities are softmax(logits / temperature).
+        uncertainty: When `predict` abstains, and the rest of `Prediction` beside the label.
+
+    Raises:
+        DataError: When names, prompts, outputs and thresholds per class differ in their number.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class Classifier(nn.Module):
         prompts: list[list[str]],
         head_from_text: bool = True,
         temperature: float = 1.0,
+        uncertainty: Uncertainty | None = None,
     ) -> None:
         super().__init__()
         if not len(class_names) == len(prompts) == head.out_features:
@@ -53,6 +59,9 @@ class Classifier(nn.Module):
         self.backbone, self.head = backbone, head
         self.class_names, self.prompts = list(class_names), prompts
         self.head_from_text, self.temperature = head_from_text, temperature
+        if uncertainty is not None:
+            uncertainty.check_classes(len(class_names))
+        self.uncertainty = uncertainty
 
     @classmethod
     def from_clip(
@@ -97,8 +106,11 @@ class Classifier(nn.Module):
         return self.backbone.encode_image(pixels)
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Softmax of the logits divided by the temperature, in float32."""
-        return torch.softmax(logits.float() / self.temperature, dim=-1)
+        """Softmax of the logits divided by the temperature, on the CPU and in float64.
+
+        So scores are computed, and thresholds chosen on them mean the same here.
+        """
+        return torch.softmax(logits.cpu().double() / self.temperature, dim=-1)
 
     @property
     def device(self) -> torch.device:
@@ -118,9 +130,24 @@ class Classifier(nn.Module):
         return self
 
     def with_temperature(self, temperature: float) -> "Classifier":
-        """The same weights (shared) with another temperature."""
+        """The same weights (shared) with another temperature.
+
+        The uncertainty is kept; its thresholds were chosen at the old temperature.
+        """
         other = copy.copy(self)
         other.temperature = temperature
+        return other
+
+    def with_uncertainty(self, uncertainty: Uncertainty | None) -> "Classifier":
+        """The same weights (shared) with other thresholds, or without any.
+
+        Raises:
+            DataError: When it holds thresholds per class, and not one for each.
+        """
+        if uncertainty is not None:
+            uncertainty.check_classes(len(self.class_names))
+        other = copy.copy(self)
+        other.uncertainty = uncertainty
         return other
 
     def predict(
@@ -137,7 +164,7 @@ class Classifier(nn.Module):
     ) -> Iterator[Prediction]:
         """Like `predict`, but lazily: for more inputs than fit in memory."""
         return predict_stream(
-            self._probabilities_of,
+            self._judged,
             self.class_names,
             self.backbone.preprocessing,
             inputs,
@@ -145,9 +172,12 @@ class Classifier(nn.Module):
             top,
         )
 
-    def _probabilities_of(self, pixels: Tensor) -> Tensor:
-        self.eval()
-        return self.probabilities(self(pixels.to(self.device)))
+    def _judged(self, pixels: Tensor) -> tuple[Tensor, Verdicts]:
+        logits = self.eval()(pixels.to(self.device)).float().cpu()
+        probabilities = self.probabilities(logits)
+        judge = self.uncertainty or Uncertainty()
+        verdicts = judge.verdicts(probabilities.numpy(), logits.numpy(), self.temperature)
+        return probabilities, verdicts
 
     def save(self, folder: str | Path, info: dict[str, Any] | None = None) -> Path:
         """Write the bundle (see `adapt.models.bundle`).
@@ -172,6 +202,8 @@ class Classifier(nn.Module):
             "temperature": self.temperature,
             "info": info or {},
         }
+        if self.uncertainty is not None:
+            manifest[bundle.UNCERTAINTY] = self.uncertainty.to_dict()
         tensors = {
             bundle.TOWERS: self.backbone.model.state_dict(),
             bundle.HEAD: self.head.state_dict(),
@@ -208,13 +240,15 @@ class Classifier(nn.Module):
         preprocessing = Preprocessing.from_dict(config["preprocess_cfg"])
         backbone = build_backbone(spec, preprocessing, tensors[bundle.TOWERS])
         head = linear_head(tensors[bundle.HEAD]["weight"], tensors[bundle.HEAD]["bias"])
+        names, stored = manifest["class_names"], manifest.get(bundle.UNCERTAINTY)
         return cls(
             backbone,
             head,
-            manifest["class_names"],
+            names,
             manifest["prompts"],
             manifest["head_from_text"],
             manifest["temperature"],
+            None if stored is None else Uncertainty.from_dict(stored, len(names)),
         ).eval()
 
     def probe(self) -> tuple[Tensor, Tensor]:

@@ -13,13 +13,19 @@ from torch import Tensor
 from adapt.data.images import ImageError, open_image
 from adapt.data.transforms import Preprocessing
 from adapt.errors import RecipeError
+from adapt.models.uncertainty import Verdicts
 
 ImageLike = str | Path | Image.Image | np.ndarray
+_Row = tuple[Tensor, np.bool_, np.ndarray, np.bool_]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of one input."""
+    """What a classifier says of one input.
+
+    The label is what the model thinks even where it abstains or calls the input unknown: what to do
+    with it is for the caller to decide.
+    """
 
     source: str
     """The path, or `image 3` for an image given directly."""
@@ -31,10 +37,16 @@ class Prediction:
     """The most probable classes with their probabilities, best first."""
     error: str | None = None
     """Why the input could not be read."""
+    abstained: bool = False
+    """Whether the confidence is below the stored threshold; false when none is stored."""
+    labels: tuple[str, ...] = ()
+    """The conformal set, most probable first; it can be empty, and is when none is stored."""
+    unknown: bool = False
+    """Whether it looks like none of the classes; false when no detector is stored."""
 
 
 def predict_stream(
-    probabilities: Callable[[Tensor], Tensor],
+    judged: Callable[[Tensor], tuple[Tensor, Verdicts]],
     class_names: list[str],
     preprocessing: Preprocessing,
     inputs: Iterable[ImageLike],
@@ -44,7 +56,8 @@ def predict_stream(
     """Predict in batches with bounded memory; the order of the inputs is kept.
 
     Args:
-        probabilities: From normalised pixels (B, 3, H, W) to probabilities (B, K).
+        judged: From normalised pixels (B, 3, H, W) to probabilities (B, K) and what the stored
+            uncertainty says of them.
         class_names: The K classes.
         preprocessing: What makes pixels of an image.
         inputs: Paths, PIL images or arrays (H, W), (H, W, 3) or (H, W, 4) uint8.
@@ -59,8 +72,11 @@ def predict_stream(
     while batch := list(islice(numbered, batch_size)):
         read = [_read(number, item, preprocessing) for number, item in batch]
         good = [pixels for _, pixels, _ in read if pixels is not None]
-        with torch.inference_mode():
-            rows: Iterator[Tensor] = iter(probabilities(torch.stack(good)).cpu() if good else ())
+        rows: Iterator[_Row] = iter(())
+        if good:
+            with torch.inference_mode():
+                probabilities, said = judged(torch.stack(good))
+            rows = zip(probabilities, said.abstained, said.sets, said.unknown, strict=True)
         for source, pixels, error in read:
             yield (
                 _prediction(source, next(rows), class_names, top)
@@ -79,10 +95,20 @@ def _read(
         return source, None, str(error)
 
 
-def _prediction(source: str, row: Tensor, class_names: list[str], top: int) -> Prediction:
-    values, places = row.topk(min(top, len(class_names)))
+def _prediction(source: str, row: _Row, class_names: list[str], top: int) -> Prediction:
+    probabilities, abstained, chosen, unknown = row
+    values, places = probabilities.topk(len(class_names))
+    order = places.tolist()
     best = [
         (class_names[place], float(value))
-        for value, place in zip(values, places.tolist(), strict=True)
+        for value, place in zip(values[:top], order[:top], strict=True)
     ]
-    return Prediction(source, best[0][0], best[0][1], best)
+    return Prediction(
+        source,
+        best[0][0],
+        best[0][1],
+        best,
+        abstained=bool(abstained),
+        labels=tuple(class_names[place] for place in order if chosen[place]),
+        unknown=bool(unknown),
+    )

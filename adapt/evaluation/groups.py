@@ -1,0 +1,162 @@
+"""Accuracy by the values of metadata columns: who is served badly, and how badly."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from adapt.data.sources import Images
+from adapt.errors import DataError, did_you_mean
+from adapt.evaluation.bootstrap import percentile_interval, resampling_counts
+
+NO_VALUE = "(none)"
+"""Images whose cell is empty are a group of this name."""
+GROUP = "group"
+"""Name of the column that keeps images together when a set is split."""
+RANKED_FROM = 20
+"""Images a group needs to be called the worst or the best: below, chance decides."""
+MOST_VALUES = 50
+"""Different values above which a column is taken for captions or numbers, unless asked for."""
+
+
+class GroupRow(TypedDict):
+    """One group: shares from 0 to 1; `before` is the start's accuracy on the same images.
+
+    >>> GroupRow(value="night", n=9, accuracy=1.0, ci=[1.0, 1.0], before=0.5, ranked=False)["n"]
+    9
+    """
+
+    value: str
+    n: int
+    accuracy: float
+    ci: list[float]
+    before: float
+    ranked: bool
+
+
+class GroupTable(TypedDict):
+    """All groups of a column; `gap` is best minus worst accuracy, both among ranked groups only.
+
+    >>> GroupTable(worst=None, gap=None, rows=[])["worst"] is None
+    True
+    """
+
+    worst: str | None
+    gap: float | None
+    rows: list[GroupRow]
+
+
+def group_table(
+    values: Sequence[str],
+    right: npt.ArrayLike,
+    before: npt.ArrayLike,
+    samples: int = 1000,
+    seed: int = 0,
+) -> GroupTable:
+    """Accuracy of each group with its 95 % interval, and the worst group.
+
+    Groups under 20 images are listed, not ranked: the worst of many small ones is mostly bad luck.
+
+    Args:
+        values: The group of each image; images with an empty one are the group `(none)`.
+        right: Shape (N,), 1 where the model is right.
+        before: Shape (N,), 1 where the start is right.
+        samples: Number of bootstrap samples, within each group.
+        seed: Same seed, same intervals.
+
+    Returns:
+        `rows` sorted by value, `(none)` last; `worst`, the first of equals, None without a ranked
+        group; `gap`, None with less than two of these.
+
+    Raises:
+        DataError: When the lengths differ, or not one image has a value.
+
+    >>> table = group_table(["day", "night"] * 20, [1, 0] * 20, [1, 1] * 20)
+    >>> table["worst"], table["gap"]
+    ('night', 1.0)
+    """
+    now, then = (np.asarray(one, dtype=np.float64) for one in (right, before))
+    if now.shape != (len(values),) or then.shape != now.shape:
+        raise DataError(
+            f"groups - not one per image - {len(values)} values for shapes {now.shape} and "
+            f"{then.shape} - give one value, right and before for each image"
+        )
+    if not any(values):
+        raise DataError(
+            f"groups - no values - {len(values)} empty cells - fill the column in or leave it out"
+        )
+    named = np.array([value or NO_VALUE for value in values])
+    rows = []
+    for value in sorted(set(named.tolist()), key=lambda one: (one == NO_VALUE, one)):
+        own = now[named == value]
+        blocks = resampling_counts(len(own), samples, seed)
+        rows.append(
+            GroupRow(
+                value=value,
+                n=len(own),
+                accuracy=float(own.mean()),
+                ci=percentile_interval(np.concatenate([b @ own / len(own) for b in blocks])),
+                before=float(then[named == value].mean()),
+                ranked=len(own) >= RANKED_FROM,
+            )
+        )
+    ranked = sorted((row for row in rows if row["ranked"]), key=lambda row: row["accuracy"])
+    return GroupTable(
+        worst=ranked[0]["value"] if ranked else None,
+        gap=ranked[-1]["accuracy"] - ranked[0]["accuracy"] if len(ranked) > 1 else None,
+        rows=rows,
+    )
+
+
+def columns_of(images: Images) -> dict[str, list[str]]:
+    """All metadata columns of a set, by name; its groups, if it has some, are called `group`."""
+    return images.columns | ({GROUP: images.groups} if images.groups is not None else {})
+
+
+def group_columns(images: Images, names: Iterable[str] | None = None) -> dict[str, list[str]]:
+    """The columns to report a set by.
+
+    Args:
+        images: The set.
+        names: Columns that were asked for; those the set lacks are left out. None takes every
+            column that sorts images into 2 to 50 groups of two or more on average.
+
+    Returns:
+        Values by column, aligned with the images.
+    """
+    columns = columns_of(images)
+    if names is not None:
+        return {name: columns[name] for name in names if name in columns}
+    most = min(MOST_VALUES, len(images) // 2)
+    return {name: cells for name, cells in columns.items() if 2 <= len(set(cells)) <= most}
+
+
+def check_group_columns(names: Iterable[str], evals: Mapping[str, Images]) -> None:
+    """Check, before anything is trained, that every column asked for can be reported.
+
+    Args:
+        names: Columns.
+        evals: Test sets by name; not each needs every column.
+
+    Raises:
+        DataError: When no set has a column of that name, or one has it without any value.
+
+    >>> check_group_columns(["light"], {})
+    Traceback (most recent call last):
+    adapt.errors.DataError: groups - no such column - 'light' - the evals have: none
+    """
+    columns = {name: columns_of(images) for name, images in evals.items()}
+    known = sorted({column for own in columns.values() for column in own})
+    for name in names:
+        if name not in known:
+            raise DataError(
+                f"groups - no such column - {name!r}{did_you_mean(name, known)} - the evals have: "
+                f"{', '.join(known) or 'none'}"
+            )
+        empty = [one for one, own in columns.items() if name in own and not any(own[name])]
+        if empty:
+            raise DataError(
+                f"groups - no values - column {name!r} of eval {empty[0]!r} is empty - fill it in "
+                "or leave it out"
+            )

@@ -1,0 +1,149 @@
+"""Answer only when confident: risk against coverage, and the confidence to abstain below."""
+
+import math
+from fractions import Fraction
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from adapt.errors import DataError
+from adapt.evaluation.bootstrap import FloatArray
+
+POINTS = 101
+"""A curve holds no more points than this; its area is taken before it is thinned."""
+
+
+class RiskCoverage(TypedDict):
+    """What `risk_coverage` returns.
+
+    >>> RiskCoverage(coverage=[1.0], risk=[0.2], area=0.2)["area"]
+    0.2
+    """
+
+    coverage: list[float]
+    risk: list[float]
+    area: float
+
+
+class Answered(TypedDict):
+    """What `answered_scores` returns; the accuracy is ``None`` when nothing is answered.
+
+    >>> Answered(coverage=0.0, accuracy=None)["coverage"]
+    0.0
+    """
+
+    coverage: float
+    accuracy: float | None
+
+
+def part_of(share: float, images: int) -> int:
+    """The smallest whole number that is at least `share` of `images`, read as a decimal.
+
+    In binary 0.55 * 100 is a little above 55, and rounding it up would give 56.
+
+    >>> part_of(0.55, 100), part_of(0.5, 3)
+    (55, 2)
+    """
+    return math.ceil(Fraction(str(float(share))) * images)
+
+
+def risk_coverage(confidences: npt.ArrayLike, right: npt.ArrayLike) -> RiskCoverage:
+    """Error rate among the most confident images, against their share of all images.
+
+    Images of equal confidence enter together, so the curve does not depend on their order. The
+    area is that of the steps: the mean over all images of the risk at the point where the image
+    enters. Without ties that is the usual AURC.
+
+    Args:
+        confidences: Shape (N,), N at least 1, finite; higher is more confident.
+        right: Shape (N,), whether the prediction is the true class.
+
+    Returns:
+        ``coverage`` (rising, ending at 1), the ``risk`` at each, at most 101 points, and ``area``
+        (0 is perfect).
+
+    Raises:
+        DataError: When an array is malformed or empty.
+
+    Paper: Geifman and El-Yaniv, Selective Classification for Deep Neural Networks,
+    arXiv:1705.08500; the area: arXiv:1805.08206.
+
+    >>> curve = risk_coverage([0.9, 0.8, 0.8, 0.6], [True, True, False, False])
+    >>> curve["coverage"], [round(risk, 3) for risk in curve["risk"]]
+    ([0.25, 0.75, 1.0], [0.0, 0.333, 0.5])
+    """
+    values, correct = _checked(confidences, right)
+    order = np.argsort(-values, kind="stable")
+    last_of_ties = np.append(np.diff(values[order]) != 0, True)
+    images = np.flatnonzero(last_of_ties) + 1
+    risk = np.cumsum(~correct[order])[last_of_ties] / images
+    coverage = images / len(values)
+    area = float(np.diff(images, prepend=0) @ risk / len(values))
+    # The first point at or after each percent: the ends stay, and so does an even spacing.
+    shown = np.unique(np.searchsorted(coverage, np.linspace(0.0, 1.0, POINTS)))
+    return RiskCoverage(coverage=coverage[shown].tolist(), risk=risk[shown].tolist(), area=area)
+
+
+def answering_threshold(scores: npt.ArrayLike, share: float) -> float:
+    """The highest threshold that at least `share` of the scores reach.
+
+    Ties at the threshold all reach it, so more than `share` may.
+
+    Args:
+        scores: Shape (N,), N at least 1, finite: confidences on val, never on a test set.
+        share: Above 0, at most 1.
+
+    Returns:
+        One of the scores.
+
+    Raises:
+        DataError: When the scores are malformed or empty, or the share is out of range.
+
+    >>> answering_threshold([0.9, 0.2, 0.7, 0.4], share=0.75)
+    0.4
+    """
+    if not 0 < share <= 1:
+        raise DataError(f"coverage - out of range - {share} - give a share above 0, at most 1")
+    values, _ = _checked(scores, np.ones(np.shape(scores), np.bool_))
+    return float(np.sort(values)[len(values) - part_of(share, len(values))])
+
+
+def answered_scores(confidences: npt.ArrayLike, right: npt.ArrayLike, threshold: float) -> Answered:
+    """How much is answered at a threshold, and how well.
+
+    Args:
+        confidences: Shape (N,), N at least 1.
+        right: Shape (N,), whether the prediction is the true class.
+        threshold: Images with a lower confidence are not answered.
+
+    Returns:
+        ``coverage``, the share answered, and ``accuracy`` among these.
+
+    Raises:
+        DataError: When an array is malformed or empty.
+
+    >>> answered_scores([0.9, 0.8, 0.3, 0.2], [True, False, True, True], threshold=0.5)
+    {'coverage': 0.5, 'accuracy': 0.5}
+    """
+    values, correct = _checked(confidences, right)
+    answered = values >= threshold
+    accuracy = float(correct[answered].mean()) if answered.any() else None
+    return Answered(coverage=float(answered.mean()), accuracy=accuracy)
+
+
+def _checked(
+    confidences: npt.ArrayLike, right: npt.ArrayLike
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    values, correct = np.asarray(confidences, dtype=np.float64), np.asarray(right, dtype=np.bool_)
+    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+        raise DataError(
+            f"confidences - not finite numbers for at least one image - shape {values.shape} - "
+            "give one finite number per image"
+        )
+    if correct.shape != values.shape:
+        raise DataError(
+            f"right - not one per confidence - shape {correct.shape} for {len(values)} images - "
+            f"give shape ({len(values)},)"
+        )
+    return values, correct

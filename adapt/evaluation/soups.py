@@ -1,0 +1,278 @@
+"""Soups of classifiers: the mean of models tuned from one start, chosen on held-out images."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from adapt.data.sources import Images
+from adapt.errors import RecipeError, WeightsError, did_you_mean
+from adapt.evaluation.bootstrap import paired_difference
+from adapt.evaluation.calibration import fit_temperature
+from adapt.evaluation.evaluate import Split
+from adapt.models import bundle
+from adapt.models.classifier import Classifier
+from adapt.training.features import predict_logits
+from adapt.training.settings import Runtime
+from adapt.weights.interpolate import State
+from adapt.weights.model_stock import model_stock
+from adapt.weights.soup import Mean, TensorFiles, Trial, check_alike, greedy_soup
+
+SELECTS = ("uniform", "greedy", "model_stock")
+Model = Classifier | str | Path
+_TOWERS, _HEAD = "backbone.model.", "head."
+
+
+@dataclass
+class SoupReport:
+    """What went into a soup, how it scores on val, and why a model was refused."""
+
+    select: str
+    """`uniform`, `greedy` or `model_stock`."""
+    images: int
+    """Number of val images."""
+    alone: dict[str, float]
+    """Val accuracy of each model alone, 0 to 1."""
+    chosen: list[str] = field(default_factory=list)
+    """The models in the soup."""
+    accuracy: float = 0.0
+    """Val accuracy of the soup; chosen on these images when `select` is `greedy`."""
+    best: str = ""
+    """The best single model."""
+    difference: dict[str, Any] = field(default_factory=dict)
+    """Val accuracy of the soup minus that of the best single model, with its 95 % interval."""
+    temperature: float = 1.0
+    """Temperature of the soup, fitted on val."""
+    trials: list[Trial] = field(default_factory=list)
+    """Greedy only: what became of each model, in the order they were tried."""
+    ratios: dict[str, float] = field(default_factory=dict)
+    """Model Stock only: how far each weight went from the start (0) to the mean (1)."""
+    notes: list[str] = field(default_factory=list)
+    """What is worth knowing, one sentence each."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `soup.json` holds."""
+        chosen_on = "val" if self.select == "greedy" else None
+        return {"format": 1, "selected_on": chosen_on, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class _Ingredient:
+    """One model: its weights, read when asked for, and all that must be equal."""
+
+    name: str
+    model: Model
+    weights: State
+    facts: dict[str, Any]
+    prompts: list[list[str]]
+    head_from_text: bool
+
+    @classmethod
+    def read(cls, name: str, model: Model) -> "_Ingredient":
+        if isinstance(model, Classifier):
+            spec, sizes = model.backbone.spec, model.backbone.preprocessing.to_dict()
+            facts = _facts(model.class_names, spec.base_hash, spec.config, sizes)
+            return cls(name, model, model.state_dict(), facts, model.prompts, model.head_from_text)
+        folder = Path(model)
+        # Checks every hash; its tensors are mapped, not read, and dropped at once.
+        config, manifest, _ = bundle.read_bundle(folder)
+        files = {_TOWERS: folder / bundle.TOWERS, _HEAD: folder / bundle.HEAD}
+        facts = _facts(
+            manifest["class_names"],
+            manifest["base_hash"],
+            config["model_cfg"],
+            config["preprocess_cfg"],
+        )
+        prompts, from_text = manifest["prompts"], manifest["head_from_text"]
+        return cls(name, model, TensorFiles(files), facts, prompts, from_text)
+
+    def state(self, with_head: bool) -> State:
+        """All weights, or those of the towers."""
+        if with_head:
+            return self.weights
+        if not isinstance(self.model, Classifier):
+            return TensorFiles({_TOWERS: Path(self.model) / bundle.TOWERS})
+        return {name: value for name, value in self.weights.items() if name.startswith(_TOWERS)}
+
+    def copy(self) -> Classifier:
+        """A working copy whose weights may be replaced."""
+        given = self.model
+        model = given.clone() if isinstance(given, Classifier) else Classifier.load(given)
+        return model.with_temperature(1.0).with_uncertainty(None)
+
+
+def _facts(names: list[str], base: str, config: Any, sizes: Any) -> dict[str, Any]:
+    return {"class names": names, "start": base, "architecture": config, "preprocessing": sizes}
+
+
+def soup(
+    models: Sequence[Model] | Mapping[str, Model],
+    val: Images,
+    select: str = "uniform",
+    start: Classifier | None = None,
+    runtime: Runtime | None = None,
+) -> tuple[Classifier, SoupReport]:
+    """Average models that were tuned from one start.
+
+    Learned heads are averaged like any weight. When all heads come from text, with the same
+    prompts, the head is made anew from the averaged text tower. Bundles are read tensor by tensor,
+    and one classifier is kept whose weights are replaced, so memory does not grow with their
+    number.
+
+    Args:
+        models: Two or more classifiers or bundle folders, or a mapping from names to them.
+        val: Held-out images that none of the models was trained on. `greedy` chooses on them; all
+            are scored on them, and the temperature of the result is fitted on them.
+        select: `uniform` (all; arXiv:2203.05482), `greedy` (those that make the soup better on
+            val; arXiv:2203.05482) or `model_stock` (all, pulled back to the start where they
+            disagree; arXiv:2403.19522).
+        start: What all were tuned from. `model_stock` needs it; with it `greedy` can say how a
+            refused model lies to the others.
+        runtime: Device, batch size, workers.
+
+    Returns:
+        The soup, and the report of it.
+
+    Raises:
+        RecipeError: Fewer than two models, one given twice, or `select` not known.
+        WeightsError: When class names or their order, start, architecture, preprocessing, names or
+            shapes differ.
+        BundleError: When a bundle cannot be read.
+        DataError: When val has a class the models do not know.
+    """
+    if select not in SELECTS:
+        hint = did_you_mean(select, SELECTS)
+        raise RecipeError(f"select - not known - {select!r}{hint} - use {', '.join(SELECTS)}")
+    if select == "model_stock" and start is None:
+        raise RecipeError("start - missing - model_stock measures angles from it - give it")
+    ingredients = _read(models)
+    origin = None if start is None else _Ingredient.read("the start", start)
+    _check([*ingredients, origin] if origin else ingredients)
+    from_text = all(one.head_from_text for one in ingredients)
+    rebuild = from_text and all(one.prompts == ingredients[0].prompts for one in ingredients)
+    states = {one.name: one.state(not rebuild) for one in ingredients}
+    base = origin.state(not rebuild) if origin else None
+    check_alike(states | ({"the start": base} if base is not None else {}))
+
+    runtime, working = runtime or Runtime(), ingredients[0].copy()
+    working.head_from_text = rebuild
+    pan = _Pan(working, Split.read("val", val, working, runtime), runtime)
+    report, logits = _cook(pan, select, states, base)
+    if from_text and not rebuild:
+        report.notes.insert(0, "the models have other prompts: their text heads were averaged")
+    working.temperature = report.temperature = fit_temperature(logits, pan.split.targets)
+    return working, report
+
+
+@dataclass
+class _Pan:
+    """One classifier whose weights are replaced, and the images it is scored on."""
+
+    classifier: Classifier
+    split: Split
+    runtime: Runtime
+
+    def logits(self, state: State) -> np.ndarray:
+        with torch.no_grad():
+            own = self.classifier.state_dict()
+            for name in state:
+                own[name].copy_(state[name])
+        if self.classifier.head_from_text:
+            self.classifier.rebuild_head()
+        return predict_logits(self.classifier, self.split.pixels, self.runtime)
+
+    def right(self, logits: np.ndarray) -> np.ndarray:
+        """Which answers are right, shape (N,)."""
+        return np.asarray(logits.argmax(1) == self.split.targets)
+
+    def accuracy(self, state: State) -> float:
+        return float(self.right(self.logits(state)).mean())
+
+
+def _cook(
+    pan: _Pan, select: str, states: dict[str, State], start: State | None
+) -> tuple[SoupReport, np.ndarray]:
+    """Leave the soup in the pan; returns the report, and the soup's logits on val."""
+    right = {name: pan.right(pan.logits(state)) for name, state in states.items()}
+    alone = {name: float(row.mean()) for name, row in right.items()}
+    report = SoupReport(select, len(pan.split.targets), alone, list(states))
+    state: State = Mean(list(states.values()))
+    if select == "greedy":
+        found = greedy_soup(states, pan.accuracy, start, alone)
+        state, report.chosen, report.trials = found.state, found.chosen, found.trials
+    elif select == "model_stock" and start is not None:
+        stock = model_stock(start, list(states.values()))
+        state, report.ratios = stock.state, stock.ratios
+    logits = pan.logits(state)
+    mine = pan.right(logits)
+    report.accuracy = float(mine.mean())
+    report.best = max(alone, key=lambda name: alone[name])
+    report.difference = {**paired_difference(mine, right[report.best])}
+    report.notes = _notes(report)
+    return report, logits
+
+
+def _notes(report: SoupReport) -> list[str]:
+    notes = []
+    if report.accuracy < min(report.alone.values()):
+        notes.append(
+            f"the soup scores below every model in it ({report.accuracy:.3f}): their weights do "
+            "not lie in one valley; tune them from the same head, with lower learning rates"
+        )
+    if len(report.chosen) == 1:
+        notes.append(
+            f"only the best model was kept; on {report.images} val images one image is "
+            f"{100 / report.images:.2f} points, and a tie is refused"
+        )
+    return notes
+
+
+def _read(models: Sequence[Model] | Mapping[str, Model]) -> list[_Ingredient]:
+    named: Mapping[str, Model]
+    if isinstance(models, Mapping):
+        named = models
+    else:
+        places = [None if isinstance(one, Classifier) else Path(one).resolve() for one in models]
+        twice = [place for n, place in enumerate(places) if place and place in places[:n]]
+        if twice:
+            raise RecipeError(f"{twice[0]} - given twice - it would count double - give it once")
+        named = {
+            f"model {n}" if isinstance(one, Classifier) else str(one): one
+            for n, one in enumerate(models, start=1)
+        }
+    check_alike({name: {} for name in named})  # a soup of one, before anything is read
+    return [_Ingredient.read(name, model) for name, model in named.items()]
+
+
+def _check(ingredients: list[_Ingredient]) -> None:
+    first = ingredients[0]
+    for other in ingredients[1:]:
+        for fact, value in first.facts.items():
+            if _plain(value) != _plain(other.facts[fact]):
+                raise WeightsError(
+                    f"{fact} - not the same - {first.name} has "
+                    f"{_difference(value, other.facts[fact], other.name)} - only models with the "
+                    "same classes in the same order, tuned from the same weights, can be averaged"
+                )
+
+
+def _difference(mine: Any, other: Any, name: str) -> str:
+    """The first thing that differs, short."""
+    if isinstance(mine, list):
+        number = next((n for n, (a, b) in enumerate(zip(mine, other)) if a != b), None)  # noqa: B905
+        if number is None:
+            return f"{len(mine)}, {name} has {len(other)}"
+        return f"{mine[number]!r} at {number + 1}, {name} has {other[number]!r}"
+    if isinstance(mine, dict):
+        key = next(k for k in mine | other if _plain(mine.get(k)) != _plain(other.get(k)))
+        mine, other = f"{key} {mine.get(key)!r}", f"{key} {other.get(key)!r}"
+    return f"{str(mine)[:60]}, {name} has {str(other)[:60]}"
+
+
+def _plain(value: Any) -> str:
+    """Text that is equal for what JSON cannot tell apart."""
+    return json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,95 @@
+"""The last linear layer of an image tower: from its pooled features to the shared space."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adapt.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Where the projection of an image tower is, in one form for all kinds of towers.
+
+    `features = pooled @ matrix + bias`, with pooled features (B, W) and features (B, D).
+    """
+
+    parameter: Tensor
+    """The tower's own parameter: (W, D) in open_clip's ViT, (D, W) in a linear layer."""
+    is_layer: bool
+    """Whether it is the weight of a linear layer, and so stored transposed."""
+    bias: Tensor | None
+    """Bias (D,), which is no part of the projection matrix."""
+
+    @property
+    def matrix(self) -> Tensor:
+        """A copy of the matrix, (W, D)."""
+        value = self.parameter.detach()
+        return (value.T if self.is_layer else value).clone()
+
+    def set(self, matrix: Tensor) -> None:
+        """Write a matrix (W, D) into the tower."""
+        with torch.no_grad():
+            self.parameter.copy_(matrix.T if self.is_layer else matrix)
+
+
+def projection_of(tower: nn.Module) -> Projection:
+    """Find the projection: `proj` (ViT), `attnpool.c_proj` (ResNet) or `head.proj` (timm).
+
+    Raises:
+        ModelError: When the tower does not end in a linear projection.
+
+    >>> from adapt.models.backbones import load_backbone
+    >>> projection_of(load_backbone("adapt-icons-xs", "random").image_tower).matrix.shape
+    torch.Size([192, 192])
+    """
+    own = getattr(tower, "proj", None)
+    if isinstance(own, nn.Parameter):
+        return Projection(own, False, None)
+    layer = _layer(tower)
+    if layer is None:
+        raise ModelError(
+            "method visual_projection - no linear projection at the end - "
+            f"{type(tower).__name__} - use method linear_probe, or a model with one "
+            "(open_clip's ViT or ResNet, a timm tower with timm_proj linear)"
+        )
+    return Projection(layer.weight, True, layer.bias)
+
+
+def without_projection(tower: nn.Module) -> nn.Module:
+    """A copy of a tower that ends before its projection: pixels (B, 3, H, W) to pooled (B, W).
+
+    Raises:
+        ModelError: See `projection_of`.
+    """
+    projection_of(tower)
+    cut: Any = copy.deepcopy(tower).requires_grad_(False).eval()
+    if isinstance(getattr(cut, "proj", None), nn.Parameter):
+        cut.proj = None
+    elif hasattr(cut, "attnpool"):
+        # Attention pooling reads the weight of its last layer, so the identity has to be a layer.
+        cut.attnpool.c_proj = _identity(cut.attnpool.c_proj.in_features).to(
+            cut.attnpool.c_proj.weight.device
+        )
+    else:
+        cut.head.proj = nn.Identity()
+    whole: nn.Module = cut
+    return whole
+
+
+def _layer(tower: Any) -> nn.Linear | None:
+    for owner, name in (("attnpool", "c_proj"), ("head", "proj")):
+        layer = getattr(getattr(tower, owner, None), name, None)
+        if isinstance(layer, nn.Linear):
+            return layer
+    return None
+
+
+def _identity(width: int) -> nn.Linear:
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, width, width).requires_grad_(False)
+    layer.weight.copy_(torch.eye(width))
+    layer.bias.zero_()
+    return layer

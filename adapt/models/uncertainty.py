@@ -1,0 +1,262 @@
+"""When a classifier should abstain, which classes it cannot rule out, and what it does not know.
+
+The thresholds are chosen on val by `adapt.evaluation`, stored in the bundle and honoured by
+`Classifier.predict`. The rules themselves stand here, so that the scores in a report and the
+answers of a shipped model come from the same lines.
+"""
+
+import contextlib
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logsumexp
+
+from adapt.errors import DataError, did_you_mean
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+DETECTORS = ("msp", "energy")
+"""Detectors of unknowns that need nothing but the logits, so that a bundle can hold them."""
+
+
+def prediction_sets(probabilities: npt.ArrayLike, thresholds: npt.ArrayLike) -> BoolArray:
+    """The classes whose score 1 - p is at most the threshold (LAC sets of split conformal).
+
+    Args:
+        probabilities: Shape (N, K), rows sum to 1.
+        thresholds: One number, or one per class of shape (K,); a class with a threshold of 1 or
+            more is in every set.
+
+    Returns:
+        Shape (N, K), true where the class is in the set of the image; a row may be empty.
+
+    Paper: Sadinle, Lei and Wasserman, Least Ambiguous Set-Valued Classifiers, arXiv:1609.00451.
+
+    >>> prediction_sets([[0.7, 0.3], [0.5, 0.5]], 0.5).tolist()
+    [[True, False], [True, True]]
+    """
+    scores: FloatArray = 1.0 - np.asarray(probabilities, dtype=np.float64)
+    return np.asarray(scores <= np.asarray(thresholds, dtype=np.float64))
+
+
+def energy(logits: npt.ArrayLike, temperature: float = 1.0) -> FloatArray:
+    """Negative free energy T * logsumexp(logits / T): high for what is known.
+
+    Args:
+        logits: Shape (N, K).
+        temperature: T, above 0.
+
+    Returns:
+        Shape (N,), in units of the logits.
+
+    Paper: Energy-based Out-of-distribution Detection, arXiv:2010.03759.
+
+    >>> energy([[0.0, 0.0]], temperature=2.0).round(4).tolist()
+    [1.3863]
+    """
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    return np.asarray(temperature * logsumexp(scaled, axis=1), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What an `Uncertainty` says of N images and K classes.
+
+    >>> Verdicts(np.array([True]), np.array([[True, False]]), np.array([False])).sets.shape
+    (1, 2)
+    """
+
+    abstained: BoolArray
+    """Shape (N,): the confidence is below the threshold."""
+    sets: BoolArray
+    """Shape (N, K): the conformal set; all false when there is none."""
+    unknown: BoolArray
+    """Shape (N,): the image looks like none of the classes."""
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Thresholds chosen on val; a part that is not used is None in all of its fields.
+
+    They belong to the temperature they were chosen at. Like every number chosen on val they hold
+    for data like val, not under shift.
+
+    Raises:
+        DataError: When a value is out of its range, or half of a part is missing.
+
+    >>> Uncertainty(abstain_below=0.6, abstain_coverage=0.9).conformal_threshold is None
+    True
+    """
+
+    abstain_below: float | None = None
+    """Abstain below this confidence, from 0 to 1."""
+    abstain_coverage: float | None = None
+    """The share of val that was to be answered, above 0 and at most 1."""
+    conformal_level: float | None = None
+    """The share of images whose true class should be in their set, between 0 and 1."""
+    conformal_threshold: float | None = None
+    """Highest 1 - p of a class in the set, from 0 to 1."""
+    conformal_per_class: tuple[float, ...] | None = None
+    """The same for each of the K classes; used instead of `conformal_threshold` when given."""
+    unknown_detector: str | None = None
+    """`msp` (highest probability) or `energy`."""
+    unknown_threshold: float | None = None
+    """An image with a lower score of the detector is called unknown."""
+
+    def __post_init__(self) -> None:
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _number(name, value))
+        if self.conformal_per_class is not None:
+            given = self.conformal_per_class
+            if not isinstance(given, (list, tuple)):
+                raise _wrong("conformal_per_class", "not a list", given, "give one per class")
+            checked = tuple(_number("conformal_per_class", value) for value in given)
+            object.__setattr__(self, "conformal_per_class", checked)
+        self._check_ranges()
+        self._check_pairs()
+
+    def _check_ranges(self) -> None:
+        shares = [("abstain_below", self.abstain_below)]
+        shares += [("conformal_threshold", self.conformal_threshold)]
+        shares += [("conformal_per_class", value) for value in self.conformal_per_class or ()]
+        if self.unknown_detector == "msp":
+            shares.append(("unknown_threshold", self.unknown_threshold))
+        for name, value in shares:
+            if value is not None and not 0 <= value <= 1:
+                raise _wrong(name, "out of range", value, "give a number from 0 to 1")
+        if self.abstain_coverage is not None and not 0 < self.abstain_coverage <= 1:
+            raise _wrong(
+                "abstain_coverage", "out of range", self.abstain_coverage, "above 0, at most 1"
+            )
+        if self.conformal_level is not None and not 0 < self.conformal_level < 1:
+            raise _wrong("conformal_level", "out of range", self.conformal_level, "between 0 and 1")
+        if self.unknown_detector is not None and self.unknown_detector not in DETECTORS:
+            hint = did_you_mean(str(self.unknown_detector), DETECTORS)
+            known = f"choose one of {', '.join(DETECTORS)}{hint}"
+            raise _wrong("unknown_detector", "not known", self.unknown_detector, known)
+
+    def _check_pairs(self) -> None:
+        for first, second in (
+            ("abstain_below", "abstain_coverage"),
+            ("conformal_threshold", "conformal_level"),
+            ("unknown_threshold", "unknown_detector"),
+        ):
+            if (getattr(self, first) is None) != (getattr(self, second) is None):
+                missing = first if getattr(self, first) is None else second
+                raise _wrong(missing, "missing", None, f"give both {first} and {second}, or none")
+        if self.conformal_per_class is not None and self.conformal_threshold is None:
+            raise _wrong("conformal_threshold", "missing", None, "give it with those per class")
+
+    def check_classes(self, classes: int) -> None:
+        """Check that thresholds per class fit a classifier of `classes` classes.
+
+        Raises:
+            DataError: When their number differs.
+
+        >>> Uncertainty().check_classes(3)
+        """
+        given = self.conformal_per_class
+        if given is not None and len(given) != classes:
+            raise _wrong(
+                "conformal_per_class", "not one per class", len(given), f"give {classes} numbers"
+            )
+
+    def verdicts(
+        self, probabilities: npt.ArrayLike, logits: npt.ArrayLike, temperature: float
+    ) -> Verdicts:
+        """Apply every stored part.
+
+        Args:
+            probabilities: softmax(logits / temperature), shape (N, K).
+            logits: Shape (N, K).
+            temperature: Of the classifier.
+
+        Example:
+            >>> known = Uncertainty(abstain_below=0.6, abstain_coverage=0.9)
+            >>> known.verdicts([[0.5, 0.5], [0.9, 0.1]], [[0, 0], [2, 0]], 1.0).abstained
+            array([ True, False])
+        """
+        shown = np.asarray(probabilities, dtype=np.float64)
+        confidences = shown.max(axis=1)
+        abstained, unknown = np.zeros(len(shown), np.bool_), np.zeros(len(shown), np.bool_)
+        sets = np.zeros(shown.shape, np.bool_)
+        if self.abstain_below is not None:
+            abstained = np.asarray(confidences < self.abstain_below)
+        if self.conformal_threshold is not None:
+            sets = prediction_sets(shown, self.conformal_per_class or self.conformal_threshold)
+        if self.unknown_threshold is not None:
+            msp = self.unknown_detector == "msp"
+            scores = confidences if msp else energy(logits, temperature)
+            unknown = np.asarray(scores < self.unknown_threshold)
+        return Verdicts(abstained, sets, unknown)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `classifier.json` holds; `from_dict` reads it back.
+
+        >>> Uncertainty.from_dict(Uncertainty().to_dict(), classes=2) == Uncertainty()
+        True
+        """
+        content = asdict(self)
+        if self.conformal_per_class is not None:
+            content["conformal_per_class"] = list(self.conformal_per_class)
+        return content
+
+    @classmethod
+    def from_dict(cls, content: Any, classes: int) -> "Uncertainty":
+        """Read what `to_dict` wrote, strictly.
+
+        Args:
+            content: From JSON.
+            classes: K, the number of classes of the classifier.
+
+        Raises:
+            DataError: When it is no mapping, lacks a key, has one too many or a wrong value.
+
+        >>> Uncertainty.from_dict({"abstain": 0.5}, classes=2)
+        Traceback (most recent call last):
+        adapt.errors.DataError: uncertainty.abstain - not known - ...
+        """
+        known = [one.name for one in fields(cls)]
+        if not isinstance(content, dict):
+            raise DataError(
+                f"uncertainty - not a mapping - {type(content).__name__} - give one with the keys "
+                f"{', '.join(known)}"
+            )
+        for name in content:
+            if name not in known:
+                hint = did_you_mean(str(name), known)
+                raise _wrong(name, "not known", content[name], f"remove it{hint}")
+        for name in known:
+            if name not in content:
+                raise _wrong(name, "missing", None, "give a value or null")
+        uncertainty = cls(**content)
+        uncertainty.check_classes(classes)
+        return uncertainty
+
+
+_NUMBERS = (
+    "abstain_below",
+    "abstain_coverage",
+    "conformal_level",
+    "conformal_threshold",
+    "unknown_threshold",
+)
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+        # JSON can hold whole numbers that no float can.
+        with contextlib.suppress(OverflowError):
+            if math.isfinite(number := float(value)):
+                return number
+    raise _wrong(name, "not a finite number", value, "give a number")
+
+
+def _wrong(name: str, what: str, given: Any, advice: str) -> DataError:
+    return DataError(f"uncertainty.{name} - {what} - {given!r} - {advice}")

@@ -1,0 +1,46 @@
+"""The training of a run: one model, or the soup of several that differ in their seed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from adapt.data.image_data import ImageData
+from adapt.errors import DataError
+from adapt.evaluation.soups import soup
+from adapt.methods.base import Method
+from adapt.models.classifier import Classifier
+from adapt.recipe_choices import Ensemble
+from adapt.run_files import write_json
+from adapt.training.loop import Context
+
+
+def fit(
+    method: Method, start: Classifier, data: ImageData, context: Context, ensemble: Ensemble
+) -> Classifier:
+    """Train once, or `ensemble.members` times with seeds that follow each other, and average.
+
+    All members start from the same weights, so that they lie in one valley (arXiv:2203.05482).
+    The soup is chosen on val; what became of each member stands in `soup.json`.
+
+    Raises:
+        DataError: When several members are asked for and there are no val images.
+    """
+    if ensemble.members == 1:
+        return method.fit(start, data, context)
+    if data.val is None:
+        raise DataError("data.val - no images - a soup of members is scored on val - give val")
+    members = {
+        f"seed {context.seed + number}": method.fit(start, data, _own(context, number))
+        for number in range(ensemble.members)
+    }
+    tuned, report = soup(members, data.val, ensemble.soup, start, context.runtime)
+    if context.folder is not None:
+        write_json(context.folder / "soup.json", report.to_dict())
+    return tuned.with_temperature(1.0)
+
+
+def _own(context: Context, number: int) -> Context:
+    folder: Path | None = None
+    if context.folder is not None:
+        folder = context.folder / "members" / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+    return replace(context, seed=context.seed + number, folder=folder)

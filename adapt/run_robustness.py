@@ -1,0 +1,169 @@
+"""What a run says about robustness: the content of `robustness.json`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from adapt.errors import DataError, did_you_mean
+from adapt.evaluation.evaluate import Split
+from adapt.evaluation.groups import GroupTable, group_columns, group_table
+from adapt.evaluation.masking import BoolArray, Masked, mask_absent, match_classes, right
+from adapt.evaluation.reference_models import ReferenceModel
+from adapt.evaluation.retention import Retention
+from adapt.evaluation.robustness import Point, corruption_error, flip_rate, shift_robustness
+from adapt.recipe_schema import Eval
+
+START = "zero_shot"
+REFERENCES = (START, "linear_probe", "adapted")
+"""Models of a run that the line of effective robustness goes through. What is shipped, and any
+other average of weights, lies between these and is no evidence of its own."""
+
+ByModel = Mapping[str, Mapping[str, np.ndarray]]
+
+
+def robustness_of(
+    logits: ByModel,
+    splits: Sequence[Split],
+    specs: Mapping[str, Eval],
+    shipped: str,
+    id_name: str | None,
+    references: Sequence[ReferenceModel] = (),
+    retention: Mapping[str, Retention] | None = None,
+    columns: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """All measures of robustness of a run.
+
+    Evals that lack classes are scored on those they have, and compared with the id images of these
+    classes. Flips and shifts cover all evals; groups only natural ones, as a corruption repeats
+    the images of another eval.
+
+    Args:
+        logits: Of every model on every split, shape (N, K), by model and split; `zero_shot` and
+            `shipped` among the models.
+        splits: Every set that was scored; sets that are no eval (val) may be among them.
+        specs: The evals by name.
+        shipped: Name of the model that is kept.
+        id_name: Name of the split that is like the training images. Without one (None) no shift
+            can be compared.
+        references: Models from elsewhere to fit the line on, beside `REFERENCES`.
+        retention: Results on other classes, by eval.
+        columns: Metadata columns to group by; None takes those with few values.
+
+    Returns:
+        The content of `robustness.json`.
+
+    Raises:
+        DataError: When there is no split of the id name, or logits do not fit the targets.
+    """
+    by_name = {split.name: split for split in splits}
+    if id_name is not None and id_name not in by_name:
+        raise DataError(
+            f"id - no such set - {id_name!r}{did_you_mean(id_name, by_name)} - choose one of "
+            f"{', '.join(by_name) or 'none'}"
+        )
+    evals = [split for split in splits if split.name in specs]
+    masked = {
+        model: {split.name: mask_absent(own[split.name], split.targets) for split in evals}
+        for model, own in logits.items()
+    }
+    answers = {
+        model: {split.name: right(own[split.name].logits, split.targets) for split in evals}
+        for model, own in masked.items()
+    }
+    shifts = {}
+    for split in evals:
+        if id_name is not None and split.name != id_name:
+            ood_right = {model: own[split.name] for model, own in answers.items()}
+            paired = specs[split.name].of == id_name
+            shifts[split.name] = _shift(
+                logits, by_name[id_name], split, ood_right, references, paired
+            )
+    return {
+        "format": 1,
+        "id": id_name,
+        "shifts": shifts,
+        "corruption_error": _corruption_error(answers, specs),
+        "flips": _flips(masked, evals, shipped),
+        "retention": dict(retention or {}),
+        "groups": _groups(answers, evals, specs, shipped, columns),
+    }
+
+
+def _shift(
+    logits: ByModel,
+    id_split: Split,
+    split: Split,
+    ood_right: Mapping[str, BoolArray],
+    references: Sequence[ReferenceModel],
+    paired: bool,
+) -> dict[str, Any]:
+    """One shift, against the id images of its classes."""
+    present, known = np.unique(split.targets), logits[START][split.name].shape[1]
+    lacks = len(present) < known
+    classes = len(present) if lacks else None
+    id_right: dict[str, BoolArray] = {}
+    for model, own in logits.items():
+        matched, targets = match_classes(own[id_split.name], id_split.targets, present)
+        if not len(targets):
+            reason = f"{id_split.name} has no image of the classes of {split.name}"
+            return {"classes": classes, "fit": None, "reason": reason, "models": {}}
+        id_right[model] = right(matched, targets)
+    points = _reference_points(id_right, ood_right)
+    others = [model.point(split.name, lacks) for model in references]
+    points += [point for point in others if point is not None]
+    return {"classes": classes, **shift_robustness(id_right, ood_right, points, START, paired)}
+
+
+def _reference_points(
+    id_right: Mapping[str, BoolArray], ood_right: Mapping[str, BoolArray]
+) -> list[Point]:
+    return [
+        (float(id_right[name].mean()), float(ood_right[name].mean()))
+        for name in REFERENCES
+        if name in id_right
+    ]
+
+
+def _corruption_error(
+    answers: Mapping[str, Mapping[str, BoolArray]], specs: Mapping[str, Eval]
+) -> dict[str, Any]:
+    accuracies = {
+        model: {name: float(one.mean()) for name, one in own.items()}
+        for model, own in answers.items()
+    }
+    kinds = {
+        name: spec.shift for name, spec in specs.items() if spec.shift and name in answers[START]
+    }
+    return dict(corruption_error(kinds, accuracies, START))
+
+
+def _flips(
+    masked: Mapping[str, Mapping[str, Masked]], evals: Sequence[Split], shipped: str
+) -> dict[str, Any]:
+    return {
+        split.name: flip_rate(
+            masked[START][split.name].logits, masked[shipped][split.name].logits, split.targets
+        )
+        for split in evals
+    }
+
+
+def _groups(
+    answers: Mapping[str, Mapping[str, BoolArray]],
+    evals: Sequence[Split],
+    specs: Mapping[str, Eval],
+    shipped: str,
+    columns: Sequence[str] | None,
+) -> dict[str, dict[str, GroupTable]]:
+    found = {}
+    for split in evals:
+        after, before = answers[shipped][split.name], answers[START][split.name]
+        tables = {
+            column: group_table(values, after, before)
+            for column, values in group_columns(split.images, columns).items()
+            if any(values)
+        }
+        if tables and specs[split.name].of is None:
+            found[split.name] = tables
+    return found

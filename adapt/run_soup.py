@@ -1,0 +1,261 @@
+"""New bundles from finished runs, without training: soups of several, and points on the line."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adapt.data.sources import Images
+from adapt.errors import DataError, RecipeError, RunError, WeightsError
+from adapt.evaluation.along import mix
+from adapt.evaluation.calibration import fit_temperature
+from adapt.evaluation.evaluate import Split
+from adapt.evaluation.soups import SoupReport, soup
+from adapt.models import bundle
+from adapt.models.backbones import load_backbone
+from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head, text_weights
+from adapt.recipe import Loaded
+from adapt.run import load
+from adapt.run_data import build_data
+from adapt.run_files import write_json
+from adapt.training.features import predict_logits
+
+ADAPTED = "adapted"
+"""Bundle of a run's tuned model, before it was averaged with the start."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What a finished run left behind that a new model can be made from."""
+
+    folder: Path
+    loaded: Loaded
+    splits: dict[str, list[dict[str, str]]]
+    """Path, hash and label of every image, by split; from `split.json`."""
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "RunFolder":
+        """Read recipe and splits of a run, and check that its tuned model is there.
+
+        Raises:
+            RecipeError: When it is no run folder, or its recipe can no longer be loaded.
+            RunError: When the run did not get as far as its tuned model.
+        """
+        folder = Path(folder)
+        if not (folder / "recipe.yaml").is_file():
+            raise RecipeError(
+                f"{folder} - not a run folder - there is no recipe.yaml - give what `adapt run` "
+                "wrote"
+            )
+        if not (folder / ADAPTED / bundle.MANIFEST).is_file():
+            raise RunError(
+                f"{folder} - no tuned model - there is no {ADAPTED}/{bundle.MANIFEST} - finish the "
+                "run with --resume, or run its recipe again with this version of adapt"
+            )
+        try:
+            splits = json.loads((folder / "split.json").read_text(encoding="utf-8"))["splits"]
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(
+                f"{folder / 'split.json'} - cannot be read - {error} - run the recipe again"
+            ) from error
+        return cls(folder, load(folder / "recipe.yaml"), splits)
+
+    @property
+    def adapted(self) -> Path:
+        """Bundle of the tuned model."""
+        return self.folder / ADAPTED
+
+    def content(self, split: str) -> Counter[tuple[str, str]]:
+        """Hash and label of each image of a split; empty when there is no such split."""
+        return Counter((one["sha256"], one["label"]) for one in self.splits.get(split, []))
+
+
+@dataclass
+class Made:
+    """A new bundle, and how it was made."""
+
+    folder: Path
+    """The bundle."""
+    classifier: Classifier
+    """The model in it."""
+    notes: list[str] = field(default_factory=list)
+    """What is worth knowing, one sentence each."""
+    report: SoupReport | None = None
+    """Of a soup."""
+
+
+def soup_runs(
+    folders: Sequence[str | Path],
+    out: str | Path,
+    select: str = "greedy",
+    allow_other_splits: bool = False,
+) -> Made:
+    """Average the tuned models of several runs, on the val images of the first.
+
+    Args:
+        folders: Two or more run folders.
+        out: New folder for `model/` (the bundle) and `soup.json` (scores, and why a model was
+            refused).
+        select: `greedy`, `uniform` or `model_stock`; see `adapt.evaluation.soups.soup`.
+        allow_other_splits: Go on although a run trained on val images of the first, which makes
+            its scores too good; a note says so.
+
+    Raises:
+        RecipeError: Fewer than two runs, one given twice, not a run folder, or `out` in use.
+        RunError: When a run has no tuned model.
+        DataError: When the val images are no longer those of the first run, or another run was
+            trained on some of them.
+        WeightsError: When the models do not have the same classes and the same start.
+    """
+    target = _new_folder(out)
+    places = [Path(folder).resolve() for folder in folders]
+    if twice := [place for place, count in Counter(places).items() if count > 1]:
+        raise RecipeError(f"{twice[0]} - given twice - it would count double - give it once")
+    if len(places) < 2:
+        raise RecipeError(
+            f"soup - too few runs - {len(places)} - give two or more: the mean of one model is "
+            "that model"
+        )
+    runs = [RunFolder.read(folder) for folder in folders]
+    notes = check_splits(runs, allow_other_splits)
+    recipe, val = runs[0].loaded.recipe, val_images(runs[0])
+    start = None if select == "uniform" else start_of(runs[0])
+    models = {str(run.folder): run.adapted for run in runs}
+    mixed, report = soup(models, val, select, start, recipe.runtime)
+    if recipe.calibration.kind == "none":
+        mixed.temperature = report.temperature = 1.0
+    report.notes = notes + report.notes
+    info = {"made_by": "adapt soup", "runs": list(models), "soup": report.to_dict()}
+    folder = mixed.save(target / "model", info)
+    write_json(target / "soup.json", {**report.to_dict(), "runs": list(models)})
+    return Made(folder, mixed, report.notes, report)
+
+
+def mix_run(folder: str | Path, alpha: float, out: str | Path, recalibrate: bool = False) -> Made:
+    """The model at another alpha between a run's start and its tuned model.
+
+    Args:
+        folder: A run folder.
+        alpha: From 0 (the start) to 1 (the tuned model).
+        out: New folder for `model/`, the bundle.
+        recalibrate: Read the run's val images again and fit the temperature on them. Without it
+            the temperature is 1: that of the run was fitted to another alpha.
+
+    Raises:
+        RecipeError: When alpha is not between 0 and 1, it is not a run folder, or `out` in use.
+        RunError: When the run has no tuned model.
+        WeightsError: When the pretrained weights are no longer those the run started from.
+        DataError: When the val images are no longer those of the run.
+    """
+    if not 0 <= alpha <= 1:
+        raise RecipeError(f"alpha - out of range - {alpha} - give a number from 0 to 1")
+    target, run = _new_folder(out), RunFolder.read(folder)
+    val = val_images(run) if recalibrate else None
+    mixed = mix(start_of(run), Classifier.load(run.adapted), alpha)
+    mixed = mixed.with_temperature(1.0).with_uncertainty(None)
+    note = "temperature is 1, not calibrated: fitting it needs the val images (--recalibrate)"
+    if val is not None:
+        runtime = run.loaded.recipe.runtime
+        split = Split.read("val", val, mixed, runtime)
+        logits = predict_logits(mixed, split.pixels, runtime)
+        mixed.temperature = fit_temperature(logits, split.targets)
+        accuracy = float((logits.argmax(1) == split.targets).mean())
+        note = (
+            f"temperature {mixed.temperature:.3f} fitted on {len(val)} val images; "
+            f"accuracy there {accuracy:.3f}"
+        )
+    info: dict[str, Any] = {"made_by": "adapt mix", "run": str(run.folder), "alpha": alpha}
+    info |= {"temperature": note, "recipe": run.loaded.resolved}
+    return Made(mixed.save(target / "model", info), mixed, [note])
+
+
+def val_images(run: RunFolder) -> Images:
+    """The val images of a run, read again from its recipe.
+
+    Raises:
+        DataError: When there are none, or they are not those that `split.json` lists.
+    """
+    data = build_data(replace(run.loaded.recipe, evals={}))
+    if data.fit.val is None:
+        raise DataError(
+            f"{run.folder} - no val images - its recipe holds none out - make a run with "
+            "data.val: {from: train, fraction: 0.2} first"
+        )
+    found = Counter((one["sha256"], one["label"]) for one in data.manifest["splits"]["val"])
+    expected = run.content("val")
+    if found != expected:
+        lost, new = (expected - found).total(), (found - expected).total()
+        raise DataError(
+            f"{run.folder} - val images have changed - of {expected.total()} in split.json {lost} "
+            f"are gone, {new} are new - restore the images the run was made with"
+        )
+    return data.fit.val
+
+
+def start_of(run: RunFolder) -> Classifier:
+    """The zero-shot model a run started from, with the prompts of its tuned model.
+
+    Raises:
+        WeightsError: When the pretrained weights are no longer the same.
+    """
+    model, manifest = run.loaded.recipe.model, bundle.read_bundle(run.adapted)[1]
+    backbone = load_backbone(model.arch, model.pretrained, run.loaded.recipe.seed)
+    if backbone.spec.base_hash != manifest["base_hash"]:
+        raise WeightsError(
+            f"{run.folder} - other pretrained weights - {model.arch} ({model.pretrained}) has hash "
+            f"{backbone.spec.base_hash[:12]} here, {manifest['base_hash'][:12]} in the run - give "
+            "the weights the run started from"
+        )
+    with torch.no_grad():
+        head = linear_head(text_weights(backbone, manifest["prompts"]))
+    return Classifier(backbone, head, manifest["class_names"], manifest["prompts"]).eval()
+
+
+def check_splits(runs: list[RunFolder], allow: bool) -> list[str]:
+    """Whether the val images of the first run are held out for the others too, by content.
+
+    Args:
+        runs: The first holds the val images.
+        allow: Only note it when another run was trained on some of them.
+
+    Returns:
+        One sentence for each run with another val split, or with val images in its train split.
+
+    Raises:
+        DataError: When another run was trained on some of them and that is not allowed.
+    """
+    first = runs[0]
+    val, notes = {digest for digest, _ in first.content("val")}, []
+    for run in runs:
+        seen = len(val & {digest for digest, _ in run.content("train")})
+        if seen:
+            share = f"{seen} of the {len(val)} val images"
+            if run is not first and not allow:
+                raise DataError(
+                    f"{run.folder} - trained on images the soup is chosen on - {share} of "
+                    f"{first.folder} - make the runs with the same val images, or add "
+                    "--allow-other-splits and do not trust the val scores"
+                )
+            notes.append(f"{run.folder} was trained on {share}: its val scores are too good")
+        elif run.content("val") != first.content("val"):
+            notes.append(
+                f"{run.folder} has another val split than {first.folder}, but was trained on none "
+                "of these images; its alpha and settings may have been chosen on some"
+            )
+    return notes
+
+
+def _new_folder(out: str | Path) -> Path:
+    folder = Path(out)
+    try:
+        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise RunError(f"{folder} - cannot be read - {error} - choose another --out") from error
+    if used:
+        raise RecipeError(f"{folder} - not empty - it would be overwritten - choose another --out")
+    return folder

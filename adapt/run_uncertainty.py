@@ -1,0 +1,209 @@
+"""What a run says about its own doubt: `uncertainty.json`, and the thresholds in the bundle."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adapt.errors import DataError, did_you_mean
+from adapt.evaluation.bootstrap import FloatArray
+from adapt.evaluation.calibration import expected_calibration_error
+from adapt.evaluation.checks import check_some
+from adapt.evaluation.conformal import (
+    class_thresholds,
+    conformal_threshold,
+    set_scores,
+    true_class_scores,
+    uncovered_classes,
+)
+from adapt.evaluation.evaluate import softmax
+from adapt.evaluation.selective import answered_scores, answering_threshold, risk_coverage
+from adapt.evaluation.unknowns import KEPT, Detection, detection, knn_scores
+from adapt.models.uncertainty import Uncertainty, energy, prediction_sets
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the shipped model says of one labelled set, over all of its classes.
+
+    >>> Outputs(np.zeros((4, 2)), np.array([0, 1, 0, 1])).logits.shape
+    (4, 2)
+    """
+
+    logits: np.ndarray
+    """Shape (N, K)."""
+    targets: np.ndarray
+    """True class numbers, shape (N,)."""
+
+
+@dataclass(frozen=True)
+class Unknowns:
+    """Images that belong to none of the classes, and what to compare them with.
+
+    The kNN detector is scored where all three kinds of features are given. It is not stored in the
+    bundle, which holds no training features.
+
+    >>> Unknowns("strangers", np.zeros((4, 2)), against="test").detector
+    'energy'
+    """
+
+    name: str
+    """Of the folder of unknowns."""
+    logits: np.ndarray
+    """Shape (N, K)."""
+    against: str
+    """The eval of known images, by name."""
+    detector: str = "energy"
+    """Which one the bundle gets, `energy` or `msp`; named beforehand, as choosing it on an eval
+    would be cheating. `msp` looks at the confidence, as abstention already does."""
+    features: np.ndarray | None = None
+    """Image features (N, D) of the unknowns."""
+    known_features: np.ndarray | None = None
+    """Image features of the eval `against`, in its order."""
+    train_features: np.ndarray | None = None
+    """Image features of the training images."""
+
+
+def uncertainty_of(
+    val: Outputs,
+    evals: dict[str, Outputs],
+    class_names: list[str],
+    temperature: float,
+    coverage: float = 0.9,
+    level: float = 0.9,
+    unknowns: Unknowns | None = None,
+) -> tuple[dict[str, Any], Uncertainty]:
+    """Choose every threshold on val and measure what it does on the evals.
+
+    Val has also served to choose alpha and the temperature, so what the thresholds promise is
+    slightly optimistic; and it holds for data like val, not under shift. Conformal thresholds are
+    stored only where val has enough images for the level (per class: of every class), because a
+    set that holds a class whatever the image looks like says nothing of it. The detector of
+    unknowns is stored at the threshold that keeps 95 % of val.
+
+    Args:
+        val: Of the shipped model.
+        evals: The same by name; sets without images are left out.
+        class_names: The K classes.
+        temperature: Of the shipped model.
+        coverage: The share of val to answer.
+        level: The share of images whose true class is to be in their conformal set.
+        unknowns: Images of no known class, if there are any.
+
+    Returns:
+        The content of `uncertainty.json`, and what to store in the bundle.
+
+    Raises:
+        DataError: When val is empty, a share is out of range, or the unknowns name no eval.
+    """
+    evals = {name: one for name, one in evals.items() if len(one.targets)}
+    calibration, targets = check_some(softmax(val.logits, temperature), val.targets)
+    probabilities = {name: softmax(one.logits, temperature) for name, one in evals.items()}
+    below = answering_threshold(calibration.max(axis=1), coverage)
+    overall = conformal_threshold(true_class_scores(calibration, targets), level)
+    per_class = class_thresholds(calibration, targets, level)
+    uncovered = uncovered_classes(per_class, class_names)
+    content = {
+        "format": 1,
+        "temperature": float(temperature),
+        "ece": _calibration_errors(evals, probabilities),
+        **_selective(evals, probabilities, coverage, below),
+        "conformal": {
+            "level": float(level),
+            "global": {"evals": _set_scores(evals, probabilities, overall)},
+            "per_class": {
+                "evals": _set_scores(evals, probabilities, per_class),
+                "uncovered": uncovered,
+            },
+        },
+        "unknown": None if unknowns is None else _unknown(unknowns, evals, temperature),
+    }
+    enough = bool(np.isfinite(overall))
+    stored = Uncertainty(
+        abstain_below=below,
+        abstain_coverage=coverage,
+        conformal_level=level if enough else None,
+        conformal_threshold=overall if enough else None,
+        conformal_per_class=None if uncovered else tuple(per_class),
+        unknown_detector=None if unknowns is None else unknowns.detector,
+        unknown_threshold=None if unknowns is None else _keeping(unknowns, val, temperature),
+    )
+    return content, stored
+
+
+def _calibration_errors(
+    evals: dict[str, Outputs], probabilities: dict[str, np.ndarray]
+) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            "before": expected_calibration_error(softmax(one.logits), one.targets),
+            "after": expected_calibration_error(probabilities[name], one.targets),
+        }
+        for name, one in evals.items()
+    }
+
+
+def _selective(
+    evals: dict[str, Outputs], probabilities: dict[str, np.ndarray], coverage: float, below: float
+) -> dict[str, Any]:
+    curves, answered = {}, {}
+    for name, one in evals.items():
+        confidences = probabilities[name].max(axis=1)
+        right = probabilities[name].argmax(axis=1) == one.targets
+        curves[name] = risk_coverage(confidences, right)
+        answered[name] = answered_scores(confidences, right, below)
+    abstention = {"coverage": float(coverage), "threshold": below, "evals": answered}
+    return {"risk_coverage": curves, "abstention": abstention}
+
+
+def _set_scores(
+    evals: dict[str, Outputs], probabilities: dict[str, np.ndarray], thresholds: float | FloatArray
+) -> dict[str, Any]:
+    return {
+        name: set_scores(prediction_sets(probabilities[name], thresholds), one.targets)
+        for name, one in evals.items()
+    }
+
+
+def _detector_scores(logits: np.ndarray, temperature: float) -> dict[str, FloatArray]:
+    return {
+        "msp": softmax(logits, temperature).max(axis=1),
+        "energy": energy(logits, temperature),
+    }
+
+
+def _keeping(unknowns: Unknowns, val: Outputs, temperature: float) -> float:
+    scores = _detector_scores(val.logits, temperature)
+    if unknowns.detector not in scores:
+        raise DataError(
+            f"detector - cannot be stored - {unknowns.detector!r} - choose one of "
+            f"{', '.join(scores)}"
+        )
+    return answering_threshold(scores[unknowns.detector], KEPT)
+
+
+def _unknown(unknowns: Unknowns, evals: dict[str, Outputs], temperature: float) -> dict[str, Any]:
+    if unknowns.against not in evals:
+        hint = did_you_mean(unknowns.against, evals)
+        raise DataError(
+            f"{unknowns.name} - nothing to compare with - {unknowns.against!r}{hint} - name one of "
+            f"{', '.join(evals)}"
+        )
+    known = _detector_scores(evals[unknowns.against].logits, temperature)
+    unknown = _detector_scores(unknowns.logits, temperature)
+    detectors: dict[str, Detection] = {
+        name: detection(known[name], unknown[name]) for name in known
+    }
+    train, tested, strange = (
+        unknowns.train_features,
+        unknowns.known_features,
+        unknowns.features,
+    )
+    if train is not None and tested is not None and strange is not None:
+        detectors["knn"] = detection(knn_scores(tested, train), knn_scores(strange, train))
+    return {
+        "eval": unknowns.name,
+        "n": len(unknowns.logits),
+        "against": unknowns.against,
+        "detectors": detectors,
+    }

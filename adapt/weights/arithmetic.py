@@ -1,0 +1,58 @@
+"""Task arithmetic: adding and taking away what was learned (Ilharco et al., arXiv:2212.04089)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from adapt.weights.interpolate import State, check_same
+
+
+def add_task_vectors(start: State, tuned: Sequence[State], scale: float) -> dict[str, Tensor]:
+    """Weights `start + scale * sum(each tuned - start)`, in the type of `start`.
+
+    Computed in float64 and rounded once. Tensors that no model changed, and those that are not
+    floating point, are the start's.
+
+    Args:
+        start: What all were tuned from.
+        tuned: One state dict for each task: same names, same shapes.
+        scale: Any number; the paper chooses it on held-out images of all tasks.
+
+    Raises:
+        WeightsError: When names or shapes differ.
+
+    >>> start, one, two = ({"w": torch.tensor([value])} for value in (1.0, 3.0, 2.0))
+    >>> add_task_vectors(start, [one, two], 0.5)
+    {'w': tensor([2.5000])}
+    """
+    for other in tuned:
+        check_same(start, other)
+    moved = {}
+    for name, origin in start.items():
+        changed = [one[name] for one in tuned if not torch.equal(one[name], origin)]
+        if not origin.is_floating_point() or not changed:
+            moved[name] = origin
+        else:
+            base = origin.double()
+            vector = torch.stack([one.double() - base for one in changed]).sum(0)
+            moved[name] = (base + scale * vector).to(origin.dtype)
+    return moved
+
+
+def negate(start: State, tuned: State, scale: float = 1.0) -> dict[str, Tensor]:
+    """Weights `start - scale * (tuned - start)`: forget what `tuned` learned.
+
+    Args:
+        start: What it was tuned from.
+        tuned: A model tuned to what is to be forgotten.
+        scale: How strongly; the paper takes the largest that keeps 95 % of the accuracy on a
+            control task.
+
+    Raises:
+        WeightsError: When names or shapes differ.
+
+    >>> negate({"w": torch.tensor([1.0])}, {"w": torch.tensor([3.0])}, 0.5)
+    {'w': tensor([0.])}
+    """
+    return add_task_vectors(start, [tuned], -scale)
