@@ -71,6 +71,8 @@ class Holdout:
     folds: int | None = None
     """Cross-validation in place of a share: choices are made on all training images, each judged
     by a model trained without its fold. Takes `folds` more trainings; for few images."""
+    seed: int | None = None
+    """Seed of the split, the recipe's when not given. Runs that go into one soup share it."""
 
     def __post_init__(self) -> None:
         wrong = check_choice("from", self.from_, ("train",))
@@ -82,6 +84,8 @@ class Holdout:
             )
         if self.folds is not None and not 2 <= self.folds <= 100:
             wrong.append(f"folds - out of range - {self.folds} - give 2 to 100")
+        if self.seed is not None and not 0 <= self.seed < 2**32:
+            wrong.append(f"seed - out of range - {self.seed} - give 0 to {2**32 - 1}")
         refuse(wrong)
 
     @property

@@ -138,7 +138,8 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     info = {"recipe": loaded.resolved, "alpha": choice.alpha, "scores": scores["models"][SHIPPED]}
     error = probe_error(shipped.save(folder / "model", info))
     say(f"bundle written and read again: probe logits agree to {error:.1e}")
-    for path in write_report(folder, recipe.report.formats)[: len(recipe.report.formats)]:
+    formats = recipe.report.formats
+    for path in write_report(folder, formats)[: len(formats)] if formats else []:
         say(f"wrote {path}")
     return Run(folder, scores, shipped)
 

@@ -46,6 +46,11 @@ def fold_count(recipe: Recipe) -> int:
     return recipe.data.val.folds or 0 if isinstance(recipe.data.val, Holdout) else 0
 
 
+def _split_seed(recipe: Recipe) -> int:
+    own = recipe.data.val.seed if isinstance(recipe.data.val, Holdout) else None
+    return recipe.seed if own is None else own
+
+
 def alphas_of(ensemble: Ensemble) -> list[float]:
     """The points of the curve; without ensembling only its ends, for the guard.
 
@@ -87,7 +92,8 @@ def choose(
     if section.kind == "none":
         shifts = []
     if count := fold_count(recipe):
-        held, probes = _cross_validate(method, start, data, context, alphas, shifts, count)
+        numbered = data.folds(count, _split_seed(recipe))
+        held, probes = _cross_validate(method, start, numbered, context, alphas, shifts)
     else:
         if data.val is None:
             raise DataError("data.val - nothing is held out - no val images - give a val section")
@@ -107,15 +113,14 @@ def choose(
 def _cross_validate(
     method: Method,
     start: Classifier,
-    data: ImageData,
+    numbered: list[ImageData],
     context: Context,
     alphas: list[float],
     shifts: list[Shift],
-    count: int,
 ) -> tuple[HeldOut, np.ndarray]:
     """Train once without each fold; every image is judged by the model that did not see it."""
     folds, probes = [], []
-    for number, fold in enumerate(data.folds(count, context.seed)):
+    for number, fold in enumerate(numbered):
         assert fold.val is not None
         folder: Path | None = None
         if context.folder is not None:

@@ -68,7 +68,10 @@ def build_data(recipe: Recipe) -> RunData:
         quarantined += bad
     fraction = section.val.share if isinstance(section.val, Holdout) else None
     val_shots = section.val.shots if isinstance(section.val, Source) else None
-    fit = ImageData.build(train, fraction, section.train.shots, recipe.seed, val, val_shots)
+    split_seed = section.val.seed if isinstance(section.val, Holdout) else None
+    fit = ImageData.build(
+        train, fraction, section.train.shots, recipe.seed, val, val_shots, split_seed
+    )
     specs = {one.name: one for one in expand_evals(recipe)}
     evals: dict[str, Images] = {}
     retention: dict[str, Images] = {}

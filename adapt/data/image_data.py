@@ -68,6 +68,7 @@ class ImageData:
         seed: int = 0,
         val_source: Images | None = None,
         val_shots: int | None = None,
+        split_seed: int | None = None,
     ) -> "ImageData":
         """Split off validation, then draw the shots from what is left for training.
 
@@ -82,6 +83,7 @@ class ImageData:
             seed: Seed of the split and of both draws.
             val_source: Validation images of their own.
             val_shots: Validation images a class; all if None.
+            split_seed: Seed of the split alone; `seed` if None.
 
         Returns:
             The data to fit on.
@@ -92,7 +94,7 @@ class ImageData:
         """
         train, val, notes = source, val_source, []
         if val is None and val_fraction:
-            train, val = _split(source, val_fraction, seed)
+            train, val = _split(source, val_fraction, seed if split_seed is None else split_seed)
             notes = [f"{key} has one image: it is in train" for key in _single(source)]
         if shots is not None:
             train = _draw(train, shots, seed)
