@@ -71,8 +71,8 @@ def test_a_destructive_training_does_not_ship(
         return tuned
 
     monkeypatch.setattr("adapt.run.fit", spoil)
-    outlines = "{kind: embedded, name: pictograms, domain: outline}"
-    changes = [f"data.train={outlines}", f"evals.test={outlines}", "ensemble={kind: none}"]
+    emoji = "{kind: embedded, name: pictograms, domain: emoji"
+    changes = [f"data.train={emoji}, shots: 2}}", f"evals.test={emoji}}}", "ensemble={kind: none}"]
     done = run(recipe, changes, tmp_path / "run")
     scores = read(done, "scores.json")
     val = {name: row["val"]["accuracy"] for name, row in scores["models"].items()}
