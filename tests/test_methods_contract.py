@@ -15,6 +15,7 @@ from adapt.data.image_data import ImageData
 from adapt.data.sources import Images
 from adapt.errors import RecipeError
 from adapt.methods import base, get, register, schemas
+from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.training.features import predict_logits, prepare
 from adapt.training.loop import Context
@@ -23,12 +24,29 @@ from adapt.training.settings import Optim
 METHODS = list(schemas())
 SHORT = Optim(lr=3e-3, epochs=1, batch_size=12)
 LONG = Optim(lr=3e-3, epochs=12, batch_size=12)
+LONG_OF = {  # few numbers train on top of random ones: they must go far
+    "bitfit": replace(LONG, lr=0.1),
+    "norm_tuning": replace(LONG, lr=0.1),
+    "prompt_tuning": replace(LONG, lr=0.3, epochs=24),
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    # The search is tested elsewhere.
+    "linear_probe": {"inverse_strength": 10.0},
+    "lp_ft": {"probe": LinearProbe(inverse_strength=1.0)},
+    "prompt_tuning": {"class_specific": True},
+}
+WITH_OPTIM = [name for name in METHODS if hasattr(schemas()[name](), "optim")]
 
 
 def make(name: str, optim: Optim) -> Any:
     """A method with its own defaults, and this optimiser if it takes one."""
-    method = adapt.method(name)
+    method = adapt.method(name, **SETTINGS.get(name, {}))
     return replace(method, optim=optim) if hasattr(method, "optim") else method
+
+
+def learner(name: str) -> Any:
+    """The method with time to learn."""
+    return make(name, LONG_OF.get(name, LONG))
 
 
 def accuracy(classifier: Classifier, images: Images, context: Context) -> float:
@@ -38,7 +56,19 @@ def accuracy(classifier: Classifier, images: Images, context: Context) -> float:
 
 
 def test_methods_are_found() -> None:
-    assert {"zero_shot", "linear_probe", "lora", "full"} <= set(METHODS)
+    assert set(METHODS) == {
+        "bitfit",
+        "flyp",
+        "full",
+        "linear_probe",
+        "lora",
+        "lp_ft",
+        "norm_tuning",
+        "paint",
+        "prompt_tuning",
+        "visual_projection",
+        "zero_shot",
+    }
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -54,6 +84,28 @@ def test_defaults_and_signature(name: str) -> None:
     assert schema.__doc__
     with pytest.raises(TypeError):
         schema(no_such_setting=1)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_prepare_says_what_trains(
+    name: str, start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    """What it freezes stays bit for bit, what it does not moves; a head from text may follow."""
+    before = weights(start)
+    prepared = make(name, SHORT).prepare(start)
+    assert bit_equal(before, weights(start))
+    own = {value.data_ptr() for value in prepared.state_dict().values() if value.numel()}
+    assert not own & {value.data_ptr() for value in start.state_dict().values()}
+    named = dict(prepared.named_parameters())
+    trains = {key for key, parameter in named.items() if parameter.requires_grad}
+    assert bool(trains) is (name != "zero_shot")
+    tuned = make(name, SHORT).fit(start, toy_data, context)
+    after = weights(tuned)
+    text = any(not key.startswith(("backbone.model.visual.", "head.")) for key in trains)
+    for key in named.keys() & before.keys():
+        if not (text and key.startswith("head.")):
+            assert (key in trains) is not torch.equal(before[key], after[key]), key
+    assert all(parameter.requires_grad for parameter in tuned.parameters())
 
 
 def test_data_of_a_fit_holds_no_test_images(toy_data: ImageData) -> None:
@@ -94,7 +146,7 @@ def test_one_fit(
         )
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if hasattr(schemas()[name](), "optim")])
+@pytest.mark.parametrize("name", WITH_OPTIM)
 def test_workers_and_seed(
     name: str, start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -117,7 +169,7 @@ def test_it_learns(
     name: str, start: Classifier, toy_data: ImageData, toy_test: Images, context: Context
 ) -> None:
     """15 images of 3 classes: 80 % by guessing happens once in 15,000 times."""
-    tuned = make(name, LONG).fit(start, toy_data, context)
+    tuned = learner(name).fit(start, toy_data, context)
     assert accuracy(tuned, toy_test, context) >= 0.8
     assert accuracy(start, toy_test, context) <= 0.5
 
@@ -132,7 +184,7 @@ def test_without_validation_images(
         assert not bit_equal(weights(tuned), weights(start))
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if hasattr(schemas()[name](), "optim")])
+@pytest.mark.parametrize("name", WITH_OPTIM)
 def test_validation_images_do_not_train(
     name: str, start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -147,7 +199,7 @@ def test_classes_are_joined_by_name(
 ) -> None:
     """A start with its classes in another order learns the same thing."""
     turned = tiny_classifier(names=toy_data.class_names[::-1])
-    tuned = make(name, LONG).fit(turned, toy_data, context)
+    tuned = learner(name).fit(turned, toy_data, context)
     assert tuned.class_names == toy_data.class_names[::-1]
     if name != "zero_shot":
         assert accuracy(tuned, toy_test, context) >= 0.8

@@ -26,6 +26,7 @@ from adapt.training.data_module import ImageDataModule
 from adapt.training.groups import freeze_first, parameter_groups
 from adapt.training.loop import Context, micro_batch, train
 from adapt.training.module import AdaptModule, schedule_factor
+from adapt.training.objectives import Batch, CrossEntropy, Objective, Outcome
 from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import Optim, Runtime
 
@@ -131,14 +132,14 @@ def test_freeze_first(arch: str, count: int) -> None:
 
 
 def fit(
-    start: Classifier, data: ImageData, optim: Optim, context: Context, penalty: Any = None
+    start: Classifier, data: ImageData, optim: Optim, context: Context, objective: Any = None
 ) -> Classifier:
     """Train the image tower and the head of a copy."""
     copy = start.clone().requires_grad_(False)
     copy.backbone.image_tower.requires_grad_(True)
     copy.head.requires_grad_(True)
     copy.head_from_text = False
-    return train(copy, data, optim, context, penalty)
+    return train(copy, data, optim, context, objective)
 
 
 def close(left: dict[str, Tensor], right: dict[str, Tensor], tolerance: float) -> None:
@@ -277,18 +278,30 @@ def test_layer_decay_and_freezing_reach_the_weights(
     assert 0 < block < top / 100
 
 
-def test_a_penalty_is_part_of_the_loss(
-    start: Classifier, toy_data: ImageData, context: Context
-) -> None:
+def plus(penalty: Callable[[Classifier, Tensor], Tensor]) -> Objective:
+    """Cross-entropy plus something made from the classifier and its logits."""
+
+    def objective(classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
+        loss, (logits,) = CrossEntropy()(classifier, batch, generator)
+        return loss + penalty(classifier, logits), (logits,)
+
+    return objective
+
+
+def test_an_objective_of_ones_own(start: Classifier, toy_data: ImageData, context: Context) -> None:
     seen = []
 
-    def penalty(classifier: Classifier, pixels: Tensor, logits: Tensor) -> Tensor:
-        seen.append((pixels.shape, logits.shape))
-        return 100 * classifier.head.bias.square().sum() + classifier.head.bias[0] * 50
+    def objective(classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
+        seen.append((batch["image"].shape, batch["index"].tolist()))
+        bias = classifier.head.bias
+        return plus(lambda *_: 100 * bias.square().sum() + bias[0] * 50)(
+            classifier, batch, generator
+        )
 
     plain = fit(start, toy_data, QUICK, context)
-    held = fit(start, toy_data, QUICK, context, penalty)
-    assert seen[0] == ((8, 3, 32, 32), (8, 3))
+    held = fit(start, toy_data, QUICK, context, objective)
+    assert seen[0][0] == (8, 3, 32, 32)
+    assert sorted(index for _, indices in seen[:3] for index in indices) == list(range(24))
     assert held.head.bias[0] < plain.head.bias[0]
 
 
@@ -429,15 +442,15 @@ def test_checkpoints_with_objects_are_refused(tmp_path: Path) -> None:
 # What can go wrong
 
 
-def poisoned(steps: set[int], value: float) -> Callable[..., Tensor]:
-    """A penalty that is not finite in some steps."""
+def poisoned(steps: set[int], value: float) -> Objective:
+    """A loss that is not finite in some steps."""
     calls = []
 
-    def penalty(classifier: Classifier, pixels: Tensor, logits: Tensor) -> Tensor:
+    def penalty(classifier: Classifier, logits: Tensor) -> Tensor:
         calls.append(1)
         return logits.sum() * (value if len(calls) in steps else 0.0)
 
-    return penalty
+    return plus(penalty)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -453,16 +466,16 @@ def test_a_loss_that_is_not_finite_is_skipped(
 def test_a_gradient_that_is_not_finite_is_skipped(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
-    def penalty_in(steps: set[int]) -> Callable[..., Tensor]:
+    def penalty_in(steps: set[int]) -> Objective:
         calls = []
 
-        def penalty(classifier: Classifier, *_: Tensor) -> Tensor:
+        def penalty(classifier: Classifier, _: Tensor) -> Tensor:
             calls.append(1)
             zero = (classifier.head.bias - classifier.head.bias.detach()).sum()
             # The value is 0, its derivative infinite.
             return zero.abs().sqrt() if len(calls) in steps else zero * 0
 
-        return penalty
+        return plus(penalty)
 
     tuned = fit(start, toy_data, QUICK, context, penalty_in({1, 2, 4}))
     assert all(torch.isfinite(p).all() for p in tuned.parameters())
@@ -688,7 +701,8 @@ def sorted_parts(line: str) -> list[str]:
 @pytest.mark.parametrize(
     "wrong",
     [{"lr": 0.0}, {"epochs": 0}, {"batch_size": 0}, {"warmup": 1.0}, {"schedule": "linear"},
-     {"ema": 1.0}, {"layer_decay": 0.0}, {"accumulate": 3}, {"clip_norm": -1.0}],
+     {"ema": 1.0}, {"layer_decay": 0.0}, {"accumulate": 3}, {"clip_norm": -1.0},
+     {"l2_sp": -1.0}, {"feature_distillation": -1.0}, {"self_distillation": -1.0}],
 )  # fmt: skip
 def test_settings_out_of_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} - out of range - "):

@@ -12,9 +12,16 @@ from adapt.training.loop import Context
 class Method(Protocol):
     """A dataclass of hyper-parameters that can fit.
 
+    `prepare` says what trains without training it: a copy of `start` as a fit begins with it, in
+    which exactly the parameters that train require gradients.
+
     `fit` gets the training and validation images only, so it cannot see test data; it leaves
     `start` as it is and returns a new `Classifier` with plain open_clip weights.
     """
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of `start` in which what would train requires gradients, and nothing else."""
+        ...
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Adapt a copy of `start` to `data.train`, choosing only on `data.val`."""

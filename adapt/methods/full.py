@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier
+from adapt.training.groups import in_tower, trainable_copy
 from adapt.training.loop import Context, train
 from adapt.training.settings import Optim
 
@@ -25,10 +26,10 @@ class Full:
     )
     """Optimiser settings."""
 
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which the image tower, and the head if asked for, train."""
+        return trainable_copy(start, lambda name: in_tower(name, "image"), self.train_head)
+
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Fine-tune a copy of the start."""
-        tuned = start.clone().requires_grad_(False)
-        tuned.backbone.image_tower.requires_grad_(True)
-        tuned.head.requires_grad_(self.train_head)
-        tuned.head_from_text = start.head_from_text and not self.train_head
-        return train(tuned, data, self.optim, context or Context()).requires_grad_(True)
+        return train(self.prepare(start), data, self.optim, context or Context())

@@ -59,21 +59,22 @@ class Lora:
             if not good:
                 raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
 
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start with adapters, which alone train.
+
+        Raises:
+            ModelError: When the targets hit no layer.
+        """
+        return self._adapter(start, 0).classifier
+
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
-        """Train adapters on a copy of the start and merge them."""
-        settings = LoraSettings(
-            self.rank,
-            self.alpha,
-            self.rank_stabilised,
-            self.dropout,
-            self.targets,
-            self.tower,
-            self.layers,
-        )
+        """Train adapters on a copy of the start and merge them.
+
+        Raises:
+            RunError: When an adapter stayed what it was.
+        """
         context = context or Context()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(context.seed)  # adapters start from random numbers
-            adapter = LoraAdapter(start, settings)
+        adapter = self._adapter(start, context.seed)
         train(adapter.classifier, data, self.optim, context)
         idle = [name for name, delta in adapter.deltas().items() if not delta.any()]
         if idle:
@@ -84,3 +85,17 @@ class Lora:
             )
         merged = adapter.merged()
         return merged.rebuild_head() if self.tower != "image" and merged.head_from_text else merged
+
+    def _adapter(self, start: Classifier, seed: int) -> LoraAdapter:
+        settings = LoraSettings(
+            self.rank,
+            self.alpha,
+            self.rank_stabilised,
+            self.dropout,
+            self.targets,
+            self.tower,
+            self.layers,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # adapters start from random numbers
+            return LoraAdapter(start, settings)

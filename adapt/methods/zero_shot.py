@@ -13,6 +13,10 @@ from adapt.training.loop import Context
 class ZeroShot:
     """Train nothing: the baseline that every other method starts from."""
 
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which nothing trains."""
+        return start.clone().requires_grad_(False)
+
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """A copy of the start."""
         return start.clone()

@@ -1,16 +1,87 @@
 """Which parameters train, and with which learning rate."""
 
 import re
+from collections.abc import Callable
 
 from torch import nn
 
 from adapt.errors import ModelError
+from adapt.models.classifier import Classifier
+from adapt.models.lora import TOWERS
 from adapt.training.settings import Optim
 
 BLOCKS = (
-    re.compile(r"(?:resblocks|blocks|layers)\.(\d+)\."),  # ViT of open_clip and timm
+    re.compile(r"(?:resblocks|blocks|layers?)\.(\d+)\."),  # ViT of open_clip, timm, Hugging Face
     re.compile(r"visual\.layer(\d+)\."),  # ResNet: layer1..layer4
 )
+BLOCK = re.compile(r"(?:.*\.)?(?:(?:resblocks|blocks|layers)\.\d+|layer\d+)")
+MODEL = "backbone.model."
+OUTSIDE = (f"{MODEL}logit_scale", f"{MODEL}logit_bias")
+TOWER = re.compile(rf"{re.escape(MODEL)}(?:visual\.(?:trunk\.)?|text\.(?:transformer\.)?)?")
+
+
+def in_tower(name: str, tower: str) -> bool:
+    """Whether a parameter of a classifier belongs to the `image` or the `text` tower, or `both`.
+
+    >>> in_tower("backbone.model.visual.proj", "image"), in_tower("head.weight", "both")
+    (True, False)
+    """
+    if not name.startswith(MODEL) or name in OUTSIDE:
+        return False
+    return tower == "both" or name.startswith(f"{MODEL}visual.") == (tower == "image")
+
+
+def check_tower(tower: str, train_head: bool) -> None:
+    """Refuse towers that are not known, and a learned head over a text tower that trains.
+
+    Raises:
+        ValueError: Naming the field.
+    """
+    if tower not in TOWERS:
+        raise ValueError(f"tower - not known - {tower!r} - choose one of {', '.join(TOWERS)}")
+    if train_head and tower != "image":
+        raise ValueError(
+            f"train_head - does not go with tower {tower} - {train_head} - the head follows the "
+            "text tower: set tower to image, or train_head to false"
+        )
+
+
+def trainable_copy(
+    start: Classifier, wanted: Callable[[str], bool], train_head: bool = False
+) -> Classifier:
+    """A copy in which what is wanted requires gradients, and nothing else.
+
+    Args:
+        start: Not changed.
+        wanted: From the name of a parameter of the backbone to whether it trains.
+        train_head: Whether the head trains; then it is a learned one from here on.
+    """
+    copy = start.clone()
+    for name, parameter in copy.named_parameters():
+        parameter.requires_grad_(wanted(name))
+    copy.head.requires_grad_(train_head)
+    copy.head_from_text = start.head_from_text and not train_head
+    return copy
+
+
+def text_trains(classifier: Classifier) -> bool:
+    """Whether what the text tower says of a prompt changes in training."""
+    return any(
+        p.requires_grad
+        for name, p in classifier.named_parameters()
+        if name.startswith(MODEL) and not in_tower(name, "image")
+    )
+
+
+def frozen_names(module: nn.Module) -> set[str]:
+    """Names of the parameters that do not train, under every name they have."""
+    named = module.named_parameters(remove_duplicate=False)
+    return {name for name, parameter in named if not parameter.requires_grad}
+
+
+def blocks_of(tower: nn.Module) -> list[nn.Module]:
+    """The blocks of an image tower, from the input on; the four stages of a ResNet."""
+    return [module for name, module in tower.named_modules() if BLOCK.fullmatch(name)]
 
 
 def block_number(name: str) -> int | None:
@@ -28,7 +99,7 @@ def block_number(name: str) -> int | None:
 
 
 def _is_entrance(name: str) -> bool:
-    """Whether a parameter of the image tower comes before its blocks (the tower's input side)."""
+    """Whether a parameter comes before the blocks of its tower (the tower's input side)."""
     entrances = (
         "conv1",
         "conv2",
@@ -38,6 +109,8 @@ def _is_entrance(name: str) -> bool:
         "bn3",
         "class_embedding",
         "positional_embedding",
+        "token_embedding",
+        "embeddings",
         "ln_pre",
         "patch_embed",
         "cls_token",
@@ -45,12 +118,11 @@ def _is_entrance(name: str) -> bool:
         "norm_pre",
         "stem",
     )
-    parts = name.replace("backbone.model.visual.", "").replace("trunk.", "").split(".")
-    return block_number(name) is None and parts[0] in entrances
+    return block_number(name) is None and TOWER.sub("", name).split(".")[0] in entrances
 
 
 def depths(names: list[str]) -> dict[str, int]:
-    """Distance from the input: 0 before the blocks, then the blocks, then the rest."""
+    """Distance from the input of one tower: 0 before the blocks, then the blocks, then the rest."""
     blocks = [b for b in map(block_number, names) if b is not None]
     first, last = (min(blocks), max(blocks)) if blocks else (0, 0)
 
@@ -85,24 +157,33 @@ def freeze_first(module: nn.Module, count: int) -> None:
             parameters[name].requires_grad_(False)
 
 
-def parameter_groups(module: nn.Module, optim: Optim) -> list[dict[str, object]]:
+def _layers_above(names: list[str]) -> dict[str, int]:
+    """Layers between each parameter and the top of its tower; 0 for what is in no tower."""
+    above = dict.fromkeys(names, 0)
+    for tower in ("image", "text"):
+        own = depths([name for name in names if in_tower(name, tower)])
+        top = max(own.values(), default=0)
+        above |= {name: top - depth for name, depth in own.items()}
+    return above
+
+
+def parameter_groups(classifier: nn.Module, optim: Optim) -> list[dict[str, object]]:
     """Trainable parameters by learning rate and weight decay.
 
     Gains, biases and the logit scale have no weight decay. With `layer_decay` below 1 the rate of
-    a parameter is `lr * layer_decay ** (layers between it and the head)`.
+    a parameter is `lr * layer_decay ** (layers between it and the head)`, in either tower.
     """
-    trainable = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    distance = depths(list(trainable))
-    top = max(distance.values(), default=0)
+    trainable = {name: p for name, p in classifier.named_parameters() if p.requires_grad}
+    above = _layers_above(list(trainable))
     groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
     for name, parameter in trainable.items():
-        depth = top if optim.layer_decay == 1 else distance[name]
-        groups.setdefault((depth, parameter.ndim >= 2), []).append(parameter)
+        layers = 0 if optim.layer_decay == 1 else above[name]
+        groups.setdefault((-layers, parameter.ndim >= 2), []).append(parameter)
     return [
         {
             "params": parameters,
-            "lr": optim.lr * optim.layer_decay ** (top - depth),
+            "lr": optim.lr * optim.layer_decay**-key,
             "weight_decay": optim.weight_decay if matrix else 0.0,
         }
-        for (depth, matrix), parameters in sorted(groups.items(), key=lambda item: item[0])
+        for (key, matrix), parameters in sorted(groups.items(), key=lambda item: item[0])
     ]

@@ -20,8 +20,9 @@ from adapt.models.classifier import Classifier
 from adapt.training.callbacks import EpochLines, MovingAverage
 from adapt.training.checkpoints import AtomicCheckpointIO
 from adapt.training.data_module import ImageDataModule
-from adapt.training.module import AdaptModule, Penalty
-from adapt.training.runtime import resolve_accelerator, resolve_precision
+from adapt.training.module import AdaptModule
+from adapt.training.objectives import Objective
+from adapt.training.runtime import inference_device, resolve_accelerator, resolve_precision
 from adapt.training.settings import Optim, Runtime
 
 
@@ -48,19 +49,29 @@ def train(
     data: ImageData,
     optim: Optim,
     context: Context,
-    penalty: Penalty | None = None,
+    objective: Objective | None = None,
 ) -> Classifier:
-    """Train what requires gradients in `classifier`, in place, and return it in evaluation mode.
+    """Train what requires gradients in `classifier`, in place, and return it ready to use.
+
+    That is on the CPU, in evaluation mode, with every weight requiring gradients again. A head
+    from text follows a text tower that trained.
+
+    Args:
+        classifier: See `AdaptModule`.
+        data: Training images, and validation images for the log.
+        optim: Optimiser, schedule and regularisation.
+        context: Devices, seed, augmentation, folder.
+        objective: The loss of a batch; see `AdaptModule`.
 
     Raises:
-        ModelError: When nothing would train.
+        ModelError: When nothing would train, or `optim` asks for what the classifier cannot give.
         RunError: When the loss stays non-finite or a checkpoint cannot be written.
     """
     if not any(p.requires_grad for p in classifier.parameters()):
         raise ModelError(
             "method - nothing would train - every parameter is frozen - lower optim.freeze_first"
         )
-    module = AdaptModule(classifier, optim, context.seed, penalty)
+    module = AdaptModule(classifier, optim, context.seed, objective)
     loader = ImageDataModule(
         data.train,
         data.val,
@@ -79,7 +90,10 @@ def train(
         )
     if optim.checkpointing:
         classifier.backbone.model.set_grad_checkpointing(False)
-    return classifier.cpu().eval()
+    classifier.eval().requires_grad_(True)
+    if module.text_trains and classifier.head_from_text:
+        classifier.to(inference_device(context.runtime)).rebuild_head()
+    return classifier.cpu()
 
 
 def micro_batch(optim: Optim, runtime: Runtime) -> int:

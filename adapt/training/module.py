@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,29 +13,42 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from adapt.errors import RunError
 from adapt.models.classifier import Classifier
-from adapt.models.heads import text_weights
-from adapt.training.groups import freeze_first, parameter_groups
+from adapt.training.contrastive import MAXIMUM_LOGIT_SCALE
+from adapt.training.groups import (
+    freeze_first,
+    frozen_names,
+    in_tower,
+    parameter_groups,
+    text_trains,
+)
+from adapt.training.objectives import CrossEntropy, Objective
+from adapt.training.penalties import Regularisers
 from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Optim
 
-Penalty = Callable[[Classifier, Tensor, Tensor], Tensor]
 SKIPPED_IN_A_ROW = 3
 
 
 class AdaptModule(pl.LightningModule):
-    """Train a classifier with cross-entropy in any `pl.Trainer`.
+    """Train a classifier in any `pl.Trainer`.
 
-    What trains is what requires gradients in `classifier`. Batches are mappings with `image`
-    (B, 3, H, W) and `target` (B,), as `ImageDataModule` gives them. Where the text tower trains,
-    the head is made anew from one prompt of each class in every step.
+    What trains is what requires gradients in `classifier`; a logit scale that trains stays within
+    [0, ln 100]. Batches are mappings with `image` (B, 3, H, W), `target` (B,) and `index` (B,), as
+    `ImageDataModule` gives them. Where the text tower trains, a head from text is made anew from
+    one prompt of each class in every step, and from all prompts for validation.
+
+    Gradients are clipped to `optim.clip_norm`. A trainer's own `gradient_clip_val` holds as well:
+    of two norms the smaller one, and with `gradient_clip_algorithm="value"` both limits. For a
+    looser limit than 1 set `clip_norm`, or set it to 0.
 
     Args:
         classifier: Trained in place.
         optim: Optimiser, schedule and regularisation.
         seed: Fixes the choice of prompts.
-        penalty: Added to the loss; called with the classifier, the pixels and the logits.
+        objective: The loss of a batch; cross-entropy with `optim.label_smoothing` when not given.
 
     Raises:
+        ModelError: When `optim` asks for what the classifier cannot give.
         RunError: While training, when a parameter that should train gets no gradient, or the loss
             or gradient is not finite in three steps in a row.
 
@@ -48,23 +61,26 @@ class AdaptModule(pl.LightningModule):
     """
 
     def __init__(
-        self, classifier: Classifier, optim: Optim, seed: int = 0, penalty: Penalty | None = None
+        self,
+        classifier: Classifier,
+        optim: Optim,
+        seed: int = 0,
+        objective: Objective | None = None,
     ) -> None:
         super().__init__()
-        self.classifier, self.optim, self.seed, self.penalty = classifier, optim, seed, penalty
+        self.classifier, self.optim, self.seed = classifier, optim, seed
         freeze_first(classifier, optim.freeze_first)
+        self.text_trains = text_trains(classifier)
+        self.objective = objective or CrossEntropy(optim.label_smoothing, self.text_trains)
+        self.regularisers = Regularisers(classifier, optim)
         if optim.checkpointing:
             classifier.backbone.model.set_grad_checkpointing(True)
         self.strict_loading = False
+        self.steps = 0
         self.skipped = 0
         self.skipped_in_a_row = 0
         self.val_accuracy = MulticlassAccuracy(
             num_classes=len(classifier.class_names), average="micro"
-        )
-        self.text_trains = any(
-            p.requires_grad
-            for name, p in classifier.backbone.model.named_parameters()
-            if not name.startswith("visual.")
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -73,42 +89,61 @@ class AdaptModule(pl.LightningModule):
         return logits
 
     def on_train_start(self) -> None:
-        """Training mode (dropout acts), but frozen batch norms keep their statistics too."""
+        """Training mode (dropout acts), but not every batch norm moves its statistics.
+
+        Frozen ones keep them, and all do where no more than gains and biases of the tower train.
+        """
         self.classifier.train()
+        matrices = any(
+            p.requires_grad and p.ndim >= 2 and in_tower(name, "image")
+            for name, p in self.classifier.named_parameters()
+        )
         for module in self.classifier.modules():
-            frozen = not any(p.requires_grad for p in module.parameters())
-            if frozen and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            trains = matrices and any(p.requires_grad for p in module.parameters())
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and not trains:
                 module.eval()
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor | None:
-        """Cross-entropy (plus the penalty); None when it is not finite and the step is skipped."""
-        # Activations are recomputed outside of this block, and must be by the same kernel.
-        recomputes = self.optim.checkpointing
-        with nullcontext() if recomputes else short_sequence_attention(batch["image"].device):
-            logits = self._logits(batch["image"])
-        loss = F.cross_entropy(
-            logits.float(), batch["target"], label_smoothing=self.optim.label_smoothing
+        """Loss and penalties; None when they are not finite and the step is skipped."""
+        pixels, size = batch["image"], len(batch["target"])
+        with self._kernels(pixels.device):
+            with self.regularisers.watch(self.classifier) as features:
+                loss, logits = self.objective(self.classifier, batch, self._random())
+            penalties = self.regularisers(
+                self.classifier,
+                pixels,
+                features,
+                logits,
+                lambda other: self.objective(other, batch, self._random())[1],
+            )
+        loss = loss + sum(penalties.values())
+        logged = {"train_loss": loss} | {f"train_{name}": part for name, part in penalties.items()}
+        self.log_dict(
+            {name: value.detach() for name, value in logged.items()},
+            on_step=False,
+            on_epoch=True,
+            batch_size=size,
         )
-        if self.penalty is not None:
-            loss = loss + self.penalty(self.classifier, batch["image"], logits)
-        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(logits))
         if not torch.isfinite(loss):
             self._skip("loss")
             return None
         return loss
 
-    def _logits(self, pixels: Tensor) -> Tensor:
-        if not (self.text_trains and self.classifier.head_from_text):
-            return self.forward(pixels)
-        generator = torch.Generator().manual_seed(self.seed * 7_919 + self.global_step)
-        prompts = [
-            [own[int(torch.randint(len(own), (1,), generator=generator))]]
-            for own in self.classifier.prompts
-        ]
-        logits: Tensor = (
-            self.classifier.features(pixels) @ text_weights(self.classifier.backbone, prompts).T
-        )
-        return logits
+    def _kernels(self, device: torch.device) -> AbstractContextManager[None]:
+        # Activations are recomputed outside of this block, and must be by the same kernel.
+        return nullcontext() if self.optim.checkpointing else short_sequence_attention(device)
+
+    def _random(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed * 7_919 + self.global_step)
+
+    def optimizer_step(self, *given: Any, **named: Any) -> None:
+        """A step; then the logit scale is put back into its range, and the teacher follows."""
+        super().optimizer_step(*given, **named)
+        scale = self.classifier.backbone.model.logit_scale
+        if scale.requires_grad:
+            with torch.no_grad():
+                scale.clamp_(0, MAXIMUM_LOGIT_SCALE)
+        self.regularisers.update(self.classifier, self.global_step + 1, self.steps)
 
     def on_validation_epoch_start(self) -> None:
         """Where the text tower trains, make the head anew from all prompts."""
@@ -140,13 +175,17 @@ class AdaptModule(pl.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
-        """Clip to `optim.clip_norm`; a gradient that is not finite is dropped with its step."""
+        """Clip as the class says; a gradient that is not finite is dropped with its step."""
         parameters = [p for p in self.parameters() if p.grad is not None]
         if not parameters:  # the loss was skipped: there was no backward pass
             return
-        norm = nn.utils.clip_grad_norm_(parameters, self.optim.clip_norm or math.inf)
+        by_value = gradient_clip_algorithm == "value"
+        norms = [self.optim.clip_norm, 0.0 if by_value else gradient_clip_val or 0.0]
+        norm = nn.utils.clip_grad_norm_(parameters, min(filter(None, norms), default=math.inf))
         if torch.isfinite(norm):
             self.skipped_in_a_row = 0
+            if by_value and gradient_clip_val:
+                nn.utils.clip_grad_value_(parameters, gradient_clip_val)
             return
         if not isinstance(self.trainer.precision_plugin, pl.plugins.MixedPrecision) or (
             self.trainer.precision_plugin.scaler is None
@@ -166,9 +205,10 @@ class AdaptModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up, then cosine decay to zero or a constant rate."""
-        optimizer = torch.optim.AdamW(parameter_groups(self, self.optim), lr=self.optim.lr)
-        steps = int(self.trainer.estimated_stepping_batches)
-        factor = schedule_factor(steps, self.optim)
+        groups = parameter_groups(self.classifier, self.optim)
+        optimizer = torch.optim.AdamW(groups, lr=self.optim.lr)
+        self.steps = int(self.trainer.estimated_stepping_batches)
+        factor = schedule_factor(self.steps, self.optim)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {
             "optimizer": optimizer,
@@ -176,11 +216,12 @@ class AdaptModule(pl.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what trains only; the base is named by its hash."""
-        trains = {name for name, p in self.named_parameters() if p.requires_grad}
+        """Keep what moves only, and the teacher if there is one; the base is named by its hash."""
+        frozen = frozen_names(self)
         checkpoint["state_dict"] = {
-            k: v for k, v in checkpoint["state_dict"].items() if k in trains
+            k: v for k, v in checkpoint["state_dict"].items() if k not in frozen
         }
+        checkpoint["teacher"] = self.regularisers.state_dict()
         checkpoint["base_hash"] = self.classifier.backbone.spec.base_hash
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -192,6 +233,7 @@ class AdaptModule(pl.LightningModule):
                 f"{str(checkpoint.get('base_hash'))[:12]}, the "
                 f"model has {own[:12]} - resume with the same model section"
             )
+        self.regularisers.load_state_dict(checkpoint.get("teacher", {}))
 
 
 def schedule_factor(steps: int, optim: Optim) -> Callable[[int], float]:

@@ -1,5 +1,6 @@
 """Plain settings of the training loop; usable on every floor."""
 
+import math
 from dataclasses import dataclass
 
 PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
@@ -36,6 +37,14 @@ class Optim:
     """Image-tower blocks, counted from the input (which is frozen with them), that do not train."""
     ema: float = 0.0
     """Decay of an exponential moving average of the weights, returned in their place; 0 is off."""
+    l2_sp: float = 0.0
+    """Weight of the sum of squared distances of what trains to where it began (L2-SP); try 0.01."""
+    feature_distillation: float = 0.0
+    """Weight of the distance of the image tower's features, at every depth, to the start's (LDIFS);
+    the paper takes 10."""
+    self_distillation: float = 0.0
+    """Weight of the divergence from a slower copy of the model itself (CaRot); the paper takes
+    1.5."""
     accumulate: int = 1
     """Micro-batches added up for one step; `batch_size` stays what it is."""
     checkpointing: bool = False
@@ -54,6 +63,9 @@ class Optim:
             "layer_decay": 0 < self.layer_decay <= 1,
             "freeze_first": self.freeze_first >= 0,
             "ema": 0 <= self.ema < 1,
+            "l2_sp": self.l2_sp >= 0,
+            "feature_distillation": self.feature_distillation >= 0,
+            "self_distillation": self.self_distillation >= 0,
             "accumulate": self.accumulate >= 1 and self.batch_size % self.accumulate == 0,
         }
         for name, good in checks.items():
@@ -75,6 +87,9 @@ RANGES = {
     "layer_decay": "give a factor above 0, at most 1",
     "freeze_first": "give 0 or more",
     "ema": "give 0 (off) or a decay below 1",
+    "l2_sp": "give 0 (off) or a weight",
+    "feature_distillation": "give 0 (off) or a weight",
+    "self_distillation": "give 0 (off) or a weight",
     "accumulate": "give a number of micro-batches that divides batch_size",
 }
 
@@ -148,3 +163,23 @@ class Pretraining:
     """How much more often a drawing with its own colours is shown."""
     plain: float = 0.4
     """Share of drawings left black on white after the easy steps."""
+
+    def __post_init__(self) -> None:
+        counts = ("steps", "batch_size", "concept_size", "easy_size")
+        ranges = dict.fromkeys(counts, (1.0, math.inf))
+        ranges |= {"lr": (1e-12, math.inf), "plain": (0.0, 1.0), "colour_weight": (1e-12, math.inf)}
+        others = ("warmup_steps", "weight_decay", "concept_weight", "easy_steps")
+        ranges |= dict.fromkeys(others, (0.0, math.inf))
+        wrong = [
+            f"{name} - out of range - {getattr(self, name)} - give {_span(low, high)}"
+            for name, (low, high) in ranges.items()
+            if not low <= getattr(self, name) <= high
+        ]
+        if wrong:
+            raise ValueError("\n".join(wrong))
+
+
+def _span(low: float, high: float) -> str:
+    if high < math.inf:
+        return f"a share from {low:g} to {high:g}"
+    return "a number above 0" if 0 < low < 1 else f"{low:g} or more"

@@ -1,0 +1,102 @@
+"""FLYP: fine-tune both towers with the loss of pretraining (arXiv:2212.00638)."""
+
+from dataclasses import dataclass, field
+
+from adapt.data.image_data import ImageData
+from adapt.data.sources import Images
+from adapt.errors import DataError
+from adapt.methods.base import register
+from adapt.models.classifier import Classifier
+from adapt.training.groups import MODEL, trainable_copy
+from adapt.training.loop import Context, train
+from adapt.training.objectives import SAME_CLASS, Contrastive
+from adapt.training.settings import Optim
+
+CAPTIONS = ("prompts", "column")
+COLUMN = "caption"
+
+
+@register("flyp")
+@dataclass
+class Flyp:
+    """Train both towers to match each image with its caption among those of the batch.
+
+    The logit scale trains too, within [0, ln 100]. The head is made anew from the tuned text
+    tower. Each micro-batch of each device is contrasted for itself.
+
+    The paper takes AdamW at 1e-5, weight decay 0.1, batch 512, 10 epochs on ImageNet; 20 epochs and
+    batches of twice the shots on few images. In a small batch of few classes most pairs share their
+    class, so by default those are not pushed apart, as they are in the authors' code.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    captions: str = "prompts"
+    """What stands with an image: a random one of the `prompts` of its class, or the text in the
+    `column` named `caption` of the data."""
+    same_class: str = "mask"
+    """Captions of other images of the same class are left out (`mask`), wanted (`positive`) or
+    pushed away (`negative`, the authors' code)."""
+    optim: Optim = field(
+        default_factory=lambda: Optim(lr=1e-5, epochs=20, batch_size=64, weight_decay=0.1)
+    )
+    """Optimiser settings; `label_smoothing` does not go with this loss."""
+
+    def __post_init__(self) -> None:
+        for name, known in (("captions", CAPTIONS), ("same_class", SAME_CLASS)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} - not known - {getattr(self, name)!r} - choose one of "
+                    f"{', '.join(known)}"
+                )
+        if self.optim.batch_size // self.optim.accumulate < 2:
+            raise ValueError(
+                f"optim.batch_size - too small - {self.optim.batch_size} in "
+                f"{self.optim.accumulate} micro-batches - give two pairs or more to contrast"
+            )
+        if self.optim.label_smoothing:
+            raise ValueError(
+                f"optim.label_smoothing - has no effect here - {self.optim.label_smoothing} - "
+                "remove it"
+            )
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which both towers and the logit scale train."""
+        copy = trainable_copy(
+            start, lambda name: name.startswith(MODEL) and name != f"{MODEL}logit_bias"
+        )
+        copy.head_from_text = True
+        return copy
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Fine-tune a copy of the start.
+
+        Raises:
+            DataError: When captions are to come from a column that is missing or has empty cells.
+        """
+        captions = read_captions(data.train) if self.captions == "column" else None
+        objective = Contrastive(captions, self.same_class)
+        return train(self.prepare(start), data, self.optim, context or Context(), objective)
+
+
+def read_captions(images: Images) -> list[str]:
+    """The caption of each image, from the column `caption`.
+
+    Raises:
+        DataError: When there is no such column, or a cell of it is empty.
+    """
+    captions = images.columns.get(COLUMN)
+    if captions is None:
+        columns = ", ".join(images.columns) or "none"
+        raise DataError(
+            f"{images.root} - no captions - further columns: {columns} - give the training data as "
+            f"a table with a column `{COLUMN}`, or set method.captions=prompts"
+        )
+    for index, caption in enumerate(captions):
+        if not caption.strip():
+            raise DataError(
+                f"{images.paths[index]} - empty caption - {caption!r} - fill in the column "
+                f"`{COLUMN}`, or set method.captions=prompts"
+            )
+    return captions

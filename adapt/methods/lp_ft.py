@@ -1,0 +1,39 @@
+"""LP-FT: a linear probe first, then fine-tuning from the probe's head (arXiv:2202.10054)."""
+
+from dataclasses import dataclass, field
+
+from adapt.data.image_data import ImageData
+from adapt.methods.base import register
+from adapt.methods.linear_probe import LinearProbe
+from adapt.models.classifier import Classifier
+from adapt.training.groups import in_tower, trainable_copy
+from adapt.training.loop import Context, train
+from adapt.training.settings import Optim
+
+
+@register("lp_ft")
+@dataclass
+class LpFt:
+    """Fit a linear probe, then train the image tower and that head.
+
+    A head that already fits moves the features less, so what they know of other data is kept. The
+    paper fine-tunes with SGD, batch 64, a cosine and no weight decay, the rate chosen from 3e-5 to
+    1e-2; here it is AdamW at full fine-tuning's rate.
+    """
+
+    probe: LinearProbe = field(default_factory=LinearProbe)
+    """Settings of the probe."""
+    optim: Optim = field(
+        default_factory=lambda: Optim(lr=1e-5, epochs=10, batch_size=64, weight_decay=0.0)
+    )
+    """Optimiser settings of the fine-tuning."""
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which image tower and head train; the head is not fitted yet."""
+        return trainable_copy(start, lambda name: in_tower(name, "image"), train_head=True)
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Fit the probe on a copy of the start, and fine-tune from there."""
+        context = context or Context()
+        probed = self.probe.fit(start, data, context)
+        return train(self.prepare(probed), data, self.optim, context)

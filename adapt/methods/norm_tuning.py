@@ -1,0 +1,62 @@
+"""Train the gains and biases of the norms alone (arXiv:2312.11420; for CLIP arXiv:2503.11609)."""
+
+from dataclasses import dataclass, field
+
+from adapt.data.image_data import ImageData
+from adapt.methods.base import register
+from adapt.models.classifier import Classifier
+from adapt.training.groups import check_tower, in_tower, trainable_copy
+from adapt.training.loop import Context, train
+from adapt.training.settings import Optim
+
+
+@register("norm_tuning")
+@dataclass
+class NormTuning:
+    """Train the gains and biases of layer norms or batch norms: fewer than 0.1 % of the weights.
+
+    For CLIP the paper takes AdamW at 2e-4, batch 32, weight decay 0.01 and 300 steps for each shot,
+    in both towers, then a head on top. Small data take fewer steps at a higher rate, and one tower.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    tower: str = "image"
+    """Which tower: `image`, `text` or `both`."""
+    train_head: bool = False
+    """Train the head too; only with the tower `image`, since otherwise the head follows the text
+    tower."""
+    optim: Optim = field(
+        default_factory=lambda: Optim(lr=1e-3, epochs=20, batch_size=32, weight_decay=0.01)
+    )
+    """Optimiser settings; weight decay acts on the head's matrix alone."""
+
+    def __post_init__(self) -> None:
+        check_tower(self.tower, self.train_head)
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which the norms, and the head if asked for, train."""
+        norms = norm_parameters(start)
+        return trainable_copy(
+            start, lambda name: in_tower(name, self.tower) and name in norms, self.train_head
+        )
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Train the norms of a copy of the start; statistics of batch norms stay."""
+        return train(self.prepare(start), data, self.optim, context or Context())
+
+
+def norm_parameters(classifier: Classifier) -> set[str]:
+    """Names of the gains and biases of normalisation layers, told by the class name.
+
+    >>> classifier = Classifier.from_clip("adapt-icons-xs", "random", ["cat", "dog"])
+    >>> sorted(name for name in norm_parameters(classifier) if "visual.ln" in name)[:2]
+    ['backbone.model.visual.ln_post.bias', 'backbone.model.visual.ln_post.weight']
+    """
+    return {
+        f"{path}.{name}"
+        for path, module in classifier.named_modules()
+        if "norm" in type(module).__name__.lower()
+        for name, _ in module.named_parameters(recurse=False)
+    }

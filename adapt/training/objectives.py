@@ -1,0 +1,118 @@
+"""What a training step minimises: cross-entropy over the classes, or over pairs in the batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from adapt.models.classifier import Classifier
+from adapt.models.heads import text_weights
+
+Batch: TypeAlias = dict[str, Tensor]
+Outcome: TypeAlias = tuple[Tensor, tuple[Tensor, ...]]
+Objective: TypeAlias = Callable[[Classifier, Batch, torch.Generator], Outcome]
+"""From a classifier, a batch (`image`, `target`, `index`) and random numbers that are the same for
+every call in one step, to the loss (a scalar) and the matrices of logits it was made from, each
+with one answer a row; a teacher's matrices are compared with them row by row."""
+
+SAME_CLASS = ("mask", "positive", "negative")
+
+
+@dataclass
+class CrossEntropy:
+    """Cross-entropy over the classes; the one matrix is the logits (B, K).
+
+    Example:
+        >>> classifier = Classifier.from_clip("adapt-icons-xs", "random", ["cat", "dog"])
+        >>> batch = {"image": torch.zeros(2, 3, 48, 48), "target": torch.tensor([0, 1])}
+        >>> loss, (logits,) = CrossEntropy()(classifier, batch, torch.Generator())
+        >>> loss.ndim, logits.shape
+        (0, torch.Size([2, 2]))
+    """
+
+    label_smoothing: float = 0.0
+    """Share of the target spread over all classes."""
+    text_trains: bool = False
+    """Whether the text tower moves: then a head from text is made anew, from one random prompt of
+    each class."""
+
+    def __call__(self, classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
+        """Loss and logits of a batch."""
+        if self.text_trains and classifier.head_from_text:
+            prompts = [[_one_of(own, generator)] for own in classifier.prompts]
+            weights = text_weights(classifier.backbone, prompts)
+            logits = classifier.features(batch["image"]) @ weights.T
+        else:
+            logits = classifier(batch["image"])
+        loss = F.cross_entropy(
+            logits.float(), batch["target"], label_smoothing=self.label_smoothing
+        )
+        return loss, (logits,)
+
+
+@dataclass
+class Contrastive:
+    """Symmetric InfoNCE over the (image, caption) pairs of the batch (FLYP, arXiv:2212.00638).
+
+    The matrices are the similarities (B, B) by image and by caption.
+    """
+
+    captions: list[str] | None = None
+    """The caption of each training image, by its `index`; without them a random prompt of the
+    image's class."""
+    same_class: str = "mask"
+    """See `contrastive_loss`."""
+
+    def __call__(self, classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
+        """Loss and similarities of a batch."""
+        backbone, pixels = classifier.backbone, batch["image"]
+        if self.captions is None:
+            texts = [_one_of(classifier.prompts[k], generator) for k in batch["target"].tolist()]
+        else:
+            texts = [self.captions[index] for index in batch["index"].tolist()]
+        images, words = backbone.encode_image(pixels), backbone.encode_text(texts)
+        # A scale of 100 leaves no digits behind the point in half precision.
+        with torch.autocast(pixels.device.type, enabled=False):
+            similarity = backbone.scale.float() * images.float() @ words.float().T
+            return contrastive_loss(similarity, batch["target"], self.same_class)
+
+
+def contrastive_loss(similarity: Tensor, group: Tensor, same_class: str = "mask") -> Outcome:
+    """Mean of the cross-entropies of the rows (an image's captions) and of the columns.
+
+    What becomes of the captions of other images of the same class:
+
+    - `mask`: they are left out of the image's softmax, and the same for columns. Where a batch has
+      one class only, every loss is zero.
+    - `positive`: the target spreads evenly over them and the own caption.
+    - `negative`: they are pushed away like any other, as in the authors' code.
+
+    Args:
+        similarity: Scaled cosines (B, B): row i is image i, column j caption j.
+        group: Class of each pair, shape (B,).
+        same_class: `mask`, `positive` or `negative`.
+
+    Returns:
+        The loss, and the logits of rows and of columns; masked ones are the lowest number there is.
+
+    >>> round(contrastive_loss(torch.eye(2), torch.tensor([0, 1]))[0].item(), 4)
+    0.3133
+    >>> contrastive_loss(torch.eye(2), torch.tensor([3, 3]))[0].item() == 0
+    True
+    """
+    same = group[:, None] == group[None, :]
+    own = torch.eye(len(group), dtype=torch.bool, device=group.device)
+    if same_class == "mask":
+        similarity = similarity.masked_fill(same & ~own, torch.finfo(similarity.dtype).min)
+    positive = (same if same_class == "positive" else own).to(similarity.dtype)
+    target = positive / positive.sum(1, keepdim=True)
+    rows, columns = similarity, similarity.T
+    loss = (F.cross_entropy(rows, target) + F.cross_entropy(columns, target)) / 2
+    return loss, (rows, columns)
+
+
+def _one_of(texts: list[str], generator: torch.Generator) -> str:
+    return texts[int(torch.randint(len(texts), (1,), generator=generator))]
