@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +64,7 @@ def make_scores(shifts: int = 5, classes: Sequence[str] = ("cat", "dog", "fox"))
         "format": 1, "name": "pets_lora", "method": "lora",
         "model": {"arch": "ViT-B-32", "pretrained": "openai"}, "seed": 0,
         "classes": list(classes), "alpha": 0.4, "selected_on": "val", "alpha_rule": "val",
-        "temperature": 1.2138,
+        "temperature": 1.2138, "guard": make_guard(),
         "trainable": {"parameters": 589824, "total": 151277313, "share": 0.0039},
         "seconds": {"fit": 312.4, "total": 401.2},
         "data": {
@@ -72,6 +73,151 @@ def make_scores(shifts: int = 5, classes: Sequence[str] = ("cat", "dog", "fox"))
         },
         "quarantined": [{"path": "photos/cat/broken.jpg", "reason": "truncated after 1,024 bytes"}],
         "notes": ["3 near-duplicates were kept on one side of the split."], "models": models,
+    }  # fmt: skip
+
+
+def make_guard(outcome: str = "kept", **changes: object) -> dict[str, Any]:
+    """What `scores.json` holds under `guard`."""
+    reasons = {
+        "kept": "At alpha 0.4 the model is no worse than zero-shot on held-out images.",
+        "lowered": "At alpha 0.8 the model is worse than zero-shot on held-out images; alpha 0.4, "
+        "the largest that is not, is shipped.",
+        "fallback": "The adapted weights are worse than zero-shot (-12.0 points against zero-shot "
+        "on held-out images); zero-shot is shipped.",
+    }
+    return {
+        "outcome": outcome, "reason": reasons[outcome], "alpha_before": 0.8, "alpha_after": 0.4,
+        "n": 120, "adapted": {"difference": 0.14, "ci": [0.09, 0.2]},
+        "against": {
+            "zero_shot": {"difference": 0.12, "ci": [0.06, 0.18]},
+            "linear_probe": {"difference": 0.06, "ci": [-0.01, 0.13]},
+        },
+        "worse_classes": [], **changes,
+    }  # fmt: skip
+
+
+def make_robustness(scores: dict[str, Any]) -> dict[str, Any]:
+    """A whole `robustness.json` with a line for every shift but the last."""
+    chance, names = random.Random(3), list(scores["data"]["evals"])
+    scored = [model for model in scores["models"] if model != "majority"]
+    shifts = {}
+    for place, name in enumerate(names[1:]):
+        known = {m: [scores["models"][m][e]["accuracy"] for e in ("test", name)] for m in scored}
+        fit = _fit([known[m] for m in ("zero_shot", "linear_probe", "adapted")])
+        if place % 2 == 0:
+            x, y = map(_logit, known["zero_shot"])
+            fit = {"slope": 0.8, "intercept": y - 0.8 * x, "models": 12}
+        lacks = place == len(names) - 2
+        shifts[name] = {
+            "classes": 2 if place == 0 else None, "fit": None if lacks else fit,
+            "reason": "1 reference models, 1 id accuracies: a line needs two" if lacks else None,
+            "models": {m: _shift_row(*pair, known["zero_shot"], fit, lacks)
+                       for m, pair in known.items()},
+        }  # fmt: skip
+    corrupted = {card["shift"] for card in scores["data"]["evals"].values() if card["shift"]}
+    ratios = {"zero_shot": 1.0, "linear_probe": 0.97, "adapted": 1.12, "ensemble": 0.89}
+    return {
+        "format": 1, "id": "test", "shifts": shifts,
+        "corruption_error": {
+            model: {"mean": ratio, "kinds": dict.fromkeys(sorted(corrupted), ratio)}
+            for model, ratio in ratios.items()
+        } if corrupted else {},
+        "flips": {
+            name: {"n": 400, "rate": 0.2 + at / 100, "gained": 0.15 - at / 80,
+                   "lost": 0.03 + at / 70, "ci": [0.16 + at / 100, 0.24 + at / 100]}
+            for at, name in enumerate(names)
+        },
+        "retention": {
+            "household": _retention(0.81, 0.09), "animals & plants": _retention(0.79, 0.25),
+        },
+        "groups": {"test": {"light": _groups(chance, 4), "camera": _groups(chance, 7)}},
+    }  # fmt: skip
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
+def _fit(places: list[list[float]]) -> dict[str, float]:
+    """Least squares on logit axes."""
+    (xs, ys) = ([_logit(place[axis]) for place in places] for axis in (0, 1))
+    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
+    slope = sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / sum(
+        (a - x) ** 2 for a in xs
+    )
+    return {"slope": slope, "intercept": y - slope * x, "models": len(places)}
+
+
+def _shift_row(
+    on_id: float, ood: float, start: list[float], fit: dict[str, Any], lacks: bool
+) -> dict[str, Any]:
+    usual = 1 / (1 + math.exp(-fit["slope"] * _logit(on_id) - fit["intercept"]))
+    gap = start[0] - start[1]
+    return {
+        "id": on_id, "ood": ood, "effective": None if lacks else ood - usual,
+        "effective_ci": None if lacks else [ood - usual - 0.04, ood - usual + 0.04],
+        "relative": ood - start[1],
+        "gap_closed": 1 - (on_id - ood) / gap if gap > 0 else None,
+    }  # fmt: skip
+
+
+def _retention(start: float, loss: float) -> dict[str, Any]:
+    curve = [{"alpha": a / 10, "accuracy": start - loss * (a / 10) ** 2} for a in range(11)]
+    change = -loss * 0.16
+    return {
+        "n": 300, "classes": 20, "before": start, "after": start + change, "difference": change,
+        "ci": [change - 0.02, change + 0.02], "curve": curve,
+    }  # fmt: skip
+
+
+def _groups(chance: random.Random, count: int) -> dict[str, Any]:
+    names = ["day", "night", "dusk", "flash", "indoor", "studio", "(none)"][:count]
+    rows = []
+    for place, name in enumerate(names):
+        n, accuracy = (12 if place == 2 else 60 + 7 * place), chance.uniform(0.6, 0.9)
+        rows.append({
+            "value": name, "n": n, "accuracy": accuracy, "before": accuracy - 0.05,
+            "ci": [accuracy - 0.08, accuracy + 0.06], "ranked": n >= 20,
+        })  # fmt: skip
+    ranked = sorted((row for row in rows if row["ranked"]), key=lambda row: row["accuracy"])
+    gap = ranked[-1]["accuracy"] - ranked[0]["accuracy"]
+    return {"worst": ranked[0]["value"], "gap": gap, "rows": rows}
+
+
+def make_uncertainty(scores: dict[str, Any]) -> dict[str, Any]:
+    """A whole `uncertainty.json`."""
+    found = {e: scores["models"]["ensemble"][e]["accuracy"] for e in scores["data"]["evals"]}
+    coverage = [step / 100 for step in range(1, 101)]
+    size = len(scores["classes"])
+
+    def sets(shortfall: float) -> dict[str, Any]:
+        return {
+            name: {"coverage": 0.93 - shortfall - at / 40, "size": min(size, 1.3 + at / 10),
+                   "single": 0.7 - at / 50, "empty": 0.01 * at}
+            for at, name in enumerate(found)
+        }  # fmt: skip
+
+    return {
+        "format": 1, "temperature": scores["temperature"],
+        "ece": {name: {"before": 0.1 + at / 50, "after": 0.03 + at / 60}
+                for at, name in enumerate(found)},
+        "risk_coverage": {
+            name: {"coverage": coverage, "area": (1 - accuracy) / 3,
+                   "risk": [(1 - accuracy) * c ** 1.4 for c in coverage]}
+            for name, accuracy in found.items()
+        },
+        "abstention": {"coverage": 0.9, "threshold": 0.41, "evals": {
+            name: {"coverage": share, "accuracy": 1 - (1 - found[name]) * share ** 1.4}
+            for name, share in zip(found, coverage[89::-5], strict=False)
+        }},
+        "conformal": {
+            "level": 0.9, "global": {"evals": sets(0.0)},
+            "per_class": {"evals": sets(0.02), "uncovered": list(scores["classes"])[:1]},
+        },
+        "unknown": {"eval": "unknown", "n": 100, "against": "test", "detectors": {
+            "msp": {"auroc": 0.81, "fpr95": 0.62}, "energy": {"auroc": 0.84, "fpr95": 0.55},
+            "knn": {"auroc": 0.9, "fpr95": 0.33},
+        }},
     }  # fmt: skip
 
 
@@ -85,6 +231,8 @@ def make_run(
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "scores.json", scores)
     _write(folder / "curve.json", _curve(scores))
+    _write(folder / "robustness.json", make_robustness(scores))
+    _write(folder / "uncertainty.json", make_uncertainty(scores))
     _write(folder / "reliability.json", _reliability(scores, chance))
     _write_rows(folder / "per_class.csv", _per_class(names, chance))
     _write_rows(folder / "confusion.csv", _confusion(names, chance))
@@ -116,8 +264,17 @@ def _curve(scores: dict[str, Any]) -> dict[str, Any]:
             low, high = start["accuracy"], scores["models"]["adapted"][name]["accuracy"]
             bend = 0.24 * alpha * (1 - alpha)
             point[name] = metrics(None if low is None else low + alpha * (high - low) + bend)
+        point["synthetic"] = 0.58 + 0.26 * alpha * (1.1 - alpha)
+        point["regret"] = abs(alpha - 0.5) / 10
         points.append(point)
-    return {"format": 1, "points": points, "chosen": 0.4, "rule": "val"}
+    rules = {"val": 0.8, "val_one_se": 0.4, "synthetic_shift": 0.6, "min_regret": 0.5}
+    table = {
+        rule: {"alpha": a, "accuracy": 0.7 + a / 7, "temperature": 1 + a / 2}
+        for rule, a in rules.items()
+    }
+    return {
+        "format": 1, "points": points, "chosen": 0.4, "rule": "val_one_se", "rules": table,
+    }  # fmt: skip
 
 
 def _reliability(scores: dict[str, Any], chance: random.Random) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_fixture import make_run, make_scores, metrics
+from report_fixture import make_guard, make_run, make_scores, metrics
 
 from adapt.errors import RecipeError, RunError
 from adapt.report import verdict, write_report
@@ -123,6 +124,47 @@ def test_verdict_compares_with_the_plain_adapted_model_and_the_probe() -> None:
     assert "A linear probe on frozen features is ahead by 15.0 points on test" in said
 
 
+@pytest.mark.parametrize("outcome", ["lowered", "fallback"])
+def test_verdict_starts_with_what_the_guard_changed(outcome: str) -> None:
+    """The guard has said that the model was worse on val, so nothing else repeats it."""
+    scores = small_scores(0.7, 0.65, None) | {"guard": make_guard(outcome)}
+    said = verdict(scores)
+    assert said[0].startswith(f"Warning: {scores['guard']['reason']}")
+    assert ("there: +12.0 points, 95 % interval +6.0 to +18.0, 120 images." in said[0]) == (
+        outcome == "lowered"
+    )
+    assert not any(each.startswith("Warning") for each in said[1:])
+
+
+def test_verdict_states_a_guard_that_kept_the_choice_without_a_warning() -> None:
+    said = verdict(small_scores(0.6, 0.7, None) | {"guard": make_guard("kept")})
+    assert not any(each.startswith("Warning") for each in said)
+    assert said[-1].startswith("At alpha 0.4 the model is no worse than zero-shot on held-out")
+
+
+@pytest.mark.parametrize(("high", "warned"), [(-0.01, True), (0.0, False), (0.02, False)])
+def test_verdict_warns_only_of_a_probe_that_is_clearly_better(high: float, warned: bool) -> None:
+    guard = make_guard()
+    guard["against"]["linear_probe"] = {"difference": -0.04, "ci": [-0.07, high]}
+    said = verdict(small_scores(0.6, 0.7, None) | {"guard": guard})
+    assert said[0].startswith("Warning: A linear probe on frozen features is clearly") is warned
+    assert ("4.0 points ahead, 95 % interval +1.0 to +7.0, 120 images" in said[0]) is warned
+
+
+def test_verdict_names_the_classes_that_became_worse() -> None:
+    worse = [
+        {"class": f"class {at}", "n": 10 + at, "difference": -0.5 + at / 20, "ci": [-0.8, -0.1]}
+        for at in range(7)
+    ]
+    said = verdict(small_scores(0.6, 0.7, None) | {"guard": make_guard(worse_classes=worse)})
+    assert said[0] == (
+        "Warning: In 7 classes the shipped model is clearly worse than zero-shot on held-out "
+        "images: class 0 (-50.0 points, 10 images), class 1 (-45.0 points, 11 images), class 2 "
+        "(-40.0 points, 12 images), class 3 (-35.0 points, 13 images), class 4 (-30.0 points, 14 "
+        "images) and 2 more."
+    )
+
+
 def test_verdict_of_zero_shot_itself() -> None:
     scores = small_scores(0.6, 0.7, (0.5, 0.5))
     del scores["models"]["ensemble"]
@@ -182,6 +224,7 @@ def test_page_shows_the_numbers_and_the_sections(written: Path) -> None:
     assert "+12.0 to zero-shot" in page.text
     for title in ("Alpha curve", "Reliability", "Worst mistakes", "Learning curves", "Data card"):
         assert title in page.text
+    assert page.text.count("How to read:") == page.tags.count("svg") > 10
     assert "name: pets_lora # <b>&" in page.text
 
 
@@ -222,12 +265,13 @@ def test_figures_are_files_and_markdown_points_to_them(written: Path) -> None:
     assert (written / "figures" / "alpha_curve.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
-def test_same_files_give_the_same_bytes(tmp_path: Path) -> None:
-    first = write_report(make_run(tmp_path / "a" / "run", 2, 1), ["html", "md"])
-    second = write_report(make_run(tmp_path / "b" / "run", 2, 1), ["html", "md"])
-    assert [path.name for path in first] == [path.name for path in second]
-    for one, other in zip(first, second, strict=True):
-        assert one.read_bytes() == other.read_bytes(), one.name
+def test_same_files_give_the_same_bytes(written: Path, tmp_path: Path) -> None:
+    again = tmp_path / written.name
+    shutil.copytree(written, again, ignore=shutil.ignore_patterns("*.svg", "report.*"))
+    paths = write_report(again, ["html", "md"])
+    assert len(paths) > 20
+    for path in paths:
+        assert path.read_bytes() == (written / path.relative_to(again)).read_bytes(), path.name
 
 
 def test_missing_files_are_named_with_a_reason(tmp_path: Path) -> None:
@@ -237,7 +281,8 @@ def test_missing_files_are_named_with_a_reason(tmp_path: Path) -> None:
     write_report(tmp_path, ["html", "md"])
     text = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text.split())
     files = ("curve.json", "reliability.json", "per_class.csv", "confusion.csv", "metrics.csv")
-    for file in (*files, "environment.json", "recipe.yaml"):
+    newer = ("robustness.json", "uncertainty.json")
+    for file in (*files, *newer, "environment.json", "recipe.yaml"):
         assert f"{file} is absent: " in text
     assert "mistakes.json cannot be read: " in text
     assert "mean of shiftsn/ano shift was scored" in text

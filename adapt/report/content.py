@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adapt.report import figures_classes, figures_robustness
+from adapt.report.cells import Table
 from adapt.report.numbers import (
     decimal,
     difference,
@@ -20,10 +21,10 @@ from adapt.report.numbers import (
     shipped,
     test,
 )
+from adapt.report.parts import Block, alpha_part, robustness_part, uncertainty_part
 from adapt.report.read import Run, number
 from adapt.report.style import Absent, Picture
 from adapt.report.tables import (
-    Table,
     accuracy_table,
     balanced_table,
     calibration_table,
@@ -75,6 +76,7 @@ class Content:
     facts: list[Fact]
     settings: list[Fact]
     pictures: Mapping[str, list[Picture | Absent]]
+    parts: Mapping[str, list[Block]]
     ladder: Table
     accuracy: Table
     balanced: Table
@@ -108,6 +110,11 @@ def build(run: Run) -> Content:
         facts=_facts(run),
         settings=_settings(run),
         pictures=_pictures(run),
+        parts={
+            "alpha": alpha_part(run),
+            "robustness": robustness_part(run),
+            "uncertainty": uncertainty_part(run),
+        },
         ladder=ladder_table(scores),
         accuracy=accuracy_table(scores),
         balanced=balanced_table(scores),
@@ -131,17 +138,15 @@ def build(run: Run) -> Content:
 
 
 def all_pictures(content: Content) -> list[Picture]:
-    """The drawn figures, in the order of the sections."""
-    groups = content.pictures.values()
-    return [each for group in groups for each in group if isinstance(each, Picture)]
+    """The drawn figures, each once."""
+    pictures = [each for group in content.pictures.values() for each in group]
+    blocks = [each for part in content.parts.values() for each in part]
+    return [each for each in (*pictures, *blocks) if isinstance(each, Picture)]
 
 
 def _pictures(run: Run) -> dict[str, list[Picture | Absent]]:
     return {
         "summary": [figures_robustness.ladder(run)],
-        "alpha": [figures_robustness.alpha_curve(run)],
-        "scatter": [figures_robustness.scatter(run)],
-        "heat": [figures_robustness.heat_map(run)],
         "reliability": figures_classes.reliability(run),
         "confusion": [figures_classes.confusion(run)],
         "classes": [figures_classes.per_class(run)],
@@ -186,6 +191,8 @@ def _settings(run: Run) -> list[Fact]:
     alpha, trained = number(scores.get("alpha")), scores.get("trainable") or {}
     selected_on = scores.get("selected_on")
     chosen = f"chosen on {selected_on}" if alpha is not None and selected_on else ""
+    if chosen and scores.get("alpha_rule"):
+        chosen += f", rule {scores['alpha_rule']}"
     seconds = scores.get("seconds") or {}
     share, parameters = number(trained.get("share")), number(trained.get("parameters"))
     temperature, fit = number(scores.get("temperature")), number(seconds.get("fit"))

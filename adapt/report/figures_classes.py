@@ -86,11 +86,14 @@ def _reliability(run: Run, name: str, file: str) -> Picture:
     temperature = number(run.scores.get("temperature"))
     scaled = "" if temperature is None else f" with temperature {temperature:.3g}"
     caption = (
-        f"Left: before calibration; right: after it{scaled}. On the dashed line confidence equals "
-        "accuracy; bars below it mean overconfidence. "
+        f"Left: before calibration; right: after it{scaled}. "
         "Hatched: the gap. Below: how many images fall in each bin."
     )
-    return Picture(file, title, " ".join(alt), caption, figure)
+    read = (
+        "on the dashed line the model is right as often as it claims; bars that end below it mean "
+        "that it is too sure of itself. Bars of few images jump about."
+    )
+    return Picture(file, title, " ".join(alt), caption, read, figure)
 
 
 def _draw_bins(upper: Axes, lower: Axes, bins: Bins) -> None:
@@ -186,7 +189,11 @@ def confusion(run: Run) -> Picture | Absent:
         f"Images of {test(run.scores)} by true and predicted class (shipped model). "
         "The numbers are counts; the darker, the larger the share of the row."
     )
-    return Picture(name, title, alt, caption, figure)
+    read = (
+        "right answers lie on the diagonal. A dark cell beside it is a pair of classes the model "
+        "mixes up: look at their images and names first."
+    )
+    return Picture(name, title, alt, caption, read, figure)
 
 
 def _write_counts(axes: Axes, matrix: np.ndarray, share: np.ndarray) -> None:
@@ -258,7 +265,11 @@ def per_class(run: Run) -> Picture | Absent:
     caption = (
         f"On {test(run.scores)}; n: images of the class. Right: change of recall in points.{many}"
     )
-    return Picture(name, title, f"{alt}.", caption, figure)
+    read = (
+        "recall is the share of a class that is found. A bar that ends before its diamond is a "
+        "class that lost; with few images (small n) that may be chance."
+    )
+    return Picture(name, title, f"{alt}.", caption, read, figure)
 
 
 def class_recalls(run: Run) -> list[tuple[str, int, float, float]]:
@@ -333,7 +344,11 @@ def learning(run: Run) -> Picture | Absent:
         if len(lines) > 1:
             axes.legend()
     caption = "The training log of the run; validation images are never trained on."
-    return Picture(name, title, " ".join(alt), caption, figure)
+    read = (
+        "the loss should fall and level off. Where the validation loss rises while the training "
+        "loss falls, the images are being learnt by heart: train shorter."
+    )
+    return Picture(name, title, " ".join(alt), caption, read, figure)
 
 
 def _column(run: Run, column: str) -> list[tuple[float, float]]:

@@ -128,6 +128,15 @@ def percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.1f} %"
 
 
+def share(value: float | None) -> str:
+    """A share that somebody chose, in percent, without needless places.
+
+    >>> share(0.9), share(0.975), share(None)
+    ('90 %', '97.5 %', 'n/a')
+    """
+    return "n/a" if value is None else f"{100 * value:.4g} %"
+
+
 def points(value: float | None) -> str:
     """A difference of shares in percentage points, always with its sign.
 
@@ -135,6 +144,16 @@ def points(value: float | None) -> str:
     ('+3.1', '-2.0', '+0.0', 'n/a')
     """
     return "n/a" if value is None else f"{round(100 * value, 1) + 0.0:+.1f}"
+
+
+def size(change: float) -> str:
+    """A difference without its sign, in words.
+
+    >>> size(-0.031), size(0.01)
+    ('3.1 points', '1.0 point')
+    """
+    text = f"{abs(round(100 * change, 1)):.1f}"
+    return f"{text} point" if text == "1.0" else f"{text} points"
 
 
 def decimal(value: float | None, places: int = 3) -> str:

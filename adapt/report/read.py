@@ -17,6 +17,8 @@ WHY_ABSENT = {
     "reliability.json": "the run stored no reliability bins",
     "per_class.csv": "the run stored no per-class scores",
     "confusion.csv": "the run stored no confusion counts",
+    "robustness.json": "the run is older than these measures, or stopped before them",
+    "uncertainty.json": "the run is older than these measures, or stopped before them",
     "metrics.csv": "the method needs no training, or nothing was logged",
     "mistakes.json": "the run stored no mistakes",
     "environment.json": "the run stored no environment",
@@ -33,6 +35,8 @@ class Run:
       scores: ``scores.json``.
       curve: ``curve.json``, or None.
       reliability: ``reliability.json``, or None.
+      robustness: ``robustness.json``, or None.
+      uncertainty: ``uncertainty.json``, or None.
       per_class: Rows of ``per_class.csv``, or None.
       confusion: Rows of ``confusion.csv``, or None.
       log: Rows of ``metrics.csv``, or None.
@@ -46,6 +50,8 @@ class Run:
     scores: Mapping[str, Any]
     curve: Mapping[str, Any] | None
     reliability: Mapping[str, Any] | None
+    robustness: Mapping[str, Any] | None
+    uncertainty: Mapping[str, Any] | None
     per_class: list[Row] | None
     confusion: list[Row] | None
     log: list[Row] | None
@@ -84,6 +90,8 @@ def read_run(folder: Path) -> Run:
         scores=_read_scores(folder),
         curve=part("curve.json", _object),
         reliability=part("reliability.json", _object),
+        robustness=part("robustness.json", _object),
+        uncertainty=part("uncertainty.json", _object),
         per_class=part("per_class.csv", _rows),
         confusion=part("confusion.csv", _rows),
         log=part("metrics.csv", _rows),
@@ -107,6 +115,15 @@ def number(text: object) -> float | None:
     except ValueError:
         return None
     return value if abs(value) < float("inf") else None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """A stored JSON object; empty where it is absent, null or something else.
+
+    >>> mapping({"n": 3}), mapping(None), mapping([1])
+    ({'n': 3}, {}, {})
+    """
+    return value if isinstance(value, Mapping) else {}
 
 
 def _read_scores(folder: Path) -> Mapping[str, Any]:

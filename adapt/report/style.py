@@ -96,7 +96,8 @@ class Picture:
       name: File name without suffix.
       title: Heading.
       alt: The numbers of the figure in words, for those who cannot see it.
-      caption: How to read it.
+      caption: What it shows, and on which images.
+      read: How to read it, in plain words.
       figure: The drawing.
     """
 
@@ -104,6 +105,7 @@ class Picture:
     title: str
     alt: str
     caption: str
+    read: str
     figure: Figure
 
 

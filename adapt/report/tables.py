@@ -1,9 +1,9 @@
 """The tables of the report, as text cells that HTML and Markdown both print."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from adapt.report.cells import Cell, Table, arrow, span
 from adapt.report.figures_classes import class_rows, confused_pairs
 from adapt.report.numbers import (
     SELECTION,
@@ -26,52 +26,15 @@ from adapt.report.numbers import (
     shipped,
     test,
 )
-from adapt.report.read import Run, number
+from adapt.report.read import Run, mapping, number
 
 PAIRS_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell: its text, a smaller second line, and a change that carries a tone.
-
-    Attributes:
-      text: What stands in the cell.
-      note: An interval or a remark.
-      change: A signed change, with an arrow when its interval excludes zero.
-      tone: ``better``, ``worse``, ``unclear`` or empty; a colour on top of arrow and sign.
-    """
-
-    text: str
-    note: str = ""
-    change: str = ""
-    tone: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table.
-
-    Attributes:
-      caption: What it shows.
-      header: One heading per column.
-      rows: Cells; the first of each row names it.
-      groups: An optional row of wide headings as (text, columns).
-      words: How many columns from the left hold words; the others hold numbers.
-    """
-
-    caption: str
-    header: list[str]
-    rows: list[list[Cell]]
-    groups: tuple[tuple[str, int], ...] = ()
-    words: int = 1
-
-    def flat_header(self) -> list[str]:
-        """The header with each group's heading put before its columns."""
-        if not self.groups:
-            return self.header
-        prefixes = [text for text, span in self.groups for _ in range(span)]
-        return [f"{p} {h}".strip() for p, h in zip(prefixes, self.header, strict=True)]
+LADDER_LEGEND = "Interval, then the change to zero-shot in points (▲ / ▼ clear, ○ may be chance)."
+ACCURACY_LEGEND = (
+    "Under each accuracy its 95 % interval, then the change to zero-shot in points. ▲ / ▼: the "
+    "interval of the change excludes zero. ○: it includes zero, or none is stored. For a mean of "
+    "shifts that interval is the mean of their bounds, so it is never too narrow."
+)
 
 
 def model_heading(scores: Scores, model: str) -> str:
@@ -85,14 +48,14 @@ def ladder_table(scores: Scores) -> Table:
     name = base or "test"
     rows = [
         [
-            Cell(model_heading(scores, model)),
+            Cell(model_heading(scores, model), strong=model == shipped(scores)),
             _accuracy_cell(scores, model, name),
             _mean_cell(scores, model),
         ]
         for model in models(scores)
     ]
     header = ["model", f"{name} (in-distribution)", f"mean of shifts ({len(shifts(scores))})"]
-    return Table("Baseline ladder: accuracy", header, rows)
+    return Table("Baseline ladder: accuracy", header, rows, legend=LADDER_LEGEND)
 
 
 def accuracy_table(scores: Scores) -> Table:
@@ -105,11 +68,12 @@ def accuracy_table(scores: Scores) -> Table:
 
     rows = [row(name) for name in evals(scores)]
     if shifts(scores):
-        label = Cell("mean of shifts", note=f"{len(shifts(scores))} evals, each counting once")
+        note = f"{len(shifts(scores))} evals, each counting once"
+        label = Cell("mean of shifts", note, strong=True)
         rows.append([label, Cell(""), *(_mean_cell(scores, model) for model in shown)])
     rows += [row(name) for name in _selection(scores)]
     header = ["eval", "n", *(model_heading(scores, model) for model in shown)]
-    return Table("Accuracy", header, rows)
+    return Table("Accuracy", header, rows, legend=ACCURACY_LEGEND)
 
 
 def balanced_table(scores: Scores) -> Table:
@@ -120,7 +84,7 @@ def balanced_table(scores: Scores) -> Table:
         cells = [
             Cell(
                 percent(metric(scores, model, name, "balanced_accuracy")),
-                note=_span(interval(entry(scores, model, name).get("balanced_accuracy_ci"))),
+                note=span(interval(entry(scores, model, name).get("balanced_accuracy_ci"))),
             )
             for model in shown
         ]
@@ -221,14 +185,16 @@ def eval_note(scores: Scores, name: str) -> str:
     """What kind of test set an eval is."""
     if name == SELECTION:
         return "used for selection, not a test"
-    if name == test(scores):
-        return "in-distribution test"
     card: Mapping[str, Any] = scores.get("data", {}).get("evals", {}).get(name) or {}
+    lacking = mapping(card.get("classes"))
+    masked = f", {lacking['present']} of {lacking['of']} classes" if len(lacking) > 1 else ""
+    if name == test(scores):
+        return f"in-distribution test{masked}"
     if card.get("kind") == "synthetic":
         severity = card.get("severity")
         strength = "" if severity is None else f", severity {severity}"
-        return f"synthetic shift: {card.get('shift')}{strength}, of {card.get('of')}"
-    return "natural shift"
+        return f"synthetic shift: {card.get('shift')}{strength}, of {card.get('of')}{masked}"
+    return f"natural shift{masked}"
 
 
 def _selection(scores: Scores) -> list[str]:
@@ -242,7 +208,7 @@ def _images(scores: Scores, name: str) -> str:
 
 
 def _accuracy_cell(scores: Scores, model: str, name: str) -> Cell:
-    note = _span(interval(entry(scores, model, name).get("accuracy_ci")))
+    note = span(interval(entry(scores, model, name).get("accuracy_ci")))
     text = percent(metric(scores, model, name))
     if model in (ZERO_SHOT, "majority") or text == "n/a":
         return Cell(text, note)
@@ -259,13 +225,8 @@ def _mean_cell(scores: Scores, model: str) -> Cell:
 def _change(value: float | None, bounds: Interval | None) -> tuple[str, str]:
     if value is None:
         return "", ""
-    if bounds is None or bounds[0] <= 0 <= bounds[1]:
-        return f"○ {points(value)}", "unclear"
-    return (f"▲ {points(value)}", "better") if value > 0 else (f"▼ {points(value)}", "worse")
-
-
-def _span(bounds: Interval | None) -> str:
-    return "" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
+    sign, tone = arrow(bounds)
+    return f"{sign} {points(value)}", tone
 
 
 def _decimals(bounds: Interval | None) -> str:

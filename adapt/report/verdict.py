@@ -1,5 +1,6 @@
 """What a run found, in plain words; also printed by the command line."""
 
+from adapt.report.guard import guard_found, guard_said, stepped_back
 from adapt.report.numbers import (
     SELECTION,
     ZERO_SHOT,
@@ -14,6 +15,7 @@ from adapt.report.numbers import (
     shift_mean,
     shifts,
     shipped,
+    size,
     test,
 )
 
@@ -28,16 +30,19 @@ def verdict(scores: Scores) -> list[str]:
       scores: The content of ``scores.json``.
 
     Returns:
-      Whole sentences. Those that start with ``"Warning: "`` come first: the shipped model is
-      worse than zero-shot on the selection split, or loses more than 2 points on the mean of
-      the shifts. A number that is not known is never written as 0.
+      Whole sentences. Those that start with ``"Warning: "`` come first: what the guard changed
+      and found, the shipped model is worse than zero-shot on the selection split, or it loses
+      more than 2 points on the mean of the shifts. A number that is not known is never written
+      as 0.
     """
     return [
+        *(f"{WARNING}{sentence}" for sentence in guard_found(scores)),
         *_warnings(scores),
         *_gain_on_test(scores),
         *_change_on_shifts(scores),
         *_against_adapted(scores),
         *_against_probe(scores),
+        *guard_said(scores),
     ]
 
 
@@ -46,7 +51,8 @@ def _warnings(scores: Scores) -> list[str]:
     if model == ZERO_SHOT:
         return []
     selected, _ = difference(scores, model, SELECTION)
-    if selected is not None and selected < 0:
+    # Where the guard stepped back, its own sentence has said so.
+    if selected is not None and selected < 0 and not stepped_back(scores):
         found.append(
             f"{WARNING}the shipped model is worse than zero-shot on the selection split: "
             f"{percent(metric(scores, model, SELECTION))} against "
@@ -57,7 +63,7 @@ def _warnings(scores: Scores) -> list[str]:
     # Rounded, because 0.58 - 0.60 is a little less than -0.02 in floating point.
     if lost is not None and round(lost, 9) < -TOLERATED_LOSS:
         found.append(
-            f"{WARNING}the shipped model loses {_size(lost)} on the mean of "
+            f"{WARNING}the shipped model loses {size(lost)} on the mean of "
             f"{_shifts(scores)} against zero-shot. A smaller alpha keeps more of zero-shot."
         )
     return found
@@ -136,7 +142,7 @@ def _against_probe(scores: Scores) -> list[str]:
         "the mean of the shifts": shift_difference(scores, "linear_probe", model)[0],
     }
     won = [
-        f"{_size(value)} on {where}"
+        f"{size(value)} on {where}"
         for where, value in ahead.items()
         if value is not None and round(100 * value, 1) > 0
     ]
@@ -160,15 +166,10 @@ def _shifts(scores: Scores) -> str:
     return "1 shift" if count == 1 else f"{count} shifts"
 
 
-def _size(change: float) -> str:
-    size = f"{abs(round(100 * change, 1)):.1f}"
-    return f"{size} point" if size == "1.0" else f"{size} points"
-
-
 def _direction(change: float) -> str:
     if round(100 * change, 1) == 0:
         return "level with"
-    return f"{_size(change)} {'above' if change > 0 else 'below'}"
+    return f"{size(change)} {'above' if change > 0 else 'below'}"
 
 
 def _certainty(bounds: Interval | None) -> str:

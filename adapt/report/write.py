@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from adapt.errors import RecipeError, RunError, did_you_mean
+from adapt.report.cells import Table, Text
 from adapt.report.content import Content, all_pictures, build
 from adapt.report.read import read_run
 from adapt.report.style import Absent, Picture, as_inline_svg, as_png, as_svg, house_style
@@ -71,7 +72,11 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(plain=_plain, sentence=_sentence)
-    environment.tests["absent"] = lambda each: isinstance(each, Absent)
+    environment.tests.update(
+        absent=lambda each: isinstance(each, Absent),
+        table=lambda each: isinstance(each, Table),
+        text=lambda each: isinstance(each, Text),
+    )
     return environment
 
 

@@ -1,0 +1,213 @@
+"""Tables of the robustness measures: shifts, corruptions, flips, retention, groups."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapt.report.cells import Cell, Table, count_text, difference_cell, span
+from adapt.report.measures import entries, falls, id_name, shift_entries, shift_models
+from adapt.report.numbers import (
+    ZERO_SHOT,
+    decimal,
+    interval,
+    mean,
+    models,
+    percent,
+    points,
+    shipped,
+)
+from adapt.report.read import Run, mapping, number
+from adapt.report.tables import eval_note, model_heading
+
+GROUPS_SHOWN = 30
+SMALL_GROUP = 20
+SMALL_GAP = 0.02
+_MEASURES = ("id", "ood", "effective", "relative")
+_SHIFT_LEGEND = (
+    "Effective: accuracy on the shift above what the line of usual accuracy expects (small: 95 % "
+    "interval, which leaves out how uncertain the line is). Relative: above zero-shot on the "
+    "shift. Gap closed: how much of zero-shot's distance between {test} and shift is gone; below "
+    "0 it grew, and where it was under 2 points its share is noise and n/a."
+)
+
+
+def effective_table(run: Run) -> Table | None:
+    """Robustness of the shipped and of the adapted model, shift by shift."""
+    found = {shift: entry for shift, entry in shift_entries(run).items() if shift_models(entry)}
+    wanted = list(dict.fromkeys([shipped(run.scores), "adapted"]))
+    rows = []
+    for shift, entry in found.items():
+        shown = [model for model in wanted if model in shift_models(entry)]
+        for place, model in enumerate(shown):
+            name = Cell(shift, _shift_note(entry)) if place == 0 else Cell("")
+            cells = _shift_cells(run, model, entry)
+            rows.append([name, *cells])
+    if not rows:
+        return None
+    if len(found) > 1:
+        for model in wanted:
+            rows += _mean_row(run, model, list(found.values()))
+    base = id_name(run)
+    header = ["shift", "model", base, "shift", "effective", "relative", "gap closed"]
+    legend = _SHIFT_LEGEND.format(test=base)
+    return Table("Robustness by shift", header, rows, words=2, legend=legend)
+
+
+def _shift_note(entry: Mapping[str, Any]) -> str:
+    classes, reason = number(entry.get("classes")), entry.get("reason")
+    notes = [f"on its {classes:g} classes"] if classes is not None else []
+    notes += [f"no line: {reason}"] if reason else []
+    notes += ["its line falls: effective says little"] if falls(entry) else []
+    return "; ".join(notes)
+
+
+def _shift_cells(run: Run, model: str, entry: Mapping[str, Any]) -> list[Cell]:
+    row, start = (shift_models(entry).get(name, {}) for name in (model, ZERO_SHOT))
+    value, bounds = number(row.get("effective")), interval(row.get("effective_ci"))
+    effective = difference_cell(value, bounds)
+    before = [number(start.get(key)) for key in ("id", "ood")]
+    gap = None if before[0] is None or before[1] is None else before[0] - before[1]
+    return [
+        Cell(model_heading(run.scores, model)),
+        Cell(percent(number(row.get("id")))),
+        Cell(percent(number(row.get("ood")))),
+        # An arrow would claim what a falling line cannot show.
+        Cell(effective.text, effective.note) if falls(entry) else effective,
+        Cell(points(number(row.get("relative")))),
+        _gap_cell(number(row.get("gap_closed")), gap),
+    ]
+
+
+def _gap_cell(closed: float | None, gap: float | None) -> Cell:
+    """A share of next to nothing is noise, and is not written."""
+    if gap is None or gap >= SMALL_GAP:
+        return Cell(percent(closed))
+    return Cell("n/a", f"the gap was {points(gap)}")
+
+
+def _mean_row(run: Run, model: str, found: list[Mapping[str, Any]]) -> list[list[Cell]]:
+    rows = [shift_models(entry).get(model, {}) for entry in found]
+    values = {key: mean([number(row.get(key)) for row in rows]) for key in _MEASURES}
+    if values["ood"] is None:
+        return []
+    if any(falls(entry) for entry in found):
+        values["effective"] = None
+    # A mean of shares of gaps means nothing: one shift with a small gap would outweigh the rest.
+    cells = _shift_cells(run, model, {"models": {model: values}})[:-1]
+    note = f"{len(found)} shifts, each counting once"
+    return [[Cell("mean of shifts", note, strong=model == shipped(run.scores)), *cells, Cell("")]]
+
+
+def corruption_table(run: Run) -> Table | None:
+    """Errors under each kind of corruption, relative to zero-shot."""
+    found = entries(run, "corruption_error")
+    shown = [model for model in models(run.scores) if model in found and model != ZERO_SHOT]
+    by_kind = [mapping(found[model].get("kinds")) for model in shown]
+    kinds = list(dict.fromkeys(kind for ratios in by_kind for kind in ratios))
+    if not kinds:
+        return None
+    rows = [[Cell(kind), *(_ratio(ratios.get(kind)) for ratios in by_kind)] for kind in kinds]
+    means = [_ratio(found[model].get("mean")) for model in shown]
+    rows.append([Cell("mean of kinds", strong=True), *means])
+    legend = (
+        "Errors of the model, summed over severities, divided by those of zero-shot: below 1 it "
+        "errs less than zero-shot did. Compare within this run only."
+    )
+    header = ["kind", *(model_heading(run.scores, model) for model in shown)]
+    return Table("Corruption error (zero-shot = 1)", header, rows, legend=legend)
+
+
+def _ratio(stored: object) -> Cell:
+    value = number(stored)
+    return Cell("n/a", "zero-shot makes no error") if value is None else Cell(decimal(value, 2))
+
+
+def flip_table(run: Run) -> Table | None:
+    """Changed predictions against zero-shot, and what became of them."""
+    rows = []
+    for name, entry in entries(run, "flips").items():
+        rate, gained, lost = (number(entry.get(key)) for key in ("rate", "gained", "lost"))
+        known = rate is not None and gained is not None and lost is not None
+        neither = rate - gained - lost if known else None  # type: ignore[operator]
+        rows.append(
+            [
+                Cell(name, eval_note(run.scores, name)),
+                Cell(count_text(entry.get("n"))),
+                Cell(percent(rate), span(interval(entry.get("ci")))),
+                Cell(percent(gained)),
+                Cell(percent(lost)),
+                Cell(percent(None if neither is None else max(0.0, neither))),
+            ]
+        )
+    header = ["eval", "n", "changed", "gained", "lost", "wrong before and after"]
+    legend = (
+        "From zero-shot to the shipped model, as shares of all images; changed with its 95 % "
+        "interval. Gained minus lost is the change of accuracy."
+    )
+    return Table("Changed predictions", header, rows, legend=legend) if rows else None
+
+
+def retention_table(run: Run) -> Table | None:
+    """Accuracy on other classes before and after."""
+    rows = [
+        [
+            Cell(name),
+            Cell(count_text(entry.get("n"))),
+            Cell(count_text(entry.get("classes"))),
+            Cell(percent(number(entry.get("before")))),
+            Cell(percent(number(entry.get("after")))),
+            difference_cell(number(entry.get("difference")), interval(entry.get("ci"))),
+        ]
+        for name, entry in entries(run, "retention").items()
+    ]
+    header = ["eval", "n", "classes", "zero-shot", "shipped", "difference"]
+    legend = (
+        "Images of classes the model was not adapted to, with a head made from the names of these "
+        "classes by each model's own text tower. ▼: something was clearly forgotten."
+    )
+    return Table("Retention on other classes", header, rows, legend=legend) if rows else None
+
+
+def group_tables(run: Run) -> list[Table]:
+    """One table per eval and metadata column, the worst group first."""
+    return [
+        _group_table(run, name, str(column), mapping(stored))
+        for name, columns in entries(run, "groups").items()
+        for column, stored in columns.items()
+        if mapping(stored).get("rows")
+    ]
+
+
+def _group_table(run: Run, name: str, column: str, stored: Mapping[str, Any]) -> Table:
+    listed = [mapping(row) for row in stored["rows"]]
+    ordered = sorted(listed, key=lambda row: (not row.get("ranked"), _accuracy(row)))
+    rows = [_group_row(row, stored.get("worst")) for row in ordered[:GROUPS_SHOWN]]
+    gap = number(stored.get("gap"))
+    distance = "" if gap is None else f"; best and worst are {100 * gap:.1f} points apart"
+    legend = (
+        f"Shipped model{distance}. Groups under {SMALL_GROUP} images stand last and are not "
+        "ranked: among them chance decides."
+    )
+    if len(listed) > GROUPS_SHOWN:
+        legend += f" {GROUPS_SHOWN} of {len(listed)} groups are shown."
+    header = [column, "n", "accuracy", "zero-shot", "change"]
+    return Table(f"Groups of {name} by {column}", header, rows, legend=legend)
+
+
+def _accuracy(row: Mapping[str, Any]) -> float:
+    value = number(row.get("accuracy"))
+    return 2.0 if value is None else value
+
+
+def _group_row(row: Mapping[str, Any], worst: object) -> list[Cell]:
+    after, before = number(row.get("accuracy")), number(row.get("before"))
+    change = None if after is None or before is None else after - before
+    ranked, bounds = bool(row.get("ranked")), interval(row.get("ci"))
+    is_worst = ranked and row.get("value") == worst
+    note = "▼ worst group" if is_worst else "" if ranked else "few images, not ranked"
+    return [
+        Cell(str(row.get("value")), note, strong=is_worst),
+        Cell(count_text(row.get("n"))),
+        Cell(percent(after), span(bounds)),
+        Cell(percent(before)),
+        Cell(points(change)),
+    ]
