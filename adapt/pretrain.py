@@ -135,7 +135,11 @@ def _trainer(settings: PretrainRecipe, folder: Path) -> pl.Trainer:
     every = min(CHECKPOINT_STEPS, settings.training.steps)
     device = resolve_accelerator("auto")
     checkpoints = ModelCheckpoint(
-        folder / "checkpoints", save_last=True, save_top_k=0, every_n_train_steps=every
+        folder / "checkpoints",
+        save_last=True,
+        save_top_k=0,
+        every_n_train_steps=every,
+        enable_version_counter=False,  # else going on twice would start from the same place
     )
     return pl.Trainer(
         accelerator=device,

@@ -125,6 +125,8 @@ def test_a_small_run_trains_both_towers_and_goes_on(packed: Path, tmp_path: Path
         pretrain("pretrain/icons", tmp_path / "again", [*settings, "training.steps=6"])
     )
     assert not torch.equal(state["visual.conv1.weight"], longer["visual.conv1.weight"])
+    (checkpoint,) = (tmp_path / "again" / "checkpoints").iterdir()
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == 6
 
 
 def test_a_wrong_pretraining_recipe_lists_every_mistake(tmp_path: Path) -> None:
