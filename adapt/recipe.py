@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from adapt.errors import RecipeError, did_you_mean
 from adapt.recipe_check import Builder, to_plain
+from adapt.recipe_choices import CORRUPTIONS
 from adapt.recipe_schema import RESERVED_EVALS, Eval, Recipe, eval_names, expand_evals
 from adapt.recipe_sources import Shift, Source
 from adapt.recipe_text import (
@@ -246,7 +247,7 @@ def _check_kind(builder: Builder, here: str, kind: str, shift_kinds: Collection[
 
 def _check_corruptions(builder: Builder, shift_kinds: Collection[str]) -> None:
     for place, kind in enumerate(builder.built.get("ensemble.corruptions") or []):
-        _check_kind(builder, f"ensemble.corruptions[{place}]", kind, shift_kinds)
+        _check_kind(builder, f"ensemble.corruptions[{place}]", kind, {*shift_kinds, *CORRUPTIONS})
 
 
 def _check_choices(builder: Builder, data: dict[str, Any]) -> None:

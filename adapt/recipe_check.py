@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from omegaconf import MISSING
 
 from adapt.errors import did_you_mean
-from adapt.recipe_sources import Source
+from adapt.recipe_sources import Holdout, Source
 from adapt.recipe_text import Problems, join
 from adapt.recipe_words import listed
 
@@ -38,11 +38,11 @@ def fields_of(schema: type) -> dict[str, "dataclasses.Field[Any]"]:
 
 
 def to_plain(value: Any) -> Any:
-    """A dataclass as plain containers with YAML keys; a source leaves out what it does not use."""
+    """A dataclass as plain containers with YAML keys; sources leave out what they do not use."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         items = {key: getattr(value, one.name) for key, one in fields_of(type(value)).items()}
-        if isinstance(value, Source):
-            items = {key: item for key, item in items.items() if item is not None}
+        if isinstance(value, Source | Holdout):
+            items = {key: item for key, item in items.items() if item not in (None, False)}
         return {key: to_plain(item) for key, item in items.items()}
     if isinstance(value, Mapping):
         return {key: to_plain(item) for key, item in value.items()}

@@ -87,11 +87,8 @@ class Holdout:
         if self.seed is not None and not 0 <= self.seed < 2**32:
             wrong.append(f"seed - out of range - {self.seed} - give 0 to {2**32 - 1}")
         refuse(wrong)
-
-    @property
-    def share(self) -> float:
-        """The share that is set aside: none with folds."""
-        return 0.0 if self.folds else self.fraction or 0.2
+        if self.fraction is None and self.folds is None:
+            self.fraction = 0.2
 
 
 @dataclass

@@ -28,9 +28,10 @@ from adapt.evaluation.held_out import HeldOut, held_out, pool
 from adapt.evaluation.wise_ft import wise_ft
 from adapt.models.classifier import Classifier
 from adapt.models.lora import LoraAdapter, LoraSettings
+from adapt.recipe_choices import CORRUPTIONS, SELECT_RULES, Ensemble
 from adapt.training.features import predict_logits, prepare
 from adapt.training.settings import Runtime
-from adapt.weights.choose import Evidence, alpha_grid, choose_alpha
+from adapt.weights.choose import RULES, Evidence, alpha_grid, choose_alpha
 from adapt.weights.interpolate import interpolate
 
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)
@@ -468,3 +469,11 @@ def test_public_names() -> None:
     assert adapt.mix is mix
     assert adapt.wise_ft is wise_ft
     assert adapt.evaluate is evaluate
+
+
+def test_the_defaults_of_recipe_and_python_are_the_same() -> None:
+    assert tuple(shift.kind for shift in held_out_module.DEFAULT_CORRUPTIONS) == CORRUPTIONS
+    assert {shift.severity for shift in held_out_module.DEFAULT_CORRUPTIONS} == {
+        Ensemble().severity
+    }
+    assert set(RULES) == set(SELECT_RULES)
