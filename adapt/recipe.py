@@ -91,6 +91,7 @@ def load_recipe(
     _check_evals(builder, data, shift_kinds)
     _check_choices(builder, data)
     _check_corruptions(builder, shift_kinds)
+    _check_holdout(builder, data)
     _check_files(builder, data)
     if problems.found:
         raise _error(file, problems)
@@ -264,6 +265,14 @@ def _check_choices(builder: Builder, data: dict[str, Any]) -> None:
     else:
         what = "not a split to choose on"
     builder.problems.add(here, what, select, "write val, the only split alpha may be chosen on")
+
+
+def _check_holdout(builder: Builder, data: dict[str, Any]) -> None:
+    section = data.get("data")
+    val = section.get("val") if isinstance(section, dict) else None
+    if isinstance(val, dict) and val.get("folds") is not None and "fraction" in val:
+        here = "data.val.folds"
+        builder.problems.add(here, "does not go with fraction", val["folds"], "keep one of them")
 
 
 def _check_files(builder: Builder, data: dict[str, Any]) -> None:

@@ -41,6 +41,8 @@ def to_plain(value: Any) -> Any:
     """A dataclass as plain containers with YAML keys; sources leave out what they do not use."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         items = {key: getattr(value, one.name) for key, one in fields_of(type(value)).items()}
+        if isinstance(value, Holdout):
+            items["fraction"] = value.share
         if isinstance(value, Source | Holdout):
             items = {key: item for key, item in items.items() if item not in (None, False)}
         return {key: to_plain(item) for key, item in items.items()}

@@ -66,8 +66,8 @@ class Holdout:
 
     from_: str = "train"
     """Where they come from; only `train`. The key in YAML is `from`."""
-    fraction: float | None = None
-    """Share of the training images that is set aside; 0.2 if neither this nor `folds` is given."""
+    fraction: float = 0.2
+    """Share of the training images that is set aside."""
     folds: int | None = None
     """Cross-validation in place of a share: choices are made on all training images, each judged
     by a model trained without its fold. Takes `folds` more trainings; for few images."""
@@ -76,9 +76,7 @@ class Holdout:
 
     def __post_init__(self) -> None:
         wrong = check_choice("from", self.from_, ("train",))
-        if self.fraction is not None and self.folds is not None:
-            wrong.append("folds - does not go with fraction - both given - keep one of them")
-        if self.fraction is not None and not 0 < self.fraction < 1:
+        if not 0 < self.fraction < 1:
             wrong.append(
                 f"fraction - out of range - {self.fraction} - give a share above 0 and below 1"
             )
@@ -87,8 +85,11 @@ class Holdout:
         if self.seed is not None and not 0 <= self.seed < 2**32:
             wrong.append(f"seed - out of range - {self.seed} - give 0 to {2**32 - 1}")
         refuse(wrong)
-        if self.fraction is None and self.folds is None:
-            self.fraction = 0.2
+
+    @property
+    def share(self) -> float | None:
+        """The share that is set aside: none with folds."""
+        return None if self.folds else self.fraction
 
 
 @dataclass

@@ -66,7 +66,7 @@ def build_data(recipe: Recipe) -> RunData:
     if isinstance(section.val, Source):
         val, bad = quarantine(read_source(section.val, section.classes, "val"), limit)
         quarantined += bad
-    fraction = section.val.fraction if isinstance(section.val, Holdout) else None
+    fraction = section.val.share if isinstance(section.val, Holdout) else None
     val_shots = section.val.shots if isinstance(section.val, Source) else None
     split_seed = section.val.seed if isinstance(section.val, Holdout) else None
     fit = ImageData.build(

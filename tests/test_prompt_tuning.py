@@ -26,11 +26,13 @@ from adapt.models.prompt_learner import PromptLearner, embed_words, prompt_token
 from adapt.training.loop import Context
 from adapt.training.settings import Optim
 
+# open_clip before 3.1 pools at the largest token only.
+KNOWS_EOS = "eos_id" in open_clip.CLIPTextCfg.__dataclass_fields__
 NAMES = [["red circle"], ["cat", "a very small kitten", "dog"], ["blue square", "sky"]]
 TEXT: dict[str, dict[str, Any]] = {
     "custom": {},
     "no-mask": {"no_causal_mask": True},
-    "eos": {"pool_type": "eos", "eos_id": 49407},
+    **({"eos": {"pool_type": "eos", "eos_id": 49407}} if KNOWS_EOS else {}),
     "last": {"pool_type": "last", "proj_bias": True},
     "no-projection": {"proj_type": "none", "width": 24},
 }
