@@ -39,7 +39,7 @@ def one_seed(recipe: str, overrides: list[str], seed: int) -> dict[str, Any]:
     }
 
 
-def summary(runs: list[dict[str, Any]]) -> str:
+def summary(recipe: str, runs: list[dict[str, Any]]) -> str:
     """A Markdown table: mean and range over seeds, in percent."""
     first = runs[0]
     evals = list(first["accuracy"]["zero_shot"])
@@ -63,6 +63,11 @@ def summary(runs: list[dict[str, Any]]) -> str:
     machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     return "\n".join(
         [
+            f"# {recipe}, several seeds",
+            "",
+            f"Made by `python bench/quickstart_seeds.py {recipe} docs/benchmarks/{recipe}`. The "
+            "settings were fixed before the first run; alpha is chosen on val.",
+            "",
             *lines,
             "",
             f"Mean (lowest..highest) over seeds {[r['seed'] for r in runs]}, accuracy in %. "
@@ -83,8 +88,8 @@ def main() -> None:
     runs = [one_seed(arguments.recipe, arguments.set, seed) for seed in arguments.seeds]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.with_suffix(".json").write_text(json.dumps(runs, indent=1) + "\n")
-    arguments.out.with_suffix(".md").write_text(summary(runs))
-    print(summary(runs))
+    arguments.out.with_suffix(".md").write_text(summary(arguments.recipe, runs))
+    print(summary(arguments.recipe, runs))
 
 
 if __name__ == "__main__":

@@ -87,7 +87,8 @@ ORDER = [("emoji", "train", 24), ("emoji", "test", 14)]
 ORDER += [(domain, split, 12) for split in ("test", "train") for domain in list(SETS)[1:]]
 # Two sets that shade the same drawings: one of the two is taken.
 SAME_DRAWING = {"fluent-emoji": "fluent-emoji-flat"}
-MEMBERS = 8  # names of each kind that a class is prompted with
+EMOJI_NAMES, ICON_NAMES = 4, 8  # of what a class gathers, that it is prompted with
+SENTENCES = ("{}", "an icon of a {}")
 NUMBER = re.compile(r"-(\d+|one|two|three|four|five|six|seven)$")
 
 Classes = dict[str, dict[str, Any]]
@@ -412,12 +413,12 @@ def class_words(classes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]
     """Words and prompts of each class: its own name, and the names of what it gathers."""
     found = {}
     for label, entry in classes.items():
-        listed = [*entry["emoji"][:MEMBERS], *entry["icons"][:MEMBERS]]
+        listed = [*entry["emoji"][:EMOJI_NAMES], *entry["icons"][:ICON_NAMES]]
         members = [name.replace("-", " ") for name in listed if "*" not in name]
         named = dict.fromkeys([entry["words"], *members])
         found[label] = {
             "words": entry["words"],
-            "prompts": [f"an icon of a {name}" for name in named],
+            "prompts": [sentence.format(name) for name in named for sentence in SENTENCES],
         }
     return found
 
