@@ -171,6 +171,8 @@ def test_verdict_of_zero_shot_itself() -> None:
     assert verdict(scores)[0] == (
         "The shipped model is zero-shot itself; it scores 60.0 % on test."
     )
+    at_the_start = small_scores(0.6, 0.6, (0.0, 0.0)) | {"alpha": 0}
+    assert verdict(at_the_start)[0] == verdict(scores)[0]
 
 
 def test_mean_of_shifts_is_the_mean_of_stored_numbers() -> None:

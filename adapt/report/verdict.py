@@ -46,6 +46,11 @@ def verdict(scores: Scores) -> list[str]:
     ]
 
 
+def _is_zero_shot(scores: Scores, model: str) -> bool:
+    """Whether what ships is zero-shot bit for bit: by name, or as the start of the curve."""
+    return model == ZERO_SHOT or scores.get("alpha") == 0
+
+
 def _warnings(scores: Scores) -> list[str]:
     model, found = shipped(scores), []
     if model == ZERO_SHOT:
@@ -76,7 +81,7 @@ def _gain_on_test(scores: Scores) -> list[str]:
     reached = metric(scores, model, name)
     if reached is None:
         return [f"Accuracy on {name} is n/a: the set holds no scored image."]
-    if model == ZERO_SHOT:
+    if _is_zero_shot(scores, model):
         return [f"The shipped model is zero-shot itself; it scores {percent(reached)} on {name}."]
     gained, bounds = difference(scores, model, name)
     start = f"On {name} the shipped model{_alpha(scores)} scores {percent(reached)}"
@@ -93,7 +98,7 @@ def _change_on_shifts(scores: Scores) -> list[str]:
         why = "no shift was scored for every model" if listed else "no shift was evaluated"
         return [f"Robustness is n/a: {why}. Add shifts under `evals` in the recipe."]
     reached = percent(shift_mean(scores, model))
-    if model == ZERO_SHOT:
+    if _is_zero_shot(scores, model):
         return [f"On the mean of {_shifts(scores)} it scores {reached}."]
     change, bounds = shift_difference(scores, model)
     start = f"On the mean of {_shifts(scores)} it scores {reached}"
