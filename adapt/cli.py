@@ -285,6 +285,9 @@ def mix(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     alpha: Annotated[float, typer.Option(help="0 (the start) to 1 (the tuned model).")],
     out: Annotated[Path, typer.Option(help="New folder for the model.")],
+    shallow: Annotated[
+        float, typer.Option(help="Share of its change the first layer keeps (LiNeS); 1 is all.")
+    ] = 1.0,
     recalibrate: Annotated[
         bool, typer.Option("--recalibrate", help="Fit the temperature on the run's val images.")
     ] = False,
@@ -292,7 +295,7 @@ def mix(
     """Make a model at another alpha from a finished run; trains nothing."""
     from adapt.run_soup import mix_run
 
-    made = mix_run(folder, alpha, out, recalibrate)
+    made = mix_run(folder, alpha, out, recalibrate, shallow)
     _print_made(made.notes, made.folder)
 
 

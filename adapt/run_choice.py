@@ -17,6 +17,7 @@ from adapt.models.classifier import Classifier
 from adapt.recipe_choices import Ensemble
 from adapt.recipe_schema import Recipe
 from adapt.recipe_sources import Holdout
+from adapt.run_fit import fit
 from adapt.training.features import predict_logits, prepare
 from adapt.training.loop import Context
 from adapt.weights.choose import alpha_grid, choose_alpha
@@ -93,7 +94,7 @@ def choose(
         shifts = []
     if count := fold_count(recipe):
         numbered = data.folds(count, _split_seed(recipe))
-        held, probes = _cross_validate(method, start, numbered, context, alphas, shifts)
+        held, probes = _cross_validate(recipe, method, start, numbered, context, shifts)
     else:
         if data.val is None:
             raise DataError("data.val - nothing is held out - no val images - give a val section")
@@ -111,21 +112,21 @@ def choose(
 
 
 def _cross_validate(
+    recipe: Recipe,
     method: Method,
     start: Classifier,
     numbered: list[ImageData],
     context: Context,
-    alphas: list[float],
     shifts: list[Shift],
 ) -> tuple[HeldOut, np.ndarray]:
     """Train once without each fold; every image is judged by the model that did not see it."""
-    folds, probes = [], []
+    folds, probes, alphas = [], [], alphas_of(recipe.ensemble)
     for number, fold in enumerate(numbered):
         assert fold.val is not None
         folder: Path | None = None
         if context.folder is not None:
             folder = context.folder / "folds" / str(number)
-        tuned = method.fit(start, fold, replace(context, folder=folder))
+        tuned = fit(method, start, fold, replace(context, folder=folder), recipe.ensemble)
         folds.append(held_out(start, tuned, fold.val, alphas, context.runtime, shifts))
         probes.append(_logits(LinearProbe().fit(start, fold, context), fold, context))
     return pool(folds), np.concatenate(probes)

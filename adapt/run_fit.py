@@ -5,6 +5,7 @@ from pathlib import Path
 
 from adapt.data.image_data import ImageData
 from adapt.errors import DataError
+from adapt.evaluation.along import scale_by_depth
 from adapt.evaluation.soups import soup
 from adapt.methods.base import Method
 from adapt.models.classifier import Classifier
@@ -19,13 +20,22 @@ def fit(
     """Train once, or `ensemble.members` times with seeds that follow each other, and average.
 
     All members start from the same weights, so that they lie in one valley (arXiv:2203.05482).
-    The soup is chosen on val; what became of each member stands in `soup.json`.
+    The soup is chosen on val; what became of each member stands in `soup.json`. With
+    `ensemble.shallow` below 1 the change is then scaled with depth.
 
     Raises:
         DataError: When several members are asked for and there are no val images.
     """
-    if ensemble.members == 1:
-        return method.fit(start, data, context)
+    if ensemble.members > 1:
+        tuned = _fit_members(method, start, data, context, ensemble)
+    else:
+        tuned = method.fit(start, data, context)
+    return tuned if ensemble.shallow == 1 else scale_by_depth(start, tuned, ensemble.shallow)
+
+
+def _fit_members(
+    method: Method, start: Classifier, data: ImageData, context: Context, ensemble: Ensemble
+) -> Classifier:
     if data.val is None:
         raise DataError("data.val - no images - a soup of members is scored on val - give val")
     members = {

@@ -11,7 +11,7 @@ import torch
 
 from adapt.data.sources import Images
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
-from adapt.evaluation.along import mix
+from adapt.evaluation.along import mix, scale_by_depth
 from adapt.evaluation.calibration import fit_temperature
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.soups import SoupReport, soup
@@ -136,7 +136,13 @@ def soup_runs(
     return Made(folder, mixed, report.notes, report)
 
 
-def mix_run(folder: str | Path, alpha: float, out: str | Path, recalibrate: bool = False) -> Made:
+def mix_run(
+    folder: str | Path,
+    alpha: float,
+    out: str | Path,
+    recalibrate: bool = False,
+    shallow: float = 1.0,
+) -> Made:
     """The model at another alpha between a run's start and its tuned model.
 
     Args:
@@ -145,18 +151,23 @@ def mix_run(folder: str | Path, alpha: float, out: str | Path, recalibrate: bool
         out: New folder for `model/`, the bundle.
         recalibrate: Read the run's val images again and fit the temperature on them. Without it
             the temperature is 1: that of the run was fitted to another alpha.
+        shallow: See `adapt.evaluation.along.scale_by_depth`; 1 scales nothing.
 
     Raises:
-        RecipeError: When alpha is not between 0 and 1, it is not a run folder, or `out` in use.
+        RecipeError: When alpha or shallow is not between 0 and 1, it is not a run folder, or `out`
+            is in use.
         RunError: When the run has no tuned model.
         WeightsError: When the pretrained weights are no longer those the run started from.
         DataError: When the val images are no longer those of the run.
     """
     if not 0 <= alpha <= 1:
         raise RecipeError(f"alpha - out of range - {alpha} - give a number from 0 to 1")
+    if not 0 <= shallow <= 1:
+        raise RecipeError(f"shallow - out of range - {shallow} - give a share, 0 to 1")
     target, run = _new_folder(out), RunFolder.read(folder)
     val = val_images(run) if recalibrate else None
-    mixed = mix(start_of(run), Classifier.load(run.adapted), alpha)
+    start, tuned = start_of(run), Classifier.load(run.adapted)
+    mixed = mix(start, scale_by_depth(start, tuned, shallow), alpha)
     mixed = mixed.with_temperature(1.0).with_uncertainty(None)
     note = "temperature is 1, not calibrated: fitting it needs the val images (--recalibrate)"
     if val is not None:
@@ -170,6 +181,7 @@ def mix_run(folder: str | Path, alpha: float, out: str | Path, recalibrate: bool
             f"accuracy there {accuracy:.3f}"
         )
     info: dict[str, Any] = {"made_by": "adapt mix", "run": str(run.folder), "alpha": alpha}
+    info["shallow"] = shallow
     info |= {"temperature": note, "recipe": run.loaded.resolved}
     return Made(mixed.save(target / "model", info), mixed, [note])
 

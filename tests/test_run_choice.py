@@ -101,6 +101,22 @@ def test_members_are_averaged_to_the_adapted_model(recipe: Path, tmp_path: Path)
     ).abs().max() < 1e-7
 
 
+def test_a_shallow_layer_keeps_a_share_of_its_change(recipe: Path, tmp_path: Path) -> None:
+    plain = run(recipe, [FULL], tmp_path / "plain")
+    scaled = run(recipe, [FULL, "ensemble.shallow=0.5"], tmp_path / "scaled")
+    name = "backbone.model.visual.conv1.weight"
+    first, whole, half = (
+        Classifier.load(folder).state_dict()[name].double()
+        for folder in (
+            run(recipe, ["method={name: zero_shot}"], tmp_path / "start").folder / "adapted",
+            plain.folder / "adapted",
+            scaled.folder / "adapted",
+        )
+    )
+    assert not (whole == first).all()
+    assert (half - (first + whole) / 2).abs().max() < 1e-7
+
+
 def test_fixed_alpha_is_on_the_curve_and_shipped(recipe: Path, tmp_path: Path) -> None:
     changes = ["ensemble.rule=fixed", "ensemble.alpha=0.3", "ensemble.corruptions=[]"]
     done = run(recipe, changes, tmp_path / "run")
@@ -162,6 +178,7 @@ def test_retention_unknowns_groups_and_fewer_classes(
         ("data.val={from: train, folds: 1}", "folds - out of range - given 1"),
         ("data.val={from: train, folds: 3, fraction: 0.1}", "does not go with fraction"),
         ("data.train.retention=true", "for evals only"),
+        ("ensemble.shallow=2", "give a share, 0 to 1"),
         ("ensemble.members=0", "give 1 to 100 trainings"),
         ("uncertainty.level=1.0", "give a share above 0 and below 1"),
         ("robustness.groups=[a, a]", "give each column once"),

@@ -21,7 +21,7 @@ from adapt.errors import DataError, RecipeError, WeightsError
 from adapt.evaluation import along as along_module
 from adapt.evaluation import held_out as held_out_module
 from adapt.evaluation import wise_ft as module
-from adapt.evaluation.along import logits_along, mix, same_towers
+from adapt.evaluation.along import logits_along, mix, same_towers, scale_by_depth
 from adapt.evaluation.evaluate import Split, evaluate, softmax
 from adapt.evaluation.guard import guard
 from adapt.evaluation.held_out import HeldOut, held_out, pool
@@ -477,3 +477,25 @@ def test_the_defaults_of_recipe_and_python_are_the_same() -> None:
         Ensemble().severity
     }
     assert set(RULES) == set(SELECT_RULES)
+
+
+def test_scaling_by_depth_against_numpy(start: Classifier) -> None:
+    """Two blocks: the input keeps 0.4 of its change, then 0.6, 0.8 and, at the output, all."""
+    tuned = moved(start)
+    scaled = weights(scale_by_depth(start, tuned, 0.4))
+    before, after = weights(start), weights(tuned)
+    for name, share in {
+        "backbone.model.visual.conv1.weight": 0.4,
+        "backbone.model.visual.positional_embedding": 0.4,
+        "backbone.model.visual.transformer.resblocks.0.mlp.c_fc.weight": 0.6,
+        "backbone.model.visual.transformer.resblocks.1.attn.in_proj_weight": 0.8,
+        "backbone.model.visual.proj": 1.0,
+        "backbone.model.token_embedding.weight": 0.4,
+        "backbone.model.transformer.resblocks.0.ln_1.weight": 0.6,
+        "backbone.model.text_projection": 1.0,
+        "head.weight": 1.0,
+    }.items():
+        a, b = before[name].double().numpy(), after[name].double().numpy()
+        found = scaled[name].double().numpy()
+        np.testing.assert_allclose(found, a + share * (b - a), rtol=1e-6, atol=1e-8)
+    assert bit_equal(weights(scale_by_depth(start, tuned, 1.0)), after)

@@ -9,8 +9,10 @@ from adapt.errors import WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.classifier import Classifier
 from adapt.training.features import head_logits, image_features, predict_logits
+from adapt.training.groups import depths, in_tower
 from adapt.training.settings import Runtime
 from adapt.weights.interpolate import interpolate
+from adapt.weights.lines import depth_shares, lines
 
 
 def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
@@ -40,6 +42,31 @@ def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
     if alpha not in (0, 1) and start.head_from_text and tuned.head_from_text:
         mixed.rebuild_head()
     return mixed
+
+
+def scale_by_depth(start: Classifier, tuned: Classifier, shallow: float) -> Classifier:
+    """The tuned model with less of the change of its shallow layers (LiNeS, arXiv:2410.17146).
+
+    In each tower the change of a layer is multiplied by a factor that rises linearly from `shallow`
+    at the input to 1 at the output; the head keeps all of its own.
+
+    Args:
+        start: What `tuned` was tuned from.
+        tuned: Not changed.
+        shallow: Factor of the first layer; 1 gives the tuned model back bit for bit.
+
+    Raises:
+        WeightsError: When the two do not share names or shapes.
+    """
+    before, after = start.state_dict(), tuned.state_dict()
+    shares = dict.fromkeys(before, 1.0)
+    for tower in ("image", "text"):
+        shares |= depth_shares(depths([name for name in before if in_tower(name, tower)]))
+    scaled = tuned.clone()
+    scaled.load_state_dict(lines(before, after, shares, shallow, 1.0))
+    if shallow != 1 and start.head_from_text and tuned.head_from_text:
+        scaled.rebuild_head()
+    return scaled
 
 
 def same_towers(start: Classifier, tuned: Classifier) -> bool:
