@@ -213,7 +213,7 @@ def predict(
     output: Annotated[Path, typer.Option("--output", "-o", help="The CSV to write.")],
     batch_size: Annotated[int, typer.Option(help="Images computed at once.")] = 64,
 ) -> None:
-    """Predict images with a finished model: path, label, confidence, top 5, error."""
+    """Predict images: label, confidence, top 5, error, and whether to trust it, one row each."""
     from adapt.deploy.predict import predict_to_csv
     from adapt.models.classifier import Classifier
 
