@@ -92,15 +92,18 @@ def choose(
     shifts = [Shift(kind, section.severity) for kind in section.corruptions]
     if section.kind == "none":
         shifts = []
+    outputs: np.ndarray | None = None
     if count := fold_count(recipe):
-        numbered = data.folds(count, _split_seed(recipe))
-        held, probes = _cross_validate(recipe, method, start, numbered, context, shifts)
+        folds = data.folds(count, _split_seed(recipe))
+        held = _cross_validate(recipe, method, start, folds, context, shifts)
+        if probe is not None:
+            outputs = _probe_on_folds(start, folds, context)
     else:
         if data.val is None:
             raise DataError("data.val - nothing is held out - no val images - give a val section")
         held = held_out(start, tuned, data.val, alphas, context.runtime, shifts)
-        probes = _logits(probe or start, data, context)
-    outputs = probes if probe is not None else None
+        if probe is not None:
+            outputs = _logits(probe, data, context)
     alpha = 1.0
     if section.kind == "wise_ft":
         alpha = choose_alpha(held.evidence(), section.rule, section.alpha)
@@ -115,21 +118,28 @@ def _cross_validate(
     recipe: Recipe,
     method: Method,
     start: Classifier,
-    numbered: list[ImageData],
+    folds: list[ImageData],
     context: Context,
     shifts: list[Shift],
-) -> tuple[HeldOut, np.ndarray]:
+) -> HeldOut:
     """Train once without each fold; every image is judged by the model that did not see it."""
-    folds, probes, alphas = [], [], alphas_of(recipe.ensemble)
-    for number, fold in enumerate(numbered):
+    found, alphas = [], alphas_of(recipe.ensemble)
+    for number, fold in enumerate(folds):
         assert fold.val is not None
         folder: Path | None = None
         if context.folder is not None:
             folder = context.folder / "folds" / str(number)
         tuned = fit(method, start, fold, replace(context, folder=folder), recipe.ensemble)
-        folds.append(held_out(start, tuned, fold.val, alphas, context.runtime, shifts))
-        probes.append(_logits(LinearProbe().fit(start, fold, context), fold, context))
-    return pool(folds), np.concatenate(probes)
+        found.append(held_out(start, tuned, fold.val, alphas, context.runtime, shifts))
+    return pool(found)
+
+
+def _probe_on_folds(start: Classifier, folds: list[ImageData], context: Context) -> np.ndarray:
+    """Logits of probes for the images that they were not fitted on, in the order of the folds."""
+    probes = (LinearProbe().fit(start, fold, context) for fold in folds)
+    return np.concatenate(
+        [_logits(probe, fold, context) for probe, fold in zip(probes, folds, strict=True)]
+    )
 
 
 def _logits(classifier: Classifier, data: ImageData, context: Context) -> np.ndarray:

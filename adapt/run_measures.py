@@ -3,10 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from torch import Tensor
-
-from adapt.data.sources import Images
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.groups import check_group_columns
 from adapt.evaluation.reference_models import read_reference_models
@@ -18,8 +14,7 @@ from adapt.run_data import RunData
 from adapt.run_files import write_json
 from adapt.run_robustness import robustness_of
 from adapt.run_scores import SHIPPED, Outputs
-from adapt.run_uncertainty import Outputs as Answers
-from adapt.run_uncertainty import Unknowns, uncertainty_of
+from adapt.run_uncertainty import Answers, Unknowns, uncertainty_of
 from adapt.training.features import image_features, predict_logits, prepare
 
 
@@ -121,18 +116,13 @@ def _unknowns(data: RunData, shipped: Classifier, recipe: Recipe, known: Split) 
     runtime, backbone = recipe.runtime, shipped.backbone
     assert data.unknown is not None
 
-    def features(images: Images) -> np.ndarray:
-        found: Tensor = image_features(
-            backbone, prepare(images, backbone.preprocessing, runtime), runtime
-        )
-        return found.numpy()
-
     strangers = prepare(data.unknown, backbone.preprocessing, runtime)
+    train = prepare(data.fit.train, backbone.preprocessing, runtime)
     return Unknowns(
         "unknown",
         predict_logits(shipped, strangers, runtime),
         known.name,
         features=image_features(backbone, strangers, runtime).numpy(),
         known_features=image_features(backbone, known.pixels, runtime).numpy(),
-        train_features=features(data.fit.train),
+        train_features=image_features(backbone, train, runtime).numpy(),
     )

@@ -13,9 +13,9 @@ from adapt.evaluation.reference_models import ReferenceModel
 from adapt.evaluation.retention import Retention
 from adapt.evaluation.robustness import Point, corruption_error, flip_rate, shift_robustness
 from adapt.recipe_schema import Eval
+from adapt.run_scores import ADAPTED, PROBE, START
 
-START = "zero_shot"
-REFERENCES = (START, "linear_probe", "adapted")
+REFERENCES = (START, PROBE, ADAPTED)
 """Models of a run that the line of effective robustness goes through. What is shipped, and any
 other average of weights, lies between these and is no evidence of its own."""
 

@@ -23,10 +23,10 @@ from adapt.models.uncertainty import Uncertainty, energy, prediction_sets
 
 
 @dataclass(frozen=True)
-class Outputs:
+class Answers:
     """What the shipped model says of one labelled set, over all of its classes.
 
-    >>> Outputs(np.zeros((4, 2)), np.array([0, 1, 0, 1])).logits.shape
+    >>> Answers(np.zeros((4, 2)), np.array([0, 1, 0, 1])).logits.shape
     (4, 2)
     """
 
@@ -65,8 +65,8 @@ class Unknowns:
 
 
 def uncertainty_of(
-    val: Outputs,
-    evals: dict[str, Outputs],
+    val: Answers,
+    evals: dict[str, Answers],
     class_names: list[str],
     temperature: float,
     coverage: float = 0.9,
@@ -132,7 +132,7 @@ def uncertainty_of(
 
 
 def _calibration_errors(
-    evals: dict[str, Outputs], probabilities: dict[str, np.ndarray]
+    evals: dict[str, Answers], probabilities: dict[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
     return {
         name: {
@@ -144,7 +144,7 @@ def _calibration_errors(
 
 
 def _selective(
-    evals: dict[str, Outputs], probabilities: dict[str, np.ndarray], coverage: float, below: float
+    evals: dict[str, Answers], probabilities: dict[str, np.ndarray], coverage: float, below: float
 ) -> dict[str, Any]:
     curves, answered = {}, {}
     for name, one in evals.items():
@@ -157,7 +157,7 @@ def _selective(
 
 
 def _set_scores(
-    evals: dict[str, Outputs], probabilities: dict[str, np.ndarray], thresholds: float | FloatArray
+    evals: dict[str, Answers], probabilities: dict[str, np.ndarray], thresholds: float | FloatArray
 ) -> dict[str, Any]:
     return {
         name: set_scores(prediction_sets(probabilities[name], thresholds), one.targets)
@@ -172,7 +172,7 @@ def _detector_scores(logits: np.ndarray, temperature: float) -> dict[str, FloatA
     }
 
 
-def _keeping(unknowns: Unknowns, val: Outputs, temperature: float) -> float:
+def _keeping(unknowns: Unknowns, val: Answers, temperature: float) -> float:
     scores = _detector_scores(val.logits, temperature)
     if unknowns.detector not in scores:
         raise DataError(
@@ -182,7 +182,7 @@ def _keeping(unknowns: Unknowns, val: Outputs, temperature: float) -> float:
     return answering_threshold(scores[unknowns.detector], KEPT)
 
 
-def _unknown(unknowns: Unknowns, evals: dict[str, Outputs], temperature: float) -> dict[str, Any]:
+def _unknown(unknowns: Unknowns, evals: dict[str, Answers], temperature: float) -> dict[str, Any]:
     if unknowns.against not in evals:
         hint = did_you_mean(unknowns.against, evals)
         raise DataError(

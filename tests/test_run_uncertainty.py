@@ -16,19 +16,19 @@ from adapt.errors import DataError
 from adapt.evaluation.calibration import expected_calibration_error
 from adapt.models.classifier import Classifier
 from adapt.models.uncertainty import Uncertainty
-from adapt.run_uncertainty import Outputs, Unknowns, uncertainty_of
+from adapt.run_uncertainty import Answers, Unknowns, uncertainty_of
 from adapt.training.features import predict_logits, prepare
 from adapt.training.settings import Runtime
 
 NAMES, T = ["cat", "dog", "owl"], 2.0
 
 
-def outputs(images: int, seed: int, sharpness: float = T) -> Outputs:
+def outputs(images: int, seed: int, sharpness: float = T) -> Answers:
     generator = np.random.default_rng(seed)
     honest = generator.normal(size=(images, 3)) * 2
     cumulative = softmax(honest, axis=1).cumsum(axis=1)
     targets = (generator.random((images, 1)) > cumulative[:, :-1]).sum(axis=1)
-    return Outputs((honest * sharpness).astype(np.float32), targets)
+    return Answers((honest * sharpness).astype(np.float32), targets)
 
 
 def unknowns(detector: str = "energy", features: bool = True) -> Unknowns:
@@ -149,11 +149,11 @@ def test_keys_are_those_of_the_format() -> None:
 def test_classes_with_too_few_images_are_named_and_not_stored() -> None:
     few = np.flatnonzero(VAL.targets == 1)[:8]  # one short of 0.9 / 0.1
     kept = np.sort(np.r_[few, np.flatnonzero(VAL.targets != 1)])
-    val = Outputs(VAL.logits[kept], VAL.targets[kept])
+    val = Answers(VAL.logits[kept], VAL.targets[kept])
     content, stored = uncertainty_of(val, EVALS, NAMES, T)
     assert content["conformal"]["per_class"]["uncovered"] == ["dog"]
     of_dogs = EVALS["test"].targets == 1
-    only = Outputs(EVALS["test"].logits[of_dogs], EVALS["test"].targets[of_dogs])
+    only = Answers(EVALS["test"].logits[of_dogs], EVALS["test"].targets[of_dogs])
     dogs = uncertainty_of(val, {"test": only}, NAMES, T)[0]["conformal"]["per_class"]["evals"]
     assert dogs["test"]["coverage"] == 1.0
     assert dogs["test"]["empty"] == 0.0
@@ -162,7 +162,7 @@ def test_classes_with_too_few_images_are_named_and_not_stored() -> None:
 
 
 def test_too_few_images_for_any_set() -> None:
-    val = Outputs(VAL.logits[:8], VAL.targets[:8])
+    val = Answers(VAL.logits[:8], VAL.targets[:8])
     content, stored = uncertainty_of(val, EVALS, NAMES, T)
     everything = {"coverage": 1.0, "size": 3.0, "single": 0.0, "empty": 0.0}
     assert content["conformal"]["global"]["evals"]["test"] == everything
@@ -171,7 +171,7 @@ def test_too_few_images_for_any_set() -> None:
 
 
 def test_sets_without_images_are_left_out() -> None:
-    empty = Outputs(np.zeros((0, 3), np.float32), np.zeros(0, np.int64))
+    empty = Answers(np.zeros((0, 3), np.float32), np.zeros(0, np.int64))
     content = uncertainty_of(VAL, EVALS | {"none": empty}, NAMES, T)[0]
     assert content == uncertainty_of(VAL, EVALS, NAMES, T)[0]
 
@@ -182,7 +182,7 @@ def test_sets_without_images_are_left_out() -> None:
         ({"coverage": 0.0}, "coverage - out of range"),
         ({"level": 1.0}, "level - out of range"),
         ({"class_names": ["a"]}, "names - not one per class"),
-        ({"val": Outputs(np.zeros((0, 3)), np.zeros(0, np.int64))}, "no images"),
+        ({"val": Answers(np.zeros((0, 3)), np.zeros(0, np.int64))}, "no images"),
         ({"unknowns": replace(unknowns(), against="tests")}, "strangers - nothing to compare"),
         ({"unknowns": replace(unknowns(), logits=np.zeros((0, 3)))}, "unknown - not finite"),
         ({"unknowns": unknowns("knn")}, "detector - cannot be stored - 'knn'"),
@@ -194,10 +194,10 @@ def test_bad_input(change: dict[str, object], expected: str) -> None:
         uncertainty_of(**(arguments | change))  # type: ignore[arg-type]
 
 
-def read(classifier: Classifier, images: Images) -> Outputs:
+def read(classifier: Classifier, images: Images) -> Answers:
     pixels = prepare(images, classifier.backbone.preprocessing)
     logits = predict_logits(classifier, pixels, Runtime(accelerator="cpu", batch_size=64))
-    return Outputs(logits, images.targets(classifier.class_names))
+    return Answers(logits, images.targets(classifier.class_names))
 
 
 def test_a_shipped_bundle_does_what_the_file_says(toy_root: Path, tmp_path: Path) -> None:
