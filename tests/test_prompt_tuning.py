@@ -12,13 +12,13 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import CONFIGS, RESNET, TIMM, VIT, bit_equal, tiny_classifier, weights
+from tiny import CONFIGS, RESNET, TIMM, VIT, bit_equal, cross_entropy, tiny_classifier, weights
 from torch import Tensor, nn
 
 import adapt
 from adapt.data.classes import ClassName
 from adapt.data.image_data import ImageData
-from adapt.data.sources import Images, from_embedded
+from adapt.data.sources import from_embedded
 from adapt.errors import ModelError
 from adapt.methods.prompt_tuning import PromptTuning
 from adapt.models.classifier import Classifier
@@ -271,14 +271,6 @@ def test_the_result_is_plain(
     assert bit_equal(weights(no_val), after), "val does not train, and a fit repeats to the bit"
     other = method.fit(start, toy_data, replace(context, seed=1))
     assert not torch.equal(other.head.weight, tuned.head.weight)
-
-
-def cross_entropy(classifier: Classifier, images: Images) -> float:
-    own = classifier.backbone.preprocessing
-    pixels = torch.stack([own(images.open(index)) for index in range(len(images))])
-    with torch.no_grad():
-        targets = torch.from_numpy(images.targets(classifier.class_names))
-        return float(F.cross_entropy(classifier(pixels), targets))
 
 
 def test_training_lowers_the_loss_of_the_prompts_on_embedded_data(context: Context) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from tiny import CLASSES, VIT, bit_equal, weights
+from tiny import CLASSES, VIT, bit_equal, moved, weights
 
 from adapt import cli
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
@@ -39,14 +38,7 @@ RUNTIME = Runtime(accelerator="cpu", precision="32", workers="0", batch_size=16)
 
 
 def tuned_from(start: Classifier, seed: int, size: float = 0.05) -> Classifier:
-    tuned = start.clone()
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for value in tuned.state_dict().values():
-            if value.is_floating_point():
-                value.add_(torch.randn(value.shape, generator=generator) * size)
-    tuned.head_from_text = False
-    return tuned.with_temperature(1.7)
+    return moved(start, seed, size).with_temperature(1.7)
 
 
 def make_run(folder: Path, root: Path, tuned: int, val: str = "val", seed: int = 0) -> Path:

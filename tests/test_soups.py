@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import CLASSES, VIT, bit_equal, tiny_classifier, weights
+from tiny import CLASSES, VIT, bit_equal, moved, tiny_classifier, weights
 
 from adapt.data.image_data import ImageData
 from adapt.data.sources import Images
@@ -20,18 +20,6 @@ from adapt.training.settings import Runtime
 from adapt.weights.model_stock import model_stock
 
 RUNTIME = Runtime(accelerator="cpu", precision="32", workers="0", batch_size=16)
-
-
-def moved(start: Classifier, seed: int, size: float = 0.05, learned: bool = True) -> Classifier:
-    """Every weight of a copy changed at random; a text head is what the moved tower says."""
-    tuned = start.clone()
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for value in tuned.state_dict().values():
-            if value.is_floating_point():
-                value.add_(torch.randn(value.shape, generator=generator) * size)
-    tuned.head_from_text = not learned
-    return tuned if learned else tuned.rebuild_head()
 
 
 def accuracy(model: Classifier, images: Images) -> float:

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from tiny import RESNET, TIMM, VIT, bit_equal, tiny_classifier, weights
+from tiny import RESNET, TIMM, VIT, bit_equal, cross_entropy, tiny_classifier, weights
 from torch import Tensor, nn
 
 import adapt
@@ -16,7 +15,7 @@ from adapt.data.augmentation import Augmentation
 from adapt.data.datasets import ImageDataset
 from adapt.data.image_data import ImageData
 from adapt.data.seeds import sample_seed
-from adapt.data.sources import Images, from_embedded
+from adapt.data.sources import from_embedded
 from adapt.errors import ModelError
 from adapt.methods import visual_projection
 from adapt.methods.visual_projection import VisualProjection, fit_projection, pooled_views
@@ -274,14 +273,6 @@ def test_uneven_classes_count_as_their_mean(
 def test_settings_out_of_range(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"^{next(iter(settings))} - out of range - "):
         adapt.method("visual_projection", **settings)
-
-
-def cross_entropy(classifier: Classifier, images: Images) -> float:
-    own = classifier.backbone.preprocessing
-    pixels = torch.stack([own(images.open(index)) for index in range(len(images))])
-    with torch.no_grad():
-        targets = torch.from_numpy(images.targets(classifier.class_names))
-        return float(F.cross_entropy(classifier(pixels), targets))
 
 
 def test_embedded_data(context: Context) -> None:

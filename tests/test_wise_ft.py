@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
-from tiny import CLASSES, RESNET, VIT, bit_equal, draw_folder, tiny_classifier, weights
+from tiny import CLASSES, RESNET, VIT, bit_equal, draw_folder, moved, tiny_classifier, weights
 from torch import Tensor
 
 import adapt
@@ -36,18 +36,6 @@ from adapt.weights.interpolate import interpolate
 
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)
 State = dict[str, Tensor]
-
-
-def moved(start: Classifier, seed: int = 0, size: float = 0.05) -> Classifier:
-    """Every floating-point weight of a copy changed at random; its head is a learned one."""
-    tuned = start.clone()
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for value in tuned.state_dict().values():
-            if value.is_floating_point():
-                value.add_(torch.randn(value.shape, generator=generator) * size)
-    tuned.head_from_text = False
-    return tuned
 
 
 def new_head(start: Classifier, seed: int = 0) -> Classifier:

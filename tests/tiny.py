@@ -11,7 +11,9 @@ import numpy as np
 import open_clip
 import torch
 from PIL import Image, ImageDraw
+from torch.nn import functional
 
+from adapt.data.sources import Images
 from adapt.models.classifier import Classifier
 
 VIT, RESNET, TIMM = "test-tiny-vit", "test-tiny-resnet", "test-tiny-timm"
@@ -115,3 +117,24 @@ def run_python(code: str, folder: Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
+
+
+def moved(start: Classifier, seed: int = 0, size: float = 0.05, learned: bool = True) -> Classifier:
+    """Every weight of a copy changed at random; a text head is what the moved tower says."""
+    tuned = start.clone()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for value in tuned.state_dict().values():
+            if value.is_floating_point():
+                value.add_(torch.randn(value.shape, generator=generator) * size)
+    tuned.head_from_text = not learned
+    return tuned if learned else tuned.rebuild_head()
+
+
+def cross_entropy(classifier: Classifier, images: Images) -> float:
+    """Mean over the images, seen as evaluation sees them."""
+    own = classifier.backbone.preprocessing
+    pixels = torch.stack([own(images.open(index)) for index in range(len(images))])
+    with torch.no_grad():
+        targets = torch.from_numpy(images.targets(classifier.class_names))
+        return float(functional.cross_entropy(classifier(pixels), targets))
