@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from adapt.data.content import content_hash
 from adapt.data.readable import (
     Quarantined,
     conflicting_files,
-    content_hash,
     quarantine,
     shared_files,
     split_manifest,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adapt.data.content import content_hashes
 from adapt.data.sources import GivenClasses, Images, from_folder
 from adapt.data.splits import sample_shots, stratified_folds, stratified_split
 from adapt.errors import DataError, did_you_mean
@@ -73,7 +74,8 @@ class ImageData:
         """Split off validation, then draw the shots from what is left for training.
 
         Validation keeps its full size when few shots are trained on, so that choices made on it
-        are steady; `val_shots` makes it small too.
+        are steady; `val_shots` makes it small too. Splits, draws and order depend on the contents
+        of the files alone: the same images as folder, table or archive are split alike.
 
         Args:
             source: Images to train on (and to take validation from).
@@ -104,7 +106,7 @@ class ImageData:
                 notes.append(f"{len(few)} classes have fewer than {shots} images: {shown}")
         if val is not None and val_shots is not None:
             val = _draw(val, val_shots, seed)
-        return cls(train, val, notes)
+        return cls(_ordered(train), None if val is None else _ordered(val), notes)
 
     def folds(self, count: int, seed: int = 0) -> list["ImageData"]:
         """Cross-validation inside train: each fold is the validation set of one of the results.
@@ -162,7 +164,14 @@ class ImageData:
 
 
 def _keys(images: Images) -> list[str]:
-    return [images.relative(index) for index in range(len(images))]
+    """Names that are the same wherever the images lie, so that splits are too."""
+    return content_hashes(images.paths)
+
+
+def _ordered(images: Images) -> Images:
+    """By class, then content: training sees one order, whatever the images came in."""
+    keys = list(zip(images.labels, _keys(images), strict=True))
+    return images.subset(sorted(range(len(images)), key=lambda index: keys[index]))
 
 
 def _single(images: Images) -> list[str]:

@@ -1,14 +1,13 @@
 """Which images can be read, and which bytes are in which split."""
 
-import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
+from adapt.data.content import content_hashes
 from adapt.data.images import ImageError, open_image
 from adapt.data.sources import Images
 from adapt.errors import DataError
@@ -92,33 +91,6 @@ file) - repair or remove them, or raise the limit
     return replace(kept, notes=kept.notes + notes), listed
 
 
-def content_hash(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hex.
-
-    Args:
-        path: A file.
-
-    Returns:
-        64 hexadecimal digits.
-
-    Raises:
-        DataError: When it cannot be read.
-
-    >>> content_hash("/no/such/file")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    adapt.errors.DataError: /no/such/file - cannot be read - ...
-    """
-    digest = hashlib.sha256()
-    try:
-        with Path(path).open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"{path} - cannot be read - {reason} - check the file") from error
-    return digest.hexdigest()
-
-
 def split_manifest(splits: Mapping[str, Images]) -> Manifest:
     """Which file went into which split, by content.
 
@@ -135,13 +107,13 @@ def split_manifest(splits: Mapping[str, Images]) -> Manifest:
     >>> split_manifest({})
     {'format': 1, 'splits': {}}
     """
-    content: dict[str, list[dict[str, str]]] = {}
-    with ThreadPoolExecutor(_threads()) as pool:
-        for name, images in splits.items():
-            content[name] = [
-                {"path": images.relative(index), "sha256": digest, "label": images.labels[index]}
-                for index, digest in enumerate(pool.map(content_hash, images.paths))
-            ]
+    content = {
+        name: [
+            {"path": images.relative(index), "sha256": digest, "label": images.labels[index]}
+            for index, digest in enumerate(content_hashes(images.paths))
+        ]
+        for name, images in splits.items()
+    }
     return {"format": 1, "splits": content}
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from adapt.data.classes import ClassName, name_classes, normal, read_classes
+from adapt.data.content import content_hash
 from adapt.data.folders import is_junk, walk_classes, walk_images
 from adapt.data.images import open_image
 from adapt.data.tables import Table, frame_table, read_table, resolve_paths, rows_of_split
@@ -171,7 +172,7 @@ class Images:
     def open(self, index: int) -> Image.Image:
         """Decode one image to RGB and corrupt it if there is a shift.
 
-        The corruption depends on the relative path alone: every run and system draws the same.
+        The corruption depends on the file's content: wherever it lies, its noise is the same.
 
         Args:
             index: Position.
@@ -187,7 +188,7 @@ class Images:
             return image
         from adapt.data.shifts import apply_shift, shift_seed
 
-        seed = shift_seed(self.relative(index))
+        seed = shift_seed(content_hash(self.paths[index]))
         pixels = apply_shift(np.asarray(image), self.shift.kind, self.shift.severity, seed)
         return Image.fromarray(pixels)
 
