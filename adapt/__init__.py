@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from adapt.evaluation.wise_ft import mix, wise_ft
     from adapt.methods import method
     from adapt.models.classifier import Classifier
-    from adapt.run import run
+    from adapt.run_recipe import run
     from adapt.training.data_module import ImageDataModule
     from adapt.training.loop import Context
     from adapt.training.module import AdaptModule
@@ -42,7 +42,7 @@ _HOMES = {
     "evaluate": "adapt.evaluation.evaluate",
     "method": "adapt.methods",
     "mix": "adapt.evaluation.wise_ft",
-    "run": "adapt.run",
+    "run": "adapt.run_recipe",
     "wise_ft": "adapt.evaluation.wise_ft",
 }
 

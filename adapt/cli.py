@@ -64,7 +64,7 @@ def run(
 ) -> None:
     """Run a recipe: images to scores, report and model."""
     from adapt.report import verdict
-    from adapt.run import run as run_recipe
+    from adapt.run_recipe import run as run_recipe
 
     done = run_recipe(recipe, overrides or [], out, resume, overwrite, quiet)
     console.print(score_table(done.scores))
@@ -92,7 +92,7 @@ def score_table(scores: dict[str, Any]) -> Table:
 @app.command()
 def validate(recipe: Recipe, overrides: Overrides = None) -> None:
     """Check a recipe and list every mistake; touches no image, weight or device."""
-    from adapt.run import load
+    from adapt.run_recipe import load
 
     loaded = load(recipe, overrides or [])
     console.print(f"good: {loaded.recipe.name} ({loaded.recipe.method['name']})")
@@ -105,7 +105,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a run would do: settings, parameters, images, memory, risks. Trains nothing."""
-    from adapt.run import load
+    from adapt.run_recipe import load
     from adapt.run_plan import plan as make_plan
 
     loaded = load(recipe, overrides or [])

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from adapt.run import run
+from adapt.run_recipe import run
 
 MODELS = ("zero_shot", "linear_probe", "adapted", "ensemble")
 

@@ -1,0 +1,1 @@
+"""What is wrong with labelled images: findings, each with what mends it."""
