@@ -105,8 +105,8 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a run would do: settings, parameters, images, memory, risks. Trains nothing."""
-    from adapt.run_recipe import load
     from adapt.run_plan import plan as make_plan
+    from adapt.run_recipe import load
 
     loaded = load(recipe, overrides or [])
     result = make_plan(loaded)

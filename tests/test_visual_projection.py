@@ -18,7 +18,7 @@ from adapt.data.seeds import sample_seed
 from adapt.data.sources import from_embedded
 from adapt.errors import ModelError
 from adapt.methods import visual_projection
-from adapt.methods.visual_projection import VisualProjection, fit_projection, pooled_views
+from adapt.methods.visual_projection import VisualProjection, fit_projection, encode_views
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.models.projection import projection_of, without_projection
@@ -167,7 +167,7 @@ def test_views_are_those_of_the_epochs(
     dataset = ImageDataset(images, start.class_names, augment, seed=7)
     tower = without_projection(start.backbone.image_tower)
     runtime = replace(context.runtime, workers=workers, batch_size=4)
-    found = pooled_views(tower, dataset, 3, runtime)
+    found = encode_views(tower, dataset, 3, runtime)
     assert found.shape == (3, 5, 32)
     with torch.no_grad():
         for view in range(3):
@@ -193,13 +193,13 @@ def test_one_view_is_the_evaluation_view(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[tuple[str, int]] = []
-    original = visual_projection.pooled_views
+    original = visual_projection.encode_views
 
     def spy(tower: nn.Module, dataset: ImageDataset, count: int, runtime: Any) -> Tensor:
         seen.append((dataset.transform.policy, count))  # type: ignore[attr-defined]
         return original(tower, dataset, count, runtime)
 
-    monkeypatch.setattr(visual_projection, "pooled_views", spy)
+    monkeypatch.setattr(visual_projection, "encode_views", spy)
     own = replace(context, augmentation=augmentation)
     VisualProjection(views=views, steps=1).fit(start, toy_data, own)
     assert seen == [expected]

@@ -1,12 +1,15 @@
 """Models on the line between two sets of weights (WiSE-FT, arXiv:2109.01903)."""
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import nn
 
 from adapt.errors import WeightsError
 from adapt.evaluation.evaluate import Split
+from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.training.features import head_logits, image_features, predict_logits
 from adapt.training.groups import depths, in_tower
@@ -18,8 +21,9 @@ from adapt.weights.lines import depth_shares, lines
 def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
     """The model at `alpha` between `start` (0) and `tuned` (1); the ends are bit-equal to them.
 
-    Learned heads are averaged like any weight. When both heads come from text, the head is made
-    anew from the averaged text tower.
+    Learned heads are averaged like any weight; a cache of support features fades in over the linear
+    head of the start. When both heads come from text, the head is made anew from the averaged text
+    tower.
 
     Raises:
         WeightsError: When the two do not share classes, names or shapes.
@@ -34,13 +38,25 @@ def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
     towers = interpolate(
         start.backbone.model.state_dict(), tuned.backbone.model.state_dict(), alpha
     )
-    heads = interpolate(start.head.state_dict(), tuned.head.state_dict(), alpha)
     mixed = (start if alpha == 0 else tuned).clone()
     mixed.backbone.model.load_state_dict(towers)
-    mixed.head.load_state_dict(heads)
+    mixed.head = _mix_heads(start.head, tuned.head, alpha)
     mixed.uncertainty = None  # thresholds belong to the weights they were chosen with
     if alpha not in (0, 1) and start.head_from_text and tuned.head_from_text:
         mixed.rebuild_head()
+    return mixed
+
+
+def _mix_heads(
+    start: nn.Linear | CacheHead, tuned: nn.Linear | CacheHead, alpha: float
+) -> nn.Linear | CacheHead:
+    """Heads of one kind are averaged; a cache fades in, so that logits are linear in alpha."""
+    if isinstance(tuned, CacheHead) and isinstance(start, nn.Linear):
+        if alpha in (0, 1):
+            return copy.deepcopy(tuned if alpha else start)
+        return tuned.towards(start.weight.detach(), start.bias.detach(), alpha)
+    mixed = copy.deepcopy(start if alpha == 0 else tuned)
+    mixed.load_state_dict(interpolate(start.state_dict(), tuned.state_dict(), alpha))
     return mixed
 
 

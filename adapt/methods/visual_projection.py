@@ -6,19 +6,18 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
-from adapt.data.augmentation import Augmentation, one_thread
+from adapt.data.augmentation import Augmentation
 from adapt.data.datasets import ImageDataset
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier
 from adapt.models.projection import projection_of, without_projection
-from adapt.training.data_module import count_workers
 from adapt.training.loop import Context
 from adapt.training.module import schedule_factor
-from adapt.training.runtime import inference_device, short_sequence_attention
-from adapt.training.settings import Optim, Runtime
+from adapt.training.runtime import inference_device
+from adapt.training.settings import Optim
+from adapt.training.views import encode_views
 
 
 @register("visual_projection")
@@ -84,7 +83,7 @@ class VisualProjection:
         dataset = ImageDataset(data.train, start.class_names, augment, context.seed)
         projection = projection_of(tower)
         matrix = fit_projection(
-            pooled_views(without_projection(tower), dataset, views, runtime),
+            encode_views(without_projection(tower), dataset, views, runtime),
             torch.from_numpy(dataset.targets),
             projection.matrix.to(inference_device(runtime)),
             projection.bias,
@@ -97,37 +96,12 @@ class VisualProjection:
         return tuned.requires_grad_(True).eval()
 
 
-def pooled_views(tower: nn.Module, dataset: ImageDataset, views: int, runtime: Runtime) -> Tensor:
-    """Pooled features of each view of each image, (V, N, W) in float32 on the CPU.
-
-    Args:
-        tower: An image tower without its projection.
-        dataset: The images and their augmentation; a view is drawn as an epoch of training would.
-        views: Number of views V.
-        runtime: Device, workers and batch size.
-    """
-    device = inference_device(runtime)
-    tower.to(device).eval()
-    loader = DataLoader(
-        dataset,
-        batch_size=runtime.batch_size,
-        sampler=[(view, index) for view in range(views) for index in range(len(dataset))],
-        num_workers=count_workers(runtime.workers, views * len(dataset)),
-        worker_init_fn=one_thread,
-        # Without its own generator a loader would draw from the global random state.
-        generator=torch.Generator().manual_seed(0),
-    )
-    with torch.no_grad(), short_sequence_attention(device):
-        parts = [tower(batch["image"].to(device)).float().cpu() for batch in loader]
-    return torch.stack(torch.cat(parts).chunk(views))
-
-
 def fit_projection(
     pooled: Tensor,
     targets: Tensor,
     matrix: Tensor,
     bias: Tensor | None,
-    head: nn.Linear,
+    head: nn.Module,
     strength: float,
     steps: int,
     lr: float,

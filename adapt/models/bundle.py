@@ -2,7 +2,7 @@
 
     model/open_clip_config.json       architecture and preprocessing, as open_clip reads them
     model/open_clip_model.safetensors both towers under open_clip's own names
-    model/head.safetensors            weight (K, D) and bias (K) of the head
+    model/head.safetensors            weight (K, D) and bias (K) of the head, and its cache
     model/probe.safetensors           four made-up images and the logits they gave when saved
     model/classifier.json             class names, prompts, temperature, origin, hash of each file;
                                       thresholds under `uncertainty`, when the model has them

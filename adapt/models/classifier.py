@@ -13,6 +13,7 @@ from adapt.data.transforms import Preprocessing
 from adapt.errors import AdaptError, BundleError, DataError
 from adapt.models import bundle
 from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_backbone
+from adapt.models.cache_head import CacheHead
 from adapt.models.heads import linear_head, text_weights
 from adapt.models.prediction import ImageLike, Prediction, predict_stream
 from adapt.models.templates import class_prompts, resolve_templates
@@ -27,7 +28,7 @@ class Classifier(nn.Module):
 
     Args:
         backbone: Both towers and the preprocessing.
-        head: Linear layer on unit image features.
+        head: Linear layer on unit image features, or one with a cache of support features.
         class_names: The K class keys, in the order of the logits.
         prompts: The prompts of each class, in the same order.
         head_from_text: Whether the head is what the text tower says (then it is rebuilt when the
@@ -42,7 +43,7 @@ class Classifier(nn.Module):
     def __init__(
         self,
         backbone: Backbone,
-        head: nn.Linear,
+        head: nn.Linear | CacheHead,
         class_names: list[str],
         prompts: list[list[str]],
         head_from_text: bool = True,
@@ -56,7 +57,8 @@ class Classifier(nn.Module):
                 "prompt lists, "
                 f"{head.out_features} outputs - give one of each per class"
             )
-        self.backbone, self.head = backbone, head
+        self.backbone = backbone
+        self.head: nn.Linear | CacheHead = head
         self.class_names, self.prompts = list(class_names), prompts
         self.head_from_text, self.temperature = head_from_text, temperature
         if uncertainty is not None:
@@ -239,7 +241,10 @@ class Classifier(nn.Module):
         )
         preprocessing = Preprocessing.from_dict(config["preprocess_cfg"])
         backbone = build_backbone(spec, preprocessing, tensors[bundle.TOWERS])
-        head = linear_head(tensors[bundle.HEAD]["weight"], tensors[bundle.HEAD]["bias"])
+        state = tensors[bundle.HEAD]
+        head: nn.Linear | CacheHead = linear_head(state["weight"], state["bias"])
+        if "keys" in state:
+            head = CacheHead.from_state(state)
         names, stored = manifest["class_names"], manifest.get(bundle.UNCERTAINTY)
         return cls(
             backbone,

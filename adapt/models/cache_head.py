@@ -1,0 +1,88 @@
+"""A head that looks at the support images themselves, beside a linear one (arXiv:2207.09519)."""
+
+import torch
+from torch import Tensor, nn
+
+
+class CacheHead(nn.Module):
+    """Logits of a linear head plus votes of stored support features.
+
+    `features @ weight.T + bias + votes @ values`, where the vote of a stored key for a feature of
+    cosine c is `exp(-sharpness * (1 - c))`. That is Tip-Adapter (arXiv:2207.09519); with
+    `neighbours` only so many of the nearest keys vote, which is a weighted nearest-neighbour
+    classifier.
+
+    Args:
+        weight: Linear part (K, D), exp(logit scale) included.
+        bias: Bias (K,) of the linear part.
+        keys: Unit features (M, D) of the support images.
+        values: What each key votes for (M, K): one-hot rows times their strength.
+        sharpness: How fast a vote falls with distance; Tip-Adapter's beta.
+        neighbours: Number of nearest keys that vote; 0 is all of them.
+
+    >>> head = CacheHead(torch.zeros(2, 2), torch.zeros(2), torch.eye(2), torch.eye(2), 1.0)
+    >>> [round(logit, 3) for logit in head(torch.tensor([[1.0, 0.0]]))[0].tolist()]
+    [1.0, 0.368]
+    """
+
+    sharpness: Tensor
+    neighbours: Tensor
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        sharpness: float,
+        neighbours: int = 0,
+    ) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
+        self.keys, self.values = nn.Parameter(keys.clone()), nn.Parameter(values.clone())
+        self.register_buffer("sharpness", torch.tensor(float(sharpness)))
+        self.register_buffer("neighbours", torch.tensor(int(neighbours)))
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> "CacheHead":
+        """The head of a state dict."""
+        sharpness, neighbours = float(state["sharpness"]), int(state["neighbours"])
+        return cls(
+            state["weight"], state["bias"], state["keys"], state["values"], sharpness, neighbours
+        )
+
+    @property
+    def out_features(self) -> int:
+        """Number of classes K."""
+        return len(self.weight)
+
+    def votes(self, features: Tensor) -> Tensor:
+        """The vote (B, M) of every key, zero for those that are not near enough."""
+        cosine = features @ self.keys.T
+        votes = torch.exp(-self.sharpness * (1 - cosine))
+        count = int(self.neighbours)
+        if not 0 < count < len(self.keys):
+            return votes
+        nearest = cosine.topk(count, dim=1).indices
+        return torch.zeros_like(votes).scatter(1, nearest, votes.gather(1, nearest))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (B, K) of unit features (B, D)."""
+        return features @ self.weight.T + self.bias + self.votes(features) @ self.values
+
+    def towards(self, weight: Tensor, bias: Tensor, alpha: float) -> "CacheHead":
+        """The head whose logits are `(1 - alpha)` of a linear head's and `alpha` of these.
+
+        Args:
+            weight: Weight (K, D) of the linear head at alpha 0.
+            bias: Its bias (K,).
+            alpha: 0 to 1.
+        """
+        return CacheHead(
+            torch.lerp(weight, self.weight.detach(), alpha),
+            torch.lerp(bias, self.bias.detach(), alpha),
+            self.keys.detach(),
+            alpha * self.values.detach(),
+            float(self.sharpness),
+            int(self.neighbours),
+        )

@@ -1,0 +1,94 @@
+"""Features of augmented views of a few images: computed once, kept by content."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from adapt.data.augmentation import Augmentation, one_thread
+from adapt.data.content import content_hashes
+from adapt.data.datasets import ImageDataset
+from adapt.data.sources import Images
+from adapt.models.backbones import Backbone, weights_hash
+from adapt.training.data_module import count_workers
+from adapt.training.loop import Context
+from adapt.training.runtime import inference_device, short_sequence_attention
+from adapt.training.settings import Runtime
+
+
+def view_features(
+    backbone: Backbone,
+    images: Images,
+    views: int,
+    context: Context,
+    cache: Path | None = None,
+) -> Tensor:
+    """Unit features (V, N, D) of augmented views of each image, in float32 on the CPU.
+
+    Args:
+        backbone: Whose image tower is used.
+        images: The images.
+        views: Number of views V of each.
+        context: Augmentation, seed of the views, device.
+        cache: Folder in which they are kept under a hash of the images' bytes, the preprocessing,
+            the weights, the augmentation and the seed; nothing is kept without it.
+    """
+    augment = Augmentation(context.augmentation, backbone.preprocessing)
+    dataset = ImageDataset(images, images.class_names, augment, context.seed)
+    path = None
+    if cache is not None:
+        path = cache / f"{_key(backbone, images, views, context)}.safetensors"
+        if path.is_file():
+            return load_file(path)["features"]
+    raw = encode_views(backbone.image_tower, dataset, views, context.runtime)
+    features = F.normalize(raw, dim=-1)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        save_file({"features": features}, part)
+        part.replace(path)
+    return features
+
+
+def _key(backbone: Backbone, images: Images, views: int, context: Context) -> str:
+    parts = {
+        "images": content_hashes(images.paths),
+        "shift": str(images.shift),
+        "preprocessing": backbone.preprocessing.to_dict(),
+        "weights": weights_hash(backbone.image_tower.state_dict()),
+        "activation": backbone.spec.config.get("quick_gelu", False),
+        "augmentation": str(context.augmentation),
+        "views": [views, context.seed],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def encode_views(tower: nn.Module, dataset: ImageDataset, views: int, runtime: Runtime) -> Tensor:
+    """What a tower makes of each view of each image, (V, N, W) in float32 on the CPU.
+
+    Args:
+        tower: An image tower, or a part of one.
+        dataset: The images and their augmentation; a view is drawn as an epoch of training would.
+        views: Number of views V.
+        runtime: Device, workers and batch size.
+    """
+    device = inference_device(runtime)
+    tower.to(device).eval()
+    loader = DataLoader(
+        dataset,
+        batch_size=runtime.batch_size,
+        sampler=[(view, index) for view in range(views) for index in range(len(dataset))],
+        num_workers=count_workers(runtime.workers, views * len(dataset)),
+        worker_init_fn=one_thread,
+        # Without its own generator a loader would draw from the global random state.
+        generator=torch.Generator().manual_seed(0),
+    )
+    with torch.no_grad(), short_sequence_attention(device):
+        parts = [tower(batch["image"].to(device)).float().cpu() for batch in loader]
+    return torch.stack(torch.cat(parts).chunk(views))
