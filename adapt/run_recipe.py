@@ -11,6 +11,7 @@ from typing import Any
 from adapt import methods
 from adapt.data.shifts import SHIFTS
 from adapt.evaluation.evaluate import Split
+from adapt.evaluation.output_ensemble import mixed_logits
 from adapt.evaluation.wise_ft import Curve, mix, sweep
 from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier, probe_error
@@ -23,6 +24,7 @@ from adapt.run_fit import fit
 from adapt.run_measures import check_measures, write_robustness, write_uncertainty
 from adapt.run_scores import (
     ADAPTED,
+    OUTPUTS,
     PROBE,
     SHIPPED,
     START,
@@ -189,6 +191,12 @@ def _outputs(
         logits[PROBE] = {s.name: predict_logits(probe, s.pixels, runtime) for s in splits}
         logits[PROBE] = {"val": choice.probe} | logits[PROBE]
         temperature[PROBE] = 1.0
+    if 0 < choice.alpha < 1:
+        logits[OUTPUTS] = {
+            split: mixed_logits(logits[START][split], logits[ADAPTED][split], choice.alpha)
+            for split in along
+        }
+        temperature[OUTPUTS] = 1.0
     targets = {"val": choice.held.targets} | {split.name: split.targets for split in splits}
     return Outputs(class_names, targets, logits, temperature)
 

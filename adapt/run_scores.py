@@ -19,6 +19,8 @@ from adapt.run_files import thumbnails, write_csv, write_json
 WORST_MISTAKES = 24
 START, ADAPTED, PROBE, SHIPPED = "zero_shot", "adapted", "linear_probe", "ensemble"
 """Names of the models in all files; `ensemble` is the one in the bundle, whatever its alpha."""
+OUTPUTS = "output_ensemble"
+"""The reference that averages outputs at the shipped alpha: it needs both models for an image."""
 
 
 @dataclass

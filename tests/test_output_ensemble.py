@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 
 from adapt.errors import DataError, RecipeError
-from adapt.evaluation.output_ensemble import mix_by_entropy, mix_outputs
+from adapt.evaluation.output_ensemble import mix_by_entropy, mix_outputs, mixed_logits
 
 
 def slow_softmax(row: list[float], temperature: float) -> list[float]:
@@ -70,3 +71,11 @@ def test_alpha_out_of_range(alpha: float) -> None:
 def test_temperature_out_of_range() -> None:
     with pytest.raises(RecipeError, match="temperatures - out of range"):
         mix_outputs([[0.0, 1.0]], [[0.0, 1.0]], 0.5, (1.0, 0.0))
+
+
+def test_logits_of_the_mixture_give_its_probabilities_back() -> None:
+    random = np.random.default_rng(0)
+    start, tuned = random.normal(size=(2, 6, 4)) * 30
+    found = mixed_logits(start, tuned, 0.3)
+    expected = 0.7 * softmax(start, axis=1) + 0.3 * softmax(tuned, axis=1)
+    np.testing.assert_allclose(softmax(found, axis=1), expected, rtol=1e-4, atol=1e-6)

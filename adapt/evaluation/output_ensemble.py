@@ -42,6 +42,26 @@ def mix_outputs(
     return mixed
 
 
+def mixed_logits(start: npt.ArrayLike, tuned: npt.ArrayLike, alpha: float) -> FloatArray:
+    """Logits, float32, whose softmax is what `mix_outputs` gives.
+
+    Args:
+        start: Logits of the start model, shape (N, K).
+        tuned: Logits of the tuned model on the same images, shape (N, K).
+        alpha: From 0 (start) to 1 (tuned).
+
+    Raises:
+        DataError: When the logits are not finite numbers of one shape.
+        RecipeError: When alpha is not between 0 and 1.
+
+    >>> mixed_logits([[0.0, 0.0]], [[0.0, 0.0]], 0.5).round(3)
+    array([[-0.693, -0.693]], dtype=float32)
+    """
+    smallest = np.finfo(np.float32).tiny  # the logarithm of what is rounded to 0 stays finite
+    mixed = np.maximum(mix_outputs(start, tuned, alpha), smallest)
+    return np.asarray(np.log(mixed), dtype=np.float32)
+
+
 def mix_by_entropy(
     start: npt.ArrayLike,
     tuned: npt.ArrayLike,

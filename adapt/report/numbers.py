@@ -13,8 +13,13 @@ Interval = tuple[float, float]
 
 SELECTION = "val"
 ZERO_SHOT = "zero_shot"
-LADDER = ("majority", ZERO_SHOT, "linear_probe", "adapted", "ensemble")
-_NAMES = {"majority": "majority class", ZERO_SHOT: "zero-shot", "linear_probe": "linear probe"}
+LADDER = ("majority", ZERO_SHOT, "linear_probe", "adapted", "output_ensemble", "ensemble")
+_NAMES = {
+    "majority": "majority class",
+    ZERO_SHOT: "zero-shot",
+    "linear_probe": "linear probe",
+    "output_ensemble": "mixed outputs",
+}
 
 
 def models(scores: Scores) -> list[str]:

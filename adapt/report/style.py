@@ -35,6 +35,7 @@ MODEL_COLOURS = {
     "zero_shot": ORANGE,
     "linear_probe": GREEN,
     "adapted": PURPLE,
+    "output_ensemble": SKY,
     "ensemble": BLUE,
 }
 MODEL_MARKERS = {
@@ -42,6 +43,7 @@ MODEL_MARKERS = {
     "zero_shot": "s",
     "linear_probe": "^",
     "adapted": "D",
+    "output_ensemble": "v",
     "ensemble": "o",
 }
 # In the page these colours become CSS variables, so that figures follow the dark mode.

@@ -35,6 +35,10 @@ ACCURACY_LEGEND = (
     "interval of the change excludes zero. ○: it includes zero, or none is stored. For a mean of "
     "shifts that interval is the mean of their bounds, so it is never too narrow."
 )
+MIXED_LEGEND = (
+    " Mixed outputs: the probabilities of zero-shot and adapted model, averaged at the alpha that "
+    "ships; for reference, since every image needs both models."
+)
 
 
 def model_heading(scores: Scores, model: str) -> str:
@@ -55,7 +59,10 @@ def ladder_table(scores: Scores) -> Table:
         for model in models(scores)
     ]
     header = ["model", f"{name} (in-distribution)", f"mean of shifts ({len(shifts(scores))})"]
-    return Table("Baseline ladder: accuracy", header, rows, legend=LADDER_LEGEND)
+    legend = LADDER_LEGEND
+    if "output_ensemble" in scores["models"]:
+        legend += MIXED_LEGEND
+    return Table("Baseline ladder: accuracy", header, rows, legend=legend)
 
 
 def accuracy_table(scores: Scores) -> Table:
