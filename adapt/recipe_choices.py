@@ -6,7 +6,7 @@ from adapt.recipe_sources import Source
 from adapt.recipe_words import check_choice, refuse
 
 ENSEMBLES = ("wise_ft", "none")
-SELECT_RULES = ("val", "val_one_se", "synthetic_shift", "min_regret", "fixed")
+SELECT_RULES = ("val", "val_one_se", "synthetic_shift", "synthetic_one_se", "min_regret", "fixed")
 CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", "rotation")
 SOUPS = ("greedy", "uniform", "model_stock")
 CALIBRATIONS = ("temperature", "none")
@@ -26,7 +26,8 @@ class Ensemble:
     rule: str = "val"
     """How alpha is chosen on that split: `val` (best accuracy), `val_one_se` (the smallest alpha
     within one standard error of the best), `synthetic_shift` (best mean over val and corruptions of
-    it), `min_regret` (smallest largest loss over these) or `fixed` (needs `alpha`)."""
+    it), `synthetic_one_se` (the smallest alpha within one standard error of that), `min_regret`
+    (smallest largest loss over these) or `fixed` (needs `alpha`)."""
     alpha: float | None = None
     """The alpha of the rule `fixed`, 0 (zero-shot) to 1 (adapted)."""
     corruptions: list[str] = field(default_factory=lambda: list(CORRUPTIONS))
@@ -47,7 +48,8 @@ class Ensemble:
         wrong += check_choice("rule", self.rule, SELECT_RULES) + self._wrong_alpha()
         if not 2 <= self.alphas <= 1001:
             wrong.append(f"alphas - out of range - {self.alphas} - give 2 to 1001 points")
-        if self.rule in ("synthetic_shift", "min_regret") and not self.corruptions:
+        looks = self.rule in ("synthetic_shift", "synthetic_one_se", "min_regret")
+        if looks and not self.corruptions:
             wrong.append(f"corruptions - empty - [] - the rule {self.rule} needs at least one")
         wrong += check_choice("soup", self.soup, SOUPS)
         if not 0 <= self.shallow <= 1:

@@ -268,6 +268,7 @@ def _curve(scores: dict[str, Any]) -> dict[str, Any]:
         point["regret"] = abs(alpha - 0.5) / 10
         points.append(point)
     rules = {"val": 0.8, "val_one_se": 0.4, "synthetic_shift": 0.6, "min_regret": 0.5}
+    rules["synthetic_one_se"] = 0.3
     table = {
         rule: {"alpha": a, "accuracy": 0.7 + a / 7, "temperature": 1 + a / 2}
         for rule, a in rules.items()

@@ -89,7 +89,13 @@ def percent(value: float) -> str:
 def test_rules_are_looked_up_on_the_curve(run: Run) -> None:
     curve = stored(run, "curve")
     rows = rows_of(rules_table(run))
-    assert list(rows) == ["val", "val_one_se (used)", "synthetic_shift", "min_regret"]
+    assert list(rows) == [
+        "val",
+        "val_one_se (used)",
+        "synthetic_shift",
+        "min_regret",
+        "synthetic_one_se",
+    ]
     for rule, found in curve["rules"].items():
         row = rows.get(rule) or rows[f"{rule} (used)"]
         (point,) = [p for p in curve["points"] if p["alpha"] == found["alpha"]]

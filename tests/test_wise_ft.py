@@ -1,5 +1,6 @@
 """The line between two models, and the choice on it, against plain computations."""
 
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from adapt.models.lora import LoraAdapter, LoraSettings
 from adapt.recipe_choices import CORRUPTIONS, SELECT_RULES, Ensemble
 from adapt.training.features import predict_logits, prepare
 from adapt.training.settings import Runtime
-from adapt.weights.choose import RULES, Evidence, alpha_grid, choose_alpha
+from adapt.weights.choose import RULES, Evidence, alpha_grid, choose_alpha, possible_rules
 from adapt.weights.interpolate import interpolate
 
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)
@@ -326,6 +327,20 @@ def test_grid_and_choice() -> None:
             choose_alpha(Evidence(table, 100), rule)
 
 
+def test_the_error_of_the_synthetic_mean_varies_over_images() -> None:
+    random = np.random.default_rng(0)
+    targets, logits = random.integers(3, size=40), random.normal(size=(40, 3))
+    corrupted = {kind: {0.5: random.random(40) < 0.5} for kind in ("blur", "fog")}
+    evidence = HeldOut(targets, {0.5: logits}, corrupted).evidence()
+    right = [(logits.argmax(1) == targets), corrupted["blur"][0.5], corrupted["fog"][0.5]]
+    per_image = [sum(int(kind[image]) for kind in right) / 3 for image in range(40)]
+    assert evidence.synthetic(0.5) == pytest.approx(statistics.fmean(per_image))
+    assert evidence.synthetic_error[0.5] == pytest.approx(statistics.pstdev(per_image) / 40**0.5)
+    assert "synthetic_one_se" in possible_rules(evidence)
+    with pytest.raises(RecipeError, match="lacks standard errors"):
+        choose_alpha(Evidence({0.5: 0.5}, 40, {"blur": {0.5: 0.5}}), "synthetic_one_se")
+
+
 ACCURACY = st.floats(0, 1, allow_nan=False)
 
 
@@ -339,6 +354,11 @@ def test_corruption_rules_against_numpy(rows: list[tuple[float, float, float]]) 
     chosen = grid.index(choose_alpha(evidence, "synthetic_shift"))
     assert mean[chosen] >= mean.max() - 1e-12
     assert (mean[:chosen] < mean.max()).all(), "ties go to the smallest alpha"
+    error = float(np.abs(values[:, 0] - values[:, 1]).max()) / 7
+    errors = Evidence(clean, 50, {"blur": blur, "fog": fog}, dict.fromkeys(grid, error))
+    chosen = grid.index(choose_alpha(errors, "synthetic_one_se"))
+    assert mean[chosen] >= mean.max() - error - 1e-12
+    assert (mean[:chosen] < mean.max() - error + 1e-12).all(), "the smallest that is near enough"
     regret = (values.max(0) - values).max(1)
     chosen = grid.index(choose_alpha(evidence, "min_regret"))
     assert regret[chosen] == regret.min()

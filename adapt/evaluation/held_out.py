@@ -42,7 +42,17 @@ class HeldOut:
             kind: {alpha: float(right.mean()) for alpha, right in along.items()}
             for kind, along in self.corrupted.items()
         }
-        return Evidence(accuracy, len(self.targets), corrupted)
+        errors = {alpha: self._synthetic_error(alpha) for alpha in self.logits}
+        return Evidence(accuracy, len(self.targets), corrupted, errors if corrupted else {})
+
+    def _synthetic_error(self, alpha: float) -> float:
+        """Standard error over images of the mean accuracy over each image's versions.
+
+        The versions of an image stand or fall together, so images are what varies, not answers.
+        """
+        clean = self.logits[alpha].argmax(1) == self.targets
+        versions = np.stack([clean, *(along[alpha] for along in self.corrupted.values())])
+        return float(versions.mean(0).std() / np.sqrt(versions.shape[1]))
 
 
 def held_out(

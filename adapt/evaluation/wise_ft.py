@@ -111,7 +111,7 @@ def wise_ft(
         evals: Test sets whose scores are recorded along the curve, for the report.
         alphas: Points from 0 to 1.
         runtime: Device, batch size, workers.
-        rule: `val`, `val_one_se`, `synthetic_shift` or `min_regret`; see
+        rule: `val`, `val_one_se`, `synthetic_shift`, `synthetic_one_se` or `min_regret`; see
             `adapt.weights.choose.choose_alpha`.
         corruptions: Of val, for the rules that look at them; no other rule computes them.
 

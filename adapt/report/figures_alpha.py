@@ -28,6 +28,7 @@ RULES = {
     "val": "best accuracy on val",
     "val_one_se": "smallest alpha within one standard error of it",
     "synthetic_shift": "best mean of val and its corruptions",
+    "synthetic_one_se": "smallest within one standard error of that",
     "min_regret": "smallest largest loss over val and its corruptions",
 }
 _SYNTHETIC = "val and its corruptions"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from adapt.errors import RecipeError, did_you_mean
 
 CLEAN_RULES = ("val", "val_one_se")
-CORRUPTION_RULES = ("synthetic_shift", "min_regret")
+CORRUPTION_RULES = ("synthetic_shift", "synthetic_one_se", "min_regret")
 RULES = (*CLEAN_RULES, *CORRUPTION_RULES, "fixed")
 
 
@@ -36,6 +36,8 @@ class Evidence:
     """How many images it was measured on."""
     corrupted: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
     """On corruptions of the same images, by the name of the corruption."""
+    synthetic_error: Mapping[float, float] = field(default_factory=dict)
+    """Standard error over the images of `synthetic`, at each alpha; for `synthetic_one_se`."""
 
     def __post_init__(self) -> None:
         if not self.accuracy or self.images < 1:
@@ -74,8 +76,9 @@ def choose_alpha(evidence: Evidence, rule: str, fixed: float | None = None) -> f
         rule: `val` takes the best accuracy. `val_one_se` takes the smallest alpha that is at most
             one standard error, sqrt(p (1 - p) / images), below it: what val cannot tell apart is
             decided for the weights nearest to zero-shot. `synthetic_shift` takes the best mean
-            over val and its corruptions, `min_regret` the smallest largest loss over these (so
-            that no single one is given up). `fixed` takes the number given.
+            over val and its corruptions, `synthetic_one_se` the smallest alpha that is at most one
+            standard error below that, `min_regret` the smallest largest loss over these (so that
+            no single one is given up). `fixed` takes the number given.
         fixed: The alpha of the rule `fixed`.
 
     Raises:
@@ -96,6 +99,11 @@ def choose_alpha(evidence: Evidence, rule: str, fixed: float | None = None) -> f
         raise RecipeError(
             f"ensemble.corruptions - empty - [] - the rule {rule} needs at least one corruption"
         )
+    if rule == "synthetic_one_se" and not evidence.synthetic_error:
+        raise RecipeError(
+            "ensemble.rule - lacks standard errors - synthetic_one_se - give synthetic_error with "
+            "the evidence"
+        )
     return min(_as_good_as_needed(evidence, rule))
 
 
@@ -105,8 +113,10 @@ def _as_good_as_needed(evidence: Evidence, rule: str) -> list[float]:
     if rule == "val_one_se":
         best = max(values.values())
         margin = math.sqrt(best * (1 - best) / evidence.images)
-    elif rule == "synthetic_shift":
+    elif rule in ("synthetic_shift", "synthetic_one_se"):
         values = {alpha: evidence.synthetic(alpha) or 0.0 for alpha in values}
+        if rule == "synthetic_one_se":
+            margin = evidence.synthetic_error[min(values, key=lambda a: (-values[a], a))]
     elif rule == "min_regret":
         values = {alpha: -(evidence.regret(alpha) or 0.0) for alpha in values}
     best = max(values.values())
@@ -115,4 +125,7 @@ def _as_good_as_needed(evidence: Evidence, rule: str) -> list[float]:
 
 def possible_rules(evidence: Evidence) -> tuple[str, ...]:
     """The rules that need no more than this evidence."""
-    return (*CLEAN_RULES, *CORRUPTION_RULES) if evidence.corrupted else CLEAN_RULES
+    if not evidence.corrupted:
+        return CLEAN_RULES
+    rules = (*CLEAN_RULES, *CORRUPTION_RULES)
+    return rules if evidence.synthetic_error else tuple(r for r in rules if r != "synthetic_one_se")
