@@ -97,7 +97,7 @@ def pictograms(folder: Path) -> Benchmark:
 
 
 def pacs(folder: Path, root: Path) -> Benchmark:
-    """Photos to adapt to, split by the data; equally many of each class, but for the test photos."""
+    """Photos to adapt to, split by the data; as many of each class, but for the test photos."""
     manifest = pd.read_csv(root / "manifest.csv")
     manifest["domain"] = manifest["path"].str.split("/").str[0]
     tables = {}
