@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adapt.errors import AdaptError
     from adapt.evaluation.evaluate import evaluate
     from adapt.evaluation.wise_ft import mix, wise_ft
+    from adapt.few_shot import FewShotClassifier
     from adapt.methods import method
     from adapt.models.classifier import Classifier
     from adapt.run_recipe import run
@@ -35,6 +36,7 @@ _HOMES = {
     "AdaptModule": "adapt.training.module",
     "Classifier": "adapt.models.classifier",
     "Context": "adapt.training.loop",
+    "FewShotClassifier": "adapt.few_shot",
     "ImageData": "adapt.data.image_data",
     "ImageDataModule": "adapt.training.data_module",
     "Images": "adapt.data.sources",
@@ -51,6 +53,7 @@ __all__ = [
     "AdaptModule",
     "Classifier",
     "Context",
+    "FewShotClassifier",
     "ImageData",
     "ImageDataModule",
     "Images",

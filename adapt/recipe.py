@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from adapt.errors import RecipeError, did_you_mean
+from adapt.recipe_augmentation import check_balance, check_steps
 from adapt.recipe_check import Builder, to_plain
 from adapt.recipe_choices import CORRUPTIONS
 from adapt.recipe_schema import RESERVED_EVALS, Eval, Recipe, eval_names, expand_evals
@@ -39,6 +40,8 @@ __all__ = [
     "recipes_folder",
 ]
 
+# Kinds of source whose `path` may be a folder.
+FOLDER_KINDS = ("shards", "huggingface")
 # These have their own schema and are not for `adapt run`.
 PRETRAINING = "pretrain"
 NAME_RULE = "choose another name, of letters, digits, hyphens and underscores, 64 at most"
@@ -65,6 +68,7 @@ def load_recipe(
     overrides: Sequence[str],
     schemas: Mapping[str, type],
     shift_kinds: Collection[str],
+    transforms: Mapping[str, type] | None = None,
 ) -> Loaded:
     """Read a recipe, put overrides in, and check all of it.
 
@@ -73,6 +77,7 @@ def load_recipe(
         overrides: Texts `key.path=value`; the value is typed by YAML. The last one wins.
         schemas: Method dataclasses by name.
         shift_kinds: Kinds of synthetic shift that evals may use.
+        transforms: Dataclasses of what an own list of augmentation steps may name; none without.
 
     Raises:
         RecipeError: Lists every mistake, one a line, with key path and line.
@@ -88,6 +93,8 @@ def load_recipe(
     builder = Builder(problems)
     recipe = builder.section(Recipe, data, "")
     method = _method(builder, data, schemas)
+    steps = check_steps(builder, data, transforms or {})
+    check_balance(builder, None if method is None else type(method))
     _check_evals(builder, data, shift_kinds)
     _check_choices(builder, data)
     _check_corruptions(builder, shift_kinds)
@@ -96,6 +103,7 @@ def load_recipe(
     if problems.found:
         raise _error(file, problems)
     assert isinstance(recipe, Recipe)
+    recipe.data.augmentation = steps or recipe.data.augmentation
     recipe.method = {"name": data["method"]["name"], **to_plain(method)}
     return Loaded(recipe, method, to_plain(recipe))
 
@@ -203,13 +211,11 @@ def _check_evals(builder: Builder, data: dict[str, Any], shift_kinds: Collection
                 builder.problems.add(here, f"same name as evals.{other}", full, "rename one")
         if isinstance(given, dict) and "of" in given:
             _check_shift(builder, here, evals, shift_kinds)
-        elif f"{here}.shots" in builder.built and given["shots"] is not None:
-            builder.problems.add(
-                f"{here}.shots",
-                "evals are never sampled",
-                given["shots"],
-                "remove it; shots belong to data.train",
-            )
+            continue
+        for key in ("shots", "fraction", "group"):
+            if f"{here}.{key}" in builder.built and given[key] is not None:
+                todo = f"remove it; {key} belongs to data.train"
+                builder.problems.add(f"{here}.{key}", "evals are never sampled", given[key], todo)
 
 
 def _name_problem(name: str) -> str | None:
@@ -273,6 +279,9 @@ def _check_holdout(builder: Builder, data: dict[str, Any]) -> None:
     if isinstance(val, dict) and val.get("folds") is not None and "fraction" in val:
         here = "data.val.folds"
         builder.problems.add(here, "does not go with fraction", val["folds"], "keep one of them")
+    if isinstance(val, dict) and val.get("by") in ("split", "stored") and "fraction" in val:
+        problem, todo = f"does not go with by {val['by']}", "remove it: the images are named"
+        builder.problems.add("data.val.fraction", problem, val["fraction"], todo)
 
 
 def _check_files(builder: Builder, data: dict[str, Any]) -> None:
@@ -280,14 +289,21 @@ def _check_files(builder: Builder, data: dict[str, Any]) -> None:
     sources = ["data.train", "data.val", "uncertainty.unknown"]
     if isinstance(data.get("evals"), dict):
         sources += [join("evals", name) for name in data["evals"]]
+    parts = {source: builder.built.get(f"{source}.parts") or [] for source in sources}
+    sources += [f"{source}.parts[{i}]" for source in parts for i in range(len(parts[source]))]
     folders = [f"{source}.root" for source in sources]
-    files = ["data.classes", "robustness.reference"]
-    files += [f"{source}.{key}" for source in sources for key in ("path", "classes")]
+    files = ["data.classes", "data.val.file", "robustness.reference"]
+    keys = ("path", "classes", "class_list")
+    files += [f"{source}.{key}" for source in sources for key in keys]
+    either = {f"{one}.path" for one in sources if builder.built.get(f"{one}.kind") in FOLDER_KINDS}
     for here in [*folders, *files]:
         value = builder.built.get(here)
         if not value or here in builder.problems:
             continue
         found = _exists(value, folder=here in folders)
+        if here in either:
+            # Of shards given as a pattern, their reader says which are missing.
+            found = found or _exists(value, folder=True) or "{" in value
         if not found:
             kind = "folder" if here in folders else "file"
             builder.problems.add(here, f"no such {kind}", value, f"correct it, or {here}=PATH")

@@ -44,7 +44,7 @@ def to_plain(value: Any) -> Any:
         if isinstance(value, Holdout):
             items["fraction"] = value.share
         if isinstance(value, Source | Holdout):
-            items = {key: item for key, item in items.items() if item not in (None, False)}
+            items = {key: item for key, item in items.items() if item is not None and item is not False}
         return {key: to_plain(item) for key, item in items.items()}
     if isinstance(value, Mapping):
         return {key: to_plain(item) for key, item in value.items()}

@@ -5,13 +5,21 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from adapt.recipe_choices import Calibration, Ensemble, ReportSection, Robustness, Uncertainty
+from adapt.recipe_choices import (
+    Calibration,
+    Ensemble,
+    FewShot,
+    ReportSection,
+    Robustness,
+    Uncertainty,
+)
 from adapt.recipe_sources import Holdout, Shift, Source
 from adapt.recipe_words import check_choice, is_file_name, listed, refuse
 from adapt.training.settings import Runtime
 
 VERSION = 1
-AUGMENTATIONS = ("none", "clip", "standard", "strong")
+AUGMENTATIONS = ("none", "clip", "standard", "strong", "medical", "aerial", "document")
+BALANCES = ("none", "uniform", "sqrt")
 TEMPLATE_SETS = ("plain", "simple", "openai")
 RESERVED_EVALS = ("train", "val", "alpha", "synthetic", "regret")
 
@@ -57,13 +65,19 @@ class DataSection:
     """Validation images, on which every choice is made: a part of `train`, or their own source."""
     classes: str | None = None
     """YAML file with the class names, in order, and what each is called in prompts."""
-    augmentation: str = "clip"
-    """Training augmentation: `none`, `clip`, `standard` or `strong`."""
+    augmentation: str | list[dict[str, Any]] = "clip"
+    """Training augmentation: `none`, `clip`, `standard`, `strong`, `medical`, `aerial`, `document`,
+    or an own list of steps, `{name: TRANSFORM, ARGUMENT: VALUE}`."""
+    balance: str = "none"
+    """How often training classes are drawn: `none` (as they come), `uniform` (all as often) or
+    `sqrt` (by the root of their images)."""
     quarantine_limit: float = 0.01
     """Largest share of unreadable images that is put aside; above it the run stops."""
 
     def __post_init__(self) -> None:
-        wrong = check_choice("augmentation", self.augmentation, AUGMENTATIONS)
+        wrong = check_choice("balance", self.balance, BALANCES)
+        if isinstance(self.augmentation, str):
+            wrong += check_choice("augmentation", self.augmentation, AUGMENTATIONS)
         if not 0 <= self.quarantine_limit <= 1:
             wrong.append(
                 f"quarantine_limit - out of range - {self.quarantine_limit} - give a share, 0 to 1"
@@ -99,6 +113,8 @@ class Recipe:
     """Slices and reference models."""
     uncertainty: Uncertainty = field(default_factory=Uncertainty)
     """Abstention, conformal sets, unknown images."""
+    few_shot: FewShot = field(default_factory=FewShot)
+    """Accuracy against images a class, over several draws."""
     report: ReportSection = field(default_factory=ReportSection)
     """Reports to write."""
     runtime: Runtime = field(default_factory=Runtime)

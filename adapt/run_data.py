@@ -4,19 +4,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapt.data.image_data import ImageData
+from adapt.data.combine import combine
+from adapt.data.image_data import ImageData, draw
 from adapt.data.readable import (
     Quarantined,
     conflicting_files,
     quarantine,
     shared_files,
-    split_manifest,
 )
 from adapt.data.shifts import Shift
 from adapt.data.sources import Images, from_embedded, from_folder, from_table, from_unlabelled
-from adapt.errors import DataError
+from adapt.data.split_columns import split_by_date, split_by_value, with_groups
+from adapt.data.stored_splits import describe_split, stored_split
+from adapt.errors import DataError, RecipeError
 from adapt.recipe_schema import Eval, Recipe, expand_evals
-from adapt.recipe_sources import Holdout, Source
+from adapt.recipe_sources import Source
 
 SHOWN = 5
 
@@ -44,13 +46,36 @@ def read_source(source: Source, classes: str | None, default_split: str) -> Imag
         source: From the recipe.
         classes: The recipe's file of class names, if any.
         default_split: What an embedded source without `split` means here: `train` or `test`.
+
+    Raises:
+        DataError: When it cannot be read as what it is said to be.
     """
     if source.kind == "folder":
         root = Path(source.root or "") / source.split if source.split else Path(source.root or "")
         return from_folder(root, classes)
+    path = source.path or ""
     if source.kind == "table":
-        return from_table(source.path or "", source.root, source.split, classes)
+        return from_table(path, source.root, source.split, classes)
+    if source.kind == "archive":
+        return Images.from_archive(path, source.table, source.split, classes)
+    if source.kind == "shards":
+        return Images.from_shards(path, source.split, source.class_list, classes)
+    if source.kind == "huggingface":
+        return Images.from_hub(path, source.split, source.image, source.label, classes)
+    if source.kind == "combined":
+        parts = source.parts or []
+        images = [read_source(part, None, default_split) for part in parts]
+        return combine(images, _part_names(parts), classes)
     return from_embedded(source.name or "", source.domain or "", source.split or default_split)
+
+
+def _part_names(parts: list[Source]) -> list[str]:
+    """What to call each part: the end of its path, with its place where two are equal."""
+    ends = [Path(p.path or p.root or f"{p.name}/{p.domain}").name for p in parts]
+    ends = [f"{end}/{p.split}" if p.split else end for end, p in zip(ends, parts, strict=True)]
+    return [
+        f"{place} {end}" if ends.count(end) > 1 else end for place, end in enumerate(ends, start=1)
+    ]
 
 
 def build_data(recipe: Recipe) -> RunData:
@@ -61,17 +86,13 @@ def build_data(recipe: Recipe) -> RunData:
             test set has a class that train lacks, or the same bytes carry two labels in train.
     """
     section, limit = recipe.data, recipe.data.quarantine_limit
-    train, bad = quarantine(read_source(section.train, section.classes, "train"), limit)
-    quarantined, val = list(bad), None
-    if isinstance(section.val, Source):
-        val, bad = quarantine(read_source(section.val, section.classes, "val"), limit)
-        quarantined += bad
-    fraction = section.val.share if isinstance(section.val, Holdout) else None
-    val_shots = section.val.shots if isinstance(section.val, Source) else None
-    split_seed = section.val.seed if isinstance(section.val, Holdout) else None
-    fit = ImageData.build(
-        train, fraction, section.train.shots, recipe.seed, val, val_shots, split_seed
-    )
+    pool, quarantined = [], []
+    for source, default in ((section.train, "train"), (section.val, "val")):
+        if isinstance(source, Source):
+            images, bad = quarantine(read_source(source, section.classes, default), limit)
+            pool.append(with_groups(images, source.group))
+            quarantined += bad
+    fit = _fit_data(recipe, pool)
     specs = {one.name: one for one in expand_evals(recipe)}
     evals: dict[str, Images] = {}
     retention: dict[str, Images] = {}
@@ -97,8 +118,36 @@ def build_data(recipe: Recipe) -> RunData:
         quarantined,
         [*fit.notes, *_source_notes(fit, evals)],
     )
-    _check_content(data)
+    _check_content(data, pool)
     return data
+
+
+def _fit_data(recipe: Recipe, pool: list[Images]) -> ImageData:
+    """Train and val, from the source of train and, if val has one of its own, that of val."""
+    train, val, seed = recipe.data.train, recipe.data.val, recipe.seed
+    if isinstance(val, Source):
+        own = draw(pool[1], val.shots, val.fraction, seed)
+        return ImageData.build(pool[0], None, train.shots, seed, own, fraction=train.fraction)
+    if val.by is None:
+        fit = ImageData.build(
+            pool[0], val.share, train.shots, seed, split_seed=val.seed, fraction=train.fraction
+        )
+        if val.folds:
+            fit.notes += fit.fold_notes(val.folds, seed if val.seed is None else val.seed)
+        return fit
+    if val.by == "stored":
+        if train.shots is not None or train.fraction is not None:
+            given = f"{train.shots or train.fraction}"
+            advice = "remove shots and fraction, the file says which images were drawn"
+            raise RecipeError(f"data.train - sampled, and a stored split - {given} - {advice}")
+        rest, held, notes = stored_split(val.file or "", pool[0], val.allow_changes)
+    elif val.by == "date":
+        rest, held, notes = split_by_date(pool[0], val.column or "", val.share or 0)
+    else:
+        rest, held, notes = split_by_value(pool[0], val.value or "")
+    fit = ImageData.build(rest, None, train.shots, seed, held, fraction=train.fraction)
+    fit.notes[:0] = notes
+    return fit
 
 
 def _strangers(source: Source) -> Images:
@@ -118,12 +167,11 @@ def _source_notes(fit: ImageData, evals: dict[str, Images]) -> list[str]:
     ]
 
 
-def _check_content(data: RunData) -> None:
+def _check_content(data: RunData, pool: list[Images]) -> None:
     """Write down which file went where, refuse conflicting labels in train, and name leaks."""
     natural = {name: images for name, images in data.evals.items() if images.shift is None}
     seen = {"train": data.fit.train} | ({"val": data.fit.val} if data.fit.val is not None else {})
-    manifest = split_manifest(seen | natural)
-    data.manifest = dict(manifest)
+    data.manifest = manifest = describe_split(seen | natural, pool)
     conflicts = [
         c for c in conflicting_files(manifest) if len({p[2] for p in c.places if p[0] in seen}) > 1
     ]

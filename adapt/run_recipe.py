@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from adapt import methods
+from adapt.data.augmentation_steps import step_schemas
 from adapt.data.shifts import SHIFTS
+from adapt.data.stored_splits import check_unchanged
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.output_ensemble import mixed_logits
 from adapt.evaluation.wise_ft import Curve, mix, sweep
@@ -19,8 +21,10 @@ from adapt.recipe import Loaded, load_recipe
 from adapt.report import write_report
 from adapt.run_choice import WITHOUT_PROBE, Choice, choose
 from adapt.run_data import RunData, build_data
+from adapt.run_few_shot import few_shot
 from adapt.run_files import close_folder, environment, open_folder, training_log, write_json
 from adapt.run_fit import fit
+from adapt.run_ledger import eval_hashes, open_tests, read_ledger, write_ledger
 from adapt.run_measures import check_measures, write_robustness, write_uncertainty
 from adapt.run_scores import (
     ADAPTED,
@@ -34,6 +38,7 @@ from adapt.run_scores import (
     score_outputs,
     write_tables,
 )
+from adapt.run_views import check_weight_names, write_views
 from adapt.training.features import predict_logits
 from adapt.training.loop import Context
 from adapt.training.settings import Runtime
@@ -54,7 +59,7 @@ def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     Raises:
         RecipeError: Listing every mistake.
     """
-    return load_recipe(recipe, list(overrides), methods.schemas(), list(SHIFTS))
+    return load_recipe(recipe, list(overrides), methods.schemas(), list(SHIFTS), step_schemas())
 
 
 def run(
@@ -80,10 +85,11 @@ def run(
     """
     loaded = load(recipe, overrides)
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = open_folder(
-        Path(out or Path("runs") / f"{loaded.recipe.name}-{stamp}"), resume, overwrite
-    )
+    folder = Path(out or Path("runs") / f"{loaded.recipe.name}-{stamp}")
+    earlier = read_ledger(folder)
+    open_folder(folder, resume, overwrite)
     try:
+        write_ledger(folder, earlier)
         return _run(loaded, folder, resume, quiet)
     finally:
         close_folder(folder)
@@ -94,7 +100,7 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     runtime, say = recipe.runtime, _teller(folder, quiet)
     (folder / "recipe.yaml").write_text(loaded.text(), encoding="utf-8")
     write_json(folder / "environment.json", environment(runtime, recipe.seed))
-    data = _read(loaded, folder, say)
+    data = _read(loaded, folder, say, resume)
     check_measures(recipe, data)
 
     say(f"zero-shot: {recipe.model.arch} ({recipe.model.pretrained})")
@@ -102,12 +108,12 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     model = recipe.model
     start = Classifier.from_clip(model.arch, model.pretrained, names, model.templates, recipe.seed)
 
-    say(f"method: {recipe.method['name']}")
-    context = Context(runtime, recipe.seed, recipe.data.augmentation, folder, resume, quiet)
+    context = Context(
+        runtime, recipe.seed, recipe.data.augmentation, folder, resume, quiet, recipe.data.balance
+    )
     fit_began = time.monotonic()
-    tuned = fit(loaded.method, start, data.fit, context, recipe.ensemble)
+    tuned = _fit(loaded, start, data, context, say)
     seconds = {"fit": time.monotonic() - fit_began}
-    training_log(folder)
     probe = None
     if recipe.method["name"] not in WITHOUT_PROBE:
         say("linear probe, for comparison")
@@ -119,6 +125,7 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     tuned.save(folder / "adapted", {"recipe": loaded.resolved, "alpha": 1.0})
 
     say(f"scores along {len(choice.held.logits)} points of the weight-space curve")
+    opened = open_tests(folder, eval_hashes(data.manifest, data.evals), "scores of the run")
     splits = [Split.read(name, images, start, runtime) for name, images in data.evals.items()]
     curve = sweep(start, tuned, choice.held, splits, choice.alpha, runtime)
     curve.rule = recipe.ensemble.rule
@@ -130,10 +137,15 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     write_robustness(folder, recipe, data, models, outputs, splits, alphas)
     stored = write_uncertainty(folder, recipe, data, shipped, outputs, splits)
     shipped = shipped.with_uncertainty(stored)
+    if recipe.few_shot.shots:
+        say(f"few-shot protocol: {recipe.few_shot.seeds} draws of each number of images a class")
+        curve_of_shots = few_shot(recipe.few_shot, loaded.method, start, data.fit, splits, context)
+        write_json(folder / "few_shot.json", curve_of_shots)
     seconds["total"] = time.monotonic() - began
     scores = _summary(loaded, data, outputs, choice) | {
         "trainable": changed_parameters(start, tuned),
         "seconds": seconds,
+        "opened": opened,
     }
     write_json(folder / "scores.json", scores)
 
@@ -146,14 +158,33 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     return Run(folder, scores, shipped)
 
 
-def _read(loaded: Loaded, folder: Path, say: Callable[[str], None]) -> RunData:
+def _fit(
+    loaded: Loaded, start: Classifier, data: RunData, context: Context, say: Callable[[str], None]
+) -> Classifier:
+    """The adapted model; the folder gets a sheet of training views and the training log."""
+    say(f"method: {loaded.recipe.method['name']}")
+    assert context.folder is not None
+    check_weight_names(loaded.method, data.fit.class_names)
+    preprocessing = start.backbone.preprocessing
+    for note in write_views(context.folder, loaded.method, data.fit, preprocessing, context):
+        data.notes.append(note)
+        say(f"note: {note}")
+    tuned = fit(loaded.method, start, data.fit, context, loaded.recipe.ensemble)
+    training_log(context.folder)
+    return tuned
+
+
+def _read(loaded: Loaded, folder: Path, say: Callable[[str], None], resume: bool) -> RunData:
     say("reading images")
     data = build_data(loaded.recipe)
+    if resume:
+        check_unchanged(folder / "split.json", data.manifest)  # before it is written again
     write_json(folder / "split.json", data.manifest)
     for note in data.notes:
         say(f"note: {note}")
     counts = f"{len(data.fit.train)} train, {len(data.fit.val or [])} val images"
-    say(f"{counts}, {len(data.fit.class_names)} classes, {len(data.evals)} evals")
+    sets = f"{len(data.fit.class_names)} classes, {len(data.evals)} evals"
+    say(f"{counts}, {sets}, split {data.manifest['hash'][:12]}")
     return data
 
 

@@ -189,7 +189,7 @@ def test_refusals(tmp_path: Path) -> None:
     assert reason(b"%!PS-Adobe-3.0 EPSF-3.0\n") == "not an image that is read"
     assert reason(b"8BPS\0\1" + bytes(40)) == "not an image that is read"
     assert reason(b'<?xml version="1.0"?><svg/>') == "not an image that is read"
-    assert reason(b"\0\0\0\x18ftypheic" + bytes(40)) == "HEIC is not read"
+    assert reason(b"\0\0\0\x18ftypisom" + bytes(40)) == "not an image"
     assert reason(np.zeros((2, 2, 2), dtype=np.uint8)) == "not the shape of an image"
     assert reason(np.array([[np.nan]])) == "holds NaN or infinite values"
     assert reason(np.zeros((0, 3, 3), dtype=np.uint8)) == "has no pixels"

@@ -58,7 +58,7 @@ def test_import_needs_no_torch() -> None:
 
 
 def test_junk_nesting_and_strays_are_noted(root: Path) -> None:
-    for name in ("cat/.DS_Store", "cat/._2.png", "Thumbs.db", "cat/notes.txt", "cat/x.HEIC"):
+    for name in ("cat/.DS_Store", "cat/._2.png", "Thumbs.db", "cat/notes.txt", "cat/x.psd"):
         (root / name).write_bytes(b"junk")
     for name in (".ipynb_checkpoints/1.png", "__MACOSX/1.png", "dog/@eaDir/1.png", "stray.png"):
         draw(root / name)
@@ -69,8 +69,7 @@ def test_junk_nesting_and_strays_are_noted(root: Path) -> None:
     assert images.notes == [
         "6 junk files or folders skipped: .ipynb_checkpoints, Thumbs.db, __MACOSX, cat/.DS_Store, "
         "cat/._2.png, ...",
-        "2 files are not images and were left out: 1 .heic, 1 .txt",
-        "1 HEIC files are not read: convert them to JPEG or PNG",
+        "2 files are not images and were left out: 1 .psd, 1 .txt",
         "1 images beside the class folders left out: stray.png",
         "1 images come from nested folders, up to 3 deep",
     ]
@@ -101,8 +100,8 @@ def test_folders_that_cannot_be_used(root: Path, tmp_path: Path) -> None:
         f"{root}/fox - class folder without an image - it is empty - add images or remove the "
         "folder"
     )
-    (root / "fox" / "1.heic").write_bytes(b"x")
-    assert refused(from_folder, root).endswith("it holds 1 .heic - convert HEIC to JPEG or PNG")
+    (root / "fox" / "1.psd").write_bytes(b"x")
+    assert refused(from_folder, root).endswith("it holds 1 .psd - add images or remove the folder")
     for name in ("train", "val"):
         draw(tmp_path / "split" / name / "cat" / "1.png")
     assert "are splits, not classes - train, val" in refused(from_folder, tmp_path / "split")

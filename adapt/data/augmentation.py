@@ -7,13 +7,13 @@ exactly when its crop is small), so each transform gets its own.
 """
 
 import os
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from adapt.data.augmentation_steps import build_transform, complete, step_problems
+from adapt.data.policies import POLICIES, AugmentationLike
 from adapt.data.seeds import sample_seed as sample_seed
 from adapt.data.transforms import Preprocessing
 from adapt.errors import RecipeError, did_you_mean
@@ -24,70 +24,23 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 import albumentations as A
 import cv2
 
-Steps = list[Any]
-
-
-def _crop(size: int, low: float) -> Any:
-    return A.RandomResizedCrop(
-        size=(size, size),
-        scale=(low, 1.0),
-        interpolation=cv2.INTER_CUBIC,
-        area_for_downscale="image",
-    )
-
-
-def _jitter(strength: float, hue: float, chance: float) -> Any:
-    around = (1 - strength, 1 + strength)
-    return A.ColorJitter(
-        brightness=around, contrast=around, saturation=around, hue=(-hue, hue), p=chance
-    )
-
-
-def _clip(size: int, fill: tuple[float, ...]) -> Steps:
-    return [_crop(size, 0.9)]
-
-
-def _standard(size: int, fill: tuple[float, ...]) -> Steps:
-    return [_crop(size, 0.5), A.HorizontalFlip(p=0.5), _jitter(0.2, 0.02, 0.8)]
-
-
-def _strong(size: int, fill: tuple[float, ...]) -> Steps:
-    return [
-        _crop(size, 0.3),
-        A.HorizontalFlip(p=0.5),
-        _jitter(0.4, 0.1, 0.8),
-        A.ToGray(p=0.1),
-        A.GaussianBlur(blur_limit=0, sigma_limit=(0.1, max(size / 112, 0.2)), p=0.3),
-        A.CoarseDropout(
-            num_holes_range=(1, 1),
-            hole_height_range=(0.1, 0.4),
-            hole_width_range=(0.1, 0.4),
-            fill=fill,
-            p=0.25,
-        ),
-    ]
-
-
-POLICIES: dict[str, Callable[[int, tuple[float, ...]], Steps]] = {
-    "none": lambda size, fill: [],
-    "clip": _clip,
-    "standard": _standard,
-    "strong": _strong,
-}
-"""`none`: the evaluation transform. `clip`: crops of 90 to 100 % of the area, as CLIP was trained.
-`standard`: crops of 50 to 100 %, mirroring, mild colour jitter. `strong`: crops of 30 to 100 %,
-mirroring, colour jitter, some grey, blur, and a hole in the mean colour."""
-
 
 class Augmentation:
-    """A named policy that ends in the numbers a model reads.
+    """A named policy, or an own list of steps, that ends in the numbers a model reads.
 
     Args:
-        policy: `none`, `clip`, `standard` or `strong`.
+        policy: A name in `adapt.data.policies.POLICIES`, or steps such as
+            `[{"name": "RandomResizedCrop", "scale": [0.5, 1.0]}, {"name": "HorizontalFlip"}]` with
+            names in `adapt.data.augmentation_steps.ALLOWED`.
         preprocessing: Size and normalisation of the model.
 
+    Attributes:
+        steps: All steps, one that was added included.
+        note: A sentence when a step was added, to end at the model's size; otherwise empty.
+
     Raises:
-        RecipeError: When the policy is not known.
+        RecipeError: When the policy or a transform is not known, or an argument is wrong; lists
+            every mistake.
 
     >>> augment = Augmentation("clip", Preprocessing(8, [0.5] * 3, [0.5] * 3))
     >>> image = Image.effect_noise((16, 16), 99).convert("RGB")
@@ -95,16 +48,22 @@ class Augmentation:
     True
     """
 
-    def __init__(self, policy: str, preprocessing: Preprocessing) -> None:
+    def __init__(self, policy: AugmentationLike, preprocessing: Preprocessing) -> None:
         """Build the transforms; see the class."""
-        if policy not in POLICIES:
-            hint = did_you_mean(policy, POLICIES)
-            advice = f"choose one of {', '.join(POLICIES)}"
-            raise RecipeError(f"augmentation - not known - {policy!r}{hint} - {advice}")
-        self.policy = policy
-        self.preprocessing = preprocessing
+        size = preprocessing.size
+        self.policy, self.preprocessing, self.note = policy, preprocessing, ""
+        if isinstance(policy, str):
+            if policy not in POLICIES:
+                hint = did_you_mean(policy, POLICIES)
+                advice = f"choose one of {', '.join(POLICIES)}"
+                raise RecipeError(f"augmentation - not known - {policy!r}{hint} - {advice}")
+            self.steps = POLICIES[policy].steps(size)
+        else:
+            if wrong := step_problems(policy):
+                raise RecipeError("\n".join(wrong))
+            self.steps, self.note = complete(list(policy))
         fill = tuple(float(round(255 * value)) for value in preprocessing.mean)
-        self.compose = A.Compose(POLICIES[policy](preprocessing.size, fill))
+        self.compose = A.Compose([build_transform(step, size, fill) for step in self.steps])
 
     def __repr__(self) -> str:
         return f"Augmentation({self.policy!r}, {self.preprocessing!r})"

@@ -8,11 +8,14 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
+from adapt.data.balance import balanced_order, check_balance
 from adapt.data.seeds import sample_seed
 from adapt.data.sources import Images
 
 Transform: TypeAlias = Callable[[Image.Image], Tensor]
 SeededTransform: TypeAlias = Callable[[Image.Image, int], Tensor]
+Draw: TypeAlias = tuple[int, int] | tuple[int, int, int]
+"""Epoch, index and, where classes are balanced, how often the image came before in the epoch."""
 
 
 class ImageDataset(Dataset[dict[str, Any]]):
@@ -21,9 +24,11 @@ class ImageDataset(Dataset[dict[str, Any]]):
     Args:
         images: The images.
         class_names: Class keys in the order of the classifier's outputs.
-        transform: Called with the image for an index, and with the image and its seed for an
-            (epoch, index) pair, as `TrainSampler` gives them.
+        transform: Called with the image for an index, and with the image and its seed for what
+            `TrainSampler` gives.
         seed: Seed of the run.
+        at_least: Size that views of (epoch, index) pairs need, so that large JPEGs are decoded
+            smaller; see `adapt.data.images.open_image`. Whole without it.
 
     Raises:
         DataError: When an image has a class that is not in `class_names`.
@@ -35,21 +40,23 @@ class ImageDataset(Dataset[dict[str, Any]]):
         class_names: list[str],
         transform: Callable[..., Tensor],
         seed: int = 0,
+        at_least: int | None = None,
     ) -> None:
         """Join the labels with the class names; see the class."""
         self.images = images
         self.targets = images.targets(class_names)
         self.transform = transform
         self.seed = seed
+        self.at_least = at_least
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, item: int | tuple[int, int]) -> dict[str, Any]:
+    def __getitem__(self, item: int | Draw) -> dict[str, Any]:
         """One sample.
 
         Args:
-            item: Index, or epoch and index.
+            item: Index, or what `TrainSampler` gives.
 
         Returns:
             `image` (3, size, size) float, `target` int, `index` int.
@@ -58,26 +65,32 @@ class ImageDataset(Dataset[dict[str, Any]]):
             ImageError: When the file cannot be read: a `DataError` that names it.
         """
         if isinstance(item, tuple):
-            epoch, index = item
-            image = self.images.open(index)
-            view = self.transform(image, sample_seed(self.seed, epoch, index))
+            epoch, index, *turn = item
+            image = self.images.open(index, self.at_least)
+            view = self.transform(image, sample_seed(self.seed, epoch, index, *turn))
         else:
             index = item
             view = self.transform(self.images.open(index))
         return {"image": view, "target": int(self.targets[index]), "index": int(index)}
 
 
-class TrainSampler(DistributedSampler[tuple[int, int]]):
+class TrainSampler(DistributedSampler[Draw]):
     """A new order in each epoch, as (epoch, index) pairs, shared out among processes.
 
     Every process gets equally many, so the first few of the order come twice where the count does
     not divide. A subclass of `DistributedSampler`, so that Lightning keeps it and tells the epoch.
+
+    With a balance an epoch is as long, but images of rare classes come several times in it, and
+    not all of the frequent ones: see `adapt.data.balance.balanced_order`. What it gives are then
+    triples, so that an image that comes again is seen in another view.
 
     Args:
         data: Something with a length.
         seed: Seed of the orders.
         num_replicas: Number of processes.
         rank: Number of this process.
+        balance: `none`, `uniform` or `sqrt`.
+        targets: Class number of each image (N,); only a balance needs it.
 
     >>> sampler = TrainSampler(range(3), seed=0)
     >>> sampler.set_epoch(5)
@@ -85,17 +98,30 @@ class TrainSampler(DistributedSampler[tuple[int, int]]):
     [(5, 0), (5, 1), (5, 2)]
     """
 
-    def __init__(self, data: Sized, seed: int = 0, num_replicas: int = 1, rank: int = 0) -> None:
+    def __init__(
+        self,
+        data: Sized,
+        seed: int = 0,
+        num_replicas: int = 1,
+        rank: int = 0,
+        balance: str = "none",
+        targets: np.ndarray | None = None,
+    ) -> None:
         """See the class."""
         super().__init__(data, num_replicas, rank, shuffle=True, seed=seed)  # type: ignore[arg-type]
+        self.balance, self.targets = check_balance(balance), targets
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(
-            len(self.dataset)  # type: ignore[arg-type]
-        )
-        padded = np.resize(order, self.total_size)
-        for index in padded[self.rank :: self.num_replicas].tolist():
-            yield self.epoch, index
+    def __iter__(self) -> Iterator[Draw]:
+        random = np.random.default_rng([self.seed, self.epoch])
+        mine = slice(self.rank, None, self.num_replicas)
+        if self.balance == "none" or self.targets is None:
+            order = random.permutation(len(self.dataset))  # type: ignore[arg-type]
+            for index in np.resize(order, self.total_size)[mine].tolist():
+                yield self.epoch, index
+            return
+        order, turn = balanced_order(self.targets, self.balance, self.total_size, random)
+        for index, before in zip(order[mine].tolist(), turn[mine].tolist(), strict=True):
+            yield self.epoch, index, before
 
 
 class EvalSampler(DistributedSampler[int]):

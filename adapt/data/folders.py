@@ -11,7 +11,7 @@ from adapt.errors import DataError
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif"}
-    | {".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif"}
+    | {".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".hif"}
 )
 JUNK = frozenset(
     {
@@ -50,6 +50,13 @@ def walk_images(root: str | Path) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
+
+
 @dataclass
 class Found:
     """What a walk met.
@@ -81,9 +88,6 @@ class Found:
         if self.foreign:
             kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.foreign.items()))
             notes.append(f"{self.foreign.total()} files are not images and were left out: {kinds}")
-        heic = self.foreign[".heic"] + self.foreign[".heif"]
-        if heic:
-            notes.append(f"{heic} HEIC files are not read: convert them to JPEG or PNG")
         if self.stray:
             count = len(self.stray)
             notes.append(f"{count} images beside the class folders left out: {_some(self.stray)}")
@@ -137,7 +141,7 @@ def walk_classes(root: str | Path) -> Found:
             folders.append(entry.name)
         elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
             found.stray.append(entry.name)
-        elif entry.is_file():
+        elif _is_file(entry):
             found.foreign[Path(entry.name).suffix.lower() or "without suffix"] += 1
     _check_folders(base, folders, found)
     for name in sorted(folders, key=normal):
@@ -207,8 +211,6 @@ class _Walker:
             kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(other.items()))
             given = f"it holds {kinds}" if kinds else "it is empty"
             advice = "add images or remove the folder"
-            if other[".heic"] or other[".heif"]:
-                advice = "convert HEIC to JPEG or PNG"
             path = Path(self.base, name)
             raise DataError(f"{path} - class folder without an image - {given} - {advice}")
 
@@ -219,7 +221,7 @@ class _Walker:
                 self.found.junk.append(self.relative(entry.path))
             elif self.is_folder(entry, around):
                 self.walk(entry.path, label, depth + 1, around)
-            elif entry.is_file():
+            elif _is_file(entry):
                 self.add(entry, label, depth)
 
     def add(self, entry: os.DirEntry[str], label: str, depth: int) -> None:

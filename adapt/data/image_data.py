@@ -7,8 +7,9 @@ import numpy as np
 
 from adapt.data.content import content_hashes
 from adapt.data.sources import GivenClasses, Images, from_folder
-from adapt.data.splits import sample_shots, stratified_folds, stratified_split
-from adapt.errors import DataError, did_you_mean
+from adapt.data.split_groups import NO_FOLD, judged_folds
+from adapt.data.splits import sample_fraction, sample_shots, stratified_split
+from adapt.errors import DataError, RecipeError, did_you_mean
 
 
 @dataclass(repr=False)
@@ -70,8 +71,9 @@ class ImageData:
         val_source: Images | None = None,
         val_shots: int | None = None,
         split_seed: int | None = None,
+        fraction: float | None = None,
     ) -> "ImageData":
-        """Split off validation, then draw the shots from what is left for training.
+        """Split off validation, then draw the shots (or a share) from what is left for training.
 
         Validation keeps its full size when few shots are trained on, so that choices made on it
         are steady; `val_shots` makes it small too. Splits, draws and order depend on the contents
@@ -83,49 +85,63 @@ class ImageData:
                 `val_source`.
             shots: Training images a class; all if None.
             seed: Seed of the split and of both draws.
-            val_source: Validation images of their own.
+            val_source: Validation images of their own, or split off otherwise: by date, by a
+                column, as an earlier run did (`split_columns`, `stored_splits`).
             val_shots: Validation images a class; all if None.
             split_seed: Seed of the split alone; `seed` if None.
+            fraction: Share of the training images of each class, at least one; in place of shots.
 
         Returns:
             The data to fit on.
 
         Raises:
             DataError: When the classes do not fit, or nothing is left for validation.
-            RecipeError: When a number is out of range.
+            RecipeError: When a number is out of range, or shots and a fraction are given.
         """
         train, val, notes = source, val_source, []
         if val is None and val_fraction:
             train, val = _split(source, val_fraction, seed if split_seed is None else split_seed)
             notes = [f"{key} has one image: it is in train" for key in _single(source)]
+        notes += _crossing_groups(train, val)
+        train = draw(train, shots, fraction, seed)
         if shots is not None:
-            train = _draw(train, shots, seed)
             few = [key for key, count in train.counts().items() if count < shots]
             if few:
                 shown = ", ".join(few[:10]) + (", ..." if len(few) > 10 else "")
                 notes.append(f"{len(few)} classes have fewer than {shots} images: {shown}")
-        if val is not None and val_shots is not None:
-            val = _draw(val, val_shots, seed)
+        if val is not None:
+            val = draw(val, val_shots, None, seed)
         return cls(_ordered(train), None if val is None else _ordered(val), notes)
 
     def folds(self, count: int, seed: int = 0) -> list["ImageData"]:
         """Cross-validation inside train: each fold is the validation set of one of the results.
+
+        An image that is the only one of its class (or a group that holds a whole class) is in
+        train of every fold and judged by none; `fold_notes` names the classes.
 
         Args:
             count: Number of folds, 2 or more.
             seed: Seed of the folds.
 
         Raises:
-            DataError: When a class has one image only: the fold that holds it could not learn it.
-            RecipeError: When the number is out of range.
+            RecipeError: When the number is out of range, or no class can be judged.
         """
-        source = self.train
-        if single := _single(source):
-            advice = "add images of it, or hold out a share of the images instead of folds"
-            raise DataError(f"{source.root} - one image in a class - {single[0]!r} - {advice}")
-        number = stratified_folds(source.labels, count, seed, source.groups, _keys(source))
+        number, _ = self._deal(count, seed)
         pairs = [(np.flatnonzero(number != i), np.flatnonzero(number == i)) for i in range(count)]
-        return [ImageData(source.subset(rest), source.subset(held)) for rest, held in pairs]
+        return [ImageData(self.train.subset(a), self.train.subset(b)) for a, b in pairs]
+
+    def fold_notes(self, count: int, seed: int = 0) -> list[str]:
+        """What is worth knowing about `folds` of the same arguments: which images judge nothing."""
+        number, classes = self._deal(count, seed)
+        if not classes:
+            return []
+        images = f"{int((number == NO_FOLD).sum())} images are in train of every fold and judged by"
+        shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+        return [f"{images} none: without them a fold could not learn {shown}"]
+
+    def _deal(self, count: int, seed: int) -> tuple[np.ndarray, list[str]]:
+        train = self.train
+        return judged_folds(train.labels, count, seed, train.groups, _keys(train))
 
     @classmethod
     def from_folder(
@@ -187,5 +203,32 @@ def _split(source: Images, fraction: float, seed: int) -> tuple[Images, Images]:
     return source.subset(train), source.subset(val)
 
 
-def _draw(images: Images, shots: int, seed: int) -> Images:
-    return images.subset(sample_shots(images.labels, shots, seed, _keys(images)))
+def draw(images: Images, shots: int | None, fraction: float | None, seed: int) -> Images:
+    """Up to `shots` images of each class, or a share of each class, or all.
+
+    Args:
+        images: Images.
+        shots: Images a class, 1 or more; None for all.
+        fraction: Share of each class, above 0 and up to 1; None for all.
+        seed: Seed of the draw; draws of one seed are nested.
+
+    Raises:
+        RecipeError: When a number is out of range, or both are given.
+    """
+    if shots is not None and fraction is not None:
+        given = f"{shots} and {fraction}"
+        raise RecipeError(f"shots and fraction - both given - {given} - keep one of them")
+    if shots is not None:
+        return images.subset(sample_shots(images.labels, shots, seed, _keys(images)))
+    if fraction is not None:
+        return images.subset(sample_fraction(images.labels, fraction, seed, _keys(images)))
+    return images
+
+
+def _crossing_groups(train: Images, val: Images | None) -> list[str]:
+    if val is None or train.groups is None or val.groups is None:
+        return []
+    both = sorted(set(train.groups) & set(val.groups))
+    shown = ", ".join(both[:5]) + (", ..." if len(both) > 5 else "")
+    note = f"{len(both)} groups stand in train and in val, so val may look too good: {shown}"
+    return [note] if both else []

@@ -5,10 +5,10 @@ Labels are names, never numbers: a class index exists only relative to a list of
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,15 +16,16 @@ from PIL import Image
 
 from adapt.data.classes import ClassName, name_classes, normal, read_classes
 from adapt.data.content import content_hash
-from adapt.data.folders import is_junk, walk_classes, walk_images
+from adapt.data.folders import walk_classes, walk_images
 from adapt.data.images import open_image
+from adapt.data.naming import GivenClasses as GivenClasses
+from adapt.data.naming import choose_folder, class_positions, given_names
 from adapt.data.tables import Table, frame_table, read_table, resolve_paths, rows_of_split
-from adapt.errors import DataError, did_you_mean
+from adapt.errors import DataError
 
 if TYPE_CHECKING:
     from adapt.data.shifts import Shift
 
-GivenClasses: TypeAlias = str | Path | Mapping[str, ClassName] | None
 EMBEDDED = Path(__file__).parent / "embedded"
 
 
@@ -90,10 +91,61 @@ class Images:
 
     @classmethod
     def from_frame(
-        cls, frame: pd.DataFrame, root: str | Path, split: str | None = None
+        cls,
+        frame: pd.DataFrame,
+        root: str | Path,
+        split: str | None = None,
+        classes: GivenClasses = None,
     ) -> "Images":
         """Images listed in a pandas table; see `adapt.data.sources.from_frame`."""
-        return from_frame(frame, root, split)
+        return from_frame(frame, root, split, classes)
+
+    @classmethod
+    def from_archive(
+        cls,
+        path: str | Path,
+        table: str | None = None,
+        split: str | None = None,
+        classes: GivenClasses = None,
+    ) -> "Images":
+        """Images in a zip or tar archive; see `adapt.data.archives.from_archive`."""
+        from adapt.data.archives import from_archive
+
+        return from_archive(path, table, split, classes)
+
+    @classmethod
+    def from_shards(
+        cls,
+        path: str | Path,
+        split: str | None = None,
+        class_list: str | Path | Sequence[str] | None = None,
+        classes: GivenClasses = None,
+    ) -> "Images":
+        """Images in WebDataset shards; see `adapt.data.shards.from_shards`."""
+        from adapt.data.shards import from_shards
+
+        return from_shards(path, split, class_list, classes)
+
+    @classmethod
+    def from_hub(
+        cls,
+        path: str | Path,
+        split: str | None = None,
+        image: str | None = None,
+        label: str | None = None,
+        classes: GivenClasses = None,
+    ) -> "Images":
+        """Images of a Hugging Face data set on disk; see `adapt.data.hub_sets.from_hub`."""
+        from adapt.data.hub_sets import from_hub
+
+        return from_hub(path, split, image, label, classes)
+
+    @classmethod
+    def combine(cls, parts: "Sequence[Images]", names: Sequence[str] | None = None) -> "Images":
+        """Images of several sources as one; see `adapt.data.combine.combine`."""
+        from adapt.data.combine import combine
+
+        return combine(parts, names)
 
     @classmethod
     def from_embedded(cls, name: str, domain: str, split: str) -> "Images":
@@ -155,27 +207,20 @@ class Images:
         Raises:
             DataError: When a class is not in the list, naming it and one of its files.
         """
-        position = {name: index for index, name in enumerate(class_names)}
-        for index, label in enumerate(self.labels):
-            if label not in position:
-                known = ", ".join(class_names[:10]) + (", ..." if len(class_names) > 10 else "")
-                raise DataError(
-                    f"{self.paths[index]} - unknown class - {label!r}"
-                    f"{did_you_mean(label, class_names)} - known are: {known}"
-                )
-        return np.array([position[label] for label in self.labels], dtype=np.int64)
+        return class_positions(self.labels, class_names, self.paths)
 
     def relative(self, index: int) -> str:
         """Path below the root with `/`, in Unicode NFC: the same name on every system."""
         return normal(Path(os.path.relpath(self.paths[index], self.root)).as_posix())
 
-    def open(self, index: int) -> Image.Image:
+    def open(self, index: int, at_least: int | None = None) -> Image.Image:
         """Decode one image to RGB and corrupt it if there is a shift.
 
         The corruption depends on the file's content: wherever it lies, its noise is the same.
 
         Args:
             index: Position.
+            at_least: For training views alone; see `open_image`. Ignored under a shift.
 
         Returns:
             RGB image of its own size.
@@ -183,7 +228,7 @@ class Images:
         Raises:
             ImageError: When it cannot be read (a `DataError`).
         """
-        image = open_image(self.paths[index])
+        image = open_image(self.paths[index], at_least=None if self.shift else at_least)
         if self.shift is None:
             return image
         from adapt.data.shifts import apply_shift, shift_seed
@@ -191,26 +236,6 @@ class Images:
         seed = shift_seed(content_hash(self.paths[index]))
         pixels = apply_shift(np.asarray(image), self.shift.kind, self.shift.severity, seed)
         return Image.fromarray(pixels)
-
-
-def _given_names(
-    classes: GivenClasses, labels: Iterable[str]
-) -> tuple[dict[str, ClassName], list[str]]:
-    """Words for the labels, and notes on words that look wrong."""
-    if classes is None:
-        names = name_classes(labels, None)
-        bare = [key for key, name in names.items() if not any(map(str.isalpha, name.words))]
-        shown = ", ".join(bare[:5])
-        advice = "give a classes file, the text encoder cannot know what they show"
-        return names, [
-            f"{len(bare)} class names have no letter ({shown}): {advice}"
-        ] if bare else []
-    given = read_classes(classes) if isinstance(classes, (str, Path)) else dict(classes)
-    labels = set(labels)
-    unused = sorted(set(given) - labels)
-    hints = [f"{key!r}{did_you_mean(key, sorted(labels - set(given)))}" for key in unused[:5]]
-    note = f"{len(unused)} named classes do not occur: {'; '.join(hints)}"
-    return name_classes(labels, given), [note] if unused else []
 
 
 def from_folder(root: str | Path, classes: GivenClasses = None) -> Images:
@@ -235,17 +260,10 @@ def from_folder(root: str | Path, classes: GivenClasses = None) -> Images:
     """
     found = walk_classes(root)
     labels = [label for label, _ in found.files]
-    names, notes = _given_names(classes, labels)
+    names, notes = given_names(classes, labels)
     base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
-    return Images(
-        [path for _, path in found.files],
-        labels,
-        None,
-        None,
-        base,
-        names,
-        notes=found.notes() + notes,
-    )
+    paths = [path for _, path in found.files]
+    return Images(paths, labels, None, None, base, names, notes=found.notes() + notes)
 
 
 def from_unlabelled(root: str | Path) -> Images:
@@ -300,13 +318,19 @@ def from_table(
     return _from_rows(read_table(path), Path(path).parent if root is None else root, split, classes)
 
 
-def from_frame(frame: pd.DataFrame, root: str | Path, split: str | None = None) -> Images:
+def from_frame(
+    frame: pd.DataFrame,
+    root: str | Path,
+    split: str | None = None,
+    classes: GivenClasses = None,
+) -> Images:
     """Images listed in a pandas table; see `from_table`.
 
     Args:
         frame: Columns `path,label[,split,group]`.
         root: Folder that the paths start from and stay under.
         split: Take only the rows whose `split` is this.
+        classes: Words and prompts of the classes: a YAML file or a dict; labels if None.
 
     Returns:
         Images sorted by class, then path.
@@ -319,7 +343,7 @@ def from_frame(frame: pd.DataFrame, root: str | Path, split: str | None = None) 
     adapt.errors.DataError: <frame> - no column 'path' - given ['file', 'label'] - name the \
 columns path,label[,split,group]
     """
-    return _from_rows(frame_table(frame), root, split, None)
+    return _from_rows(frame_table(frame), root, split, classes)
 
 
 def _from_rows(table: Table, root: str | Path, split: str | None, classes: GivenClasses) -> Images:
@@ -328,7 +352,7 @@ def _from_rows(table: Table, root: str | Path, split: str | None, classes: Given
     rows = range(len(paths)) if split is None else rows_of_split(table, split)
     order = sorted(rows, key=lambda row: (table.label[row], paths[row]))
     labels = [table.label[row] for row in order]
-    names, notes = _given_names(classes, labels)
+    names, notes = given_names(classes, labels)
 
     def pick(values: list[str] | None) -> list[str] | None:
         return None if values is None else [values[row] for row in order]
@@ -343,17 +367,6 @@ def _from_rows(table: Table, root: str | Path, split: str | None, classes: Given
         notes=notes,
         columns={name: [values[row] for row in order] for name, values in table.others.items()},
     )
-
-
-def _choose(kind: str, given: str, folder: Path) -> Path:
-    known: list[str] = []
-    if folder.is_dir():
-        known = sorted(p.name for p in folder.iterdir() if p.is_dir() and not is_junk(p.name))
-    if given not in known:
-        hint = did_you_mean(given, known)
-        advice = f"choose from {', '.join(known) or 'none: nothing is installed'}"
-        raise DataError(f"{folder} - no such embedded {kind} - {given!r}{hint} - {advice}")
-    return folder / given
 
 
 def from_embedded(name: str, domain: str, split: str) -> Images:
@@ -374,10 +387,10 @@ def from_embedded(name: str, domain: str, split: str) -> Images:
     Traceback (most recent call last):
     adapt.errors.DataError: ... - no such embedded data set - 'pictogram'...
     """
-    folder = _choose("data set", name, EMBEDDED)
+    folder = choose_folder("data set", name, EMBEDDED)
     names = folder / "classes.yaml"
     images = from_folder(
-        _choose("split", split, _choose("domain", domain, folder)),
+        choose_folder("split", split, choose_folder("domain", domain, folder)),
         read_classes(names) if names.is_file() else None,
     )
     # The embedded domains share one list of words; a class that one lacks is no mistake.

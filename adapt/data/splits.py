@@ -230,3 +230,37 @@ def sample_shots(
     members = _by_label(labels, order)
     chosen = [index for indices in members.values() for index in indices[:shots]]
     return np.array(sorted(chosen), dtype=np.int64)
+
+
+def sample_fraction(
+    labels: Sequence[str], fraction: float, seed: int, keys: Sequence[str] | None = None
+) -> np.ndarray:
+    """Draw the same share of each class, at least one image of each.
+
+    Each class gives its share rounded to whole images. Draws are nested: with one seed, the images
+    of a tenth are among those of a half. They are drawn in the order of `sample_shots`, so that a
+    class gives the same images to both when it gives the same number.
+
+    Args:
+        labels: Class of each image.
+        fraction: Share, above 0 and up to 1.
+        seed: Another seed, another draw.
+        keys: A stable name of each image, such as its relative path; positions if None.
+
+    Returns:
+        Sorted indices, int64.
+
+    Raises:
+        RecipeError: When the fraction or the number of keys is wrong.
+
+    >>> sorted("aaaaab"[i] for i in sample_fraction(list("aaaaab"), 0.4, seed=0))
+    ['a', 'a', 'b']
+    """
+    if not 0 < fraction <= 1:
+        raise RecipeError(f"fraction - out of range - {fraction!r} - give a share above 0, up to 1")
+    keys = _checked_keys(len(labels), keys)
+    order = sorted(range(len(labels)), key=lambda index: _rank(seed, "shots", keys[index]))
+    chosen: list[int] = []
+    for indices in _by_label(labels, order).values():
+        chosen += indices[: max(1, int(len(indices) * fraction + 0.5))]
+    return np.array(sorted(chosen), dtype=np.int64)

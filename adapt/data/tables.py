@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from adapt.data.classes import normal
+from adapt.data.multi_label import ADVICE, check_joined, one_hot_columns, several_labels
 from adapt.errors import DataError, did_you_mean
 
 NEEDED = ("path", "label")
@@ -125,6 +126,8 @@ def _cell(name: str, row: str, column: str, value: object) -> str:
         return str(value)
     if isinstance(value, os.PathLike):
         return str(value)
+    if isinstance(value, (list, tuple, set, np.ndarray)) and column.strip().lower() == "label":
+        raise several_labels(f"{name}, {row}, column {column!r}", f"{list(value)!r:.80}")
     given = f"{value!r} is {type(value).__name__}"
     raise DataError(f"{name}, {row}, column {column!r} - not text - {given} - write it as text")
 
@@ -181,6 +184,7 @@ def _checked(
             raise DataError(f"{name}, column {column!r} - stands there twice - {names} - {advice}")
     for column in NEEDED:
         if column not in plain:
+            _check_one_hot(name, plain, others)
             hint = did_you_mean(column, names)
             advice = "name the columns path,label[,split,group]"
             raise DataError(f"{name} - no column {column!r} - given {names}{hint} - {advice}")
@@ -197,6 +201,7 @@ def _checked(
             columns[column] = cells
     path, label = columns["path"] or [], columns["label"] or []
     _check_once(name, path, label, rows)
+    check_joined(name, label, rows)
     rest = {
         column: others(position)
         for position, column in enumerate(plain)
@@ -213,6 +218,15 @@ def _check_filled(name: str, column: str, cells: list[str], rows: list[str]) -> 
             raise DataError(f"{name}, {row}, column {column!r} - no value - {cell!r} - {advice}")
 
 
+def _check_one_hot(name: str, plain: list[str], others: Callable[[int], list[str] | None]) -> None:
+    if "path" not in plain or "label" in plain:
+        return
+    found = one_hot_columns({column: others(plain.index(column)) for column in plain})
+    if found:
+        given = f"columns of 0 and 1 in place of a label: {', '.join(found[:5])}"
+        raise several_labels(name, given)
+
+
 def _check_once(name: str, paths: list[str], labels: list[str], rows: list[str]) -> None:
     first: dict[str, int] = {}
     for index, path in enumerate(paths):
@@ -221,7 +235,9 @@ def _check_once(name: str, paths: list[str], labels: list[str], rows: list[str])
             given = (
                 f"{path!r} as {labels[before]!r} in {rows[before]} and as {labels[index]!r} here"
             )
-            advice = "keep one row (an image has one label here)"
+            advice = (
+                "keep one row" if labels[before] == labels[index] else f"keep one row: {ADVICE}"
+            )
             where = f"{name}, {rows[index]}, column 'path'"
             raise DataError(f"{where} - listed twice - {given} - {advice}")
 

@@ -1,7 +1,8 @@
 """What a method is, and the table of all of them."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from functools import wraps
+from typing import Any, Protocol, TypeVar
 
 from adapt.data.image_data import ImageData
 from adapt.errors import RecipeError, did_you_mean
@@ -17,6 +18,9 @@ class Method(Protocol):
 
     `fit` gets the training and validation images only, so it cannot see test data; it leaves
     `start` as it is and returns a new `Classifier` with plain open_clip weights.
+
+    One with settings named `optim` or `class_weights` draws or weighs classes as
+    `Context.balance` says; the others refuse a balance, which `register` sees to.
     """
 
     def prepare(self, start: Classifier) -> Classifier:
@@ -29,6 +33,8 @@ class Method(Protocol):
 
 
 _TABLE: dict[str, type] = {}
+BALANCES_BY = {"optim", "class_weights"}
+"""Settings by which a method can give rare classes their share."""
 Class = TypeVar("Class", bound=type)
 
 
@@ -46,9 +52,31 @@ def register(name: str) -> Callable[[Class], Class]:
                 "another name"
             )
         _TABLE[name] = method
+        if not set(getattr(method, "__dataclass_fields__", ())) & BALANCES_BY:
+            _refuse_balance(name, method)
         return method
 
     return add
+
+
+def _refuse_balance(name: str, method: Any) -> None:
+    fit = getattr(method, "fit", None)
+    if fit is None:
+        return
+
+    @wraps(fit)
+    def checked(
+        self: Any, start: Classifier, data: ImageData, context: Context | None = None
+    ) -> Classifier:
+        if context is not None and context.balance != "none":
+            raise RecipeError(
+                f"data.balance - has no effect on the method {name} - {context.balance!r} - "
+                "remove it, or choose a method with settings named `optim`"
+            )
+        tuned: Classifier = fit(self, start, data, context)
+        return tuned
+
+    method.fit = checked
 
 
 def schemas() -> dict[str, type]:

@@ -1,6 +1,6 @@
 """What the methods share that work on cached features: they see a `Support` and make a head."""
 
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import nn
@@ -25,6 +25,11 @@ class FeatureMethod(Protocol):
     def head(self, support: Support) -> nn.Linear | CacheHead:
         """Fit; pure, and the same for the same support and seed."""
         ...
+
+
+def as_feature_method(method: object) -> FeatureMethod | None:
+    """The method, if it is one that fits a head on features; else None."""
+    return cast(FeatureMethod, method) if hasattr(method, "head") else None
 
 
 def head_only(start: Classifier) -> Classifier:

@@ -14,6 +14,8 @@ from adapt.training.settings import Optim
 
 CAPTIONS = ("prompts", "column")
 COLUMN = "caption"
+UNFIT = {"label_smoothing": 0, "mixup": 0, "cutmix": 0, "class_weights": "none"}
+"""Settings that only a cross-entropy over classes has, and what turns them off."""
 
 
 @register("flyp")
@@ -41,7 +43,7 @@ class Flyp:
     optim: Optim = field(
         default_factory=lambda: Optim(lr=1e-5, epochs=20, batch_size=64, weight_decay=0.1)
     )
-    """Optimiser settings; `label_smoothing` does not go with this loss."""
+    """Optimiser settings; what changes or weighs class labels does not go with this loss."""
 
     def __post_init__(self) -> None:
         for name, known in (("captions", CAPTIONS), ("same_class", SAME_CLASS)):
@@ -55,10 +57,13 @@ class Flyp:
                 f"optim.batch_size - too small - {self.optim.batch_size} in "
                 f"{self.optim.accumulate} micro-batches - give two pairs or more to contrast"
             )
-        if self.optim.label_smoothing:
+        if unfit := [name for name, off in UNFIT.items() if getattr(self.optim, name) != off]:
+            advice = "remove it: pairs are contrasted, classes are not told apart"
             raise ValueError(
-                f"optim.label_smoothing - has no effect here - {self.optim.label_smoothing} - "
-                "remove it"
+                "\n".join(
+                    f"optim.{name} - has no effect here - {getattr(self.optim, name)} - {advice}"
+                    for name in unfit
+                )
             )
 
     def prepare(self, start: Classifier) -> Classifier:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adapt.data.balance import balance_weights, class_weights
 from adapt.data.image_data import ImageData
 from adapt.data.splits import stratified_folds
 from adapt.methods.base import register
@@ -16,6 +17,7 @@ from adapt.models.heads import linear_head
 from adapt.training.features import image_features, prepare
 from adapt.training.groups import trainable_copy
 from adapt.training.loop import Context
+from adapt.training.settings import check_class_weights
 
 INITIALISATIONS = ("zero", "zero_shot")
 GRID = np.logspace(-6, 6, 97)
@@ -44,6 +46,9 @@ class LinearProbe:
     cross-validation on train."""
     iterations: int = 1000
     """Most L-BFGS iterations of one fit."""
+    class_weights: str | dict[str, float] = "none"
+    """Weight of an image in the loss and in the search: `none`, `auto` (scikit-learn's `balanced`)
+    or weights by class name; classes not named weigh 1. `data.balance` is a weight here too."""
 
     def __post_init__(self) -> None:
         if self.initialisation not in INITIALISATIONS:
@@ -58,14 +63,20 @@ class LinearProbe:
             )
         if self.iterations < 1:
             raise ValueError(f"iterations - out of range - {self.iterations} - give 1 or more")
+        check_class_weights(self.class_weights)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the head alone trains."""
         return trainable_copy(start, lambda name: False, train_head=True)
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
-        """Fit a new head on a copy of the start."""
-        runtime = (context or Context()).runtime
+        """Fit a new head on a copy of the start.
+
+        Raises:
+            RecipeError: When `class_weights` names a class that is not there.
+        """
+        context = context or Context()
+        runtime = context.runtime
         names, preprocessing = start.class_names, start.backbone.preprocessing
 
         def read(split: object) -> Part:
@@ -75,11 +86,22 @@ class LinearProbe:
 
         train, val = read(data.train), read(data.val) if data.val is not None else None
         anchor = start.head.weight.detach().cpu() if self.initialisation == "zero_shot" else None
-        strength = self.inverse_strength or self.search(train, val, anchor, len(names))
+        weight = self._weight(train[1], names, context.balance)
+        strength = self.inverse_strength or self.search(train, val, anchor, len(names), weight)
         probe = start.clone()
-        probe.head = linear_head(*fit_probe(*train, len(names), strength, anchor, self.iterations))
+        probe.head = linear_head(
+            *fit_probe(*train, len(names), strength, anchor, self.iterations, weight)
+        )
         probe.head_from_text = False
         return probe.eval()
+
+    def _weight(self, targets: Tensor, names: list[str], balance: str) -> Tensor | None:
+        given = class_weights(self.class_weights, targets.numpy(), names)
+        drawn = None
+        if balance != "none":
+            drawn = balance_weights(balance, targets.numpy(), len(names))
+        parts = [torch.from_numpy(one) for one in (given, drawn) if one is not None]
+        return torch.stack(parts).prod(0) if parts else None
 
     def search(
         self,
@@ -87,16 +109,22 @@ class LinearProbe:
         val: Part | None,
         anchor: Tensor | None,
         classes: int,
+        weight: Tensor | None = None,
     ) -> float:
-        """The C with the best val accuracy; without val, the best in cross-validation on train."""
+        """The C with the best val accuracy; without val, the best in cross-validation on train.
+
+        With weights of the classes (K,) the accuracy is weighted too.
+        """
         pairs = [(train, val)] if val is not None else _folds(*train)
 
         def score(strength: float) -> float:
-            right = []
+            right, mass = [], []
             for (x, y), (held_x, held_y) in pairs:
-                weight, bias = fit_probe(x, y, classes, strength, anchor, self.iterations)
-                right.append((held_x @ weight.T + bias).argmax(1) == held_y)
-            return float(torch.cat(right).double().mean())
+                head, bias = fit_probe(x, y, classes, strength, anchor, self.iterations, weight)
+                right.append((held_x @ head.T + bias).argmax(1) == held_y)
+                mass.append(torch.ones(classes)[held_y] if weight is None else weight[held_y])
+            share = torch.cat(mass).double()
+            return float((torch.cat(right) * share).sum() / share.sum())
 
         return search_grid(score)
 
@@ -145,12 +173,13 @@ def fit_probe(
     inverse_strength: float,
     anchor: Tensor | None = None,
     iterations: int = 1000,
+    class_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Multinomial logistic regression by L-BFGS in float64, to convergence.
 
     Minimises `sum of cross-entropies + |W - anchor|^2 / (2 C)`; the bias is not penalised. With no
-    anchor this is scikit-learn's `LogisticRegression(C=C)`; for two classes, where scikit-learn
-    penalises one vector instead of two, its `C=2 * C`.
+    anchor this is scikit-learn's `LogisticRegression(C=C, class_weight=class_weights)`; for two
+    classes, where scikit-learn penalises one vector instead of two, its `C=2 * C`.
 
     Args:
         features: Shape (N, D).
@@ -159,11 +188,13 @@ def fit_probe(
         inverse_strength: C.
         anchor: Where W starts and is pulled to, shape (K, D); zero when not given.
         iterations: Most iterations.
+        class_weights: Factor (K,) on the cross-entropy of an image of each class.
 
     Returns:
         Weight (K, D) and bias (K,), float32.
     """
     x, y = features.double(), targets
+    factor = None if class_weights is None else class_weights.double()
     base = (
         torch.zeros(classes, x.shape[1], dtype=torch.double) if anchor is None else anchor.double()
     )
@@ -183,7 +214,7 @@ def fit_probe(
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = F.cross_entropy(x @ (base + offset).T + bias, y, reduction="sum")
+        loss = F.cross_entropy(x @ (base + offset).T + bias, y, factor, reduction="sum")
         total = weight_of_loss * (loss + offset.square().sum() / (2 * inverse_strength))
         total.backward()
         return total

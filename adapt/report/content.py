@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapt.report import figures_classes, figures_robustness
+from adapt.report import figures_augmentation, figures_classes, figures_robustness
 from adapt.report.cells import Table
 from adapt.report.numbers import (
     decimal,
@@ -21,7 +21,7 @@ from adapt.report.numbers import (
     shipped,
     test,
 )
-from adapt.report.parts import Block, alpha_part, robustness_part, uncertainty_part
+from adapt.report.parts import Block, alpha_part, few_shot_part, robustness_part, uncertainty_part
 from adapt.report.read import Run, number
 from adapt.report.style import Absent, Picture
 from adapt.report.tables import (
@@ -114,6 +114,7 @@ def build(run: Run) -> Content:
             "alpha": alpha_part(run),
             "robustness": robustness_part(run),
             "uncertainty": uncertainty_part(run),
+            "few_shot": few_shot_part(run),
         },
         ladder=ladder_table(scores),
         accuracy=accuracy_table(scores),
@@ -151,6 +152,7 @@ def _pictures(run: Run) -> dict[str, list[Picture | Absent]]:
         "confusion": [figures_classes.confusion(run)],
         "classes": [figures_classes.per_class(run)],
         "learning": [figures_classes.learning(run)],
+        "augmentation": [figures_augmentation.contact_sheet(run)],
     }
 
 

@@ -5,6 +5,13 @@ from collections.abc import Callable
 from adapt.report.cells import Table, Text
 from adapt.report.figures_alpha import alpha_curve, rules_table
 from adapt.report.figures_changes import flips, forgetting
+from adapt.report.figures_few_shot import (
+    below_words,
+    outlook_words,
+    ranking_table,
+    shots_curve,
+    shots_table,
+)
 from adapt.report.figures_logit import effective, scatter
 from adapt.report.figures_robustness import heat_map
 from adapt.report.figures_uncertainty import risk_coverage
@@ -83,6 +90,13 @@ def uncertainty_part(run: Run) -> list[Block]:
         if title == "Conformal sets" and uncovered:
             blocks.append(Text(uncovered))
     return blocks
+
+
+def few_shot_part(run: Run) -> list[Block]:
+    """Accuracy against images a class, and the ranking of methods; empty without either."""
+    found = [shots_curve(run), shots_table(run), below_words(run)] if run.few_shot else []
+    found += [ranking_table(run), outlook_words(run)] if run.ranking else []
+    return [block for block in found if block is not None]
 
 
 def _pair(picture: Picture | Absent, table: Table | None) -> list[Block]:

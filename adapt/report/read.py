@@ -19,6 +19,9 @@ WHY_ABSENT = {
     "confusion.csv": "the run stored no confusion counts",
     "robustness.json": "the run is older than these measures, or stopped before them",
     "uncertainty.json": "the run is older than these measures, or stopped before them",
+    "augmentation.json": "training sees no other views than evaluation, or the run is older",
+    "few_shot.json": "the recipe names no numbers of images under `few_shot.shots`",
+    "ranking.json": "the method is not `auto`",
     "metrics.csv": "the method needs no training, or nothing was logged",
     "mistakes.json": "the run stored no mistakes",
     "environment.json": "the run stored no environment",
@@ -37,6 +40,9 @@ class Run:
       reliability: ``reliability.json``, or None.
       robustness: ``robustness.json``, or None.
       uncertainty: ``uncertainty.json``, or None.
+      augmentation: ``augmentation.json``, or None.
+      few_shot: ``few_shot.json``, or None.
+      ranking: ``ranking.json``, or None.
       per_class: Rows of ``per_class.csv``, or None.
       confusion: Rows of ``confusion.csv``, or None.
       log: Rows of ``metrics.csv``, or None.
@@ -52,6 +58,9 @@ class Run:
     reliability: Mapping[str, Any] | None
     robustness: Mapping[str, Any] | None
     uncertainty: Mapping[str, Any] | None
+    augmentation: Mapping[str, Any] | None
+    few_shot: Mapping[str, Any] | None
+    ranking: Mapping[str, Any] | None
     per_class: list[Row] | None
     confusion: list[Row] | None
     log: list[Row] | None
@@ -92,6 +101,9 @@ def read_run(folder: Path) -> Run:
         reliability=part("reliability.json", _object),
         robustness=part("robustness.json", _object),
         uncertainty=part("uncertainty.json", _object),
+        augmentation=part("augmentation.json", _object),
+        few_shot=part("few_shot.json", _object),
+        ranking=part("ranking.json", _object),
         per_class=part("per_class.csv", _rows),
         confusion=part("confusion.csv", _rows),
         log=part("metrics.csv", _rows),

@@ -8,7 +8,9 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from adapt.data.augmentation import Augmentation, one_thread
+from adapt.data.balance import check_balance
 from adapt.data.datasets import EvalSampler, ImageDataset, TrainSampler
+from adapt.data.policies import AugmentationLike
 from adapt.data.sources import Images
 from adapt.data.transforms import Preprocessing
 from adapt.errors import RecipeError
@@ -61,7 +63,7 @@ class ImageDataModule(pl.LightningDataModule):
         val: Images to validate on, or None.
         class_names: Class keys in the order of the classifier's outputs.
         preprocessing: The model's evaluation transform.
-        augmentation: Policy of the training views: `none`, `clip`, `standard` or `strong`.
+        augmentation: Training views: a policy's name or a list of steps; see `Augmentation`.
         batch_size: Images in one batch of one process; fewer images make a smaller batch.
         workers: Loading processes, or `auto`.
         seed: Seed of order and views.
@@ -77,7 +79,7 @@ class ImageDataModule(pl.LightningDataModule):
         val: Images | None,
         class_names: list[str],
         preprocessing: Preprocessing,
-        augmentation: str = "clip",
+        augmentation: AugmentationLike = "clip",
         batch_size: int = 64,
         workers: int | str = "auto",
         seed: int = 0,
@@ -91,17 +93,33 @@ class ImageDataModule(pl.LightningDataModule):
         self.batch_size = batch_size
         self.workers = workers
         self.seed = seed
+        self.balance = "none"
         views = Augmentation(augmentation, preprocessing)
-        self.train_set = ImageDataset(train, self.class_names, views, seed)
+        at_least = None if augmentation == "none" else preprocessing.size
+        self.train_set = ImageDataset(train, self.class_names, views, seed, at_least)
         self.val_set = None
         if val is not None:
             self.val_set = ImageDataset(val, self.class_names, preprocessing)
+
+    def balanced(self, balance: str) -> "ImageDataModule":
+        """Draw the classes of the training images evenly; returns itself.
+
+        Args:
+            balance: `uniform` (each class as often), `sqrt` (by the root of its images) or `none`.
+                An epoch stays as long as it is.
+
+        Raises:
+            RecipeError: When it is none of these.
+        """
+        self.balance = check_balance(balance)
+        return self
 
     def train_dataloader(self) -> Loader:
         """Shuffled, augmented batches; the last one may be smaller."""
         processes, rank = self._share()
         data = self.train_set
-        return self._loader(data, TrainSampler(data, self.seed, processes, rank))
+        sampler = TrainSampler(data, self.seed, processes, rank, self.balance, data.targets)
+        return self._loader(data, sampler)
 
     def val_dataloader(self) -> Loader | list[Loader]:
         """Batches in order, each image once; an empty list without validation images."""

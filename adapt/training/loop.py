@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from adapt.data.balance import class_weights
 from adapt.data.image_data import ImageData
+from adapt.data.policies import AugmentationLike
 from adapt.errors import MissingExtraError, ModelError
 from adapt.models.classifier import Classifier
 from adapt.training.callbacks import EpochLines, MovingAverage
@@ -34,14 +37,16 @@ class Context:
     """Devices, precision, workers, loggers."""
     seed: int = 0
     """Fixes initialisation, order and augmentation."""
-    augmentation: str = "clip"
-    """Named policy for the training images."""
+    augmentation: AugmentationLike = "clip"
+    """Named policy for the training images, or an own list of steps."""
     folder: Path | None = None
     """Where the training log and checkpoints go; nothing is written without it."""
     resume: bool = False
     """Go on from the last checkpoint in `folder`, if there is one."""
     quiet: bool = False
     """No progress on the terminal."""
+    balance: str = "none"
+    """How often training classes are drawn: `none`, `uniform` or `sqrt`."""
 
 
 def train(
@@ -65,23 +70,34 @@ def train(
 
     Raises:
         ModelError: When nothing would train, or `optim` asks for what the classifier cannot give.
+        RecipeError: When `optim.class_weights` names a class that is not there.
         RunError: When the loss stays non-finite or a checkpoint cannot be written.
     """
     if not any(p.requires_grad for p in classifier.parameters()):
         raise ModelError(
             "method - nothing would train - every parameter is frozen - lower optim.freeze_first"
         )
-    module = AdaptModule(classifier, optim, context.seed, objective)
+    names = classifier.class_names
+    weights = class_weights(
+        optim.class_weights, data.train.targets(names), names, "method.optim.class_weights"
+    )
+    module = AdaptModule(
+        classifier,
+        optim,
+        context.seed,
+        objective,
+        None if weights is None else torch.from_numpy(weights),
+    )
     loader = ImageDataModule(
         data.train,
         data.val,
-        classifier.class_names,
+        names,
         classifier.backbone.preprocessing,
         context.augmentation,
         micro_batch(optim, context.runtime),
         context.runtime.workers,
         context.seed,
-    )
+    ).balanced(context.balance)
     last = context.folder / "checkpoints" / "last.ckpt" if context.folder else None
     with quiet_lightning():
         pl.seed_everything(context.seed, verbose=False)

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from adapt.errors import RunError
+from adapt.data.mixing import apply_mix, draw_mix
+from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
 from adapt.training.contrastive import MAXIMUM_LOGIT_SCALE
 from adapt.training.groups import (
@@ -46,9 +47,11 @@ class AdaptModule(pl.LightningModule):
         optim: Optimiser, schedule and regularisation.
         seed: Fixes the choice of prompts.
         objective: The loss of a batch; cross-entropy with `optim.label_smoothing` when not given.
+        class_weights: Weights (K,) that `optim.class_weights` asks for, which needs the data to
+            know them: `adapt.data.balance.class_weights`.
 
     Raises:
-        ModelError: When `optim` asks for what the classifier cannot give.
+        ModelError: When `optim` asks for what the classifier or the objective cannot give.
         RunError: While training, when a parameter that should train gets no gradient, or the loss
             or gradient is not finite in three steps in a row.
 
@@ -66,12 +69,16 @@ class AdaptModule(pl.LightningModule):
         optim: Optim,
         seed: int = 0,
         objective: Objective | None = None,
+        class_weights: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.classifier, self.optim, self.seed = classifier, optim, seed
         freeze_first(classifier, optim.freeze_first)
         self.text_trains = text_trains(classifier)
-        self.objective = objective or CrossEntropy(optim.label_smoothing, self.text_trains)
+        _check_objective(optim, objective, class_weights)
+        self.objective = objective or CrossEntropy(
+            optim.label_smoothing, self.text_trains, class_weights
+        )
         self.regularisers = Regularisers(classifier, optim)
         if optim.checkpointing:
             classifier.backbone.model.set_grad_checkpointing(True)
@@ -103,8 +110,9 @@ class AdaptModule(pl.LightningModule):
             if isinstance(module, nn.modules.batchnorm._BatchNorm) and not trains:
                 module.eval()
 
-    def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor | None:
+    def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor | None:
         """Loss and penalties; None when they are not finite and the step is skipped."""
+        batch = self._mixed(batch, number)
         pixels, size = batch["image"], len(batch["target"])
         with self._kernels(pixels.device):
             with self.regularisers.watch(self.classifier) as features:
@@ -128,6 +136,18 @@ class AdaptModule(pl.LightningModule):
             self._skip("loss")
             return None
         return loss
+
+    def _mixed(self, batch: dict[str, Tensor], number: int) -> dict[str, Tensor]:
+        """The batch, its images mixed if `optim` asks for it: by seed, epoch and step alone."""
+        pixels, optim = batch["image"], self.optim
+        if not optim.mixup and not optim.cutmix:
+            return batch
+        count, _, height, width = pixels.shape
+        key = (self.seed, self.current_epoch, number, self.global_rank)
+        mix = draw_mix(optim.mixup, optim.cutmix, (count, height, width), key)
+        classes = len(self.classifier.class_names)
+        mixed, shares = apply_mix(mix, pixels, batch["target"], classes)
+        return batch | {"image": mixed, "target": shares}
 
     def _kernels(self, device: torch.device) -> AbstractContextManager[None]:
         # Activations are recomputed outside of this block, and must be by the same kernel.
@@ -234,6 +254,23 @@ class AdaptModule(pl.LightningModule):
                 f"model has {own[:12]} - resume with the same model section"
             )
         self.regularisers.load_state_dict(checkpoint.get("teacher", {}))
+
+
+def _check_objective(
+    optim: Optim, objective: Objective | None, class_weights: Tensor | None
+) -> None:
+    if objective is not None and not getattr(objective, "shares", False):
+        for name, off in (("mixup", 0), ("cutmix", 0), ("class_weights", "none")):
+            if getattr(optim, name) != off:
+                raise ModelError(
+                    f"optim.{name} - does not go with this objective - {getattr(optim, name)!r} - "
+                    f"set it to {off}, or train with cross-entropy over the classes"
+                )
+    if objective is None and class_weights is None and optim.class_weights != "none":
+        raise ModelError(
+            f"optim.class_weights - not known without the data - {optim.class_weights!r} - give "
+            "class_weights, from adapt.data.balance.class_weights"
+        )
 
 
 def schedule_factor(steps: int, optim: Optim) -> Callable[[int], float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,10 @@ SAME_CLASS = ("mask", "positive", "negative")
 
 @dataclass
 class CrossEntropy:
-    """Cross-entropy over the classes; the one matrix is the logits (B, K).
+    """Mean cross-entropy over the classes; the one matrix is the logits (B, K).
+
+    With class weights it is the mean of weight times cross-entropy: a weight acts alike whatever
+    else is in the batch.
 
     Example:
         >>> classifier = Classifier.from_clip("adapt-icons-xs", "random", ["cat", "dog"])
@@ -38,6 +41,10 @@ class CrossEntropy:
     text_trains: bool = False
     """Whether the text tower moves: then a head from text is made anew, from one random prompt of
     each class."""
+    class_weights: Tensor | None = None
+    """Weight of an image of each class (K,); all alike without."""
+    shares: ClassVar[bool] = True
+    """`target` may be shares of the classes (B, K), as mixup makes them."""
 
     def __call__(self, classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
         """Loss and logits of a batch."""
@@ -47,9 +54,16 @@ class CrossEntropy:
             logits = classifier.features(batch["image"]) @ weights.T
         else:
             logits = classifier(batch["image"])
-        loss = F.cross_entropy(
-            logits.float(), batch["target"], label_smoothing=self.label_smoothing
-        )
+        target, smoothing = batch["target"], self.label_smoothing
+        if self.class_weights is None:
+            loss = F.cross_entropy(logits.float(), target, label_smoothing=smoothing)
+        else:
+            weight = self.class_weights.to(logits.device, torch.float32)
+            total = F.cross_entropy(
+                logits.float(), target, weight, reduction="sum", label_smoothing=smoothing
+            )
+            # Not over the sum of weights, which would undo them in a batch of one class.
+            loss = total / len(target)
         return loss, (logits,)
 
 

@@ -1,10 +1,12 @@
 """Plain settings of the training loop; usable on every floor."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
 SCHEDULES = ("cosine", "constant")
+CLASS_WEIGHTS = ("none", "auto")
 
 
 @dataclass
@@ -31,6 +33,15 @@ class Optim:
     """Largest gradient norm; 0 turns clipping off."""
     label_smoothing: float = 0.0
     """Share of the target spread over all classes."""
+    mixup: float = 0.0
+    """Blend each image with another of its batch, by a share from Beta(alpha, alpha); 0 is off. The
+    paper takes alpha from 0.1 to 0.4."""
+    cutmix: float = 0.0
+    """Put a box of another image of the batch into each, its share of the area from Beta(alpha,
+    alpha); 0 is off. The paper takes 1. With mixup too, each batch gets one of them at random."""
+    class_weights: str | dict[str, float] = "none"
+    """Weight of an image in the loss: `none`, `auto` (inverse to the images of its class, 1 in the
+    mean over the images) or weights by class name; classes not named weigh 1."""
     layer_decay: float = 1.0
     """Factor on the learning rate for each layer further from the head; 1 treats all alike."""
     freeze_first: int = 0
@@ -60,6 +71,8 @@ class Optim:
             "schedule": self.schedule in SCHEDULES,
             "clip_norm": self.clip_norm >= 0,
             "label_smoothing": 0 <= self.label_smoothing < 1,
+            "mixup": self.mixup >= 0,
+            "cutmix": self.cutmix >= 0,
             "layer_decay": 0 < self.layer_decay <= 1,
             "freeze_first": self.freeze_first >= 0,
             "ema": 0 <= self.ema < 1,
@@ -73,6 +86,32 @@ class Optim:
                 raise ValueError(
                     f"{name} - out of range - {getattr(self, name)!r} - {RANGES[name]}"
                 )
+        check_class_weights(self.class_weights)
+
+
+def check_class_weights(given: str | Mapping[str, float]) -> None:
+    """Refuse what cannot be weights of classes; the names are known only with the data.
+
+    Raises:
+        ValueError: Lists every mistake, one a line.
+
+    >>> check_class_weights({"cat": 1.0, "dog": 2.5})
+    """
+    wrong: list[tuple[str, object, str]]
+    if isinstance(given, str):
+        wrong = [] if given in CLASS_WEIGHTS else [("class_weights", given, "not known")]
+        advice = f"choose one of {', '.join(CLASS_WEIGHTS)}, or give weights by class name"
+    else:
+        advice = "give numbers above 0 by class name"
+        wrong = [] if given else [("class_weights", given, "empty")]
+        wrong += [
+            (f"class_weights.{name}", weight, "out of range")
+            for name, weight in given.items()
+            if not 0 < weight < math.inf
+        ]
+    if wrong:
+        lines = [f"{path} - {what} - {value!r} - {advice}" for path, value, what in wrong]
+        raise ValueError("\n".join(lines))
 
 
 RANGES = {
@@ -84,6 +123,8 @@ RANGES = {
     "schedule": f"choose one of {', '.join(SCHEDULES)}",
     "clip_norm": "give 0 (off) or more",
     "label_smoothing": "give a share from 0 up to, not including, 1",
+    "mixup": "give 0 (off) or an alpha",
+    "cutmix": "give 0 (off) or an alpha",
     "layer_decay": "give a factor above 0, at most 1",
     "freeze_first": "give 0 or more",
     "ema": "give 0 (off) or a decay below 1",

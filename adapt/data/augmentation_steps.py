@@ -1,0 +1,268 @@
+"""The transforms a list of steps may name, and whether their arguments are right.
+
+albumentations 2.0.8 only warns of arguments that it does not know, and of some wrong ones, and
+goes on with its defaults; here they are refused. What is allowed keeps an image an image of three
+colours and of one size; what these rules leave no choice in (the model's size, masks, boxes)
+cannot be given.
+"""
+
+import inspect
+import os
+import types
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import field, fields, make_dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from adapt.data.policies import Step, Steps
+from adapt.errors import did_you_mean
+
+# It asks the network for newer versions when it is imported.
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+
+import albumentations as A
+import cv2
+from pydantic import ValidationError
+
+SIZED = ("RandomResizedCrop", "Resize", "RandomCrop", "CenterCrop")
+"""Transforms that bring an image to the model's size; one of them is in every list."""
+ALLOWED = (
+    *SIZED,
+    *("HorizontalFlip", "VerticalFlip", "Transpose", "D4", "RandomRotate90", "Rotate"),
+    *("SafeRotate", "Affine", "Perspective", "ElasticTransform", "GridDistortion"),
+    *("ColorJitter", "RandomBrightnessContrast", "HueSaturationValue", "PlanckianJitter"),
+    *("ToGray", "CLAHE", "RandomGamma", "Equalize", "Posterize", "Solarize", "Sharpen"),
+    *("GaussianBlur", "MotionBlur", "GaussNoise", "ISONoise", "ImageCompression", "Downscale"),
+    "CoarseDropout",
+)
+"""Names of all allowed transforms of albumentations."""
+HIDDEN = {
+    *("size", "height", "width", "keep_size", "fit_output", "crop_border", "num_output_channels"),
+    *("pad_if_needed", "pad_position", "fill_mask", "mask", "mask_params", "mask_interpolation"),
+    *("keypoint_remapping_method", "interpolation_pair"),
+}
+"""Arguments that a step may not give: they would break the rules, or act on masks and boxes."""
+WORDS: dict[str, dict[str, int]] = {
+    "interpolation": {
+        "nearest": cv2.INTER_NEAREST,
+        "linear": cv2.INTER_LINEAR,
+        "cubic": cv2.INTER_CUBIC,
+        "area": cv2.INTER_AREA,
+        "lanczos": cv2.INTER_LANCZOS4,
+    },
+    "border_mode": {
+        "constant": cv2.BORDER_CONSTANT,
+        "replicate": cv2.BORDER_REPLICATE,
+        "reflect": cv2.BORDER_REFLECT_101,
+        "wrap": cv2.BORDER_WRAP,
+    },
+}
+"""Words for numbers of OpenCV."""
+MEAN = "mean"
+"""As `fill`: the mean colour of the model's training images, which it takes for grey."""
+# Shrinking without averaging would alias; evaluation is cubic too.
+RESIZING = {"interpolation": "cubic", "area_for_downscale": "image"}
+OWN_DEFAULTS: dict[str, Step] = {"RandomResizedCrop": RESIZING, "Resize": RESIZING}
+ADDED_SIZE: Step = {"name": "RandomResizedCrop", "scale": [0.9, 1.0]}
+
+
+@cache
+def step_schemas() -> dict[str, type]:
+    """For each allowed transform a dataclass of its arguments, which checks them when made.
+
+    Its fields have the defaults of a step; a wrong value is a `ValueError` with one sentence a
+    line, *argument - what is wrong - what was given - what to do*.
+
+    >>> step_schemas()["HorizontalFlip"]().p
+    0.5
+    """
+    return {name: _schema(name) for name in sorted(ALLOWED)}
+
+
+def _schema(name: str) -> type:
+    def check(self: Any) -> None:
+        given = {one.name: getattr(self, one.name) for one in fields(self)}
+        if wrong := list(_mistakes(name, given)):
+            raise ValueError("\n".join(wrong))
+
+    members = [(argument, Any, _default(value)) for argument, value in _arguments(name).items()]
+    namespace = {"__post_init__": check, "__doc__": f"Arguments of the step {name}."}
+    return make_dataclass(name, members, namespace=namespace, kw_only=True)
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return field(default_factory=lambda: type(value)(value))
+    return field(default=value)
+
+
+def _arguments(name: str) -> Step:
+    """Defaults of the arguments that a step may give."""
+    parameters = inspect.signature(getattr(A, name).__init__).parameters
+    hidden = HIDDEN | {"self"} | ({"p"} if name in SIZED else set())
+    found = {key: one.default for key, one in parameters.items() if key not in hidden}
+    for key, words in WORDS.items():
+        if key in found:
+            found[key] = next(word for word, number in words.items() if number == found[key])
+    if "fill" in found:
+        found["fill"] = MEAN
+    return {key: _listed(value) for key, value in (found | OWN_DEFAULTS.get(name, {})).items()}
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(one) for one in value] if isinstance(value, tuple) else value
+
+
+def _tupled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tupled(one) for key, one in value.items()}
+    return tuple(_tupled(one) for one in value) if isinstance(value, list) else value
+
+
+def _translate(step: Step, size: int, fill: tuple[float, ...]) -> dict[str, Any]:
+    """Arguments as albumentations takes them."""
+    parameters = inspect.signature(getattr(A, step["name"]).__init__).parameters
+    fixed = {"size": (size, size), "height": size, "width": size, "pad_if_needed": True}
+    given = {key: _tupled(value) for key, value in step.items() if key != "name"}
+    for key, words in WORDS.items():
+        if key in given:
+            given[key] = words[given[key]]
+    if given.get("fill") == MEAN:
+        given["fill"] = fill
+    return given | {key: value for key, value in fixed.items() if key in parameters}
+
+
+def build_transform(step: Step, size: int, fill: tuple[float, ...]) -> Any:
+    """The transform of albumentations that a step describes.
+
+    Args:
+        step: Name and arguments, already checked; those not given have the step's defaults.
+        size: Side of the model's images, in pixels.
+        fill: Mean colour, 0 to 255.
+    """
+    return getattr(A, step["name"])(**_translate({**_arguments(step["name"]), **step}, size, fill))
+
+
+def step_problems(steps: Sequence[Step]) -> list[str]:
+    """Everything that is wrong with a list of steps, one sentence each.
+
+    >>> step_problems([{"name": "Rotate", "limits": 9}])[0].split(" - ")[:2]
+    ['augmentation[0].limits', "unknown argument, did you mean 'limit'?"]
+    >>> step_problems([{"name": "HorizontalFlip", "p": 0.3}])
+    []
+    """
+    if not steps:
+        return ["augmentation - empty - [] - give at least one step, or `none`"]
+    return [sentence for place, step in enumerate(steps) for sentence in _problems_of(step, place)]
+
+
+def _problems_of(step: Any, place: int) -> Iterator[str]:
+    here, known = f"augmentation[{place}]", step_schemas()
+    name = step.get("name") if isinstance(step, dict) else None
+    if name is None:
+        yield f"{here}.name - missing - nothing - one of {', '.join(known)}"
+        return
+    if not isinstance(name, str) or name not in known:
+        hint = did_you_mean(str(name), known)
+        yield f"{here}.name - not a transform{hint} - {name!r} - one of {', '.join(known)}"
+        return
+    allowed = [one.name for one in fields(known[name])]
+    for key in [key for key in step if key not in ("name", *allowed)]:
+        hint = did_you_mean(str(key), allowed)
+        advice = f"known: {', '.join(sorted(allowed)) or 'none'}"
+        yield f"{here}.{key} - unknown argument{hint} - {step[key]!r} - {advice}"
+    try:
+        known[name](**{key: value for key, value in step.items() if key in allowed})
+    except ValueError as error:
+        yield from (f"{here}.{line}" for line in str(error).splitlines())
+
+
+def complete(steps: Steps) -> tuple[Steps, str]:
+    """The steps with one that brings images to the model's size, and a sentence if it was added.
+
+    >>> complete([{"name": "HorizontalFlip"}])[0][0]["name"], complete([{"name": "Resize"}])[1]
+    ('RandomResizedCrop', '')
+    """
+    if any(step["name"] in SIZED for step in steps):
+        return steps, ""
+    return [ADDED_SIZE, *steps], (
+        "augmentation: no step brings images to the model's size, so a RandomResizedCrop of 90 to "
+        "100 % of the area was put in front"
+    )
+
+
+def _mistakes(name: str, given: Step) -> Iterator[str]:
+    """What albumentations says of the arguments, in our form of sentence."""
+    wrong = [
+        f"{key} - not known - {given[key]!r} - choose one of {', '.join(words)}"
+        for key, words in WORDS.items()
+        if key in given and given[key] not in words
+    ]
+    if wrong:
+        yield from wrong
+        return
+    schema = getattr(A, name).InitSchema
+    for key, what in _complaints(getattr(A, name), given | {"name": name}).items():
+        yield f"{key} - {what} - {given.get(key, name)!r} - {_advice(schema, key)}"
+
+
+def _complaints(transform: Any, step: Step) -> dict[str, str]:
+    """What is wrong with each argument; with the step as a whole, under `name`."""
+    arguments = _translate(step, 32, (0.0, 0.0, 0.0))
+    parameters = inspect.signature(transform.__init__).parameters
+    unset = {key: one.default for key, one in parameters.items() if key not in arguments}
+    unset.pop("self")
+    try:
+        with warnings.catch_warnings():
+            # It adjusts what it does not like, with a warning.
+            warnings.simplefilter("error", UserWarning)
+            # Strict, so that the text "2" is not taken for a number.
+            transform.InitSchema.model_validate({**unset, **arguments, "strict": True}, strict=True)
+            transform(**arguments)
+    except ValidationError as error:
+        found: dict[str, str] = {}
+        for one in error.errors():
+            found.setdefault(str(one["loc"][0]) if one["loc"] else "name", _what(one))
+        return found
+    except Exception as error:  # whatever else its own checks raise
+        return {"name": _plain(str(error))}
+    return {}
+
+
+def _what(error: Any) -> str:
+    kind, message = error["type"], _plain(error["msg"])
+    if kind in ("value_error", "assertion_error") or kind.endswith("_equal"):
+        return f"out of range ({message})"
+    return "not known" if kind == "literal_error" else "wrong type"
+
+
+def _plain(text: str) -> str:
+    text = " ".join(text.split()).replace(" - ", ": ").removeprefix("Value error, ")
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
+def _advice(schema: Any, key: str) -> str:
+    if key not in schema.model_fields:
+        return "correct its arguments"
+    words = " or ".join(dict.fromkeys(_describe(schema.model_fields[key].annotation)))
+    return f"give {words}" if key != "fill" else f"give {MEAN}, {words}"
+
+
+def _describe(annotation: Any) -> Iterator[str]:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    plain = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
+    if origin is Annotated:
+        yield from _describe(inner[0])
+    elif origin in (Union, types.UnionType):
+        for one in inner:
+            yield from _describe(one)
+    elif origin is Literal:
+        yield f"one of {', '.join('null' if one is None else str(one) for one in inner)}"
+    elif origin is tuple:
+        count = "numbers" if inner[-1] is Ellipsis else f"{len(inner)} numbers"
+        yield f"a list of {count}"
+    elif annotation is type(None):
+        yield "null"
+    else:
+        yield plain.get(annotation, "a mapping" if origin is dict else "a list")

@@ -1,0 +1,156 @@
+"""Several sources of images as one."""
+
+import os
+from collections.abc import Callable, Sequence
+
+from adapt.data.classes import ClassName, default_words
+from adapt.data.content import content_hashes
+from adapt.data.naming import NO_LETTER, GivenClasses, given_names
+from adapt.data.sources import Images
+from adapt.errors import DataError
+
+COLUMN = "source"
+"""Column that tells the part each image is from."""
+
+
+def combine(
+    parts: Sequence[Images], names: Sequence[str] | None = None, classes: GivenClasses = None
+) -> Images:
+    """The images of all parts; labels are joined by name.
+
+    Columns that a part lacks are empty there. Groups of two parts are two groups, also where they
+    have one name; images of a part without groups stand alone. Classes that one part names and
+    another shows are one class.
+
+    Args:
+        parts: Images, one or more.
+        names: What to call each part in notes and in the column `source`; `1`, `2`, ... if None.
+        classes: Words and prompts of the classes of the whole; those of the parts if None.
+
+    Returns:
+        Images sorted by class, then path; the root is the folder above all parts.
+
+    Raises:
+        DataError: When there is no part, a file stands in two of them, one class has two
+            different words, or only some parts are corrupted.
+
+    >>> combine([])
+    Traceback (most recent call last):
+    adapt.errors.DataError: combined source - no parts - 0 given - give one or more
+    """
+    if not parts:
+        raise DataError("combined source - no parts - 0 given - give one or more")
+    called = [str(place) for place in range(1, len(parts) + 1)] if names is None else list(names)
+    if len(called) != len(parts) or len(set(called)) < len(called):
+        advice = "give each part a name of its own"
+        raise DataError(f"combined source - wrong names - {called} for {len(parts)} - {advice}")
+    if any(part.shift != parts[0].shift for part in parts):
+        advice = "combine them first, then corrupt the whole"
+        raise DataError(f"combined source - parts are corrupted unlike - {called} - {advice}")
+    _check_files(parts, called)
+    words, notes = _classes(parts, called), _notes(parts, called)
+    if classes is not None:
+        given, wrong = given_names(classes, {label for part in parts for label in part.labels})
+        words |= {key: name for key, name in given.items() if name != _default(key)}
+        notes = [note for note in notes if NO_LETTER not in note] + wrong
+    whole = Images(
+        paths=[path for part in parts for path in part.paths],
+        labels=[label for part in parts for label in part.labels],
+        groups=_groups(parts),
+        splits=_all_or_none(parts, lambda part: part.splits),
+        root=_common_root([part.root for part in parts]),
+        classes=words,
+        shift=parts[0].shift,
+        notes=notes,
+        columns=_columns(parts, called),
+    )
+    keys = list(zip(whole.labels, whole.paths, strict=True))
+    return whole.subset(sorted(range(len(whole)), key=keys.__getitem__))
+
+
+def _check_files(parts: Sequence[Images], called: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for name, part in zip(called, parts, strict=True):
+        for path in part.paths:
+            first = seen.setdefault(os.path.realpath(path), name)
+            if first != name:
+                given = f"in {first} and in {name}"
+                raise DataError(f"{path} - a file of two parts - {given} - keep it in one")
+
+
+def _default(key: str) -> ClassName:
+    return ClassName(key, default_words(key))
+
+
+def _classes(parts: Sequence[Images], called: list[str]) -> dict[str, ClassName]:
+    """Words of all classes; those that somebody gave go before those of the key."""
+    first: dict[str, tuple[str, ClassName]] = {}
+    for name, part in zip(called, parts, strict=True):
+        for key, words in part.classes.items():
+            before, known = first.setdefault(key, (name, words))
+            if known == _default(key):
+                first[key] = (name, words)
+            elif words not in (known, _default(key)):
+                given = f"{known.words!r} in {before}, {words.words!r} in {name}"
+                advice = "give all parts the same words and prompts"
+                where = f"combined source, class {key!r}"
+                raise DataError(f"{where} - two names for one class - {given} - {advice}")
+    return {key: words for key, (_, words) in first.items()}
+
+
+def _common_root(roots: list[str]) -> str:
+    try:
+        return os.path.commonpath(roots)
+    except ValueError as error:  # two drives
+        given, advice = ", ".join(roots), "copy them to one"
+        raise DataError(f"combined source - no common folder - {given} - {advice}") from error
+
+
+def _all_or_none(
+    parts: Sequence[Images], values: Callable[[Images], list[str] | None]
+) -> list[str] | None:
+    found = [values(part) for part in parts]
+    if any(one is None for one in found):
+        return None
+    return [value for one in found for value in one or []]
+
+
+def _groups(parts: Sequence[Images]) -> list[str] | None:
+    """Groups of the whole; splits go by their names, so these tell no name of a part."""
+    if all(part.groups is None for part in parts):
+        return None
+    return [
+        f"{place}/{group}"
+        for place, part in enumerate(parts, start=1)
+        for group in (content_hashes(part.paths) if part.groups is None else part.groups)
+    ]
+
+
+def _columns(parts: Sequence[Images], called: list[str]) -> dict[str, list[str]]:
+    own = [
+        {f"given_{name}" if name == COLUMN else name: cells for name, cells in part.columns.items()}
+        for part in parts
+    ]
+    names = dict.fromkeys(name for columns in own for name in columns)
+    whole = {
+        name: [
+            cell
+            for part, columns in zip(parts, own, strict=True)
+            for cell in columns.get(name, [""] * len(part))
+        ]
+        for name in names
+    }
+    whole[COLUMN] = [name for name, part in zip(called, parts, strict=True) for _ in part.paths]
+    return whole
+
+
+def _notes(parts: Sequence[Images], called: list[str]) -> list[str]:
+    pairs = list(zip(called, parts, strict=True))
+    notes = [f"{name}: {note}" for name, part in pairs for note in part.notes]
+    labels = {label for part in parts for label in part.labels}
+    for name, part in pairs:
+        lacking = sorted(labels - set(part.labels))
+        if lacking:
+            shown = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
+            notes.append(f"{name}: {len(lacking)} classes are in other parts only: {shown}")
+    return notes

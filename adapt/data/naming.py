@@ -1,0 +1,100 @@
+"""Names that people give: words for labels, positions of labels, folders of embedded data."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from adapt.data.classes import ClassName, name_classes, read_classes
+from adapt.data.folders import is_junk
+from adapt.errors import DataError, did_you_mean
+
+GivenClasses: TypeAlias = str | Path | Mapping[str, ClassName] | None
+NO_LETTER = "class names have no letter"
+
+
+def given_names(
+    classes: GivenClasses, labels: Iterable[str]
+) -> tuple[dict[str, ClassName], list[str]]:
+    """Words for the labels, and notes on words that look wrong.
+
+    Args:
+        classes: A YAML file, names by key, or None: the labels' own words.
+        labels: The labels that occur.
+
+    Raises:
+        DataError: See `read_classes` and `name_classes`.
+
+    >>> given_names(None, ["7"])[1]
+    ['1 class names have no letter (7): give a classes file, the text encoder cannot know what \
+they show']
+    """
+    if classes is None:
+        names = name_classes(labels, None)
+        bare = [key for key, name in names.items() if not any(map(str.isalpha, name.words))]
+        shown = ", ".join(bare[:5])
+        advice = "give a classes file, the text encoder cannot know what they show"
+        return names, [f"{len(bare)} {NO_LETTER} ({shown}): {advice}"] if bare else []
+    given = read_classes(classes) if isinstance(classes, (str, Path)) else dict(classes)
+    labels = set(labels)
+    unused = sorted(set(given) - labels)
+    hints = [f"{key!r}{did_you_mean(key, sorted(labels - set(given)))}" for key in unused[:5]]
+    note = f"{len(unused)} named classes do not occur: {'; '.join(hints)}"
+    return name_classes(labels, given), [note] if unused else []
+
+
+def class_positions(
+    labels: Sequence[str], class_names: Sequence[str], paths: Sequence[str]
+) -> np.ndarray:
+    """Position of each label in a list of class names, joined by name.
+
+    Args:
+        labels: Class key of each image.
+        class_names: Class keys, in the order of the classifier's outputs.
+        paths: File of each image, for the message.
+
+    Returns:
+        int64 array, shape (len(labels),).
+
+    Raises:
+        DataError: When a class is not in the list, naming it and one of its files.
+
+    >>> class_positions(["cat", "ant"], ["ant", "cat"], ["1.png", "2.png"])
+    array([1, 0])
+    """
+    position = {name: index for index, name in enumerate(class_names)}
+    for index, label in enumerate(labels):
+        if label not in position:
+            known = ", ".join(class_names[:10]) + (", ..." if len(class_names) > 10 else "")
+            raise DataError(
+                f"{paths[index]} - unknown class - {label!r}"
+                f"{did_you_mean(label, class_names)} - known are: {known}"
+            )
+    return np.array([position[label] for label in labels], dtype=np.int64)
+
+
+def choose_folder(kind: str, given: str, folder: Path) -> Path:
+    """The folder of that name in another one.
+
+    Args:
+        kind: What the folders are, for the message.
+        given: Its name.
+        folder: The folder above.
+
+    Raises:
+        DataError: When it is not there; the message lists what there is.
+
+    >>> choose_folder("split", "train", Path("/no/such"))
+    Traceback (most recent call last):
+    adapt.errors.DataError: /no/such - no such embedded split - 'train' - choose from none: \
+nothing is installed
+    """
+    known: list[str] = []
+    if folder.is_dir():
+        known = sorted(p.name for p in folder.iterdir() if p.is_dir() and not is_junk(p.name))
+    if given not in known:
+        hint = did_you_mean(given, known)
+        advice = f"choose from {', '.join(known) or 'none: nothing is installed'}"
+        raise DataError(f"{folder} - no such embedded {kind} - {given!r}{hint} - {advice}")
+    return folder / given

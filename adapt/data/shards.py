@@ -1,0 +1,325 @@
+"""WebDataset shards: tar files in which members of equal name up to the first dot are one sample.
+
+A sample is an image (`.jpg`, `.png`, ...) and its label: `.cls` (a class index or name), `label`
+in `.json`, or `.txt`, the first of these that is there.
+"""
+
+import itertools
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from adapt.data.archives import Member, check_kind, read_members
+from adapt.data.classes import normal
+from adapt.data.folders import IMAGE_SUFFIXES, is_junk
+from adapt.data.multi_label import several_labels
+from adapt.data.sources import GivenClasses, Images, from_frame
+from adapt.data.split_files import choose_split
+from adapt.data.unpacked import Index, Writer, unpack_once
+from adapt.errors import DataError, did_you_mean
+
+SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+TEXT_FIELDS = ("cls", "txt", "json")
+MAX_TEXT = 1 << 20
+MAX_SHARDS = 100_000
+META = re.compile(r"__[^/]*__($|/)")
+NAMES = re.compile(r"(?P<key>(?:.*/)?[^./]+)\.(?P<field>[^/]+)")
+CAPTIONS = 20
+"""So many different texts, each once or twice, are captions and no labels."""
+
+
+@dataclass
+class _Sample:
+    name: str
+    key: str
+    image: str = ""
+    texts: dict[str, bytes] = field(default_factory=dict)
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """All names a pattern stands for: `{000..009}` counts, `{a,b}` lists.
+
+    Raises:
+        DataError: When a brace holds neither, or there are too many names.
+
+    >>> expand_braces("{train,val}-{08..10}.tar")[:4]
+    ['train-08.tar', 'train-09.tar', 'train-10.tar', 'val-08.tar']
+    """
+    pieces = re.split(r"\{([^{}]*)\}", pattern)
+    choices: list[list[str]] = []
+    for place, piece in enumerate(pieces):
+        counted = re.fullmatch(r"(\d+)\.\.(\d+)", piece) if place % 2 else None
+        if counted:
+            first, last = counted.groups()
+            width = max(len(first), len(last)) if "0" in (first[0], last[0]) else 0
+            numbers = range(int(first), int(last) + 1)
+            if not 0 < len(numbers) <= MAX_SHARDS:
+                given = f"{len(numbers)} names from {{{piece}}}"
+                raise DataError(f"{pattern} - not a list of shards - {given} - check the numbers")
+            choices.append([f"{number:0{width}d}" for number in numbers])
+        elif place % 2 and "," not in piece:
+            advice = "write {000..009} or {a,b}"
+            raise DataError(f"{pattern} - not a list of shards - {{{piece}}} - {advice}")
+        else:
+            choices.append(piece.split(",") if place % 2 else [piece])
+    names = itertools.islice(itertools.product(*choices), MAX_SHARDS + 1)
+    found = ["".join(name) for name in names]
+    if len(found) > MAX_SHARDS:
+        advice = f"give {MAX_SHARDS} at most"
+        raise DataError(f"{pattern} - too many shards - more than {MAX_SHARDS} - {advice}")
+    return found
+
+
+def find_shards(path: str | Path, split: str | None = None) -> list[str]:
+    """The shards a path stands for: a pattern with braces, a folder, or one file.
+
+    Args:
+        path: Such as `photos-{000..009}.tar`, `photos/` or `photos.tar`.
+        split: Only those of this split, by the names of folders and files.
+
+    Returns:
+        Paths, sorted for a folder, in the order of the pattern else.
+
+    Raises:
+        DataError: When one is missing, there is none, or a folder holds several splits.
+
+    >>> find_shards("no-{0..1}.tar")
+    Traceback (most recent call last):
+    adapt.errors.DataError: no-{0..1}.tar - shards are missing - 2 of 2, the first is no-0.tar - \
+check the path and the numbers
+    """
+    source = str(path)
+    if not os.path.lexists(source) and "{" in source:
+        files = expand_braces(source)
+    elif Path(path).is_dir():
+        below = (found.relative_to(path) for found in Path(path).rglob("*"))
+        names = sorted(one.as_posix() for one in below if not any(map(is_junk, one.parts)))
+        names = [name for name in names if name.lower().endswith(SHARD_SUFFIXES)]
+        if not names:
+            raise DataError(f"{source} - no shards - no .tar in this folder - check the path")
+        return [str(Path(path, name)) for name in choose_split(source, names, split)]
+    else:
+        files = [source]
+    missing = [file for file in files if not Path(file).is_file()]
+    if missing:
+        given = f"{len(missing)} of {len(files)}, the first is {missing[0]}"
+        advice = "check the path and the numbers"
+        raise DataError(f"{source} - shards are missing - {given} - {advice}")
+    return files if split is None else choose_split(source, files, split)
+
+
+def from_shards(
+    path: str | Path,
+    split: str | None = None,
+    class_list: str | Path | Sequence[str] | None = None,
+    classes: GivenClasses = None,
+) -> Images:
+    """Images of WebDataset shards, unpacked once into the cache.
+
+    Plain values in `.json` become columns; so does `.txt`, as `caption`, where the label comes
+    from elsewhere.
+
+    Args:
+        path: See `find_shards`.
+        split: Only the shards of this split.
+        class_list: Class names in the order of their indices: a text file with one a line, or a
+            list. Without it an index is taken for a name.
+        classes: Words and prompts of the classes: a YAML file or a dict.
+
+    Returns:
+        Images sorted by class, then path.
+
+    Raises:
+        DataError: When a shard is missing, damaged or not safe to unpack, or a sample has no label
+            or several.
+
+    >>> from_shards("no.tar")
+    Traceback (most recent call last):
+    adapt.errors.DataError: no.tar - shards are missing - 1 of 1, the first is no.tar - check the \
+path and the numbers
+    """
+    source = str(path)
+    names = read_class_list(class_list) if class_list is not None else None
+    shards = dict(zip(_short_names(files := find_shards(path, split)), files, strict=True))
+    unpacked = unpack_once(
+        source, list(shards.items()), ["shards"], lambda writer: _unpack(writer, shards)
+    )
+    frame = pd.read_parquet(unpacked.index)
+    if names is not None:
+        pairs = zip(frame["path"], frame["label"], strict=True)
+        frame["label"] = [_class_name(source, sample, label, names) for sample, label in pairs]
+    images = from_frame(frame, unpacked.files, None, classes)
+    images.notes = unpacked.notes + images.notes
+    return images
+
+
+def read_class_list(class_list: str | Path | Sequence[str]) -> list[str]:
+    """Class names in the order of their indices.
+
+    Args:
+        class_list: A text file with one name a line, the first is index 0; or a list.
+
+    Raises:
+        DataError: When the file cannot be read, or a name is empty or there twice.
+
+    >>> read_class_list(["cat", "dog", "cat"])
+    Traceback (most recent call last):
+    adapt.errors.DataError: class list - a name is there twice - 'cat' - keep one
+    """
+    where = "class list"
+    if isinstance(class_list, (str, Path)):
+        where = str(class_list)
+        try:
+            text = Path(class_list).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            advice = "give a text file with one class a line"
+            raise DataError(f"{where} - cannot be read - {error} - {advice}") from error
+        class_list = text.rstrip().splitlines()
+    names = [normal(name.strip()) for name in class_list]
+    for index, name in enumerate(names):
+        if not name:
+            raise DataError(f"{where} - no name - class {index} - write one in every line")
+        if name in names[:index]:
+            raise DataError(f"{where} - a name is there twice - {name!r} - keep one")
+    return names
+
+
+def _class_name(source: str, sample: str, label: str, names: list[str]) -> str:
+    where = f"{source}, sample {sample!r}"
+    if re.fullmatch(r"\d+", label):
+        if int(label) < len(names):
+            return names[int(label)]
+        given = f"{label} for {len(names)} classes"
+        raise DataError(f"{where} - no such class - {given} - check the class list")
+    if label not in names:
+        hint = did_you_mean(label, names)
+        raise DataError(f"{where} - not in the class list - {label!r}{hint} - add it or correct it")
+    return label
+
+
+def _short_names(files: list[str]) -> list[str]:
+    """Names of the shards' folders: file names, with the folders that differ."""
+    top = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])  # noqa: PTH100, PTH120
+    below = [Path(os.path.relpath(file, top)).as_posix() for file in files]
+    return [re.sub(r"\.(tar(\.\w+)?|tgz)$", "", name, flags=re.IGNORECASE) for name in below]
+
+
+def _unpack(writer: Writer, shards: dict[str, str]) -> list[str]:
+    index, left_out = Index(writer.source), Counter[str]()
+    distinct: Counter[str] = Counter()
+    for name, path in shards.items():
+        for sample in _samples(writer, name, path, left_out):
+            if not sample.image:
+                left_out["samples without an image"] += 1
+                continue
+            label, others, by_text = _label(sample)
+            distinct[label] += by_text
+            index.add(sample.name, sample.image, label, others)
+    if len(+distinct) > max(CAPTIONS, distinct.total() / 2):
+        given = f"{len(+distinct)} different texts for {distinct.total()} images"
+        advice = "write the class into .cls, or `label` into .json"
+        raise DataError(f"{writer.source} - .txt holds captions, not labels - {given} - {advice}")
+    index.write(writer.folder.parent)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
+    return [f"members that are not used: {kinds}"] if left_out else []
+
+
+def _samples(writer: Writer, shard: str, path: str, left_out: Counter[str]) -> Iterator[_Sample]:
+    """The samples of one shard, each image written already."""
+    sample: _Sample | None = None
+    for member in read_members(path):
+        parts = writer.parts(member.name)
+        if member.kind == "folder" or META.match(member.name) or any(map(is_junk, parts)):
+            continue
+        check_kind(writer, member)
+        named = NAMES.fullmatch("/".join(parts))
+        if named is None:
+            left_out["without suffix"] += 1
+            continue
+        key, suffix = named["key"], named["field"].lower()
+        if sample is None or key != sample.key:
+            if sample is not None:
+                yield sample
+            sample = _Sample(f"{path}, sample {key!r}", key)
+        if not _keep(writer, shard, sample, suffix, member):
+            left_out[f".{suffix}"] += 1
+    if sample is not None:
+        yield sample
+
+
+def _keep(writer: Writer, shard: str, sample: _Sample, suffix: str, member: Member) -> bool:
+    kind = suffix.rpartition(".")[2]
+    if f".{kind}" in IMAGE_SUFFIXES:
+        if sample.image:
+            given = f"{sample.image.rpartition('/')[2]} and .{suffix}"
+            advice = "keep one (a sample's name ends at the first dot)"
+            raise writer.refuse(member.name, "two images in one sample", given, advice)
+        with member.open() as stream:
+            sample.image = writer.write(f"{shard}/{sample.key}.{suffix}", stream, member.size)
+        return True
+    if kind not in TEXT_FIELDS:
+        return False
+    if kind in sample.texts:
+        raise writer.refuse(member.name, "two members of equal name", f".{kind}", "keep one")
+    if member.size > MAX_TEXT:
+        given = f"{member.size} bytes"
+        raise writer.refuse(member.name, "too large for a label", given, f"{MAX_TEXT} at most")
+    with member.open() as stream:
+        sample.texts[kind] = writer.read(member.name, stream, MAX_TEXT)
+    return True
+
+
+def _label(sample: _Sample) -> tuple[str, dict[str, str], bool]:
+    """Label and columns of a sample, and whether the label is its `.txt`."""
+    texts = {kind: _text(sample, kind) for kind in sample.texts}
+    record = _record(sample, texts["json"]) if "json" in texts else {}
+    plain = {k: v for k, v in record.items() if isinstance(v, (str, int, float))}
+    others = {normal(key.strip().lower()): str(value) for key, value in plain.items()}
+    others.pop("label", None)
+    if isinstance(record.get("labels"), list):
+        raise several_labels(sample.name, f"labels {record['labels']!r:.80} in .json")
+    label, by_text = texts.get("cls"), False
+    if label is None and "label" in record:
+        label = _json_label(sample, record["label"])
+    if label is None and "txt" in texts:
+        label, by_text = texts["txt"], True
+    elif "txt" in texts:
+        others["caption"] = texts["txt"]
+    if not label:
+        given = ", ".join(f".{kind}" for kind in texts) or "an image alone"
+        advice = "add .cls, or `label` in .json, or .txt"
+        raise DataError(f"{sample.name} - no label - {given} - {advice}")
+    return normal(label), others, by_text
+
+
+def _text(sample: _Sample, kind: str) -> str:
+    try:
+        return sample.texts[kind].decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        given = f"byte {error.start} of .{kind}"
+        raise DataError(f"{sample.name} - not UTF-8 - {given} - write it as UTF-8") from error
+
+
+def _record(sample: _Sample, text: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{sample.name} - not JSON - {error} - write .json again") from error
+    return record if isinstance(record, dict) else {}
+
+
+def _json_label(sample: _Sample, label: object) -> str:
+    if isinstance(label, (list, dict)):
+        raise several_labels(sample.name, f"label {label!r:.80} in .json")
+    if isinstance(label, (str, int)) and not isinstance(label, bool):
+        return str(label).strip()
+    kind = type(label).__name__
+    advice = "write a name or a whole number"
+    raise DataError(f"{sample.name} - no label - label in .json is {kind} - {advice}")

@@ -1,0 +1,70 @@
+"""Which split a file belongs to, by the names that hub sets and shards give their files."""
+
+import re
+from collections.abc import Sequence
+
+from adapt.errors import DataError, did_you_mean
+
+WORDS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
+MEANING = {word: split for split, words in WORDS.items() for word in words}
+NUMBERED = re.compile(r"(?:.*/)?(?P<split>[^/]+)-\d{5}-of-\d{5}[^/]*")
+
+
+def same_split(one: str, other: str) -> bool:
+    """Whether two names mean one split.
+
+    >>> same_split("val", "validation"), same_split("train", "test")
+    (True, False)
+    """
+    return MEANING.get(one.lower(), one) == MEANING.get(other.lower(), other)
+
+
+def split_of(name: str) -> str | None:
+    """The split a file's name tells: `SPLIT-00000-of-00001`, or a word such as `train` in it.
+
+    Args:
+        name: Path below the data set's folder, with `/`.
+
+    >>> split_of("data/unseen-00000-of-00002.parquet"), split_of("val/3.tar"), split_of("0.tar")
+    ('unseen', 'validation', None)
+    """
+    numbered = NUMBERED.fullmatch(name)
+    if numbered:
+        return numbered["split"]
+    words = re.split(r"[-._ 0-9/]+", name.lower())
+    met = {MEANING[word] for word in words if word in MEANING}
+    return met.pop() if len(met) == 1 else None
+
+
+def choose_split(source: str, names: Sequence[str], split: str | None) -> list[str]:
+    """The files of one split; all of them when they tell of no more than one.
+
+    Args:
+        source: The data set, for messages.
+        names: Paths below its folder, with `/`.
+        split: What was asked for, if anything.
+
+    Raises:
+        DataError: When there is no such split, or several and none was asked for.
+
+    >>> choose_split("pets", ["train-0.tar", "test-0.tar"], "test")
+    ['test-0.tar']
+    """
+    told = {name: split_of(name) for name in names}
+    known = sorted({one for one in told.values() if one is not None})
+    if split is None:
+        if len(set(told.values())) < 2:
+            return list(names)
+        rest = sum(one is None for one in told.values())
+        given = ", ".join([*known, *([f"{rest} files of no split"] if rest else [])])
+        raise DataError(f"{source} - several splits - {given} - choose one with split")
+    chosen = [name for name, one in told.items() if one is not None and same_split(one, split)]
+    if not chosen:
+        hint = did_you_mean(split, known)
+        advice = f"choose from {', '.join(known) or 'none: its files name no split'}"
+        raise DataError(f"{source} - no such split - {split!r}{hint} - {advice}")
+    return chosen

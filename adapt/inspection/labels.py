@@ -1,0 +1,250 @@
+"""Suspected label errors: images whose out-of-fold probabilities speak against their label.
+
+`confident_joint` and `confident_errors` are confident learning (Northcutt et al.,
+arXiv:1911.00068), exactly. It doubts too much where the features tell the classes apart badly, so
+`suspected`, which the findings are made of, is stricter: it models the labels as a mixture in
+which an unknown share was drawn without looking at the image.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from adapt.errors import DataError
+from adapt.inspection.findings import Finding, Place
+from adapt.inspection.judge import label_frequencies
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_TOLERANCE = 1e-6
+_SMALLEST = 1e-9
+
+
+def confident_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> FloatArray:
+    """Mean probability of each class on the images labelled with it (arXiv:1911.00068, eq. 2).
+
+    Args:
+        probabilities: Shape (N, K), out of fold.
+        targets: Given class of each image, shape (N,).
+
+    Returns:
+        Shape (K,); above 1 for a class without images, so that nothing counts as it.
+
+    >>> confident_thresholds(np.array([[0.9, 0.1], [0.5, 0.5]]), np.array([0, 0])).tolist()
+    [0.7, 2.0]
+    """
+    counts = np.bincount(targets, minlength=probabilities.shape[1])
+    own = probabilities[np.arange(len(targets)), targets]
+    sums = np.bincount(targets, weights=own, minlength=len(counts))
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), 2.0)
+    return np.maximum(means, 2 * _TOLERANCE)
+
+
+def confident_joint(probabilities: np.ndarray, targets: np.ndarray) -> IntArray:
+    """Count images by given class and by the class they confidently belong to.
+
+    An image counts for the most probable of the classes whose threshold it reaches, if any
+    (Northcutt et al., arXiv:1911.00068, eq. 1). At least one image of each class counts as right.
+
+    Args:
+        probabilities: Shape (N, K), out of fold.
+        targets: Given class of each image, shape (N,).
+
+    Returns:
+        Shape (K, K); entry [i, j] counts images labelled i that confidently are j.
+
+    >>> p = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.1, 0.9], [0.1, 0.9]])
+    >>> confident_joint(p, np.array([0, 0, 0, 1, 1])).tolist()
+    [[2, 0], [0, 2]]
+    """
+    classes = probabilities.shape[1]
+    guess = _confident_guess(probabilities, targets)
+    sure = guess >= 0
+    joint = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(joint, (targets[sure], guess[sure]), 1)
+    np.fill_diagonal(joint, np.maximum(joint.diagonal(), 1))
+    return joint
+
+
+def _confident_guess(probabilities: np.ndarray, targets: np.ndarray) -> IntArray:
+    """The class that each image confidently belongs to, -1 for none."""
+    sure = probabilities >= confident_thresholds(probabilities, targets) - _TOLERANCE
+    guess = np.where(sure, probabilities, -1.0).argmax(axis=1)
+    return np.where(sure.any(axis=1), guess, -1)
+
+
+def calibrated_joint(joint: np.ndarray, targets: np.ndarray) -> FloatArray:
+    """The joint in numbers of images: rows sum to the images of each class (eq. 3).
+
+    Args:
+        joint: What `confident_joint` counts, shape (K, K).
+        targets: Given class of each image, shape (N,).
+
+    Returns:
+        Shape (K, K); what is off the diagonal is the estimated number of label errors.
+
+    >>> calibrated_joint(np.array([[1, 1], [0, 1]]), np.array([0, 0, 0, 0, 1])).tolist()
+    [[2.0, 2.0], [0.0, 1.0]]
+    """
+    counts = np.bincount(targets, minlength=len(joint))
+    scaled: FloatArray = joint / joint.sum(axis=1, keepdims=True) * counts[:, None]
+    return scaled
+
+
+def confident_errors(probabilities: np.ndarray, targets: np.ndarray) -> IntArray:
+    """Images off the diagonal of the confident joint, the least probable label first.
+
+    What cleanlab calls `filter_by="confident_learning"`, ranked by self-confidence. On features
+    that tell the classes apart with 70 % it doubts ten labels for one that is wrong; `suspected`
+    is the stricter rule.
+
+    Args:
+        probabilities: Shape (N, K), out of fold.
+        targets: Given class of each image, shape (N,).
+
+    Returns:
+        Positions, int64.
+
+    >>> p = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.1, 0.9], [0.2, 0.8]])
+    >>> confident_errors(p, np.array([0, 0, 0, 1, 1])).tolist()
+    [2]
+    """
+    rows = np.arange(len(targets))
+    guess = _confident_guess(probabilities, targets)
+    favoured = probabilities.copy()
+    favoured[rows, targets] += _TOLERANCE
+    wrong = (guess >= 0) & (guess != targets) & (favoured.argmax(axis=1) != targets)
+    found = np.flatnonzero(wrong)
+    return found[np.argsort(probabilities[found, targets[found]], kind="stable")]
+
+
+class Suspects(NamedTuple):
+    """Labels in doubt, the most doubtful first; M of them."""
+
+    indices: IntArray
+    """Positions of the images, shape (M,)."""
+    given: IntArray
+    """Class that each is labelled with, shape (M,)."""
+    suggested: IntArray
+    """Most probable other class, shape (M,)."""
+    scores: FloatArray
+    """Probability that the given label is wrong and the suggested one right, shape (M,)."""
+    share: float
+    """Estimated share of wrong labels in the whole set."""
+
+
+def suspected(probabilities: np.ndarray, targets: np.ndarray, least: float = 0.5) -> Suspects:
+    """Labels that are more likely wrong, and another one right, than not.
+
+    A label is either drawn from the image's probabilities or, with a probability that is the same
+    for all and estimated by expectation maximisation, blindly from the labels' frequencies. Bayes
+    gives each image the probability that its label was drawn blindly; times the share of the most
+    probable other class in what is left, it is the score.
+
+    Args:
+        probabilities: Shape (N, K), out of fold, rows sum to 1.
+        targets: Given class of each image, shape (N,).
+        least: Smallest score to be listed, from 0 to 1.
+
+    Returns:
+        The suspects; ties in the order of the images.
+
+    >>> p = np.array([[0.99, 0.01]] * 4 + [[0.01, 0.99]] * 5)
+    >>> found = suspected(p, np.array([0, 0, 0, 0, 1, 1, 1, 1, 0]))
+    >>> found.indices.tolist(), found.suggested.tolist()
+    ([8], [1])
+    """
+    rows = np.arange(len(targets))
+    if probabilities.shape[1] < 2 or not len(targets):
+        empty = np.zeros(0, dtype=np.int64)
+        return Suspects(empty, empty, empty, np.zeros(0), 0.0)
+    own = probabilities[rows, targets]
+    blind, share = label_frequencies(targets, probabilities.shape[1])[targets], 0.05
+    for _ in range(1000):
+        wrong = share * blind / ((1 - share) * own + share * blind)
+        before, share = share, float(wrong.mean())
+        if abs(share - before) < 1e-9:
+            break
+    others = probabilities.copy()
+    others[rows, targets] = 0
+    scores = wrong * others.max(axis=1) / np.maximum(others.sum(axis=1), _SMALLEST)
+    found = np.flatnonzero(scores > least)
+    found = found[np.argsort(-scores[found], kind="stable")]
+    return Suspects(found, targets[found], others[found].argmax(axis=1), scores[found], share)
+
+
+def label_findings(
+    places: Sequence[Place],
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    labels_file: str = "",
+    remove: bool = False,
+) -> list[Finding]:
+    """The suspected labels as a finding, the most doubtful first.
+
+    Args:
+        places: The N images; their labels are the given ones.
+        probabilities: What `out_of_fold_probabilities` says of them, shape (N, K).
+        class_names: The K class keys, in the order of the columns.
+        labels_file: The table that the labels come from; empty for folders.
+        remove: Whether `--fix` shall leave the suspects out. Suspicion is no proof.
+
+    Returns:
+        One finding `suspected_label` with the score of each suspect in `values`, or none. `details`
+        holds, in the same order, `suggested` (class keys) and `given_probability`, and for the
+        whole set `share` (estimated share of wrong labels), `confident_errors` (how many images
+        confident learning doubts) and `pairs` (given, suggested, count; the most frequent first).
+
+    Raises:
+        DataError: When the sizes differ or a label is not among the class names.
+    """
+    position = {name: index for index, name in enumerate(class_names)}
+    unknown = sorted({place.label for place in places} - position.keys())
+    if unknown or probabilities.shape != (len(places), len(class_names)):
+        given = f"{probabilities.shape} for {len(places)} images, unknown labels {unknown[:5]}"
+        raise DataError(f"probabilities - do not fit - {given} - one row an image, one column each")
+    targets = np.array([position[place.label] for place in places], dtype=np.int64)
+    found = suspected(probabilities, targets)
+    if not len(found.indices):
+        return []
+    doubted = [places[index] for index in found.indices]
+    suggested = [class_names[index] for index in found.suggested]
+    pairs = Counter(zip((place.label for place in doubted), suggested, strict=True))
+    return [
+        Finding(
+            kind="suspected_label",
+            level="warning",
+            message=_message(doubted[0], suggested[0], len(doubted), len(places)),
+            fix=_fix(doubted[0], suggested[0], labels_file),
+            places=tuple((place,) for place in doubted),
+            values=tuple(found.scores.tolist()),
+            remove=tuple(doubted) if remove else (),
+            details={
+                "suggested": suggested,
+                "given_probability": probabilities[found.indices, found.given].tolist(),
+                "share": found.share,
+                "confident_errors": len(confident_errors(probabilities, targets)),
+                "pairs": [[*pair, count] for pair, count in pairs.most_common()],
+            },
+        )
+    ]
+
+
+def _message(place: Place, suggested: str, count: int, total: int) -> str:
+    subject = "1 label looks" if count == 1 else f"{count} labels look"
+    return (
+        f"{subject} wrong among {total}: first {place.path!r}, labelled {place.label!r}, looks "
+        f"like {suggested!r}"
+    )
+
+
+def _fix(place: Place, suggested: str, labels_file: str) -> str:
+    where = f"in {labels_file}" if labels_file else "by moving the file to the folder of its class"
+    return (
+        f"look at them, then correct the label {where} ({place.path}: {place.label} -> "
+        f"{suggested}), or leave them out with `--fix FILE` and `data.exclude: FILE`"
+    )

@@ -1,0 +1,109 @@
+"""The feature-space method that cross-validation inside the training images speaks for."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from adapt.data.image_data import ImageData
+from adapt.errors import did_you_mean
+from adapt.methods.base import get, register, schemas
+from adapt.methods.feature_space import FeatureMethod, head_only, read_support
+from adapt.methods.ranking import ZERO_SHOT, Ranking, rank_methods
+from adapt.models.cache_head import CacheHead
+from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head
+from adapt.training.loop import Context
+from adapt.training.support import Support
+
+PREFERRED = ("gda", "clap", "zs_lp", "tip_adapter")
+"""The first of these that is a candidate is taken where each class has one image."""
+FILE = "ranking.json"
+
+
+@register("auto")
+@dataclass
+class Auto:
+    """Rank feature-space methods on the support set alone, then fit the best on all of it.
+
+    In a run `ranking.json` keeps the ranking with its uncertainty, and the learning curve of the
+    best method. Where no class has two images nothing can be held out: then the first candidate
+    is taken.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    candidates: list[str] = field(default_factory=list)
+    """Methods to try, each with its defaults; none named tries every feature-space method."""
+    views: int = 1
+    """Augmented views of each image; 1 is the evaluation view alone."""
+
+    def __post_init__(self) -> None:
+        if self.views < 1:
+            raise ValueError(f"views - out of range - {self.views!r} - give 1 or more")
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which the head alone is fitted."""
+        return head_only(start)
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Put the head of the best method on a copy of the start."""
+        context = context or Context()
+        support = read_support(start, data, context, self.views)
+        ranking, head = self.ranked_head(support)
+        if context.folder is not None:
+            text = json.dumps(ranking.to_dict(start.class_names), indent=1, allow_nan=True)
+            Path(context.folder, FILE).write_text(text + "\n", encoding="utf-8")
+        fitted = start.clone()
+        fitted.head, fitted.head_from_text = head, False
+        return fitted.eval()
+
+    def head(self, support: Support) -> nn.Linear | CacheHead:
+        """The head of the best method."""
+        return self.ranked_head(support)[1]
+
+    def ranked_head(self, support: Support) -> tuple[Ranking, nn.Linear | CacheHead]:
+        """The ranking, and the head of the best method fitted on all of the support set."""
+        ranking = self.rank(support)
+        return ranking, _head(ranking.best, support)
+
+    def rank(self, support: Support) -> Ranking:
+        """The candidates, from the best to the worst.
+
+        Raises:
+            ValueError: When a candidate is no feature-space method.
+        """
+        named = self.candidates or feature_methods()
+        first = [name for name in PREFERRED if name in named]
+        names = [*first, *(name for name in named if name not in first)]
+        return rank_methods(support, {name: feature_method(name) for name in names})
+
+
+def feature_methods() -> list[str]:
+    """Names of all methods that fit a head on features, but for `auto` itself."""
+    return [name for name, own in schemas().items() if hasattr(own, "head") and own is not Auto]
+
+
+def feature_method(name: str) -> FeatureMethod:
+    """A feature-space method with its defaults.
+
+    Raises:
+        ValueError: When there is none of that name.
+    """
+    known = feature_methods()
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise ValueError(
+            f"candidates - no feature-space method - {name!r}{hint} - choose from "
+            f"{', '.join(known)}"
+        )
+    chosen: FeatureMethod = get(name)()
+    return chosen
+
+
+def _head(name: str, support: Support) -> nn.Linear | CacheHead:
+    if name == ZERO_SHOT:
+        return linear_head(support.zero_shot)
+    return feature_method(name).head(support)

@@ -1,0 +1,130 @@
+"""A linear probe with the class texts as further samples: cross-modal (arXiv:2301.06267)."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adapt.data.image_data import ImageData
+from adapt.methods.base import register
+from adapt.methods.feature_space import fit_head, head_only
+from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head
+from adapt.training.head_fitting import (
+    WARMUP_LR,
+    Step,
+    check_ranges,
+    classes_with_support,
+    fit_rows,
+)
+from adapt.training.loop import Context
+from adapt.training.support import Support
+
+WARMUP = 50
+"""Steps of the linear warm-up."""
+
+
+@register("cross_modal")
+@dataclass
+class CrossModal:
+    """Cross-entropy of a linear head on images and on unit text directions, half a batch of each.
+
+    The head has no bias and begins at the text; logits are `exp(logit scale) * f . w_k`. The
+    authors choose rate, decay, batch size and step on a validation set; here they are values from
+    their grid, and the last step is kept. A class without support images keeps its text direction
+    and competes with the others, and its text is a sample too. The towers stay as they are.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    lr: float = 1e-4
+    """Highest learning rate of AdamW: a linear warm-up of 50 steps, then a cosine."""
+    weight_decay: float = 0.01
+    """AdamW's weight decay."""
+    batch_size: int = 32
+    """Samples of a batch, half of them texts."""
+    steps: int = 3200
+    """Number of batches; 0 is zero-shot. The authors train up to 12,800."""
+    views: int = 1
+    """Augmented views of each image, each a sample of its own; 1 is the evaluation view alone."""
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            {
+                "lr": (self.lr > 0, "give a number above 0"),
+                "weight_decay": (self.weight_decay >= 0, "give 0 or more"),
+                "batch_size": (self.batch_size >= 2, "give 2 (an image and a text) or more"),
+                "steps": (self.steps >= 0, "give 0 (zero-shot) or more"),
+                "views": (self.views >= 1, "give 1 or more"),
+            },
+        )
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which the head alone trains."""
+        return head_only(start)
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Fit a new head on a copy of the start."""
+        return fit_head(self, start, data, context)
+
+    def head(self, support: Support) -> nn.Linear:
+        """Rows w_k times exp(logit scale); the bias is zero."""
+        images, targets = support.all_views
+        samples = torch.cat([images, support.text])
+        labels = torch.cat([targets, torch.arange(support.classes)])
+        scale = support.scale
+
+        def loss(weight: Tensor, batch: Tensor) -> Tensor:
+            return F.cross_entropy(scale * samples[batch] @ weight.T, labels[batch])
+
+        weight = fit_rows(
+            support.text,
+            classes_with_support(support.targets),
+            loss,
+            lambda tensors: torch.optim.AdamW(
+                tensors, lr=self.lr, weight_decay=self.weight_decay, fused=True
+            ),
+            self.batches(len(images), support.classes, support.seed),
+        )
+        return linear_head(scale * weight)
+
+    def batches(self, images: int, texts: int, seed: int) -> Iterator[Step]:
+        """Learning rate and positions of each step; texts are numbered after images.
+
+        Args:
+            images: Number of image samples.
+            texts: Number of texts.
+            seed: Of both orders, each of which begins anew when its samples are used up.
+        """
+        random = torch.Generator().manual_seed(seed)
+        half = self.batch_size // 2
+        image_stream = endless(images, self.batch_size - half, random)
+        text_stream = endless(texts, half, random)
+        for step in range(self.steps):
+            rate = self.lr * step / WARMUP if step else min(self.lr, WARMUP_LR)
+            if step >= WARMUP:
+                rate = self.lr * (1 + math.cos(math.pi * (step - WARMUP) / self.steps)) / 2
+            yield rate, torch.cat([next(image_stream), images + next(text_stream)])
+
+
+def endless(samples: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
+    """Batches of shuffled positions for ever, a new order each time, its remainder left out.
+
+    Args:
+        samples: Number of positions.
+        size: Positions in a batch; fewer when there are not so many.
+        random: Draws the orders.
+
+    >>> batches = endless(3, 2, torch.Generator().manual_seed(0))
+    >>> [len(next(batches)) for _ in range(3)]
+    [2, 2, 2]
+    """
+    size = min(size, samples)
+    while True:
+        order = torch.randperm(samples, generator=random)
+        yield from order[: samples // size * size].split(size)

@@ -1,0 +1,174 @@
+"""How much of what the support says is added to zero-shot: found inside the support set."""
+
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adapt.training.support import Support
+
+ROUNDS = 10
+FURTHEST = 12.0
+SMALLEST = 1e-9
+Setting = TypeVar("Setting")
+
+
+def rounds(support: Support, most: int = ROUNDS) -> Tensor:
+    """The round of a cross-validation in which each image is held out.
+
+    Each round holds out the same number of images of each class, as near as can be. Holding out
+    one image at a time would leave its own class with fewer images than all others, and so speak
+    against it: with two images a class that is most of what would be seen.
+
+    Args:
+        support: The images; which goes when depends on their features and on the seed alone.
+        most: Most rounds; as many as the largest class has images, if that is less.
+
+    Returns:
+        Numbers (N,) from 0; -1 for the only image of its class, which is never held out.
+
+    >>> features = torch.nn.functional.normalize(torch.randn(5, 3), dim=1)
+    >>> support = Support(features[None], torch.tensor([0, 0, 1, 1, 2]), torch.eye(3))
+    >>> rounds(support).sort().values.tolist()
+    [-1, 0, 0, 1, 1]
+    """
+    features, targets = support.features.double(), support.targets
+    generator = torch.Generator().manual_seed(support.seed)
+    direction = torch.randn(features.shape[1], generator=generator, dtype=torch.double)
+    order = (features @ direction).argsort()
+    order = order[targets[order].argsort(stable=True)]
+    count = torch.bincount(targets, minlength=support.classes)
+    place = torch.empty_like(targets)
+    place[order] = torch.arange(len(targets)) - (count.cumsum(0) - count)[targets[order]]
+    return torch.where(count[targets] > 1, place % most, -1)
+
+
+def held_out_logits(support: Support, fit: Callable[[Support], nn.Module]) -> tuple[Tensor, Tensor]:
+    """Logits of images under heads that were fitted without them.
+
+    Args:
+        support: The images.
+        fit: From a part of them to a head; called once for each round.
+
+    Returns:
+        Logits (M, K) and the positions (M,) of their images in the support.
+    """
+    number, logits, positions = rounds(support), [], []
+    for one in range(int(number.max()) + 1):
+        held = (number == one).nonzero()[:, 0]
+        with torch.no_grad():
+            logits.append(fit(support.part(number != one))(support.features[held]))
+        positions.append(held)
+    if not logits:
+        return torch.empty(0, support.classes), torch.empty(0, dtype=torch.long)
+    return torch.cat(logits), torch.cat(positions)
+
+
+def best_alpha(
+    zero_shot: Tensor, evidence: Tensor, targets: Tensor, allowed: Tensor | None = None
+) -> tuple[float, float]:
+    """The alpha for which `zero_shot + alpha * evidence` explains held-out images best.
+
+    Least cross-entropy over alpha and over a common temperature of both. Without the temperature
+    alpha would be chosen to repair how sure zero-shot is; counting right answers instead is noisy
+    on few images.
+
+    Args:
+        zero_shot: Logits (M, K).
+        evidence: What the support says of the same images, fitted without them (M, K).
+        targets: Class numbers (M,).
+        allowed: Mask (M, K) of the classes that an image may be of; all without it.
+
+    Returns:
+        Alpha, and the cross-entropy at it in nats.
+
+    >>> targets = torch.tensor([0, 1, 0, 1])
+    >>> useless, right = torch.zeros(4, 2), torch.tensor([[2.0, 0], [0, 1], [1, 0], [1, 0]])
+    >>> best_alpha(useless + torch.tensor([1.0, -1.0]), right, targets)[0] > 100
+    True
+    """
+    mask = torch.ones_like(zero_shot, dtype=torch.bool) if allowed is None else allowed
+    parts = torch.stack([_centred(part.double(), mask) for part in (zero_shot, evidence)])
+    spread = parts.square().mean((1, 2)).sqrt()
+    if float(spread.min()) < SMALLEST:
+        return float(spread[1] >= SMALLEST), math.nan
+    unit = parts / spread[:, None, None]
+    # Of the logarithms of both factors: convex in the factors, so there is one minimum.
+    logs = torch.zeros(2, dtype=torch.double, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logs], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        factors = logs.clamp(-FURTHEST, FURTHEST).exp()
+        return F.cross_entropy(torch.tensordot(factors, unit, 1).masked_fill(~mask, -math.inf), targets)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    optimizer.step(closure)
+    with torch.no_grad():
+        weights = logs.clamp(-FURTHEST, FURTHEST).exp() / spread
+        return float(weights[1] / weights[0]), float(loss())
+
+
+def best_setting(
+    support: Support, settings: Iterable[Setting], fit: Callable[[Support, Setting], nn.Module]
+) -> tuple[Setting, float] | None:
+    """The setting, and its alpha, with the most right answers on held-out support images.
+
+    Of equal ones the one with less cross-entropy, then the first. None where no image can be held
+    out, because each class has but one.
+
+    Args:
+        support: The images.
+        settings: What to try.
+        fit: From a part of the images and a setting to a head that says what they say, without
+            zero-shot.
+    """
+    best: tuple[tuple[float, float], Setting, float] | None = None
+    for setting in settings:
+        found, images = held_out_logits(support, partial(fit, setting=setting))
+        if not len(images):
+            return None
+        zero_shot, targets = support.features[images] @ support.zero_shot.T, support.targets[images]
+        alpha, loss = best_alpha(zero_shot, found, targets)
+        right = float(((zero_shot + alpha * found).argmax(1) == targets).double().mean())
+        if best is None or (right, -loss) > best[0]:
+            best = (right, -loss), setting, alpha
+    return None if best is None else best[1:]
+
+
+def _centred(part: Tensor, mask: Tensor) -> Tensor:
+    part = part.where(mask, 0.0)
+    return (part - part.sum(1, keepdim=True) / mask.sum(1, keepdim=True)).where(mask, 0.0)
+
+
+def fill_classes(weight: Tensor, bias: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Give classes without an image the mean of what the support says of the others.
+
+    So the images speak neither for nor against such a class, and zero-shot decides.
+
+    Args:
+        weight: Evidence of each class (K, D); rows of classes without an image are replaced.
+        bias: The same (K,).
+        targets: Class numbers (N,) of the images.
+    """
+    empty = torch.bincount(targets, minlength=len(weight)) == 0
+    weight, bias = weight.clone(), bias.clone()
+    weight[empty], bias[empty] = weight[~empty].mean(0), bias[~empty].mean()
+    return weight, bias
+
+
+def class_means(support: Support) -> Tensor:
+    """The mean feature (K, D) of each class over all views, float64; zero without an image."""
+    features, targets = support.all_views
+    sums = torch.zeros(support.classes, features.shape[1], dtype=torch.double)
+    sums.index_add_(0, targets, features.double())
+    count = torch.bincount(targets, minlength=support.classes)
+    return sums / count.clamp(min=1)[:, None]

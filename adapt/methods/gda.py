@@ -1,0 +1,136 @@
+"""Gaussian discriminant analysis on features, added to zero-shot (arXiv:2402.04087)."""
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from adapt.data.image_data import ImageData
+from adapt.methods.base import register
+from adapt.methods.feature_space import fit_head, head_only
+from adapt.methods.fusion import best_alpha, class_means, fill_classes, rounds
+from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head
+from adapt.training.loop import Context
+from adapt.training.support import Support
+
+UNCHOSEN = 0.01
+FEWEST_TO_HALVE = 4
+Numbers: TypeAlias = tuple[Tensor, Tensor]
+"""Weight (K, D) and bias (K,)."""
+
+
+@register("gda")
+@dataclass
+class GDA:
+    """One Gaussian for each class, all of the same shape, and what zero-shot says beside it.
+
+    Logits are `zero_shot + alpha * (f W + b)`: a linear head, found without training. `W` holds the
+    class means under the pooled precision, estimated as `D (S + t I)^-1` with `S` the scatter
+    of the features around their class means and `t` the trace of the covariance, for features of
+    width D; `b` is `log 1/K - mean W / 2`. Each view counts as an image. A class without an image
+    gets the mean W and b of the others: zero-shot decides. Where no class has two images or views,
+    the scatter is taken around the mean of all.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    alpha: float | None = None
+    """Weight of what the images say. None chooses it inside the support set by `choose_alpha`; where
+    each class has one image, it is 0.01. The paper searches 0.0001 to 100 on val."""
+    views: int = 1
+    """Augmented views of each image, all of which count; 1 is the evaluation view alone."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "alpha": (self.alpha is None or self.alpha >= 0, "give null (choose) or 0 or more"),
+            "views": (self.views >= 1, "give 1 or more"),
+        }
+        for name, (good, advice) in checks.items():
+            if not good:
+                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which the head alone is fitted."""
+        return head_only(start)
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Put the fused head on a copy of the start."""
+        return fit_head(self, start, data, context)
+
+    def head(self, support: Support) -> nn.Linear:
+        """The fused head; see the class."""
+        weight, bias = evidence(support)
+        alpha = choose_alpha(support) if self.alpha is None else self.alpha
+        return linear_head(support.zero_shot + alpha * weight.float(), alpha * bias.float())
+
+
+def evidence(support: Support) -> Numbers:
+    """`W` (K, D) and `b` (K,) in float64, those of classes without an image filled in."""
+    return fill_classes(*_discriminants(class_means(support), precision(support)), support.targets)
+
+
+def _discriminants(means: Tensor, inverse: Tensor) -> Numbers:
+    weight = means @ inverse
+    return weight, -math.log(len(means)) - (weight * means).sum(1) / 2
+
+
+def precision(support: Support, images: int = 0) -> Tensor:
+    """The paper's estimate of the inverse covariance (D, D) around class means, in float64.
+
+    Args:
+        support: The images.
+        images: Scale the scatter to this number of images; 0 takes it as it is.
+
+    >>> features = torch.nn.functional.normalize(torch.randn(6, 3), dim=1)
+    >>> precision(Support(features[None], torch.tensor([0, 0, 0, 1, 1, 1]), torch.eye(3))).shape
+    torch.Size([3, 3])
+    """
+    features, targets = support.all_views
+    features = features.double()
+    centred = features - class_means(support)[targets]
+    if float(centred.abs().max()) < 1e-6:  # one view of one image in each class
+        centred = features - features.mean(0)
+    scatter, width = centred.T @ centred, features.shape[1]
+    ridge = scatter.trace() / max(1, len(features) - 1)
+    if images:
+        scatter = scatter * images / len(support.targets)
+    regular = scatter + ridge * torch.eye(width, dtype=torch.double)
+    return width * torch.linalg.pinv(regular, hermitian=True)
+
+
+def choose_alpha(support: Support) -> float:
+    """The alpha at which held-out images are explained best.
+
+    The classes are halved: an image is told from the other classes of its half, whose means leave
+    out its round (`fusion.rounds`), under the precision of the other half. So two images of a
+    class are enough, and none is in what it is judged by. With fewer than four classes the
+    precision too is that of the images of other rounds.
+    """
+    number, present = rounds(support), torch.unique(support.targets)
+    generator = torch.Generator().manual_seed(support.seed)
+    half = torch.full((support.classes,), -1)
+    places = torch.randperm(len(present), generator=generator)
+    half[present] = places % (2 if len(present) >= FEWEST_TO_HALVE else 1)
+    found, allowed, held = [], [], []
+    for one in range(int(half.max()) + 1):
+        own = half[support.targets] == one
+        for turn in range(int(number[own].max()) + 1):
+            rest = own & (number != turn)
+            judge = support.part(rest if own.all() else ~own)
+            inverse = precision(judge, len(support.targets))
+            weight, bias = _discriminants(class_means(support.part(rest)), inverse)
+            held.append((own & (number == turn)).nonzero()[:, 0])
+            found.append(support.features[held[-1]].double() @ weight.T + bias)
+            allowed.append((half == one).expand(len(held[-1]), -1))
+    if not held:
+        return UNCHOSEN
+    images = torch.cat(held)
+    zero_shot = support.features[images] @ support.zero_shot.T
+    chosen = best_alpha(
+        zero_shot, torch.cat(found), support.targets[images], torch.cat(allowed)
+    )
+    return chosen[0]

@@ -1,0 +1,98 @@
+"""Nearest neighbours among the support images, alone or beside zero-shot."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from adapt.data.image_data import ImageData
+from adapt.methods.base import register
+from adapt.methods.feature_space import fit_head, head_only
+from adapt.methods.fusion import best_setting
+from adapt.methods.tip_adapter import votes_alone, votes_of
+from adapt.models.cache_head import CacheHead
+from adapt.models.classifier import Classifier
+from adapt.training.loop import Context
+from adapt.training.support import Support
+
+COUNTS = (1, 2, 4, 8, 16, 32)
+UNCHOSEN_ALPHA = 2.0
+
+
+@register("knn")
+@dataclass
+class KNN:
+    """The nearest support images vote for their classes, the nearer the more.
+
+    The vote of an image at cosine c is `exp(-sharpness * (1 - c))`. Logits are zero-shot's plus
+    `alpha` times the votes, or the votes alone. Ties are for the class that comes first.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    neighbours: int | None = None
+    """How many of the nearest images vote. None takes the one of 1, 2, 4, .. 32 with the most right
+    answers on held-out support images, and 1 where each class has one image; more than there are
+    images means all."""
+    sharpness: float = 16.0
+    """How fast a vote falls with distance; 0 lets all neighbours count alike."""
+    alone: bool = False
+    """Leave zero-shot out: the votes decide, and a class without images is never the answer."""
+    alpha: float | None = None
+    """Strength of the votes beside zero-shot. None chooses it on held-out support images, and takes
+    2 where each class has one image. Alone it changes nothing but how sure the votes are; None is
+    1 there."""
+    views: int = 1
+    """Augmented views of each image, of which the stored feature is the mean; 1 is the evaluation
+    view alone."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "neighbours": (
+                self.neighbours is None or self.neighbours >= 1,
+                "give null (choose) or 1 or more",
+            ),
+            "sharpness": (self.sharpness >= 0, "give 0 (all alike) or more"),
+            "alpha": (self.alpha is None or self.alpha > 0, "give null (choose) or above 0"),
+            "views": (self.views >= 1, "give 1 or more"),
+        }
+        for name, (good, advice) in checks.items():
+            if not good:
+                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which the head alone is fitted."""
+        return head_only(start)
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Put a head with the support set on a copy of the start."""
+        return fit_head(self, start, data, context)
+
+    def head(self, support: Support) -> CacheHead:
+        """The neighbours' head; see the class."""
+        neighbours, alpha = self.choose(support)
+        nothing = torch.zeros_like(support.zero_shot)
+        return CacheHead(
+            nothing if self.alone else support.zero_shot,
+            nothing[:, 0],
+            support.features,
+            alpha * votes_of(support),
+            self.sharpness,
+            neighbours,
+        )
+
+    def choose(self, support: Support) -> tuple[int, float]:
+        """Neighbours and alpha; what is None is chosen on held-out support images."""
+        if self.neighbours is not None and (self.alone or self.alpha is not None):
+            return self.neighbours, 1.0 if self.alpha is None else self.alpha
+        own = support
+        if self.alone:  # then zero-shot says nothing, and any alpha is as good as another
+            own = replace(support, zero_shot=torch.zeros_like(support.zero_shot))
+        counts = COUNTS if self.neighbours is None else (self.neighbours,)
+        chosen = best_setting(
+            own, counts, lambda rest, setting: votes_alone(rest, self.sharpness, setting)
+        )
+        best, strength = chosen or (counts[0], UNCHOSEN_ALPHA)
+        if self.alpha is not None or self.alone:
+            strength = 1.0 if self.alpha is None else self.alpha
+        return best, strength

@@ -1,0 +1,186 @@
+"""A linear probe with a learned share of text for each class: LP++ (arXiv:2404.02285).
+
+Logits are `f . (w_k + alpha_k t_k) + b_k` with unit features f and unit text t_k. `lp_plus_plus` is
+the released code, whose steps differ from the paper's; `lp_plus_plus_clean` minimises the paper's
+loss with steps that are proven to descend.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adapt.data.image_data import ImageData
+from adapt.methods.base import register
+from adapt.methods.feature_space import fit_head, head_only
+from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head
+from adapt.training.head_fitting import check_ranges, classes_with_support
+from adapt.training.loop import Context
+from adapt.training.support import Support
+
+MOMENTUM, ALPHA_EVERY, ALPHA_START = 0.9, 10, 250.0
+
+
+@register("lp_plus_plus")
+@dataclass
+class LpPlusPlus:
+    """LP++ as released: full-batch SGD on W and b, and a step of alpha every ten epochs.
+
+    Kept as the authors' code has it: W starts as the *sum* of a class's features, b at random, and
+    every alpha at 250 times the mean cosine of images with their text; the step of W is 4 N over
+    the largest eigenvalue of F'F, with momentum 0.9; the step of alpha is N over 4 times the
+    largest sum of squared cosines, and its gradient is *never zeroed*, so each step repeats all
+    before it. `lp_plus_plus_clean` has none of this.
+
+    A class without support images keeps the zero-shot logits and competes with the others. The
+    towers stay as they are.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    epochs: int = 300
+    """Full-batch steps."""
+    select_on_val: bool = False
+    """Keep the epoch of best val accuracy (the last of equals), as the authors do on a val set as
+    large as the support; off keeps the last epoch. Without val images it has no effect."""
+    views: int = 1
+    """Augmented views of each image, whose mean is used; 1 is the evaluation view alone."""
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            {
+                "epochs": (self.epochs >= 1, "give 1 or more"),
+                "views": (self.views >= 1, "give 1 or more"),
+            },
+        )
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which the head alone trains."""
+        return head_only(start)
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Fit a new head on a copy of the start."""
+        return fit_head(self, start, data, context)
+
+    def head(self, support: Support) -> nn.Linear:
+        """Weight `W + alpha * text`, and the bias."""
+        rows, x = classes_with_support(support.targets), support.features
+        weight, bias, alpha = released_start(support, rows)
+        rate, alpha_rate = released_rates(x, support.text)
+        optimizer = torch.optim.SGD([weight, bias], lr=rate, momentum=MOMENTUM)
+        kept, best = combine(support, rows, weight, bias, alpha), -1.0
+        val = support.val if self.select_on_val else None
+        for epoch in range(self.epochs):
+            optimizer.zero_grad()  # alpha's gradient adds up, see above
+            full, offset = combine(support, rows, weight, bias, alpha)
+            F.cross_entropy(F.linear(x, full, offset), support.targets).backward()
+            optimizer.step()
+            if (epoch + 1) % ALPHA_EVERY == 0 and alpha.grad is not None:
+                alpha.data -= alpha_rate * alpha.grad
+            if val is not None:
+                current = combine(support, rows, weight, bias, alpha)
+                right = float((F.linear(val[0], *current).argmax(1) == val[1]).double().mean())
+                kept, best = (current, right) if right >= best else (kept, best)
+        if val is None:
+            kept = combine(support, rows, weight, bias, alpha)
+        return linear_head(*kept)
+
+
+def combine(
+    support: Support, rows: Tensor, weight: Tensor, bias: Tensor, alpha: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Weight (K, D) and bias (K,) of the head; classes without support are zero-shot's.
+
+    Args:
+        support: Gives the text and the number of classes K.
+        rows: Numbers of the P classes with support.
+        weight: W (P, D).
+        bias: b (P,).
+        alpha: Share of text (P,).
+    """
+    base = support.zero_shot.to(weight.dtype)
+    text = support.text.to(weight.dtype)[rows]
+    full = base.index_copy(0, rows, weight + alpha[:, None] * text)
+    return full, base.new_zeros(len(base)).index_copy(0, rows, bias)
+
+
+def released_start(support: Support, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """W (P, D), b (P,) and alpha (P,) as the authors' code begins."""
+    x, y = support.features, support.targets
+    totals = torch.zeros_like(support.text).index_add(0, y, x)[rows]
+    count = torch.bincount(y, minlength=support.classes)[rows]
+    cosine = (totals * support.text[rows]).sum(1) / count  # mean over the class's images
+    random = torch.Generator().manual_seed(support.seed)
+    bound = x.shape[1] ** -0.5
+    bias = (2 * torch.rand(len(rows), generator=random) - 1) * bound
+    alpha = torch.full((len(rows),), ALPHA_START * float(cosine.mean()))
+    weight, bias, alpha = (part.requires_grad_(True) for part in (totals, bias, alpha))
+    return weight, bias, alpha
+
+
+def released_rates(features: Tensor, text: Tensor) -> tuple[float, float]:
+    """Learning rates of W and of alpha as in the authors' code.
+
+    Args:
+        features: F (N, D).
+        text: Unit text directions (K, D).
+
+    >>> released_rates(torch.eye(2), torch.eye(2))
+    (8.0, 0.5)
+    """
+    largest = torch.linalg.eigvalsh(features.T @ features)[-1]
+    squares = (features @ text.T).square().sum(0).max()
+    return 4 * len(features) / float(largest), len(features) / (4 * float(squares))
+
+
+@register("lp_plus_plus_clean")
+@dataclass
+class LpPlusPlusClean:
+    """LP++ from the paper's loss: one strictly convex problem in W, b and alpha, to its minimum.
+
+    Minimises `mean cross-entropy + (|W|^2 + |alpha - exp(logit scale)|^2) / (2 C N)` with N images:
+    C as in scikit-learn, and the whole problem falls back to zero-shot as C goes to zero. The paper
+    has no such penalty and stops after 300 steps; but few images can be told apart exactly, and
+    then its loss has no minimum.
+
+    Descent is the paper's block majorise-minimise, its constants corrected: a softmax bends by
+    up to 1/2 when all classes move at once (1/4 holds for one class alone), and two blocks moving
+    together double that. Nesterov's momentum with restarts makes it quick. A class without support
+    images keeps the zero-shot logits and competes with the others.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    inverse_strength: float = 10.0
+    """C."""
+    iterations: int = 2000
+    """Most steps."""
+    tolerance: float = 1e-5
+    """Stop when no step moves a logit by more than about this."""
+    views: int = 1
+    """Augmented views of each image, whose mean is used; 1 is the evaluation view alone."""
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            {
+                "inverse_strength": (self.inverse_strength > 0, "give a number above 0"),
+                "iterations": (self.iterations >= 1, "give 1 or more"),
+                "tolerance": (self.tolerance > 0, "give a number above 0"),
+                "views": (self.views >= 1, "give 1 or more"),
+            },
+        )
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which the head alone trains."""
+        return head_only(start)
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Fit a new head on a copy of the start."""
+        return fit_head(self, start, data, context)
+

@@ -1,0 +1,87 @@
+"""Nearest class mean on unit features, together with zero-shot (arXiv:1703.05175)."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adapt.data.image_data import ImageData
+from adapt.methods.base import register
+from adapt.methods.feature_space import fit_head, head_only
+from adapt.methods.fusion import best_alpha, class_means, fill_classes, held_out_logits
+from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head
+from adapt.training.loop import Context
+from adapt.training.support import Support
+
+UNCHOSEN = 0.05
+
+
+@register("nearest_centroid")
+@dataclass
+class NearestCentroid:
+    """Compare a feature with the unit mean of each class, and with its text.
+
+    The direction of a class is `(1 - weight) * text + weight * mean`, times exp(logit scale). Each
+    view counts as an image. A class without an image gets the average mean of the others: zero-shot
+    decides there.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    weight: float | None = None
+    """Share of the images, 0 (zero-shot) to 1 (means alone). None takes the share under which
+    held-out support images are explained best, and 0.05 where each class has one image."""
+    views: int = 1
+    """Augmented views of each image; 1 is the evaluation view alone."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "weight": (
+                self.weight is None or 0 <= self.weight <= 1,
+                "give null (choose) or a share from 0 to 1",
+            ),
+            "views": (self.views >= 1, "give 1 or more"),
+        }
+        for name, (good, advice) in checks.items():
+            if not good:
+                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which the head alone is fitted."""
+        return head_only(start)
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Put the fused head on a copy of the start."""
+        return fit_head(self, start, data, context)
+
+    def head(self, support: Support) -> nn.Linear:
+        """The linear head of the class's directions."""
+        weight = choose_weight(support) if self.weight is None else self.weight
+        means = support.scale * centroids(support)
+        return linear_head(torch.lerp(support.zero_shot, means, weight))
+
+
+def centroids(support: Support) -> Tensor:
+    """The unit mean (K, D) of each class's features; for a class without images the mean of them.
+
+    >>> support = Support(torch.eye(2)[None], torch.tensor([0, 0]), torch.eye(2))
+    >>> centroids(support)[0].tolist()
+    [0.707..., 0.707...]
+    """
+    unit = F.normalize(class_means(support), dim=-1)
+    return fill_classes(unit, torch.zeros(len(unit)), support.targets)[0].float()
+
+
+def choose_weight(support: Support) -> float:
+    """The share under which held-out support images have the least cross-entropy."""
+    found, images = held_out_logits(
+        support, lambda rest: linear_head(support.scale * centroids(rest))
+    )
+    if not len(images):
+        return UNCHOSEN
+    zero_shot = support.features[images] @ support.zero_shot.T
+    alpha, _ = best_alpha(zero_shot, found, support.targets[images])
+    return alpha / (1 + alpha)

@@ -1,0 +1,189 @@
+"""Which feature-space method suits a support set: cross-validation inside it, nothing else."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from scipy.optimize import curve_fit
+from torch import Tensor, nn
+
+from adapt.methods.feature_space import FeatureMethod
+from adapt.methods.fusion import rounds
+from adapt.models.heads import linear_head
+from adapt.training.support import Support
+
+FOLDS = 5
+ZERO_SHOT = "zero_shot"
+FEWEST_POINTS = 3
+"""Of a learning curve: two numbers are fitted to it."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """How one method did in cross-validation; all NaN where none was possible."""
+
+    name: str
+    accuracy: float
+    """Share of right answers on held-out support images, 0 to 1."""
+    error: float
+    """Standard error of it over images."""
+    loss: float
+    """Mean negative log probability of the true class there."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Methods from the best to the worst, and what is expected of more images."""
+
+    methods: tuple[Ranked, ...]
+    images: int
+    """Held-out images that the scores are means over; 0 where no class has two."""
+    curve: dict[int, float] = field(default_factory=dict)
+    """Cross-validated accuracy of the best method by training images a class."""
+    recall: dict[int, float] = field(default_factory=dict)
+    """Cross-validated recall of the best method by class number."""
+
+    @property
+    def best(self) -> str:
+        """Name of the best method."""
+        return self.methods[0].name
+
+    def to_dict(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """What `ranking.json` holds."""
+        expected = expected_accuracy(self.curve)
+        return {
+            "format": 1,
+            "best": self.best,
+            "images": self.images,
+            "methods": [asdict(one) for one in self.methods],
+            "curve": {str(shots): value for shots, value in self.curve.items()},
+            "expected": {str(shots): value for shots, value in expected.items()},
+            "recall": {class_names[number]: value for number, value in self.recall.items()},
+        }
+
+
+def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Ranking:
+    """Score each method by cross-validation inside the support set.
+
+    Every image is judged by a head that was fitted without it; the only image of a class stays in
+    every fit and is judged by none. The order is by accuracy; methods within one standard error of
+    the best are ordered by log loss, which tells more of few images. Zero-shot takes part.
+
+    Args:
+        support: Features and classes; its `val` plays no part.
+        methods: By name, without zero-shot. Where nothing can be held out their order is kept.
+    """
+    if int(rounds(support, FOLDS).max()) < 0:
+        unknown = [Ranked(name, math.nan, math.nan, math.nan) for name in [*methods, ZERO_SHOT]]
+        return Ranking(tuple(unknown), 0)
+    answers = {name: _answers(support, method) for name, method in methods.items()}
+    answers[ZERO_SHOT] = _answers(support, None)
+    ranked = _ordered([_scored(name, *found) for name, found in answers.items()])
+    best = ranked[0].name
+    logits, targets = answers[best]
+    right = logits.argmax(1) == targets
+    recall = {int(k): float(right[targets == k].double().mean()) for k in targets.unique()}
+    curve = learning_curve(support, methods.get(best))
+    return Ranking(tuple(ranked), len(targets), curve, recall)
+
+
+def _answers(support: Support, method: FeatureMethod | None) -> tuple[Tensor, Tensor]:
+    """Logits (M, K) of held-out images and their classes (M,); zero-shot without a method."""
+    number, logits, targets = rounds(support, FOLDS), [], []
+    for one in range(int(number.max()) + 1):
+        held = number == one
+        head = _head(method, support.part(~held))
+        with torch.no_grad():
+            logits.append(head(support.features[held]).double())
+        targets.append(support.targets[held])
+    return torch.cat(logits), torch.cat(targets)
+
+
+def _head(method: FeatureMethod | None, support: Support) -> nn.Module:
+    return linear_head(support.zero_shot) if method is None else method.head(support)
+
+
+def _scored(name: str, logits: Tensor, targets: Tensor) -> Ranked:
+    right = (logits.argmax(1) == targets).double()
+    error = float(right.std(correction=0)) / math.sqrt(len(right))
+    return Ranked(name, float(right.mean()), error, float(F.cross_entropy(logits, targets)))
+
+
+def _ordered(scored: list[Ranked]) -> list[Ranked]:
+    top = max(scored, key=lambda one: (one.accuracy, -one.loss))
+    near = [one for one in scored if one.accuracy >= top.accuracy - top.error]
+    rest = [one for one in scored if one not in near]
+    near.sort(key=lambda one: (one.loss, one.name))
+    rest.sort(key=lambda one: (-one.accuracy, one.loss, one.name))
+    return near + rest
+
+
+def learning_curve(support: Support, method: FeatureMethod | None) -> dict[int, float]:
+    """Accuracy on held-out support images by the number of training images a class.
+
+    The numbers are 1, 2, 4, ... up to what is left in the largest class when a fifth is held out;
+    all are judged on the same images.
+
+    Args:
+        support: Features and classes.
+        method: The method; zero-shot if None, whose curve is flat.
+
+    Returns:
+        Accuracy, 0 to 1, by number of images; empty when no class has two.
+    """
+    number = rounds(support, FOLDS)
+    if int(number.max()) < 0:
+        return {}
+    largest = int(torch.bincount(support.targets[number != 0]).max())
+    counts = [2**power for power in range(largest.bit_length()) if 2**power < largest]
+    right: dict[int, list[Tensor]] = {count: [] for count in [*counts, largest]}
+    for one in range(int(number.max()) + 1):
+        held, rest = number == one, (number != one).nonzero()[:, 0]
+        for count, found in right.items():
+            few = rest[_first(support.targets[rest], count)]
+            head = _head(method, support.part(few))
+            with torch.no_grad():
+                found.append(head(support.features[held]).argmax(1) == support.targets[held])
+    return {count: float(torch.cat(found).double().mean()) for count, found in right.items()}
+
+
+def _first(targets: Tensor, count: int) -> Tensor:
+    """Which images are among the first so many of their class."""
+    place = torch.empty_like(targets)
+    for label in targets.unique():
+        own = (targets == label).nonzero()[:, 0]
+        place[own] = torch.arange(len(own))
+    return place < count
+
+
+def expected_accuracy(curve: Mapping[int, float]) -> dict[int, float]:
+    """What two and four times the images would give, were the curve to go on as it does.
+
+    A power law `1 - a * n ** -b` with `a >= 0` and `b >= 0` is fitted to the measured points
+    (Hestness et al. 2017, arXiv:1712.00409).
+
+    Args:
+        curve: Accuracy by images a class.
+
+    Returns:
+        Accuracy by images a class; empty with fewer than three points.
+
+    >>> found = expected_accuracy({n: 1 - 0.5 * n**-0.5 for n in (1, 2, 4, 8)})
+    >>> {shots: round(value, 3) for shots, value in found.items()}
+    {16: 0.875, 32: 0.912}
+    """
+    if len(curve) < FEWEST_POINTS:
+        return {}
+
+    def law(shots: Tensor, scale: float, power: float) -> Tensor:
+        return scale * shots**-power
+
+    shots = list(map(float, curve))
+    errors = [1 - value for value in curve.values()]
+    bounds = ([0.0, 0.0], [2.0, 5.0])
+    (scale, power), _ = curve_fit(law, shots, errors, p0=[0.5, 0.5], bounds=bounds)
+    last = max(curve)
+    return {last * more: 1 - float(scale * (last * more) ** -power) for more in (2, 4)}

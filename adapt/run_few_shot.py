@@ -1,0 +1,122 @@
+"""The few-shot protocol: several draws of k images a class, every test set opened once."""
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from adapt.data.content import content_hashes
+from adapt.data.image_data import ImageData
+from adapt.data.splits import sample_shots
+from adapt.evaluation.evaluate import Split
+from adapt.evaluation.masking import mask_absent
+from adapt.methods.base import Method
+from adapt.methods.feature_space import as_feature_method, read_support
+from adapt.models.classifier import Classifier
+from adapt.recipe_choices import FewShot
+from adapt.training.features import head_logits, image_features, predict_logits
+from adapt.training.loop import Context
+from adapt.training.support import Support
+
+FORMAT = 1
+Cell = dict[str, Any]
+
+
+@dataclass
+class _Sets:
+    """Every set that is scored, as features where the method leaves the towers as they are."""
+
+    splits: list[Split]
+    features: dict[str, torch.Tensor] | None
+
+    def accuracies(self, classifier: Classifier, context: Context) -> dict[str, float]:
+        """Accuracy on each, 0 to 1."""
+        found = {}
+        for split in self.splits:
+            if self.features is None:
+                logits = predict_logits(classifier, split.pixels, context.runtime)
+            else:
+                logits = head_logits(classifier, self.features[split.name])
+            scored = logits if split.name == "val" else mask_absent(logits, split.targets).logits
+            found[split.name] = float((scored.argmax(1) == split.targets).mean())
+        return found
+
+
+def few_shot(
+    section: FewShot,
+    method: Method,
+    start: Classifier,
+    data: ImageData,
+    evals: list[Split],
+    context: Context,
+) -> dict[str, Any]:
+    """Fit the method on draws of the training images and score each on every eval.
+
+    A draw depends on its seed and the content of the images alone, and draws of one seed are
+    nested. Nothing is selected: no draw is left out, and no test set plays a part in any fit. Of
+    each fit it is said whether it is below zero-shot on val.
+
+    Args:
+        section: Numbers of images a class, and how many draws of each.
+        method: From the recipe; each fit has its settings.
+        start: The zero-shot model.
+        data: Training images are drawn from; val is scored.
+        evals: Test sets, made ready.
+        context: Of the run; each fit gets a seed of its own and no folder.
+
+    Returns:
+        What `few_shot.json` holds: accuracies of zero-shot and of each draw, and what was drawn.
+    """
+    train, keys = data.train, content_hashes(data.train.paths)
+    on_features = as_feature_method(method)
+    sets = _read_sets(on_features is not None, start, data, evals, context)
+    support: Support | None = None
+    if on_features is not None:
+        support = replace(read_support(start, data, context, on_features.views), val=None)
+
+    def fitted(chosen: np.ndarray, seed: int) -> Classifier:
+        own = replace(context, seed=seed, folder=None, resume=False)
+        if support is None or on_features is None:
+            return method.fit(start, ImageData(train.subset(chosen), data.val), own)
+        few = replace(support.part(torch.from_numpy(chosen)), seed=seed)
+        tuned = start.clone()
+        tuned.head, tuned.head_from_text = on_features.head(few), False
+        return tuned
+
+    cells: list[Cell] = []
+    for shots, seed in itertools.product(section.shots, range(section.seeds)):
+        chosen = sample_shots(train.labels, shots, seed, keys)
+        images = [train.relative(int(index)) for index in chosen]
+        accuracy = sets.accuracies(fitted(chosen, seed), context)
+        cells.append({"shots": shots, "seed": seed, "images": images, "accuracy": accuracy})
+    zero_shot = sets.accuracies(start, context)
+    return {
+        "format": FORMAT,
+        "shots": list(section.shots),
+        "seeds": section.seeds,
+        "zero_shot": zero_shot,
+        "cells": cells,
+        "below_zero_shot": [
+            {"shots": cell["shots"], "seed": cell["seed"]}
+            for cell in cells
+            if cell["accuracy"].get("val", 1.0) < zero_shot.get("val", 0.0)
+        ],
+        "fewest_images": min(train.counts().values()),
+    }
+
+
+def _read_sets(
+    on_features: bool, start: Classifier, data: ImageData, evals: list[Split], context: Context
+) -> _Sets:
+    splits = list(evals)
+    if data.val is not None:
+        splits.insert(0, Split.read("val", data.val, start, context.runtime))
+    features = None
+    if on_features:
+        features = {
+            split.name: image_features(start.backbone, split.pixels, context.runtime)
+            for split in splits
+        }
+    return _Sets(splits, features)

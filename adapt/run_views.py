@@ -1,0 +1,101 @@
+"""What a run keeps of how it trains: the views that training sees, and checks that need classes."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from adapt.data.augmentation import Augmentation
+from adapt.data.balance import check_class_names
+from adapt.data.image_data import ImageData
+from adapt.data.policies import POLICIES
+from adapt.data.seeds import sample_seed
+from adapt.data.transforms import Preprocessing
+from adapt.methods.base import Method
+from adapt.run_files import write_json
+from adapt.training.loop import Context
+
+ROWS, EPOCHS = 6, 5
+LARGEST_TILE = 96
+VIEWED_BY = ("optim", "views")
+"""Settings of methods that train on augmented views."""
+
+
+def check_weight_names(method: Any, class_names: list[str], path: str = "method") -> None:
+    """Refuse class weights, anywhere in a method's settings, of classes that are not there.
+
+    Args:
+        method: The method, or a section of it.
+        class_names: Class keys.
+        path: Key path of the section.
+
+    Raises:
+        RecipeError: Lists all such names of the first wrong section.
+    """
+    for one in dataclasses.fields(method):
+        value, here = getattr(method, one.name), f"{path}.{one.name}"
+        if one.name == "class_weights":
+            check_class_names(value, class_names, here)
+        elif dataclasses.is_dataclass(value):
+            check_weight_names(value, class_names, here)
+
+
+def write_views(
+    folder: Path, method: Method, data: ImageData, preprocessing: Preprocessing, context: Context
+) -> list[str]:
+    """Write a few training images as evaluation and as the first epochs see them.
+
+    That is `augmentation.png`, tiles side by side without gaps, one image a row, and
+    `augmentation.json`. Nothing is written where the method trains on no augmented views or these
+    are those of evaluation.
+
+    Args:
+        folder: Of the run.
+        method: Says what it trains on by the names of its settings.
+        data: Training images.
+        preprocessing: Of the model.
+        context: Policy, seed and balance.
+
+    Returns:
+        What is worth knowing, one sentence each.
+    """
+    if context.augmentation == "none" or not any(hasattr(method, name) for name in VIEWED_BY):
+        return []
+    augment, train = Augmentation(context.augmentation, preprocessing), data.train
+    count = min(ROWS, len(train))
+    # Training images stand by class, so that even steps reach many classes.
+    chosen = [(2 * row + 1) * len(train) // (2 * count) for row in range(count)]
+    rows = []
+    for index in chosen:
+        image = train.open(index)
+        seeds = [sample_seed(context.seed, epoch, index) for epoch in range(EPOCHS)]
+        views = [preprocessing(image), *(augment(image, seed) for seed in seeds)]
+        rows.append(np.concatenate([_tile(view, preprocessing) for view in views], axis=1))
+    Image.fromarray(np.concatenate(rows)).save(folder / "augmentation.png")
+    named = isinstance(context.augmentation, str)
+    optim = getattr(method, "optim", None)
+    card = {
+        "policy": context.augmentation if named else "own list",
+        "reason": POLICIES[str(context.augmentation)].reason if named else "",
+        "steps": augment.steps,
+        "note": augment.note,
+        "balance": context.balance,
+        "mixup": getattr(optim, "mixup", 0),
+        "cutmix": getattr(optim, "cutmix", 0),
+        "labels": [train.labels[index] for index in chosen],
+        "tile": rows[0].shape[0],
+    }
+    write_json(folder / "augmentation.json", card)
+    return [augment.note] if augment.note else []
+
+
+def _tile(view: Tensor, preprocessing: Preprocessing) -> np.ndarray:
+    """A normalised view (3, S, S) as pixels (T, T, 3), not larger than a tile."""
+    pixels = view.numpy().transpose(1, 2, 0) * preprocessing.std + preprocessing.mean
+    image = Image.fromarray(np.rint(255 * pixels).clip(0, 255).astype(np.uint8))
+    if image.width > LARGEST_TILE:
+        image = image.resize((LARGEST_TILE, LARGEST_TILE), Image.Resampling.LANCZOS)
+    return np.asarray(image)

@@ -1,0 +1,143 @@
+"""Gradient descent on the rows of a head: batches, schedule and loop that few-shot methods share."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.optim import Optimizer
+
+from adapt.training.support import Support
+
+WARMUP_LR = 1e-5
+"""Learning rate of the first epoch, in CoOp's code and all that follow it."""
+Step = tuple[float, Tensor]
+"""Learning rate, and positions of the samples of one batch."""
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of a matrix with a row for each class, and the positions of a batch."""
+
+
+def check_ranges(settings: object, checks: dict[str, tuple[bool, str]]) -> None:
+    """Check hyper-parameters of a method.
+
+    Args:
+        settings: Their owner.
+        checks: For each field whether its value is good, and what to give instead.
+
+    Raises:
+        ValueError: When one is not; the message names it.
+    """
+    for name, (good, advice) in checks.items():
+        if not good:
+            raise ValueError(f"{name} - out of range - {getattr(settings, name)!r} - {advice}")
+
+
+def classes_with_support(targets: Tensor) -> Tensor:
+    """Numbers of the classes that have an image, ascending.
+
+    >>> classes_with_support(torch.tensor([2, 0, 2]))
+    tensor([0, 2])
+    """
+    return torch.unique(targets)
+
+
+def warm_cosine(lr: float, epoch: int, epochs: int) -> float:
+    """One epoch at 1e-5, then a cosine from `lr` towards zero (CoOp, arXiv:2109.01134).
+
+    Args:
+        lr: Highest learning rate.
+        epoch: 0 to `epochs` - 1.
+        epochs: Length of the cosine.
+
+    >>> [warm_cosine(0.1, epoch, 2) for epoch in range(2)]
+    [1e-05, 0.1]
+    """
+    if epoch == 0:
+        return min(lr, WARMUP_LR)
+    return lr * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+
+
+def epochs_of_batches(
+    images: int, views: int, batch_size: int, epochs: int, lr: float, seed: int
+) -> Iterator[Step]:
+    """Batches drawn from all views of the support images, in a new order each epoch.
+
+    An epoch has as many whole batches as there are images for, one at least, however many views
+    there are: more views make samples more varied, not training longer.
+
+    Args:
+        images: Number of images.
+        views: Number of views of each; samples are numbered as in `Support.all_views`.
+        batch_size: Samples of a batch; fewer when there are not so many.
+        epochs: Number of epochs.
+        lr: Highest learning rate of `warm_cosine`.
+        seed: Of the orders.
+    """
+    random = torch.Generator().manual_seed(seed)
+    count, size = max(1, images // batch_size), min(batch_size, images * views)
+    for epoch in range(epochs):
+        order = torch.randperm(images * views, generator=random)
+        for batch in order[: count * size].split(size):
+            yield warm_cosine(lr, epoch, epochs), batch
+
+
+def cosine_loss(support: Support) -> Loss:
+    """Cross-entropy of the support's views when logits are cosines times exp(logit scale).
+
+    Args:
+        support: Samples are numbered as in its `all_views`.
+
+    >>> support = Support(torch.eye(2)[None], torch.tensor([0, 1]), 2 * torch.eye(2))
+    >>> loss = cosine_loss(support)(5 * torch.eye(2), torch.tensor([0]))
+    >>> torch.isclose(loss, torch.tensor(1 + math.exp(-2)).log())
+    tensor(True)
+    """
+    features, targets = support.all_views
+    scale = support.scale
+
+    def loss(directions: Tensor, batch: Tensor) -> Tensor:
+        logits = scale * features[batch] @ F.normalize(directions, dim=-1).T
+        return F.cross_entropy(logits, targets[batch])
+
+    return loss
+
+
+def fit_rows(
+    start: Tensor,
+    rows: Tensor,
+    loss: Loss,
+    make_optimizer: Callable[[list[Tensor]], Optimizer],
+    steps: Iterable[Step],
+) -> Tensor:
+    """Descend on some rows of a matrix; the others stay and still count in the loss.
+
+    Args:
+        start: Where to begin, (K, D).
+        rows: Numbers of the rows that train: the classes with support images.
+        loss: To descend on.
+        make_optimizer: Of the tensor that trains.
+        steps: Learning rate and positions of each step.
+
+    Returns:
+        The matrix (K, D).
+
+    >>> sgd = lambda tensors: torch.optim.SGD(tensors, lr=0.0)
+    >>> steps = [(0.5, torch.tensor([0]))] * 9
+    >>> fit_rows(torch.ones(2, 1), torch.tensor([1]), lambda w, _: w.square().sum(), sgd, steps)
+    tensor([[1.],
+            [0.]])
+    """
+    moving = start[rows].clone().requires_grad_(True)
+    optimizer = make_optimizer([moving])
+
+    def matrix() -> Tensor:
+        return moving if len(rows) == len(start) else start.index_copy(0, rows, moving)
+
+    for lr, batch in steps:
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        optimizer.zero_grad()
+        loss(matrix(), batch).backward()
+        optimizer.step()
+    return matrix().detach()
