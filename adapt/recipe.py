@@ -292,7 +292,7 @@ def _check_files(builder: Builder, data: dict[str, Any]) -> None:
     parts = {source: builder.built.get(f"{source}.parts") or [] for source in sources}
     sources += [f"{source}.parts[{i}]" for source in parts for i in range(len(parts[source]))]
     folders = [f"{source}.root" for source in sources]
-    files = ["data.classes", "data.val.file", "robustness.reference"]
+    files = ["data.classes", "data.exclude", "data.val.file", "robustness.reference"]
     keys = ("path", "classes", "class_list")
     files += [f"{source}.{key}" for source in sources for key in keys]
     either = {f"{one}.path" for one in sources if builder.built.get(f"{one}.kind") in FOLDER_KINDS}

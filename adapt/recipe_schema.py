@@ -65,6 +65,8 @@ class DataSection:
     """Validation images, on which every choice is made: a part of `train`, or their own source."""
     classes: str | None = None
     """YAML file with the class names, in order, and what each is called in prompts."""
+    exclude: str | None = None
+    """List of images to leave out of every set, as `adapt check --fix` writes it."""
     augmentation: str | list[dict[str, Any]] = "clip"
     """Training augmentation: `none`, `clip`, `standard`, `strong`, `medical`, `aerial`, `document`,
     or an own list of steps, `{name: TRANSFORM, ARGUMENT: VALUE}`."""
@@ -82,8 +84,9 @@ class DataSection:
             wrong.append(
                 f"quarantine_limit - out of range - {self.quarantine_limit} - give a share, 0 to 1"
             )
-        if self.classes == "":
-            wrong.append("classes - empty - '' - give a path or remove the key")
+        for name in ("classes", "exclude"):
+            if getattr(self, name) == "":
+                wrong.append(f"{name} - empty - '' - give a path or remove the key")
         refuse(wrong)
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from adapt.data.combine import combine
+from adapt.data.exclusions import exclude, read_exclusions
 from adapt.data.image_data import ImageData, draw
 from adapt.data.readable import (
+    FIT_SPLITS,
     Quarantined,
     conflicting_files,
     quarantine,
@@ -85,28 +87,24 @@ def build_data(recipe: Recipe) -> RunData:
         DataError: When a source is empty or too many images cannot be read, when a validation or
             test set has a class that train lacks, or the same bytes carry two labels in train.
     """
-    section, limit = recipe.data, recipe.data.quarantine_limit
-    pool, quarantined = [], []
-    for source, default in ((section.train, "train"), (section.val, "val")):
-        if isinstance(source, Source):
-            images, bad = quarantine(read_source(source, section.classes, default), limit)
-            pool.append(with_groups(images, source.group))
-            quarantined += bad
-    fit = _fit_data(recipe, pool)
+    sources, notes = read_sources(recipe)
+    quarantined: list[Quarantined] = []
+    for name in sources:
+        sources[name], bad = quarantine(sources[name], recipe.data.quarantine_limit)
+        quarantined += bad
+    pool = [sources.pop(name) for name in FIT_SPLITS if name in sources]
+    fit = fit_data(recipe, pool)
     specs = {one.name: one for one in expand_evals(recipe)}
     evals: dict[str, Images] = {}
     retention: dict[str, Images] = {}
     for name, one in specs.items():
         if one.source is None:
             evals[name] = evals[one.of or ""].with_shift(Shift(one.shift or "", one.severity or 0))
-            continue
-        other = one.source.retention
-        words = one.source.classes if other else section.classes
-        images, bad = quarantine(read_source(one.source, words, "test"), limit)
-        quarantined += bad
-        (retention if other else evals)[name] = images
-        if not other:
-            images.targets(fit.class_names)
+        elif one.source.retention:
+            retention[name] = sources[name]
+        else:
+            evals[name] = sources[name]
+            evals[name].targets(fit.class_names)
     unknown = recipe.uncertainty.unknown
     strangers = _strangers(unknown) if unknown is not None else None
     data = RunData(
@@ -116,15 +114,49 @@ def build_data(recipe: Recipe) -> RunData:
         retention,
         strangers,
         quarantined,
-        [*fit.notes, *_source_notes(fit, evals)],
+        [*notes, *fit.notes, *_source_notes(fit, evals)],
     )
     _check_content(data, pool)
     return data
 
 
-def _fit_data(recipe: Recipe, pool: list[Images]) -> ImageData:
+def read_sources(recipe: Recipe) -> tuple[dict[str, Images], list[str]]:
+    """Every image a recipe names, by set, less those that it excludes; none is decoded.
+
+    Args:
+        recipe: Its `train` is what val is taken from too, unless val has a source of its own.
+
+    Returns:
+        `train`, `val` if it has a source, and the evals that have one, retention sets included;
+        and what the list of excluded images gives to note.
+
+    Raises:
+        DataError: When a source or the list cannot be read, or nothing is left of a source.
+    """
+    section = recipe.data
+    named = {"train": section.train, "val": section.val}
+    sources = {
+        name: read_source(source, section.classes, name)
+        for name, source in named.items()
+        if isinstance(source, Source)
+    }
+    for one in expand_evals(recipe):
+        if one.source is not None:
+            words = one.source.classes if one.source.retention else section.classes
+            sources[one.name] = read_source(one.source, words, "test")
+    if section.exclude is None:
+        return sources, []
+    return exclude(sources, read_exclusions(section.exclude), section.exclude)
+
+
+def fit_data(recipe: Recipe, pool: list[Images]) -> ImageData:
     """Train and val, from the source of train and, if val has one of its own, that of val."""
     train, val, seed = recipe.data.train, recipe.data.val, recipe.seed
+    pool = [
+        with_groups(images, source.group)
+        for images, source in zip(pool, (train, val), strict=False)
+        if isinstance(source, Source)
+    ]
     if isinstance(val, Source):
         own = draw(pool[1], val.shots, val.fraction, seed)
         return ImageData.build(pool[0], None, train.shots, seed, own, fraction=train.fraction)

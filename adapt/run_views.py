@@ -9,9 +9,10 @@ from PIL import Image
 from torch import Tensor
 
 from adapt.data.augmentation import Augmentation
+from adapt.data.augmentation_steps import step_schemas
 from adapt.data.balance import check_class_names
 from adapt.data.image_data import ImageData
-from adapt.data.policies import POLICIES
+from adapt.data.policies import POLICIES, Step
 from adapt.data.seeds import sample_seed
 from adapt.data.transforms import Preprocessing
 from adapt.methods.base import Method
@@ -20,8 +21,6 @@ from adapt.training.loop import Context
 
 ROWS, EPOCHS = 6, 5
 LARGEST_TILE = 96
-VIEWED_BY = ("optim", "views")
-"""Settings of methods that train on augmented views."""
 
 
 def check_weight_names(method: Any, class_names: list[str], path: str = "method") -> None:
@@ -62,7 +61,8 @@ def write_views(
     Returns:
         What is worth knowing, one sentence each.
     """
-    if context.augmentation == "none" or not any(hasattr(method, name) for name in VIEWED_BY):
+    augmented = hasattr(method, "optim") or getattr(method, "views", 1) > 1
+    if context.augmentation == "none" or not augmented:
         return []
     augment, train = Augmentation(context.augmentation, preprocessing), data.train
     count = min(ROWS, len(train))
@@ -80,7 +80,7 @@ def write_views(
     card = {
         "policy": context.augmentation if named else "own list",
         "reason": POLICIES[str(context.augmentation)].reason if named else "",
-        "steps": augment.steps,
+        "steps": [_told(step) for step in augment.steps],
         "note": augment.note,
         "balance": context.balance,
         "mixup": getattr(optim, "mixup", 0),
@@ -90,6 +90,16 @@ def write_views(
     }
     write_json(folder / "augmentation.json", card)
     return [augment.note] if augment.note else []
+
+
+def _told(step: Step) -> Step:
+    """Name, chance, and the arguments that are not what they are by default."""
+    usual = step_schemas()[step["name"]]()
+    return {
+        key: value
+        for key, value in step.items()
+        if key in ("name", "p") or value != getattr(usual, key)
+    }
 
 
 def _tile(view: Tensor, preprocessing: Preprocessing) -> np.ndarray:

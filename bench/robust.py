@@ -1,7 +1,7 @@
 """Every method before and after WiSE-FT, on two benchmarks, and what each rule for alpha costs.
 
-    python bench/robust.py --data pictograms --runs bench-runs docs/benchmarks/robust
-    python bench/robust.py --data pacs --pacs PACS --runs bench-runs docs/benchmarks/robust
+    python bench/robust.py --data pictograms --runs bench-runs docs/benchmarks/robust.md
+    python bench/robust.py --data pacs --pacs PACS --runs bench-runs docs/benchmarks/robust.md
 
 `pictograms`: adapt on emoji of 24 classes, test on unseen emoji and four other domains; the other
 8 classes, as outlines, are the retention set. `pacs`: adapt on photos, test on photos, art, cartoon
@@ -11,6 +11,7 @@ SETTINGS, which were fixed before the first run and are the same for every gradi
 """
 
 import argparse
+import itertools
 import json
 import statistics
 from dataclasses import dataclass
@@ -49,6 +50,11 @@ PACS = {"test": "photo", "art": "art_painting", "cartoon": "cartoon", "sketch": 
 RULES = ("val", "val_one_se", "synthetic_shift", "synthetic_one_se", "min_regret")
 RULE = "synthetic_one_se"
 """Of WiSE-FT in the table of methods."""
+MARKER = "<!-- Below this line: written by bench/robust.py -->"
+TITLES = {
+    "pictograms": "pictograms: from emoji to outlines, solid icons, colour drawings, silhouettes",
+    "pacs": "PACS: from photos to art, cartoons, sketches",
+}
 KNOWN_CLASSES = 24
 TRAIN_IMAGES, SHIFT_IMAGES = 75, 40
 """Of each class of PACS, in photos to learn from and in each shifted domain: small data, and a run
@@ -191,16 +197,11 @@ def spread(values: list[float], scale: float = 100) -> str:
 
 def method_table(found: dict[str, list[dict[str, Any]]]) -> list[str]:
     """One row per method and model."""
-    head = [
-        "method",
-        "model",
-        "test",
-        "mean of shifts",
-        "worst shift",
-        "ECE of shifts",
-        "retention",
+    head = ["method", "model", "test", "mean of shifts", "worst shift", "ECE of shifts"]
+    lines = [
+        f"| {' | '.join([*head, 'retention', 'alpha', 'seconds'])} |",
+        "|---|---|" + "---:|" * 7,
     ]
-    lines = [f"| {' | '.join([*head, 'alpha', 'seconds'])} |", "|---|---|" + "---:|" * 7]
     for method, runs in found.items():
         for model in ("adapted", "WiSE-FT"):
             alphas = [1.0 if model == "adapted" else one["rules"][RULE] for one in runs]
@@ -213,11 +214,10 @@ def method_table(found: dict[str, list[dict[str, Any]]]) -> list[str]:
     return lines
 
 
-def rule_table(found: dict[str, list[dict[str, Any]]]) -> list[str]:
+def rule_table(runs: list[dict[str, Any]]) -> list[str]:
     """What each rule gets of the gap between the ID-best alpha and the one best for the shifts."""
     head = "| rule | test | mean of shifts | share of the gap | test cost in standard errors |"
     lines = [head, "|---|" + "---:|" * 4]
-    runs = [one for method in found if method != "zero_shot" for one in found[method]]
     best = [max(one["along"].values(), key=lambda row: row["ood"])["ood"] for one in runs]
     id_best = [one["along"][one["rules"]["val"]] for one in runs]
     gap = sum(top - row["ood"] for top, row in zip(best, id_best, strict=True))
@@ -225,56 +225,73 @@ def rule_table(found: dict[str, list[dict[str, Any]]]) -> list[str]:
         rows = [one["along"][one["rules"][rule]] for one in runs]
         gained = sum(row["ood"] - base["ood"] for row, base in zip(rows, id_best, strict=True))
         costs = [
-            (base["id"] - row["id"])
-            / max(1e-9, (base["id"] * (1 - base["id"]) / one["images"]) ** 0.5)
+            (base["id"] - row["id"]) / standard_error(base["id"], one["images"])
             for one, row, base in zip(runs, rows, id_best, strict=True)
         ]
         share = f"{100 * gained / gap:.0f} %" if gap > 0 else "-"
         test, ood = (spread([row[key] for row in rows]) for key in ("id", "ood"))
-        lines.append(f"| {rule} | {test} | {ood} | {share} | {statistics.fmean(costs):.2f} |")
+        cost = f"{statistics.fmean(costs):.2f} ({min(costs):.2f}..{max(costs):.2f})"
+        lines.append(f"| {rule} | {test} | {ood} | {share} | {cost} |")
     lines.append(f"| oracle (best for the shifts) | | {spread(best)} | 100 % | |")
     return lines
 
 
+def collect(runs: Path) -> dict[str, list[dict[str, Any]]]:
+    """By method, what was measured of its finished runs, in the order of the seeds."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for method in SETTINGS:
+        name = method.replace(" + ", "-")
+        folders = sorted(runs.glob(f"{name}-[0-9]"), key=lambda folder: folder.name)
+        done = [measures(f) for f in folders if (f / "model" / "classifier.json").is_file()]
+        if done:
+            found[method] = done
+    return found
+
+
+def document(runs: Path) -> list[str]:
+    """Tables of both benchmarks and of the rules over both."""
+    lines, pooled = [], []
+    for name, title in TITLES.items():
+        found = collect(runs / name)
+        if not found:
+            continue
+        counts = {method: len(done) for method, done in found.items()}
+        most = max(counts.values())
+        fewer = [f"{method} ({count})" for method, count in counts.items() if count < most]
+        lines += ["", f"## {title}", "", f"Seeds 0 to {most - 1}."]
+        if fewer:
+            lines.append(f"Fewer seeds: {', '.join(fewer)}.")
+        if missing := [method for method in SETTINGS if method not in found]:
+            lines.append(f"Not run: {', '.join(missing)}.")
+        adapted = [one for method in found if method != "zero_shot" for one in found[method]]
+        pooled += adapted
+        lines += ["", *method_table(found), "", "Rules for alpha here:", "", *rule_table(adapted)]
+    return [*lines, "", "## Rules for alpha over both", "", *rule_table(pooled)]
+
+
 def main() -> None:
-    """Run what is missing, then write the tables."""
+    """Run what is missing, then write the tables of all that is finished."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", choices=("pictograms", "pacs"), required=True)
+    parser.add_argument("--data", choices=("pictograms", "pacs", "none"), required=True)
     parser.add_argument("--pacs", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--methods", nargs="*", default=list(SETTINGS))
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, help="file whose part below the marker is written anew")
     arguments = parser.parse_args()
-    tables = arguments.runs / arguments.data / "tables"
-    tables.mkdir(parents=True, exist_ok=True)
-    made = pictograms(tables) if arguments.data == "pictograms" else pacs(tables, arguments.pacs)
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in arguments.methods}
-    for seed in range(arguments.seeds):
-        for method in arguments.methods:
+    if arguments.data != "none":
+        tables = arguments.runs / arguments.data / "tables"
+        tables.mkdir(parents=True, exist_ok=True)
+        own = arguments.data == "pictograms"
+        made = pictograms(tables) if own else pacs(tables, arguments.pacs)
+        for seed, method in itertools.product(range(arguments.seeds), arguments.methods):
             name = f"{method.replace(' + ', '-')}-{seed}"
             folder = finished(tables.parent / name, recipe_of(made, method, seed))
-            found[method].append(measures(folder))
-            print(
-                method, seed, {k: round(v, 3) for k, v in found[method][-1]["along"][1.0].items()}
-            )
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    lines = [
-        f"# {arguments.data}: every method before and after WiSE-FT",
-        "",
-        f"Accuracy in %, mean (range) over seeds 0 to {arguments.seeds - 1}; "
-        f"`python bench/robust.py` says what is run. WiSE-FT: alpha by `{RULE}`.",
-        "",
-        *method_table(found),
-        "",
-        "## Rules for alpha",
-        "",
-        "All rules see held-out images of the training domain only. The gap is that between the "
-        "alpha that is best on val and the one that is best for the mean of the shifts.",
-        "",
-        *rule_table(found),
-    ]
-    (arguments.out / f"{arguments.data}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            end = measures(folder)["along"][1.0]
+            print(method, seed, {key: round(value, 3) for key, value in end.items()}, flush=True)
+    words = arguments.out.read_text(encoding="utf-8").split(MARKER)[0].rstrip()
+    text = "\n".join([words, "", MARKER, *document(arguments.runs)])
+    arguments.out.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -343,6 +343,19 @@ def test_budgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(from_archive(path)) == 18
 
 
+def test_budgets_go_by_the_header_and_by_what_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpacked, "FREE_BYTES", 1 << 20)
+    unread = io.BytesIO(bytes(4 << 20))
+    told = Writer("a", tmp_path / "told", packed=10)
+    assert "a decompression bomb" in refused(told.write, "x.png", unread, 4 << 20)
+    assert unread.tell() == 0
+    silent = Writer("a", tmp_path / "silent", packed=10)
+    assert "a decompression bomb" in refused(silent.write, "x.png", unread, 0)
+    assert silent.total <= 1 << 20
+
+
 def test_a_zip_that_lies_about_its_sizes(tmp_path: Path, cache: Path) -> None:
     path = write_zip(tmp_path / "a.zip", [("cat/1.png", bytes(100_000))])
     content = bytearray(path.read_bytes())
@@ -385,6 +398,17 @@ def test_cut_off_anywhere(tmp_path: Path, cache: Path, kind: str, share: float) 
     path.write_bytes(content[: int(share * end)])
     assert str(path) in refused(from_archive, path)
     assert not cache.is_dir() or list(cache.iterdir()) == []
+
+
+def test_a_tar_cut_off_between_members(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", SMALL)
+    content = path.read_bytes()
+    end = (content.rindex(SMALL[1][1]) + len(SMALL[1][1]) + 511) // 512 * 512
+    for place in range(0, end + 1, 512):
+        path.write_bytes(content[:place])
+        assert str(path) in refused(from_archive, path), place
+    path.write_bytes(content[: end + 512])
+    assert len(from_archive(path)) == 2
 
 
 @pytest.mark.parametrize("kind", ["zip", "photos.tgz", "photos.tar.xz", "photos.tar.bz2"])

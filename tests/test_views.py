@@ -79,7 +79,9 @@ def test_large_views_become_small_tiles(
     toy_data: ImageData, context: Context, tmp_path: Path
 ) -> None:
     large = Preprocessing(224, OWN.mean, OWN.std)
-    own = replace(context, augmentation=[{"name": "HorizontalFlip"}], balance="sqrt")
+    flip = {"name": "HorizontalFlip", "p": 0.5}
+    turn = {"name": "Rotate", "limit": [-9, 9], "interpolation": "linear", "p": 1}
+    own = replace(context, augmentation=[flip, turn], balance="sqrt")
     method = adapt.method("full", optim=Optim(mixup=0.2, cutmix=1.0))
     (note,) = write_views(tmp_path, method, toy_data, large, own)
     assert note.endswith("RandomResizedCrop of 90 to 100 % of the area was put in front")
@@ -87,8 +89,9 @@ def test_large_views_become_small_tiles(
     with house_style():
         picture = contact_sheet(read(tmp_path))
     assert isinstance(picture, Picture)
-    assert "Augmentation own list: RandomResizedCrop (scale 0.9 to 1); HorizontalFlip." in (
-        picture.caption
+    assert picture.caption.startswith(
+        "Augmentation own list: RandomResizedCrop (scale 0.9 to 1); HorizontalFlip (p 0.5); "
+        "Rotate (limit -9 to 9, p 1)."
     )
     assert "mixup (alpha 0.2) and cutmix (alpha 1) join" in picture.caption
     assert "Classes are drawn with the balance sqrt." in picture.caption

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from adapt.data.splits import stratified_folds, stratified_split
+from adapt.data.splits import sample_fraction, stratified_folds
 from adapt.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Values of C among which the probe's is chosen, by log loss on the first fold."""
@@ -72,11 +71,11 @@ def out_of_fold_probabilities(
         return np.eye(classes)[y]
     fold = stratified_folds(names, min(folds, most), seed, groups, keys)
     seen = _some(names, seed, keys)
-    probe, unseen = _probe_scores(x, y, classes, fold, seen)
+    probe, unseen = probe_scores(x, y, classes, fold, seen)
     experts = [probe, neighbour_scores(x, y, classes, groups, seen)]
     if anchor is not None:
         experts.append((x @ np.asarray(anchor, np.float32).T).astype(np.float64))
-    probabilities = _blended(experts, y)
+    probabilities = blend(experts, y)
     probabilities[unseen] = np.eye(classes)[y[unseen]]
     return probabilities
 
@@ -86,19 +85,40 @@ def _some(names: list[str], seed: int, keys: Sequence[str] | None) -> npt.NDArra
     seen = np.ones(len(names), dtype=bool)
     if len(names) > MOST_SEEN:
         seen[:] = False
-        seen[stratified_split(names, MOST_SEEN / len(names), seed, keys=keys)[1]] = True
+        seen[sample_fraction(names, MOST_SEEN / len(names), seed, keys)] = True
     return seen
 
 
-def _probe_scores(
-    x: np.ndarray, y: np.ndarray, classes: int, fold: np.ndarray, seen: np.ndarray
+def probe_scores(
+    features: np.ndarray,
+    targets: np.ndarray,
+    classes: int,
+    fold: np.ndarray,
+    seen: np.ndarray | None = None,
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Logits (N, K), each from a probe of the other folds, and whose class that probe lacked."""
+    """Logits of each image from a `fast_probe` that was fitted on the other folds.
+
+    Args:
+        features: Shape (N, D), float32.
+        targets: Class of each image, shape (N,).
+        classes: Number of classes K.
+        fold: Fold of each image, shape (N,).
+        seen: Which images a probe may be fitted on, shape (N,); all if None.
+
+    Returns:
+        Logits (N, K), and for each image whether its probe had no image of its class.
+
+    >>> x = np.eye(2, dtype="f4")[[0, 0, 1, 1]]
+    >>> scores, unseen = probe_scores(x, np.array([0, 0, 1, 1]), 2, np.array([0, 1, 0, 1]))
+    >>> scores.argmax(axis=1).tolist(), bool(unseen.any())
+    ([0, 0, 1, 1], False)
+    """
+    x, y, known = features, targets, np.ones(len(fold), bool) if seen is None else seen
     scores = np.empty((len(y), classes))
     unseen = np.zeros(len(y), dtype=bool)
     strength = 0.0
     for number in range(int(fold.max()) + 1):
-        held, rest = fold == number, (fold != number) & seen
+        held, rest = fold == number, (fold != number) & known
         strength = strength or _choose_strength(x, y, classes, held, rest)
         weight, bias = fast_probe(x[rest], y[rest], classes, strength)
         scores[held] = x[held] @ weight.T + bias
@@ -224,11 +244,22 @@ def neighbour_scores(
     return scores
 
 
-def _blended(experts: list[FloatArray], targets: IntArray) -> FloatArray:
+def blend(experts: Sequence[FloatArray], targets: np.ndarray) -> FloatArray:
     """Softmax of the weighted sum of scores, the weights as likely as can be.
 
     Likelihood of a label: `(1 - share) * softmax + share * frequency`, with the share of blind
     labels estimated beside the weights, so that wrong labels do not flatten the judgement.
+
+    Args:
+        experts: Scores such as logits, each of shape (N, K).
+        targets: Given class of each image, shape (N,).
+
+    Returns:
+        Probabilities (N, K). An expert that does not help has weight 0.
+
+    >>> right, noise = np.eye(2)[[0, 1] * 20], np.zeros((40, 2))
+    >>> bool(blend([right, noise], np.array([0, 1] * 20))[0, 0] > 0.99)
+    True
     """
     rows, blind = np.arange(len(targets)), label_frequencies(targets, experts[0].shape[1])[targets]
     own = [expert[rows, targets] for expert in experts]

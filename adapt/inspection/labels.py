@@ -20,6 +20,9 @@ from adapt.inspection.judge import label_frequencies
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+LEAST = 0.6
+"""Smallest score of a suspect: more likely than not, and a margin, as scores are somewhat too high
+where classes are broad and images few (bench/planted_labels.py)."""
 _TOLERANCE = 1e-6
 _SMALLEST = 1e-9
 
@@ -137,7 +140,7 @@ class Suspects(NamedTuple):
     """Estimated share of wrong labels in the whole set."""
 
 
-def suspected(probabilities: np.ndarray, targets: np.ndarray, least: float = 0.5) -> Suspects:
+def suspected(probabilities: np.ndarray, targets: np.ndarray, least: float = LEAST) -> Suspects:
     """Labels that are more likely wrong, and another one right, than not.
 
     A label is either drawn from the image's probabilities or, with a probability that is the same

@@ -103,7 +103,9 @@ def best_alpha(
 
     def loss() -> Tensor:
         factors = logs.clamp(-FURTHEST, FURTHEST).exp()
-        return F.cross_entropy(torch.tensordot(factors, unit, 1).masked_fill(~mask, -math.inf), targets)
+        return F.cross_entropy(
+            torch.tensordot(factors, unit, 1).masked_fill(~mask, -math.inf), targets
+        )
 
     def closure() -> Tensor:
         optimizer.zero_grad()

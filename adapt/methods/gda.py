@@ -39,8 +39,8 @@ class GDA:
     """
 
     alpha: float | None = None
-    """Weight of what the images say. None chooses it inside the support set by `choose_alpha`; where
-    each class has one image, it is 0.01. The paper searches 0.0001 to 100 on val."""
+    """Weight of what the images say. None chooses it inside the support set (`choose_alpha`), and
+    takes 0.01 where each class has one image. The paper searches 0.0001 to 100 on val."""
     views: int = 1
     """Augmented views of each image, all of which count; 1 is the evaluation view alone."""
 
@@ -110,27 +110,30 @@ def choose_alpha(support: Support) -> float:
     class are enough, and none is in what it is judged by. With fewer than four classes the
     precision too is that of the images of other rounds.
     """
-    number, present = rounds(support), torch.unique(support.targets)
-    generator = torch.Generator().manual_seed(support.seed)
-    half = torch.full((support.classes,), -1)
-    places = torch.randperm(len(present), generator=generator)
-    half[present] = places % (2 if len(present) >= FEWEST_TO_HALVE else 1)
+    number = rounds(support)
     found, allowed, held = [], [], []
-    for one in range(int(half.max()) + 1):
-        own = half[support.targets] == one
+    for classes in _groups(support):
+        own = classes[support.targets]
+        apart = None if own.all() else precision(support.part(~own), len(number))
         for turn in range(int(number[own].max()) + 1):
-            rest = own & (number != turn)
-            judge = support.part(rest if own.all() else ~own)
-            inverse = precision(judge, len(support.targets))
-            weight, bias = _discriminants(class_means(support.part(rest)), inverse)
+            rest = support.part(own & (number != turn))
+            inverse = precision(rest, len(number)) if apart is None else apart
+            weight, bias = _discriminants(class_means(rest), inverse)
             held.append((own & (number == turn)).nonzero()[:, 0])
             found.append(support.features[held[-1]].double() @ weight.T + bias)
-            allowed.append((half == one).expand(len(held[-1]), -1))
+            allowed.append(classes.expand(len(held[-1]), -1))
     if not held:
         return UNCHOSEN
     images = torch.cat(held)
     zero_shot = support.features[images] @ support.zero_shot.T
-    chosen = best_alpha(
-        zero_shot, torch.cat(found), support.targets[images], torch.cat(allowed)
-    )
-    return chosen[0]
+    return best_alpha(zero_shot, torch.cat(found), support.targets[images], torch.cat(allowed))[0]
+
+
+def _groups(support: Support) -> list[Tensor]:
+    """Masks (K,) of two random halves of the classes with images, or of all where they are few."""
+    present = torch.unique(support.targets)
+    generator = torch.Generator().manual_seed(support.seed)
+    places = torch.randperm(len(present), generator=generator)
+    parts = 2 if len(present) >= FEWEST_TO_HALVE else 1
+    none = torch.zeros(support.classes, dtype=torch.bool)
+    return [none.scatter(0, present, places % parts == one) for one in range(parts)]

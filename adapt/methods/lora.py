@@ -65,7 +65,7 @@ class Lora:
         Raises:
             ModelError: When the targets hit no layer.
         """
-        return self._adapter(start, 0).classifier
+        return build_adapter(start, self._settings(), 0).classifier
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Train adapters on a copy of the start and merge them.
@@ -74,20 +74,12 @@ class Lora:
             RunError: When an adapter stayed what it was.
         """
         context = context or Context()
-        adapter = self._adapter(start, context.seed)
+        adapter = build_adapter(start, self._settings(), context.seed)
         train(adapter.classifier, data, self.optim, context)
-        idle = [name for name, delta in adapter.deltas().items() if not delta.any()]
-        if idle:
-            raise RunError(
-                f"lora - adapters did not train - {', '.join(idle[:3])} ({len(idle)} of "
-                f"{len(adapter.names)}) - "
-                "raise optim.lr or choose other targets"
-            )
-        merged = adapter.merged()
-        return merged.rebuild_head() if self.tower != "image" and merged.head_from_text else merged
+        return merge_trained(adapter, self.tower)
 
-    def _adapter(self, start: Classifier, seed: int) -> LoraAdapter:
-        settings = LoraSettings(
+    def _settings(self) -> LoraSettings:
+        return LoraSettings(
             self.rank,
             self.alpha,
             self.rank_stabilised,
@@ -96,6 +88,35 @@ class Lora:
             self.tower,
             self.layers,
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # adapters start from random numbers
-            return LoraAdapter(start, settings)
+
+
+def build_adapter(start: Classifier, settings: LoraSettings, seed: int) -> LoraAdapter:
+    """Adapters in a copy of the start; their first matrices are drawn from the seed.
+
+    Raises:
+        ModelError: When the targets hit no layer.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LoraAdapter(start, settings)
+
+
+def merge_trained(adapter: LoraAdapter, tower: str) -> Classifier:
+    """The start with the trained deltas added; a head from text follows an adapted text tower.
+
+    Args:
+        adapter: After training.
+        tower: Which tower it is in: `image`, `text` or `both`.
+
+    Raises:
+        RunError: When an adapter stayed what it was.
+    """
+    idle = [name for name, delta in adapter.deltas().items() if not delta.any()]
+    if idle:
+        raise RunError(
+            f"lora - adapters did not train - {', '.join(idle[:3])} ({len(idle)} of "
+            f"{len(adapter.names)}) - "
+            "raise optim.lr or choose other targets"
+        )
+    merged = adapter.merged()
+    return merged.rebuild_head() if tower != "image" and merged.head_from_text else merged

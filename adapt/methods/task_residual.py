@@ -50,8 +50,9 @@ class TaskResidual:
     weight_decay: float = 5e-4
     """Pull of the residual to zero, added to the gradient."""
     length: float = 10.0
-    """Length of the text directions that the residual is added to. The authors take CLIP's text
-    embeddings as they are, unit length not yet made."""
+    """Length of the text directions that the residual is added to. The authors take raw text
+    embeddings, unit length not yet made; of 1, 3 and 10 the last was best on held-out images of
+    real features."""
     views: int = 20
     """Augmented views of each image, in place of the authors' new one in every epoch; 1 is the
     evaluation view alone."""

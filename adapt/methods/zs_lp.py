@@ -41,9 +41,10 @@ class ZsLp:
     batch_size: int = 256
     """Samples of a batch, drawn from all views."""
     length: float = 10.0
-    """Length given to the text directions before training. Logits do not depend on it; the angle
-    that a step turns falls with its square. The authors train CLIP's text embeddings as they are,
-    unit length not yet made."""
+    """Length given to the text directions before training. The authors train raw text embeddings,
+    unit length not yet made. Logits do not depend on it, but the angle that a step turns falls with
+    its square; of 1, 3 and 10 the last was best on held-out images of real features, and at 1 few
+    shots ended far below zero-shot."""
     views: int = 20
     """Augmented views of each image; 1 is the evaluation view alone."""
 

@@ -1,4 +1,4 @@
-"""Gradient descent on the rows of a head: batches, schedule and loop that few-shot methods share."""
+"""Gradient descent on the rows of a head: loss, batches and loop that few-shot methods share."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator

@@ -43,28 +43,65 @@ class CrossEntropy:
     each class."""
     class_weights: Tensor | None = None
     """Weight of an image of each class (K,); all alike without."""
+    classes_per_step: int = 0
+    """Where the text tower moves, classes that a step looks at: see `drawn_classes`; 0 is all."""
     shares: ClassVar[bool] = True
     """`target` may be shares of the classes (B, K), as mixup makes them."""
 
     def __call__(self, classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
         """Loss and logits of a batch."""
+        target, smoothing, weight = batch["target"], self.label_smoothing, self.class_weights
         if self.text_trains and classifier.head_from_text:
             prompts = [[_one_of(own, generator)] for own in classifier.prompts]
+            if 0 < self.classes_per_step < len(prompts):
+                drawn = drawn_classes(target, len(prompts), self.classes_per_step, generator)
+                prompts = [prompts[number] for number in drawn.tolist()]
+                target = _renumbered(target, drawn)
+                weight = None if weight is None else weight[drawn.to(weight.device)]
             weights = text_weights(classifier.backbone, prompts)
             logits = classifier.features(batch["image"]) @ weights.T
         else:
             logits = classifier(batch["image"])
-        target, smoothing = batch["target"], self.label_smoothing
-        if self.class_weights is None:
+        if weight is None:
             loss = F.cross_entropy(logits.float(), target, label_smoothing=smoothing)
         else:
-            weight = self.class_weights.to(logits.device, torch.float32)
+            weight = weight.to(logits.device, torch.float32)
             total = F.cross_entropy(
                 logits.float(), target, weight, reduction="sum", label_smoothing=smoothing
             )
             # Not over the sum of weights, which would undo them in a batch of one class.
             loss = total / len(target)
         return loss, (logits,)
+
+
+def drawn_classes(target: Tensor, classes: int, count: int, generator: torch.Generator) -> Tensor:
+    """Classes for one step: all that the batch has, and others drawn at random up to `count`.
+
+    Args:
+        target: Class numbers (B,), or shares of the classes (B, K).
+        classes: Number of classes K.
+        count: How many; more where the batch has more.
+        generator: Where the random numbers come from.
+
+    Returns:
+        Class numbers, rising, on the CPU.
+
+    >>> drawn_classes(torch.tensor([7, 7, 2]), 9, 4, torch.Generator().manual_seed(0)).tolist()
+    [0, 2, 7, 8]
+    """
+    own = target.unique() if target.ndim == 1 else (target > 0).any(0).nonzero()[:, 0]
+    chosen = torch.zeros(classes, dtype=torch.bool)
+    chosen[own.cpu()] = True
+    order = torch.randperm(classes, generator=generator)
+    others = order[~chosen[order]]
+    chosen[others[: max(0, count - int(chosen.sum()))]] = True
+    return chosen.nonzero()[:, 0]
+
+
+def _renumbered(target: Tensor, drawn: Tensor) -> Tensor:
+    """Targets as positions among the drawn classes, or their columns of the shares."""
+    drawn = drawn.to(target.device)
+    return torch.searchsorted(drawn, target) if target.ndim == 1 else target[:, drawn]
 
 
 @dataclass

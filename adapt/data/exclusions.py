@@ -1,0 +1,196 @@
+"""Lists of images to leave out: one line an image, known by its content wherever it lies."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from adapt.data.content import content_hashes
+from adapt.data.readable import FIT_SPLITS
+from adapt.data.sources import Images
+from adapt.errors import DataError
+
+HEADER = "# Images to leave out: SHA-256, set/path, reason. A recipe takes it as `data.exclude`.\n"
+_LINE = re.compile(r"(?P<sha>[0-9a-f]{64})(?:\s+(?P<rest>.*))?", re.DOTALL)
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
+
+
+class Excluded(NamedTuple):
+    """One line of such a list.
+
+    >>> Excluded("00", "train", "cat/1.png", "unreadable").path
+    'cat/1.png'
+    """
+
+    sha256: str
+    split: str
+    """Set it stood in, such as `train`; empty when the line names none."""
+    path: str
+    """Relative to the root of that set."""
+    reason: str
+
+
+def format_exclusions(lines: Iterable[Excluded]) -> str:
+    r"""The text of a list, sorted, so that the same images give the same file.
+
+    >>> print(format_exclusions([Excluded("0" * 64, "train", "a\nb.png", "blank")]).split("\n")[1])
+    0000000000000000000000000000000000000000000000000000000000000000  train/a\nb.png  blank
+    """
+    written = {f"{one.sha256}  {_escape(f'{one.split}/{one.path}')}  {one.reason}" for one in lines}
+    return HEADER + "".join(f"{line}\n" for line in sorted(written))
+
+
+def _escape(text: str) -> str:
+    return "".join(_ESCAPES.get(sign, sign) for sign in text)
+
+
+def _unescape(text: str) -> str:
+    back = {value: key for key, value in _ESCAPES.items()}
+    return re.sub(r"\\[\\nr]", lambda found: back[found.group()], text)
+
+
+def read_exclusions(path: str | Path) -> list[Excluded]:
+    """Read a list: `sha256  set/path  reason`, the last two optional; `#` begins a comment line.
+
+    Raises:
+        DataError: When it cannot be read, or a line is not of this form.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "list.txt").write_text("ab" * 32 + "  train/cat/1.png  blank")
+    ...     [one.path for one in read_exclusions(Path(folder, "list.txt"))]
+    ['cat/1.png']
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} - cannot be read - {error} - give a text file") from error
+    found = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
+            advice = "write `sha256  set/path  reason`, as `adapt check --fix` does"
+            raise DataError(f"{path} - not a line of this list - line {number} - {advice}")
+        place, _, reason = (match["rest"] or "").rpartition("  ")
+        if not place:
+            place, reason = reason, ""
+        split, _, inside = _unescape(place).partition("/")
+        found.append(Excluded(match["sha"], split, inside, reason))
+    return found
+
+
+class _Spot(NamedTuple):
+    """An image at hand."""
+
+    split: str
+    path: str
+    index: int
+
+
+def exclude(
+    sets: Mapping[str, Images], lines: Sequence[Excluded], name: str
+) -> tuple[dict[str, Images], list[str]]:
+    """Leave out one image for each line.
+
+    The content decides. Where the same content lies more than once, the set and then the path
+    that the line names come first; a line of `train` or `val` never takes an image of a test set.
+
+    Args:
+        sets: Images by the name of their set.
+        lines: What to leave out.
+        name: What to call the list in notes.
+
+    Returns:
+        What is left of each set, and notes: how many were left out, how many lines found nothing.
+
+    Raises:
+        DataError: When nothing is left of a set.
+    """
+    listed: dict[str, list[Excluded]] = defaultdict(list)
+    for line in lines:
+        listed[line.sha256].append(line)
+    spots: dict[str, list[_Spot]] = defaultdict(list)
+    for split, images in sets.items():
+        for index, digest in enumerate(known_hashes(images.paths)):
+            if digest in listed:
+                spots[digest].append(_Spot(split, images.relative(index), index))
+    gone: dict[str, set[int]] = defaultdict(set)
+    for digest, wanted in listed.items():
+        for spot in _chosen(wanted, spots[digest], list(sets)):
+            gone[spot.split].add(spot.index)
+    kept = {split: _without(images, gone[split], name) for split, images in sets.items()}
+    count = sum(len(indices) for indices in gone.values())
+    notes = []
+    if count:
+        parts = ", ".join(f"{len(found)} of {split}" for split, found in gone.items() if found)
+        notes.append(f"{count} images are left out by {name}: {parts}")
+    if missing := len(lines) - count:
+        notes.append(f"{missing} lines of {name} name images that are not here")
+    return kept, notes
+
+
+def _chosen(lines: Sequence[Excluded], spots: Sequence[_Spot], known: list[str]) -> list[_Spot]:
+    """One image for each line as long as there are any, the best fitting ones first."""
+    keys: list[Callable[[Excluded | _Spot], object]] = [
+        lambda one: (one.split, one.path),
+        lambda one: (_side(one.split, known), one.path),
+        lambda one: _side(one.split, known),
+    ]
+    waiting, free, taken = list(lines), sorted(spots), []
+    for key in keys:
+        wanted = Counter(key(line) for line in waiting)
+        left = []
+        for spot in free:
+            found = key(spot)
+            if wanted[found] > 0:
+                wanted[found] -= 1
+                taken.append(spot)
+            else:
+                left.append(spot)
+        free, rest = left, []
+        for line in reversed(waiting):  # as many lines wait on as found no image
+            if wanted[key(line)] > 0:
+                wanted[key(line)] -= 1
+                rest.append(line)
+        waiting = rest
+    # A list may name its sets otherwise than the recipe: then any will do, those of train first.
+    strange = sum(_side(line.split, known) is None for line in waiting)
+    return taken + sorted(free, key=lambda spot: spot.split not in FIT_SPLITS)[:strange]
+
+
+def _side(split: str, known: Sequence[str]) -> str | None:
+    if split in FIT_SPLITS:
+        return "fit"
+    return split if split in known else None
+
+
+def _without(images: Images, gone: set[int], name: str) -> Images:
+    if not gone:
+        return images
+    if len(gone) == len(images):
+        advice = "remove lines from the list"
+        raise DataError(f"{images.root} - nothing left - {name} excludes every image - {advice}")
+    return images.subset(index for index in range(len(images)) if index not in gone)
+
+
+def known_hashes(paths: Sequence[str]) -> list[str]:
+    """The content hash of each file, empty for one that cannot be read.
+
+    >>> known_hashes(["/no/such/file"])
+    ['']
+    """
+    try:
+        return content_hashes(paths)
+    except DataError:
+        return [_known_hash(path) for path in paths]
+
+
+def _known_hash(path: str) -> str:
+    try:
+        return content_hashes([path])[0]
+    except DataError:
+        return ""

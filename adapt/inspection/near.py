@@ -1,0 +1,164 @@
+"""Near copies: pairs of images of which one is the other, saved again, resized, cropped, framed.
+
+Neighbours are proposed cheaply (correlation of small pictures, and of unit features where there are
+any) and judged by `adapt.inspection.thumbnails.difference`. Nothing grows with the square of the
+number of images but the time of a matrix product.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from adapt.inspection.thumbnails import (
+    BLOCK,
+    FAINTEST,
+    SIDE,
+    Thumbnails,
+    difference,
+    middle,
+)
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+NEAR = 0.02
+"""Largest share of a near copy that its original does not explain. Measured on planted copies of
+photos and drawings: see `docs/benchmarks/planted_copies.md`."""
+NEIGHBOURS = 3
+"""Proposed to each image by each measure: an original is among the first 3 in 99.5 % of cases."""
+ALIKE = 0.7
+"""Least correlation of the small pictures of two images that are compared at all."""
+FRAME = 1.06
+"""A frame of 3 % on each side makes an image so much larger."""
+CELLS = 8_000_000
+"""Similarities held at once: 32 MB."""
+SAME = 50
+"""Largest set of equal thumbnails of which all pairs are named; of more, each with the first."""
+
+
+def near_pairs(
+    thumbnails: Thumbnails,
+    features: FloatArray | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[IntArray, FloatArray]:
+    """Find the pairs of images that are near copies.
+
+    Images without contrast are copies of nothing. The order of the images decides only between
+    neighbours that are equally near.
+
+    Args:
+        thumbnails: Of N images.
+        features: (N, D) unit features that propose pairs too; None without.
+        progress: Called with the number of images done, now and then.
+
+    Returns:
+        (P, 2) positions, the smaller first, sorted; and (P,) how much of one the other does not
+        explain, at most `NEAR`.
+
+    >>> noise = np.random.default_rng(0).integers(0, 256, (3, 1152), dtype=np.uint8)
+    >>> noise[2] = noise[0]
+    >>> near_pairs(Thumbnails(noise))[0].tolist()
+    [[0, 2]]
+    """
+    seen = np.flatnonzero(_contrast(thumbnails) >= FAINTEST)
+    if len(seen) < 2:
+        return np.zeros((0, 2), np.int64), np.zeros(0, np.float32)
+    _, first, same = np.unique(
+        thumbnails.values[seen], axis=0, return_index=True, return_inverse=True
+    )
+    # In order of the images, so that what is proposed does not depend on how bytes sort.
+    kinds = seen[np.sort(first)]
+    equal = _equal_pairs(seen, same.ravel())
+    chosen = Thumbnails(thumbnails.values[kinds])
+    proposed = _proposed(chosen, None if features is None else features[kinds], progress)
+    found = difference(chosen, proposed[:, 0], proposed[:, 1])
+    near = found <= NEAR
+    pairs = np.concatenate([equal, kinds[proposed[near]]])
+    values = np.concatenate([np.zeros(len(equal), np.float32), found[near]])
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    return pairs[order], values[order]
+
+
+def _contrast(thumbnails: Thumbnails) -> FloatArray:
+    """Variance of brightness of each."""
+    parts = [
+        thumbnails.grey(slice(start, start + BLOCK)).var((1, 2))
+        for start in range(0, len(thumbnails), BLOCK)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def _equal_pairs(rows: IntArray, kind: IntArray) -> IntArray:
+    order = np.argsort(kind, kind="stable")
+    ends = np.flatnonzero(np.diff(kind[order])) + 1
+    pairs: list[tuple[int, int]] = []
+    for group in np.split(rows[order], ends):
+        if len(group) <= SAME:
+            pairs += [(int(a), int(b)) for at, a in enumerate(group) for b in group[at + 1 :]]
+        else:
+            pairs += [(int(group[0]), int(b)) for b in group[1:]]
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _proposed(
+    thumbnails: Thumbnails,
+    features: FloatArray | None,
+    progress: Callable[[int], None] | None,
+) -> IntArray:
+    whole, inner = (
+        np.concatenate(
+            [
+                _small(middle(thumbnails.grey(slice(start, start + BLOCK)), share))
+                for start in range(0, len(thumbnails), BLOCK)
+            ]
+        )
+        for share in (1.0, 1 / FRAME)
+    )
+    likenesses = [(whole, whole), (inner, whole)]
+    if features is not None:
+        unit = np.ascontiguousarray(features, np.float32)
+        likenesses.append((unit, unit))
+    found: set[tuple[int, int]] = set()
+    for start, rows in _blocks(len(thumbnails)):
+        for queries, base in likenesses:
+            near = _nearest(queries[rows] @ base.T, start)
+            for own, others in enumerate(near, start):
+                found.update((min(own, other), max(own, other)) for other in others.tolist())
+        if progress is not None:
+            progress(min(rows.stop, len(thumbnails)))
+    pairs = np.array(sorted(found), np.int64).reshape(-1, 2)
+    return pairs[_alike(pairs, whole, inner)]
+
+
+def _small(grey: FloatArray) -> FloatArray:
+    """(P, 256) pictures of half the side, without mean, of length 1."""
+    half = SIDE // 2
+    flat = grey.reshape(-1, half, 2, half, 2).mean((2, 4)).reshape(len(grey), -1)
+    flat = flat - flat.mean(1, keepdims=True)
+    unit: FloatArray = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    return unit
+
+
+def _blocks(count: int) -> Iterator[tuple[int, slice]]:
+    size = max(1, CELLS // count)
+    for start in range(0, count, size):
+        yield start, slice(start, start + size)
+
+
+def _nearest(likeness: FloatArray, start: int) -> IntArray:
+    """(rows, K) positions of the most alike; `start` is the position of the first row."""
+    own = np.arange(len(likeness))
+    likeness[own, own + start] = -np.inf
+    kept = min(NEIGHBOURS, likeness.shape[1] - 1)
+    return np.argpartition(likeness, -kept, axis=1)[:, -kept:]
+
+
+def _alike(pairs: IntArray, whole: FloatArray, inner: FloatArray) -> npt.NDArray[np.bool_]:
+    found = np.zeros(len(pairs), np.bool_)
+    for start in range(0, len(pairs), 16 * BLOCK):
+        part = slice(start, start + 16 * BLOCK)
+        a, b = pairs[part].T
+        views = ((whole[a], whole[b]), (inner[a], whole[b]), (whole[a], inner[b]))
+        found[part] = np.max([(one * other).sum(1) for one, other in views], axis=0) >= ALIKE
+    return found

@@ -1,0 +1,125 @@
+"""CLIP-LoRA: small adapters in both towers, one recipe for all data sets (arXiv:2405.18541)."""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from adapt.data.balance import class_weights
+from adapt.data.image_data import ImageData
+from adapt.methods.base import register
+from adapt.methods.lora import build_adapter, merge_trained
+from adapt.models.classifier import Classifier
+from adapt.models.lora import TOWERS, LoraSettings
+from adapt.training.loop import Context, train
+from adapt.training.objectives import CrossEntropy
+from adapt.training.settings import Optim
+
+TARGETS = ("q", "k", "v")
+MOST_SHOTS = 16
+
+
+@register("clip_lora")
+@dataclass
+class ClipLora:
+    """LoRA with the settings of CLIP-LoRA: nothing is chosen, and the last step is taken.
+
+    Adapters are on the query, key and value matrices of every layer; the delta is
+    `alpha / sqrt(rank)` times B A. Where the text tower is adapted, a step encodes one prompt of
+    each class anew; `classes_per_step` keeps that cheap. With the image tower alone no text is
+    encoded. The result has plain open_clip weights and a head from text.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    rank: int = 2
+    """Inner width of the adapters."""
+    alpha: float = 1.0
+    """Scale: the delta is `alpha / sqrt(rank)` times B A, 0.707 as it stands."""
+    dropout: float = 0.25
+    """Dropout on the adapters' input while training."""
+    tower: str = "both"
+    """Which tower: `image`, `text` or `both`."""
+    steps_per_shot: int = 500
+    """Optimiser steps for each image of a class (their mean; more than 16, the paper's most, count
+    as 16), rounded to whole epochs; 0 takes `optim.epochs`."""
+    classes_per_step: int = 0
+    """Classes whose prompts a step encodes: those of its batch, and others drawn at random; 0 is
+    all, as in the paper. With hundreds of classes encoding them is most of the time."""
+    optim: Optim = field(
+        default_factory=lambda: Optim(
+            lr=2e-4, batch_size=32, weight_decay=0.01, warmup=0.0, clip_norm=0.0
+        )
+    )
+    """Optimiser settings; the rate falls along a cosine."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "rank": (self.rank >= 1, "give 1 or more"),
+            "alpha": (self.alpha > 0, "give a number above 0"),
+            "dropout": (0 <= self.dropout < 1, "give a share from 0 up to, not including, 1"),
+            "tower": (self.tower in TOWERS, f"choose one of {', '.join(TOWERS)}"),
+            "steps_per_shot": (self.steps_per_shot >= 0, "give 0 (take optim.epochs) or more"),
+            "classes_per_step": (self.classes_per_step >= 0, "give 0 (all) or more"),
+        }
+        for name, (good, advice) in checks.items():
+            if not good:
+                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start with adapters, which alone train.
+
+        Raises:
+            ModelError: When a tower has no attention layers.
+        """
+        return build_adapter(start, self._settings(), 0).classifier
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Train adapters on a copy of the start and merge them.
+
+        Raises:
+            RunError: When an adapter stayed what it was.
+        """
+        context = context or Context()
+        optim = with_epochs(self.optim, data, self.steps_per_shot)
+        adapter = build_adapter(start, self._settings(), context.seed)
+        train(adapter.classifier, data, optim, context, self.objective(start, data))
+        return merge_trained(adapter, self.tower)
+
+    def objective(self, start: Classifier, data: ImageData) -> CrossEntropy:
+        """Cross-entropy over the classes of a step."""
+        names = start.class_names
+        weights = class_weights(
+            self.optim.class_weights,
+            data.train.targets(names),
+            names,
+            "method.optim.class_weights",
+        )
+        return CrossEntropy(
+            self.optim.label_smoothing,
+            self.tower != "image",
+            None if weights is None else torch.from_numpy(weights),
+            self.classes_per_step,
+        )
+
+    def _settings(self) -> LoraSettings:
+        return LoraSettings(
+            self.rank, self.alpha, True, self.dropout, list(TARGETS), self.tower, []
+        )
+
+
+def with_epochs(optim: Optim, data: ImageData, steps_per_shot: int) -> Optim:
+    """The settings with as many epochs as come nearest to so many steps for each shot.
+
+    Args:
+        optim: Its batch size counts; it is returned as it is for 0 steps.
+        data: Shots are the training images of a class, in the mean, and at most 16.
+        steps_per_shot: Optimiser steps for each shot.
+    """
+    if not steps_per_shot:
+        return optim
+    images = len(data.train)
+    shots = min(images / len(data.class_names), MOST_SHOTS)
+    epoch = math.ceil(images / min(optim.batch_size, images))
+    return replace(optim, epochs=max(1, round(steps_per_shot * shots / epoch)))

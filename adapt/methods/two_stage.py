@@ -1,0 +1,116 @@
+"""Two stages: norms of both towers, then a head that starts from text (2SFS, arXiv:2503.11609)."""
+
+from dataclasses import dataclass, field, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from adapt.data.image_data import ImageData
+from adapt.methods.base import register
+from adapt.methods.clip_lora import with_epochs
+from adapt.methods.norm_tuning import NormTuning, norm_parameters
+from adapt.models.classifier import Classifier
+from adapt.models.lora import TOWERS
+from adapt.training.groups import in_tower, trainable_copy
+from adapt.training.loop import Context, train
+from adapt.training.settings import Optim
+
+
+@register("two_stage")
+@dataclass
+class TwoStage:
+    """Tune the norms for a share of the steps, then a head of class directions on frozen towers.
+
+    In the first stage features adapt to the task, which also helps classes without images; if it
+    went on, it would specialise on the training classes. So a head is trained for the rest: it
+    starts from what the tuned text tower says, keeps the length exp(logit scale) of its directions,
+    and has no bias.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    share: float = 0.6
+    """Share of the epochs for the norms; both stages get one epoch at least."""
+    tower: str = "both"
+    """Whose norms: `image`, `text` or `both`."""
+    steps_per_shot: int = 300
+    """Optimiser steps of both stages for each image of a class (their mean, at most 16), rounded
+    to whole epochs; 0 takes `optim.epochs`."""
+    optim: Optim = field(
+        default_factory=lambda: Optim(
+            lr=2e-4, batch_size=32, weight_decay=0.01, warmup=0.0, clip_norm=0.0
+        )
+    )
+    """Optimiser settings of each stage; in each the rate falls along a cosine."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "share": (0 < self.share < 1, "give a share between 0 and 1"),
+            "tower": (self.tower in TOWERS, f"choose one of {', '.join(TOWERS)}"),
+            "steps_per_shot": (self.steps_per_shot >= 0, "give 0 (take optim.epochs) or more"),
+        }
+        for name, (good, advice) in checks.items():
+            if not good:
+                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which norms and directions train, the latter after the former."""
+        norms = norm_parameters(start)
+        tuned = trainable_copy(
+            start, lambda name: in_tower(name, self.tower) and name in norms, train_head=True
+        )
+        tuned.head.bias.requires_grad_(False)
+        return tuned
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Train a copy of the start; the log of the first stage is in the folder `norms`."""
+        context = context or Context()
+        first, second = self.stages(data)
+        own = replace(context, folder=context.folder / "norms") if context.folder else context
+        tuned = NormTuning(self.tower, optim=first).fit(start, data, own)
+        return train_directions(tuned, data, second, context)
+
+    def stages(self, data: ImageData) -> tuple[Optim, Optim]:
+        """The settings of both stages, which differ in their epochs."""
+        whole = with_epochs(self.optim, data, self.steps_per_shot)
+        first = max(1, round(self.share * whole.epochs))
+        return replace(whole, epochs=first), replace(whole, epochs=max(1, whole.epochs - first))
+
+
+def train_directions(
+    tuned: Classifier, data: ImageData, optim: Optim, context: Context
+) -> Classifier:
+    """Train the head's directions alone, their length and the bias as they are.
+
+    Args:
+        tuned: Its head is where the directions start from; not changed.
+        data: Training images.
+        optim: Settings; the learning rate is that of unit directions.
+        context: Device, seed, augmentation, folder.
+    """
+    copy = trainable_copy(tuned, lambda name: False, train_head=True)
+    copy.head.bias.requires_grad_(False)
+    length = copy.head.weight.detach().norm(dim=1, keepdim=True)
+    parametrize.register_parametrization(copy.head, "weight", _Directions(length))
+    trained = train(copy, data, optim, context)
+    parametrize.remove_parametrizations(trained.head, "weight")
+    return trained
+
+
+class _Directions(nn.Module):
+    """A weight whose rows keep their length, as a function of one whose rows may have any."""
+
+    length: Tensor
+
+    def __init__(self, length: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("length", length)
+
+    def forward(self, free: Tensor) -> Tensor:
+        return self.length * F.normalize(free, dim=1)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        return weight / torch.linalg.vector_norm(weight, dim=1, keepdim=True)
