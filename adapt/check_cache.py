@@ -1,0 +1,299 @@
+"""What was measured once is not measured again: by content, decoder and weights.
+
+Measurements are JSON, features safetensors, in 256 files each by the first digits of the content
+hash, so that a set that has grown by a few images is measured for these only. Whole answers are
+kept too. A file that cannot be read is as good as none.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from adapt.data.cache import cache_folder
+from adapt.data.content import content_hash
+from adapt.data.formats import suffix_fits
+from adapt.errors import RunError
+from adapt.inspection.pictures import Picture, measure
+from adapt.version import __version__
+
+if TYPE_CHECKING:
+    from adapt.models.backbones import Backbone
+
+FloatArray = npt.NDArray[np.float32]
+CHUNK = 512
+"""Images decoded before they are encoded and written down: what is in memory at once."""
+SHARD = 2
+"""Digits of the hash that name a file of the cache."""
+DECODER = ("data/images", "data/colours", "data/formats", "data/transforms")
+MEASURES = ("inspection/pictures", "inspection/thumbnails")
+_PACKAGE = Path(__file__).parent
+
+
+@cache
+def decoder_version() -> str:
+    """Changes whenever images may be decoded or measured otherwise than before."""
+    sources = [content_hash(_PACKAGE / f"{name}.py") for name in (*DECODER, *MEASURES)]
+    libraries = [_version(name) for name in ("Pillow", "pillow-heif", "opencv-python-headless")]
+    return _short_hash([*sources, *libraries])
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _short_hash(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def weights_key(arch: str, pretrained: str) -> str:
+    """A name of a model's weights, found without loading them.
+
+    By content for the embedded model, files and folders; a tag names its weights for good.
+
+    >>> weights_key("ViT-B-32", "openai") == weights_key("ViT-B-32", "laion2b_s34b_b79k")
+    False
+    """
+    given = [Path(pretrained), Path(arch.removeprefix("local-dir:"))]
+    if pretrained == "embedded":
+        given = [_PACKAGE / "models" / "embedded" / f"{arch}.safetensors"]
+    files = [one for one in given if one.is_file()]
+    files += [one for folder in given if folder.is_dir() for one in sorted(folder.iterdir())]
+    content = [content_hash(one) for one in files if one.is_file()]
+    return _short_hash([arch, pretrained, _version("open_clip_torch"), content])
+
+
+@dataclass
+class Encoder:
+    """A model whose image features are kept by the name of its weights."""
+
+    key: str
+    load: "Callable[[], Backbone]"
+    """Called at most once, and only when a feature is missing."""
+
+
+@dataclass
+class Measured:
+    """What was found out about each image, in their order.
+
+    >>> Measured([], None).features is None
+    True
+    """
+
+    pictures: list[Picture]
+    features: FloatArray | None
+    """Unit features (N, D); zeros where an image cannot be read. None without an encoder."""
+
+
+class Progress:
+    """Tells how far a step is: called with what is done, how much of it, and how much there is."""
+
+    def __init__(self, tell: Callable[[str, int, int], None] | None) -> None:
+        self.tell = tell
+
+    def step(self, name: str, total: int, before: int = 0) -> Callable[[int], None]:
+        """A function to call with how many images of this step are done."""
+        return lambda done: self.tell(name, before + done, total) if self.tell else None
+
+
+def measured(
+    paths: Sequence[str], hashes: Sequence[str], encoder: Encoder | None, progress: Progress
+) -> Measured:
+    """Measure and encode every image that the cache does not know, each content once.
+
+    Args:
+        paths: N files.
+        hashes: Content hash of each, empty where it cannot be read.
+        encoder: Makes the features; None to go without.
+        progress: Told how many images are done.
+
+    Returns:
+        Pictures and features in the order of the paths.
+
+    Raises:
+        RunError: When the cache cannot be written.
+    """
+    first = {digest: path for digest, path in zip(hashes, paths, strict=True) if digest}
+    shelf = _Shelf(encoder)
+    missing = shelf.read(sorted(first))
+    done = len(first) - len(missing)
+    step = progress.step("reading images", len(first), done)
+    step(0)
+    for start in range(0, len(missing), CHUNK):
+        part = missing[start : start + CHUNK]
+        shelf.add(part, [first[digest] for digest in part], _from(step, start))
+    pictures = [
+        _as_named(shelf.pictures[digest], path) if digest else measure([path])[0]
+        for digest, path in zip(hashes, paths, strict=True)
+    ]
+    return Measured(pictures, shelf.gathered(hashes))
+
+
+def _from(step: Callable[[int], None], start: int) -> Callable[[int], None]:
+    return lambda done: step(start + done)
+
+
+def _as_named(picture: Picture, path: str) -> Picture:
+    """The content was measured under some name; whether that fits is a matter of the name."""
+    if picture.error is not None:
+        return picture
+    return replace(picture, suffix_matches=suffix_fits(path, picture.format))
+
+
+class _Shelf:
+    """Measurements and features by content hash, in memory and on disk."""
+
+    def __init__(self, encoder: Encoder | None) -> None:
+        self.encoder = encoder
+        self.backbone: Backbone | None = None
+        self.pictures: dict[str, Picture] = {}
+        self.features: dict[str, FloatArray] = {}
+        self.folder = cache_folder("check", f"measured-{decoder_version()}")
+        key = encoder.key if encoder else ""
+        self.encoded = cache_folder("check", f"features-{decoder_version()}-{key}")
+
+    def read(self, wanted: list[str]) -> list[str]:
+        """Take what is there of these hashes; returns the others."""
+        for shard in sorted({digest[:SHARD] for digest in wanted}):
+            known = read_json(self.folder / f"{shard}.json")
+            here = [digest for digest in wanted if digest[:SHARD] == shard and digest in known]
+            self.pictures |= {digest: _picture(known[digest]) for digest in here}
+            if self.encoder and here:
+                features = _read_features(self.encoded / f"{shard}.safetensors")
+                self.features |= {one: features[one] for one in here if one in features}
+        return [one for one in wanted if not self.knows(one)]
+
+    def knows(self, digest: str) -> bool:
+        picture = self.pictures.get(digest)
+        return picture is not None and (
+            self.encoder is None or picture.error is not None or digest in self.features
+        )
+
+    def add(self, hashes: list[str], paths: list[str], step: Callable[[int], None]) -> None:
+        """Decode, measure and encode a chunk, and write it down."""
+        if self.encoder is None:
+            found, features = measure(paths, None, step), None
+        else:
+            self.backbone = self.backbone or self.encoder.load()
+            found, features = _encoded(self.backbone, paths, step)
+        self.pictures |= dict(zip(hashes, found, strict=True))
+        if features is not None:
+            good = [index for index, picture in enumerate(found) if picture.error is None]
+            self.features |= {hashes[index]: features[index] for index in good}
+        self._write(hashes)
+
+    def _write(self, hashes: list[str]) -> None:
+        for shard in sorted({digest[:SHARD] for digest in hashes}):
+            new = [digest for digest in hashes if digest[:SHARD] == shard]
+            path = self.folder / f"{shard}.json"
+            write_json(path, read_json(path) | {one: asdict(self.pictures[one]) for one in new})
+            coded = {one: self.features[one] for one in new if one in self.features}
+            if coded:
+                path = self.encoded / f"{shard}.safetensors"
+                together = _read_features(path) | coded
+                stacked = {"features": np.stack(list(together.values()))}
+                names = {"hashes": " ".join(together)}
+                _write(path, lambda part, s=stacked, n=names: save_file(s, part, n))
+
+    def gathered(self, hashes: Sequence[str]) -> FloatArray | None:
+        if self.encoder is None:
+            return None
+        width = len(next(iter(self.features.values()), ()))
+        none = np.zeros(width, np.float32)
+        rows = [self.features.get(digest, none) for digest in hashes]
+        return np.stack(rows) if rows else np.zeros((0, width), np.float32)
+
+
+def _encoded(
+    backbone: "Backbone", paths: list[str], step: Callable[[int], None]
+) -> tuple[list[Picture], FloatArray]:
+    from adapt.training.features import Pixels, image_features
+    from adapt.training.settings import Runtime
+
+    preprocessing = backbone.preprocessing
+    values = np.zeros((len(paths), preprocessing.size, preprocessing.size, 3), np.uint8)
+
+    def keep(index: int, image: Image.Image) -> None:
+        values[index] = np.asarray(preprocessing.resize(image))
+
+    pictures = measure(paths, keep, step)
+    return pictures, image_features(backbone, Pixels(values, preprocessing), Runtime()).numpy()
+
+
+def _picture(stored: Mapping[str, Any]) -> Picture:
+    return Picture(**{**stored, "notes": tuple(stored["notes"])})
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of the cache; empty where there is none, or one that cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _read_features(path: Path) -> dict[str, FloatArray]:
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, "np") as stored:
+            names = (stored.metadata() or {}).get("hashes", "").split()
+        rows = load_file(path)["features"]
+    except (OSError, SafetensorError, KeyError):
+        return {}
+    return dict(zip(names, rows, strict=True)) if len(names) == len(rows) else {}
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file of the cache at once or not at all.
+
+    Raises:
+        RunError: When it cannot be written.
+    """
+    text = json.dumps(content, ensure_ascii=True)
+    _write(path, lambda part: Path(part).write_text(text, encoding="utf-8"))
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(part)
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        advice = "free space there, or set ADAPT_CACHE to a folder with space"
+        raise RunError(f"{path} - cannot be written - {reason} - {advice}") from error
+
+
+def answer_path(question: object) -> Path:
+    """Where the answer to a question is kept, or would be.
+
+    Args:
+        question: All that the answer depends on, as plain containers.
+    """
+    return cache_folder("check", "answers", f"{_short_hash([__version__, _code(), question])}.json")
+
+
+@cache
+def _code() -> str:
+    files = [*sorted(_PACKAGE.glob("check_*.py")), *sorted(_PACKAGE.glob("inspection/*.py"))]
+    return _short_hash([decoder_version(), *map(content_hash, files)])
