@@ -6,6 +6,7 @@ from adapt.methods import Method
 from adapt.models.classifier import Classifier
 from adapt.recipe import Loaded
 from adapt.run_data import RunData, build_data
+from adapt.run_views import check_weight_names
 from adapt.training.groups import freeze_first
 from adapt.training.loop import micro_batch
 from adapt.training.runtime import resolve_accelerator, resolve_precision
@@ -21,6 +22,7 @@ def plan(loaded: Loaded) -> dict[str, Any]:
         AdaptError: As a run of the recipe would before training.
     """
     recipe, data = loaded.recipe, build_data(loaded.recipe)
+    check_weight_names(loaded.method, data.fit.class_names)
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
     start = Classifier.from_clip(
         recipe.model.arch, recipe.model.pretrained, names, recipe.model.templates, recipe.seed
@@ -88,7 +90,8 @@ def risks(data: RunData, loaded: Loaded) -> list[str]:
     counts = fit.train.counts().values()
     if max(counts) > 10 * min(counts):
         found.append(
-            f"classes are uneven: {min(counts)} to {max(counts)} images; look at balanced accuracy"
+            f"classes are uneven: {min(counts)} to {max(counts)} images; look at balanced accuracy, "
+            "or set data.balance=sqrt or method.optim.class_weights=auto"
         )
     if not any(images.shift is None for images in data.evals.values()):
         found.append("no test set: only val is scored, and choices were made on it")

@@ -65,19 +65,6 @@ def test_a_class_without_support_keeps_its_text() -> None:
     assert moved.tolist() == [True, True, False, True, False]
 
 
-def test_texts_teach() -> None:
-    """Images of one class alone: the other classes' texts keep its direction off theirs."""
-    support = problem([0, 0, 0])
-    text = numbers(support)[2]
-    rival = int(np.argsort(text @ text[0])[-2])
-    heads = [
-        directions(CrossModal(lr=0.01, steps=300, batch_size=size).head(support).weight)
-        for size in (2, 32)
-    ]
-    for head in heads:
-        assert head[0] @ text[rival] < text[0] @ text[rival]
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [("lr", 0.0), ("weight_decay", -0.1), ("batch_size", 1), ("steps", -1), ("views", 0)],

@@ -100,19 +100,32 @@ def test_confident_learning_equals_cleanlab(case: Case) -> None:
     count = pytest.importorskip("cleanlab.count")
     find = pytest.importorskip("cleanlab.filter").find_label_issues
     p, y = case
-    joint = count.compute_confident_joint(y, p, calibrate=False)
-    np.testing.assert_array_equal(confident_joint(p, y), joint)
-    np.testing.assert_allclose(confident_thresholds(p, y), count.get_confident_thresholds(y, p))
+    limits = confident_thresholds(p, y)
+    np.testing.assert_allclose(limits, count.get_confident_thresholds(y, p))
+    # Of several classes that reach their thresholds the paper takes the most probable; cleanlab
+    # then takes the most probable of all, which need not be one of them.
+    sure = p >= limits - 1e-6
+    most, paper = p.argmax(axis=1), np.where(sure, p, -1).argmax(axis=1)
+    odd = (sure.sum(axis=1) > 1) & (most != paper)
+    joint = count.compute_confident_joint(y, p, calibrate=False).astype(int)
+    for label, theirs, ours in zip(y[odd], most[odd], paper[odd], strict=True):
+        joint[label, theirs] -= theirs != label
+        joint[label, ours] += ours != label
+    apart = ~np.eye(len(joint), dtype=bool)
+    np.testing.assert_array_equal(confident_joint(p, y)[apart], joint[apart])
     rule = {"filter_by": "confident_learning", "n_jobs": 1}
-    assert sorted(confident_errors(p, y)) == np.flatnonzero(find(y, p, **rule)).tolist()
-    ranked = find(y, p, **rule, return_indices_ranked_by="self_confidence")
-    ours = confident_errors(p, y)
-    np.testing.assert_allclose(p[ours, y[ours]], p[ranked, y[ranked]])
-    # cleanlab rounds to whole images and keeps the sum of each row.
-    theirs = count.compute_confident_joint(y, p, calibrate=True)
-    calibrated = calibrated_joint(confident_joint(p, y), y)
-    np.testing.assert_allclose(calibrated.sum(axis=1), theirs.sum(axis=1))
-    assert np.abs(calibrated - theirs).max() < 1
+    found = np.isin(np.arange(len(y)), confident_errors(p, y))
+    np.testing.assert_array_equal(found[~odd], find(y, p, **rule)[~odd])
+    if not odd.any():
+        np.testing.assert_array_equal(confident_joint(p, y), joint)
+        ranked = find(y, p, **rule, return_indices_ranked_by="self_confidence")
+        ours = confident_errors(p, y)
+        np.testing.assert_allclose(p[ours, y[ours]], p[ranked, y[ranked]])
+        # cleanlab rounds to whole images and keeps the sum of each row.
+        whole = count.compute_confident_joint(y, p, calibrate=True)
+        calibrated = calibrated_joint(confident_joint(p, y), y)
+        np.testing.assert_allclose(calibrated.sum(axis=1), whole.sum(axis=1))
+        assert np.abs(calibrated - whole).max() < 1
 
 
 def test_a_class_without_images_counts_for_nothing() -> None:
@@ -193,10 +206,8 @@ def test_a_probe_never_saw_the_label_it_judges() -> None:
         other = y.copy()
         other[index] = (other[index] + 1) % 4
         np.testing.assert_array_equal(probe_scores(x, other, 4, fold)[0][index], scores[index])
-    expected = [
-        min(STRENGTHS, key=lambda c: held_out_loss(x, y, fold == 0, c)),
-    ]
-    weight, bias = fast_probe(x[fold != 1], y[fold != 1], 4, expected[0])
+    strength = min(STRENGTHS, key=lambda c: held_out_loss(x, y, fold == 0, c))
+    weight, bias = fast_probe(x[fold != 1], y[fold != 1], 4, strength)
     np.testing.assert_allclose(scores[fold == 1], x[fold == 1] @ weight.T + bias, rtol=1e-5)
 
 
@@ -285,10 +296,9 @@ def test_a_copy_does_not_vouch_for_its_twin() -> None:
     labels[0] = 1
     without = out_of_fold_probabilities(x, labels, 4, 5, 0)
     together = out_of_fold_probabilities(x, labels, 4, 5, 0, groups=groups)
-    twins = [0, 4, 8, 12, 16]
-    assert (without[twins, 1] > 0.5).all()
-    assert (together[twins, 0] > 0.9).all()
-    assert set(twins) <= set(suspected(together, labels).indices)
+    twins = {0, 4, 8, 12, 16}
+    assert not twins & set(suspected(without, labels).indices)
+    assert twins <= set(suspected(together, labels).indices)
 
 
 def test_the_zero_shot_head_helps_where_images_are_few() -> None:
