@@ -90,8 +90,8 @@ def risks(data: RunData, loaded: Loaded) -> list[str]:
     counts = fit.train.counts().values()
     if max(counts) > 10 * min(counts):
         found.append(
-            f"classes are uneven: {min(counts)} to {max(counts)} images; look at balanced accuracy, "
-            "or set data.balance=sqrt or method.optim.class_weights=auto"
+            f"classes are uneven: {min(counts)} to {max(counts)} images; look at balanced "
+            "accuracy, or set data.balance=sqrt or method.optim.class_weights=auto"
         )
     if not any(images.shift is None for images in data.evals.values()):
         found.append("no test set: only val is scored, and choices were made on it")

@@ -102,9 +102,7 @@ def measure(
     return found
 
 
-def _measured(
-    index: int, path: str, also: Callable[[int, Image.Image], None] | None
-) -> Picture:
+def _measured(index: int, path: str, also: Callable[[int, Image.Image], None] | None) -> Picture:
     try:
         image, facts = inspect_image(path)
     except ImageError as error:

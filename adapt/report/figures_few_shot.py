@@ -57,9 +57,10 @@ def shots_curve(run: Run) -> Picture | Absent:
     percent_axis(axes)
     label_ends(axes, ends, 3.0 * 72)
     alt = " ".join(
-        f"{each}: " + ", ".join(f"{s} images {percent(b[0])}" for s, b in bands[each].items()) + "."
+        f"{each}: " + ", ".join(f"{percent(b[0])} with {s}" for s, b in bands[each].items()) + "."
         for each in drawn
     )
+    alt = f"By training images a class. {alt}"
     draws = number(run.few_shot.get("seeds"))
     caption = (
         f"Mean of {draws:.0f} draws of training images; bands are 95 % intervals of the mean. "

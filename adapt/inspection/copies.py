@@ -1,0 +1,149 @@
+"""Which images are copies of each other, to the byte or nearly, whatever they are called."""
+
+import base64
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from adapt.errors import DataError
+from adapt.inspection.near import near_pairs
+from adapt.inspection.pictures import Picture
+from adapt.inspection.thumbnails import BYTES, Thumbnails
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Contents of images, and which contents are nearly the same.
+
+    >>> same = Copies(np.array([0, 1, 0]), np.zeros((0, 2), int), np.zeros(0, np.float32))
+    >>> same.sets()
+    [(0, 2)]
+    """
+
+    content: IntArray
+    """(N,) number of each image's content: equal for equal bytes, -1 for what cannot be read."""
+    pairs: IntArray
+    """(P, 2) contents that are near copies."""
+    differences: FloatArray
+    """(P,) see `adapt.inspection.thumbnails.difference`."""
+
+    @cached_property
+    def images(self) -> dict[int, list[int]]:
+        """Positions of the images of each content."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for row, content in enumerate(self.content.tolist()):
+            if content >= 0:
+                found[content].append(row)
+        return dict(found)
+
+    @cached_property
+    def near(self) -> dict[int, list[int]]:
+        """Contents that are near copies of each content."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for one, other in self.pairs.tolist():
+            found[one].append(other)
+            found[other].append(one)
+        return dict(found)
+
+    def sets(self) -> list[tuple[int, ...]]:
+        """Positions of images that are linked by copies, in sets of two or more; each in one."""
+        rows = [
+            sorted(row for content in linked for row in self.images[content])
+            for linked in connected(self.images, self.pairs.tolist())
+        ]
+        return sorted(tuple(found) for found in rows if len(found) > 1)
+
+    def groups(self) -> list[str]:
+        """A name for each image that it shares with its copies only: a split keeps them together.
+
+        Returns:
+            One name for each image, in their order; it does not depend on the order otherwise.
+        """
+        names = [f"image {row}" for row in range(len(self.content))]
+        for number, rows in enumerate(self.sets()):
+            for row in rows:
+                names[row] = f"copies {number}"
+        return names
+
+
+def connected(nodes: Iterable[int], links: Iterable[Sequence[int]]) -> list[list[int]]:
+    """Sets of nodes that lead to each other (union-find).
+
+    Args:
+        nodes: All of them.
+        links: Pairs of nodes.
+
+    Returns:
+        Every node in one set, in order of the nodes.
+
+    >>> connected([3, 1, 2], [(1, 3)])
+    [[3, 1], [2]]
+    """
+    above = {node: node for node in nodes}
+
+    def top(node: int) -> int:
+        while above[node] != node:
+            above[node] = above[above[node]]
+            node = above[node]
+        return node
+
+    for one, other in links:
+        above[top(other)] = top(one)
+    found: dict[int, list[int]] = defaultdict(list)
+    for node in above:
+        found[top(node)].append(node)
+    return list(found.values())
+
+
+def find_copies(
+    pictures: Sequence[Picture],
+    features: FloatArray | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Copies:
+    """Find exact and near copies among images.
+
+    Args:
+        pictures: From `measure`; those with an error are copies of nothing.
+        features: (N, D) unit image features, which propose pairs to compare; None without.
+        progress: Called with the number of contents done, now and then.
+
+    Returns:
+        The copies; the same for any order of the images.
+
+    Raises:
+        DataError: When `features` has not one row for each picture.
+
+    >>> find_copies([Picture("ab", "empty file"), Picture("ab", "empty file")]).sets()
+    []
+    """
+    if features is not None and len(features) != len(pictures):
+        given = f"{len(features)} for {len(pictures)} pictures"
+        raise DataError(f"features - wrong number of rows - {given} - give one for each picture")
+    first: dict[str, int] = {}
+    for row, picture in enumerate(pictures):
+        if picture.error is None:
+            first.setdefault(picture.sha256, row)
+    # By hash, so that nothing depends on the order in which the images are given.
+    hashes = sorted(first)
+    number = {digest: content for content, digest in enumerate(hashes)}
+    content = [number[one.sha256] if one.error is None else -1 for one in pictures]
+    rows = [first[digest] for digest in hashes]
+    thumbnails = _thumbnails([pictures[row].thumbnail for row in rows])
+    pairs, differences = near_pairs(
+        thumbnails, None if features is None else features[rows], progress
+    )
+    return Copies(np.array(content, np.int64), pairs, differences)
+
+
+def _thumbnails(texts: Sequence[str]) -> Thumbnails:
+    values = np.zeros((len(texts), BYTES), np.uint8)
+    for row, text in enumerate(texts):
+        values[row] = np.frombuffer(base64.b64decode(text), np.uint8)
+    return Thumbnails(values)

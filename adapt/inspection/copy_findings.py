@@ -1,0 +1,291 @@
+"""Findings about copies: inside a class, under different labels, and across train and test."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+from adapt.data.readable import FIT_SPLITS
+from adapt.inspection.copies import Copies, connected
+from adapt.inspection.findings import Finding, Place
+from adapt.inspection.picture_faults import LEFT_OUT
+
+CHAIN = 20
+"""A set with more images is said to be one: its first and last may no longer be alike."""
+FIT = "train"
+Standing = tuple[str, str]
+"""The side (`FIT`, or the name of an eval) and label under which an image stands."""
+
+
+@dataclass(frozen=True)
+class _Relation:
+    """What two standings of a content, or of two near contents, are to each other."""
+
+    name: str
+    exact: bool
+
+    def holds(self, one: Standing, other: Standing) -> bool:
+        same_side, same_label = one[0] == other[0], one[1] == other[1]
+        fitted = FIT in (one[0], other[0])
+        if self.name == "leak":
+            return fitted and not same_side
+        if self.name == "conflict":
+            # Two evals may well hold the same images: they are never mixed.
+            return not same_label and (same_side or fitted)
+        return same_side and same_label
+
+
+class _Standings:
+    """Where the images of each content stand."""
+
+    def __init__(self, copies: Copies, places: Sequence[Place]) -> None:
+        self.copies, self.places = copies, places
+        self.of = [
+            (FIT if place.split in FIT_SPLITS else place.split, place.label) for place in places
+        ]
+
+    @cached_property
+    def kinds(self) -> dict[int, Counter[Standing]]:
+        """Number of images of each content under each standing."""
+        return {
+            content: Counter(self.of[row] for row in rows)
+            for content, rows in self.copies.images.items()
+        }
+
+    def links(self, exact: bool) -> Iterator[tuple[int, int, float]]:
+        """Contents that are the same, each with itself, or nearly so."""
+        if exact:
+            yield from ((one, one, 0.0) for one, rows in self.copies.images.items() if rows[1:])
+        else:
+            for (one, other), value in zip(
+                self.copies.pairs.tolist(), self.copies.differences.tolist(), strict=True
+            ):
+                yield one, other, value
+
+    def related(self, relation: _Relation, one: int, other: int) -> set[int]:
+        """Images of the two contents between which the relation holds."""
+        here, there = self.kinds[one], self.kinds[other]
+        taking_part = {
+            (content, standing)
+            for a, b in product(here, there)
+            if relation.holds(a, b) and (one != other or a != b or here[a] > 1)
+            for content, standing in ((one, a), (other, b))
+        }
+        return {
+            row
+            for content in {one, other}
+            for row in self.copies.images[content]
+            if (content, self.of[row]) in taking_part
+        }
+
+    def order(self, row: int) -> tuple[int, str, str]:
+        """Val before train: of two copies the one that scores are made with stays."""
+        split = self.places[row].split
+        return ({"val": 0, "train": 1}.get(split, 2), split, self.places[row].path)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The sets of one relation, the images of each in order, with the smallest difference."""
+
+    sets: list[list[int]]
+    values: list[float]
+
+    @property
+    def rows(self) -> list[int]:
+        return [row for rows in self.sets for row in rows]
+
+
+def _search(standings: _Standings, relation: _Relation) -> _Found:
+    members: dict[int, set[int]] = {}
+    links: list[tuple[int, int, float]] = []
+    for one, other, value in standings.links(relation.exact):
+        rows = standings.related(relation, one, other)
+        if rows:
+            links.append((one, other, value))
+            for content in (one, other):
+                mine = rows & set(standings.copies.images[content])
+                members[content] = members.get(content, set()) | mine
+    closest: dict[int, float] = defaultdict(lambda: 1.0)
+    for one, other, value in links:
+        for content in (one, other):
+            closest[content] = min(closest[content], value)
+    found = []
+    for contents in connected(members, [link[:2] for link in links]):
+        rows = {row for content in contents for row in members[content]}
+        value = min(closest[content] for content in contents)
+        found.append((value, sorted(rows, key=standings.order)))
+    found.sort(key=lambda entry: (entry[0], -len(entry[1]), standings.order(entry[1][0])))
+    return _Found([rows for _, rows in found], [value for value, _ in found])
+
+
+def copy_findings(copies: Copies, places: Sequence[Place]) -> list[Finding]:
+    """Say which copies leak from train into an eval, contradict each other, or are merely there.
+
+    `train` and `val` count as one side, each eval as another; evals are not compared with each
+    other. Images of evals are never removed.
+
+    Args:
+        copies: From `find_copies`.
+        places: Where each image stands, in the same order.
+
+    Returns:
+        Findings `leak`, `near_leak`, `conflicting_label`, `near_conflicting_label`, `exact_copy`
+        and `near_copy`, those that there are. `values` is the smallest difference in each set.
+
+    >>> import numpy as np
+    >>> same = Copies(np.array([0, 0]), np.zeros((0, 2), int), np.zeros(0, np.float32))
+    >>> places = [Place("train", "1.png", "cat"), Place("test", "1.png", "cat")]
+    >>> [(one.kind, one.message) for one in copy_findings(same, places)]
+    [('leak', '1 of 1 image of test stands in train or val too, to the byte')]
+    """
+    standings = _Standings(copies, places)
+    found = []
+    for exact in (True, False):
+        for name, build in (("leak", _leak), ("conflict", _conflict), ("copy", _copy)):
+            search = _search(standings, _Relation(name, exact))
+            if search.sets:
+                found.append(build(standings, search, exact))
+    return found
+
+
+def _finding(
+    standings: _Standings,
+    found: _Found,
+    naming: tuple[str, str, str],
+    fix: str,
+    remove: Sequence[int],
+) -> Finding:
+    kind, level, message = naming
+    largest = max(len(rows) for rows in found.sets)
+    if largest > CHAIN:
+        message += f"; the largest set links {largest} images, each to the next"
+    places = standings.places
+    return Finding(
+        kind=kind,
+        level=level,
+        message=message,
+        fix=fix,
+        places=tuple(tuple(places[row] for row in rows) for rows in found.sets),
+        values=tuple(found.values),
+        remove=tuple(places[row] for row in remove),
+        details={"sets": len(found.sets), "images": len(found.rows), "largest": largest},
+    )
+
+
+def _fitted(standings: _Standings, found: _Found) -> list[int]:
+    return [row for row in found.rows if standings.of[row][0] == FIT]
+
+
+def _leak(standings: _Standings, found: _Found, exact: bool) -> Finding:
+    counts = Counter(standings.of[row][0] for row in found.rows)
+    sizes = Counter(side for side, _ in standings.of)
+    said = " and ".join(
+        f"{counts[name]} of {sizes[name]} {'image' if sizes[name] == 1 else 'images'} of {name}"
+        for name in sorted(counts)
+        if name != FIT
+    )
+    one = sum(counts[name] for name in counts if name != FIT) == 1
+    verb = "stands" if one else "stand"
+    finding = _finding(
+        standings,
+        found,
+        (
+            "leak" if exact else "near_leak",
+            "warning",
+            f"{said} {verb} in train or val too, {'to the byte' if exact else 'nearly the same'}",
+        ),
+        f"{LEFT_OUT}: it leaves out the training side",
+        _fitted(standings, found),
+    )
+    finding.details["by_eval"] = {name: counts[name] for name in sorted(counts) if name != FIT}
+    return finding
+
+
+def _conflict(standings: _Standings, found: _Found, exact: bool) -> Finding:
+    within = any(
+        len({standings.of[row][1] for row in rows if standings.of[row][0] == FIT}) > 1
+        for rows in found.sets
+    )
+    how = "with the same content" if exact else "that are nearly the same"
+    return _finding(
+        standings,
+        found,
+        (
+            "conflicting_label" if exact else "near_conflicting_label",
+            "error" if exact and within else "warning",
+            f"{len(found.rows)} images {how} stand under different labels",
+        ),
+        f"give them one label, or {LEFT_OUT}: it leaves out all of train and val",
+        _fitted(standings, found),
+    )
+
+
+def _copy(standings: _Standings, found: _Found, exact: bool) -> Finding:
+    how = "exact" if exact else "near"
+    return _finding(
+        standings,
+        found,
+        (
+            f"{how}_copy",
+            "warning" if exact else "note",
+            f"{len(found.rows)} images are {how} copies of each other within their class, in "
+            f"{len(found.sets)} {'set' if len(found.sets) == 1 else 'sets'}",
+        ),
+        f"{LEFT_OUT}: it keeps one of each set in train and val",
+        _repeated(standings, _fitted(standings, found)),
+    )
+
+
+def _repeated(standings: _Standings, rows: Sequence[int]) -> list[int]:
+    """Images of which a copy, not only a copy of a copy, stays."""
+    content, near = standings.copies.content.tolist(), standings.copies.near
+    kept: set[tuple[int, str]] = set()
+    removed = []
+    for row in sorted(rows, key=standings.order):
+        label = standings.of[row][1]
+        alike = [content[row], *near.get(content[row], ())]
+        if any((one, label) in kept for one in alike):
+            removed.append(row)
+        else:
+            kept.add((content[row], label))
+    return removed
+
+
+def leaked_indices(
+    copies: Copies, places: Sequence[Place], near: bool = True
+) -> dict[str, list[int]]:
+    """Which images of each eval have a copy in train or val.
+
+    Args:
+        copies: From `find_copies`.
+        places: Where each image stands, in the same order.
+        near: Whether near copies count, or exact ones only.
+
+    Returns:
+        For each eval in `places`, positions among its own images, in rising order.
+
+    >>> import numpy as np
+    >>> same = Copies(np.array([0, 1, 0]), np.zeros((0, 2), int), np.zeros(0, np.float32))
+    >>> splits = ("train", "test", "test")
+    >>> leaked_indices(same, [Place(split, "1.png", "cat") for split in splits])
+    {'test': [1]}
+    """
+    fitted = {
+        content
+        for content, place in zip(copies.content.tolist(), places, strict=True)
+        if place.split in FIT_SPLITS and content >= 0
+    }
+    reached = set(fitted)
+    if near:
+        reached |= {other for content in fitted for other in copies.near.get(content, ())}
+    found: dict[str, list[int]] = {}
+    seen: Counter[str] = Counter()
+    for content, place in zip(copies.content.tolist(), places, strict=True):
+        if place.split not in FIT_SPLITS:
+            leaked = found.setdefault(place.split, [])
+            if content in reached:
+                leaked.append(seen[place.split])
+            seen[place.split] += 1
+    return found
