@@ -23,9 +23,9 @@ class Ensemble:
     """Points on the line from the start (alpha 0) to the adapted model (alpha 1)."""
     select: str = "val"
     """Split alpha is chosen on. Only `val`: evals are test data."""
-    rule: str = "val"
+    rule: str = "val_one_se"
     """How alpha is chosen on that split: `val` (best accuracy), `val_one_se` (the smallest alpha
-    within one standard error of the best), `synthetic_shift` (best mean over val and corruptions of
+    within one standard error of the best; why it is the default: docs/benchmarks/robust.md), `synthetic_shift` (best mean over val and corruptions of
     it), `synthetic_one_se` (the smallest alpha within one standard error of that), `min_regret`
     (smallest largest loss over these) or `fixed` (needs `alpha`)."""
     alpha: float | None = None

@@ -296,7 +296,7 @@ def test_chosen_is_the_smallest_of_the_best(start: Classifier, splits: dict[str,
     assert curve.chosen == 0.0, "all alphas are equal"
     assert bit_equal(weights(best), weights(start))
     tuned = moved(start, size=0.3)
-    best, curve = wise_ft(start, tuned, splits["val"], None, 11, RUNTIME)
+    best, curve = wise_ft(start, tuned, splits["val"], None, 11, RUNTIME, "val")
     values = {p["alpha"]: p["val"]["accuracy"] for p in curve.points}
     assert list(values) == [i / 10 for i in range(11)]
     assert curve.chosen == min(a for a in values if values[a] == max(values.values()))

@@ -99,7 +99,7 @@ def wise_ft(
     evals: dict[str, Images] | None = None,
     alphas: int = 11,
     runtime: Runtime | None = None,
-    rule: str = "val",
+    rule: str = "val_one_se",
     corruptions: Sequence[Shift] = DEFAULT_CORRUPTIONS,
 ) -> tuple[Classifier, Curve]:
     """Interpolate between start and tuned model, and keep the alpha that `val` speaks for.
