@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from adapt.version import __version__
 
 if TYPE_CHECKING:
+    from adapt.check_data import check
     from adapt.data.image_data import ImageData
     from adapt.data.sources import Images
     from adapt.errors import AdaptError
@@ -41,6 +42,7 @@ _HOMES = {
     "ImageDataModule": "adapt.training.data_module",
     "Images": "adapt.data.sources",
     "Optim": "adapt.training.settings",
+    "check": "adapt.check_data",
     "evaluate": "adapt.evaluation.evaluate",
     "method": "adapt.methods",
     "mix": "adapt.evaluation.wise_ft",
@@ -59,6 +61,7 @@ __all__ = [
     "Images",
     "Optim",
     "__version__",
+    "check",
     "evaluate",
     "method",
     "mix",

@@ -205,10 +205,7 @@ class _Shelf:
             coded = {one: self.features[one] for one in new if one in self.features}
             if coded:
                 path = self.encoded / f"{shard}.safetensors"
-                together = _read_features(path) | coded
-                stacked = {"features": np.stack(list(together.values()))}
-                names = {"hashes": " ".join(together)}
-                _write(path, lambda part, s=stacked, n=names: save_file(s, part, n))
+                _write_features(path, _read_features(path) | coded)
 
     def gathered(self, hashes: Sequence[str]) -> FloatArray | None:
         if self.encoder is None:
@@ -260,6 +257,12 @@ def _read_features(path: Path) -> dict[str, FloatArray]:
     return dict(zip(names, rows, strict=True)) if len(names) == len(rows) else {}
 
 
+def _write_features(path: Path, features: Mapping[str, FloatArray]) -> None:
+    stacked = {"features": np.stack(list(features.values()))}
+    names = {"hashes": " ".join(features)}
+    _write(path, lambda part: save_file(stacked, part, names))
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file of the cache at once or not at all.
 
@@ -282,6 +285,24 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
         reason = error.strerror or str(error)
         advice = "free space there, or set ADAPT_CACHE to a folder with space"
         raise RunError(f"{path} - cannot be written - {reason} - {advice}") from error
+
+
+def read_head(key: str) -> FloatArray | None:
+    """A zero-shot head (K, D) that was made before, by the name of its model and prompts."""
+    try:
+        head: FloatArray = load_file(_head_path(key))["head"]
+    except (OSError, SafetensorError, KeyError):
+        return None
+    return head
+
+
+def write_head(key: str, head: FloatArray) -> None:
+    """Keep a zero-shot head; see `read_head`."""
+    _write(_head_path(key), lambda part: save_file({"head": np.ascontiguousarray(head)}, part))
+
+
+def _head_path(key: str) -> Path:
+    return cache_folder("check", "heads", f"{key}.safetensors")
 
 
 def answer_path(question: object) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapt.data.folders import SPLIT_NAMES, is_junk
 from adapt.data.sources import Images, from_folder, from_table
+from adapt.data.split_columns import with_groups
 from adapt.data.tables import PARQUET_SUFFIXES
 from adapt.errors import DataError
 from adapt.recipe import recipe_names
@@ -41,6 +42,13 @@ class Sets:
     """Table that the labels come from."""
     loaded: "Loaded | None" = None
     """The recipe, where there is one."""
+
+    def groups(self) -> list[str] | None:
+        """Group of each image that is learned from, if there are any."""
+        first = next(iter(self.images.values()))
+        if self.loaded is not None:
+            first = with_groups(first, self.loaded.recipe.data.train.group)
+        return first.groups
 
     def split(self, readable: list[bool]) -> dict[str, Images]:
         """The sets as a run sees them: what cannot be read is gone, val is taken from train.
@@ -114,7 +122,9 @@ def _sets(name: str, images: dict[str, Images], **more: Any) -> Sets:
     ordered = {key: _ordered(each) for key, each in images.items()}
     several = len(ordered) > 1
     notes = [
-        f"{key}: {note}" if several else note for key, each in ordered.items() for note in each.notes
+        f"{key}: {note}" if several else note
+        for key, each in ordered.items()
+        for note in each.notes
     ]
     return Sets(name, ordered, list(dict.fromkeys(notes)), **more)
 

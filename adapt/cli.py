@@ -131,6 +131,58 @@ def plan(
         console.print(f"risk        {risk}", markup=False)
 
 
+@app.command()
+def check(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of class folders (or of train, test, ...), table, archive or recipe."
+        ),
+    ],
+    root: Annotated[
+        Path | None, typer.Option(help="For a table: the folder that its paths start from.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="CLIP that judges labels and class names.")
+    ] = "adapt-icons-xs",
+    pretrained: Annotated[str, typer.Option(help="Its weights.")] = "embedded",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for check.html and check.json; check-NAME.")
+    ] = None,
+    fix: Annotated[
+        Path | None, typer.Option(help="Write the images to leave out, for `data.exclude`.")
+    ] = None,
+    fix_labels: Annotated[
+        bool, typer.Option("--fix-labels", help="Suspected labels are left out by --fix too.")
+    ] = False,
+    fail_on: Annotated[
+        str, typer.Option(help="error, warning or never: what makes the exit code 3.")
+    ] = "error",
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Look at pixels, copies and names alone.")
+    ] = False,
+) -> None:
+    """Find what is wrong with labelled images, and what mends it."""
+    from adapt.check_data import check as check_data
+    from adapt.cli_check import check_fail_on, default_folder, print_check, progress_bar
+
+    check_fail_on(fail_on)
+    with progress_bar() as tell:
+        found = check_data(data, root, None if no_model else model, pretrained, None, tell)
+    print_check(console, found)
+    page = found.write(out or default_folder(found.content["name"]))
+    console.print(f"page    {page}", soft_wrap=True, markup=False)
+    if fix is not None:
+        count = len(found.write_exclusions(fix, fix_labels))
+        console.print(
+            f"list    {fix}: {count} images; a recipe takes it as `data.exclude: {fix}`",
+            soft_wrap=True,
+            markup=False,
+        )
+    if found.failed(fail_on):
+        raise typer.Exit(3)
+
+
 @app.command("list")
 def list_names(
     kind: Annotated[str, typer.Argument(help="recipes, methods, models, shifts or templates")],

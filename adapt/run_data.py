@@ -9,6 +9,7 @@ from adapt.data.exclusions import exclude, read_exclusions
 from adapt.data.image_data import ImageData, draw
 from adapt.data.readable import (
     FIT_SPLITS,
+    Look,
     Quarantined,
     conflicting_files,
     quarantine,
@@ -80,8 +81,12 @@ def _part_names(parts: list[Source]) -> list[str]:
     ]
 
 
-def build_data(recipe: Recipe) -> RunData:
+def build_data(recipe: Recipe, also: Look | None = None) -> RunData:
     """Read, quarantine and split all images of a recipe.
+
+    Args:
+        recipe: What to read.
+        also: Called with the path and the pixels of each readable image, from several threads.
 
     Raises:
         DataError: When a source is empty or too many images cannot be read, when a validation or
@@ -90,7 +95,7 @@ def build_data(recipe: Recipe) -> RunData:
     sources, notes = read_sources(recipe)
     quarantined: list[Quarantined] = []
     for name in sources:
-        sources[name], bad = quarantine(sources[name], recipe.data.quarantine_limit)
+        sources[name], bad = quarantine(sources[name], recipe.data.quarantine_limit, also)
         quarantined += bad
     pool = [sources.pop(name) for name in FIT_SPLITS if name in sources]
     fit = fit_data(recipe, pool)

@@ -31,6 +31,8 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     total = sum(p.numel() for p in start.parameters())
     device = resolve_accelerator(recipe.runtime.accelerator)
     optim = getattr(loaded.method, "optim", None)
+    if optim and (per_shot := getattr(loaded.method, "steps_per_shot", 0)):
+        optim = with_epochs(optim, data.fit, per_shot)
     batch = micro_batch(optim, recipe.runtime) if optim else recipe.runtime.batch_size
     return {
         "settings": loaded.resolved,

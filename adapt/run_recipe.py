@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapt import methods
+from adapt.check_quick import Glance, QuickCheck, quick_check
 from adapt.data.augmentation_steps import step_schemas
 from adapt.data.shifts import SHIFTS
 from adapt.data.stored_splits import check_unchanged
@@ -35,6 +36,7 @@ from adapt.run_scores import (
     Outputs,
     changed_parameters,
     data_card,
+    leak_free_scores,
     score_outputs,
     write_tables,
 )
@@ -100,7 +102,7 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     runtime, say = recipe.runtime, _teller(folder, quiet)
     (folder / "recipe.yaml").write_text(loaded.text(), encoding="utf-8")
     write_json(folder / "environment.json", environment(runtime, recipe.seed))
-    data = _read(loaded, folder, say, resume)
+    data, quick = _read(loaded, folder, say, resume)
     check_measures(recipe, data)
 
     say(f"zero-shot: {recipe.model.arch} ({recipe.model.pretrained})")
@@ -142,10 +144,12 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
         curve_of_shots = few_shot(recipe.few_shot, loaded.method, start, data.fit, splits, context)
         write_json(folder / "few_shot.json", curve_of_shots)
     seconds["total"] = time.monotonic() - began
+    without_leaks = leak_free_scores(outputs, quick.leaked)
     scores = _summary(loaded, data, outputs, choice) | {
         "trainable": changed_parameters(start, tuned),
         "seconds": seconds,
         "opened": opened,
+        "leak_free": without_leaks,
     }
     write_json(folder / "scores.json", scores)
 
@@ -174,18 +178,24 @@ def _fit(
     return tuned
 
 
-def _read(loaded: Loaded, folder: Path, say: Callable[[str], None], resume: bool) -> RunData:
+def _read(
+    loaded: Loaded, folder: Path, say: Callable[[str], None], resume: bool
+) -> tuple[RunData, QuickCheck]:
     say("reading images")
-    data = build_data(loaded.recipe)
+    glance = Glance()
+    data = build_data(loaded.recipe, glance.look)
     if resume:
         check_unchanged(folder / "split.json", data.manifest)  # before it is written again
     write_json(folder / "split.json", data.manifest)
+    quick = quick_check(data, glance, str(folder / "recipe.yaml"))
+    quick.write(folder)
+    data.notes[:0] = quick.notes
     for note in data.notes:
         say(f"note: {note}")
     counts = f"{len(data.fit.train)} train, {len(data.fit.val or [])} val images"
     sets = f"{len(data.fit.class_names)} classes, {len(data.evals)} evals"
     say(f"{counts}, {sets}, split {data.manifest['hash'][:12]}")
-    return data
+    return data, quick
 
 
 def _teller(folder: Path, quiet: bool) -> Callable[[str], None]:

@@ -1,6 +1,7 @@
 """Scores of a run: every model on every split, and the tables made of them."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,29 @@ def score_outputs(outputs: Outputs, data: RunData) -> Scores:
             for split, targets in outputs.targets.items()
         }
     return scored
+
+
+def leak_free_scores(outputs: Outputs, leaked: Mapping[str, list[int]]) -> dict[str, Any]:
+    """Accuracy of the shipped model with and without the test images that leak.
+
+    Args:
+        outputs: Of the run.
+        leaked: By eval, positions of its images that have a copy in train or val.
+
+    Returns:
+        By eval: `images`, `leaked`, `accuracy`, `leak_free_accuracy` (None where all leak).
+    """
+    found = {}
+    for name, rows in leaked.items():
+        right = outputs.masked(SHIPPED, name).argmax(1) == outputs.targets[name]
+        clean = np.delete(right, rows)
+        found[name] = {
+            "images": len(right),
+            "leaked": len(rows),
+            "accuracy": float(right.mean()),
+            "leak_free_accuracy": float(clean.mean()) if len(clean) else None,
+        }
+    return found
 
 
 def write_tables(folder: Path, outputs: Outputs, evals: dict[str, Images]) -> None:

@@ -4,10 +4,14 @@
 
 Two kinds of cell. `named`: the classes of Caltech-101 (61 of 100) and Oxford Pets (25 of 37) whose
 name has a text among the ImageNet head ("i:") or the LVIS names ("l:"), with those texts as
-zero-shot. `means`: all classes, where the unit class means of the drawn support stand in for texts,
-which the sets do not have; "zero-shot" is then the nearest class mean. Shots are drawn from the
-training rows with a seed for each draw; `all` takes every row (16 or 24 of a class). A method sees
-the support only, with its default settings; the test rows are scored once for each fit.
+zero-shot. `whole`: all classes; the sets have no text for them all, so something stands in. With
+`--stand-in means` it is the unit class means of the drawn support ("zero-shot" is then the nearest
+class mean, and a method that asks the support how far to trust it is told too much); with
+`--stand-in common` one direction for all classes, the mean feature, which says nothing.
+
+Shots are drawn from the training rows with a seed for each draw; `all` takes every row (16 or 24 of
+a class). A method sees the support only, with its default settings; the test rows are scored once
+for each fit.
 """
 
 import argparse
@@ -64,7 +68,9 @@ class Cell:
     train: Part
     test: Part
     text: Tensor | None
-    """Unit text directions (K, D); class means of the support where there are none."""
+    """Unit text directions (K, D), where there are any."""
+    stand_in: str
+    """What takes their place: `means` or `common`."""
 
     def support(self, shots: int, seed: int) -> Support:
         """A draw of so many images of each class; 0 takes all."""
@@ -72,8 +78,10 @@ class Cell:
         order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
         chosen = [order[y[order] == k][: shots or None] for k in range(int(y.max()) + 1)]
         x, y = x[torch.cat(chosen)], y[torch.cat(chosen)]
-        means = torch.zeros(int(y.max()) + 1, x.shape[1]).index_add(0, y, x)
-        text = F.normalize(means, dim=-1) if self.text is None else self.text
+        sums = torch.zeros(int(y.max()) + 1, x.shape[1]).index_add(0, y, x)
+        if self.stand_in == "common":
+            sums = sums.sum(0, keepdim=True).expand_as(sums)
+        text = F.normalize(sums, dim=-1) if self.text is None else self.text
         return Support(x[None], y, SCALE * text, seed=seed)
 
 
@@ -113,14 +121,16 @@ def only(part: Part, numbers: Tensor) -> Part:
     return part[0][held], torch.searchsorted(numbers, part[1][held])
 
 
-def cells(folder: Path) -> Iterator[Cell]:
+def cells(folder: Path, stand_in: str) -> Iterator[Cell]:
     """All cells, those with texts first."""
     for name in NAMED:
         train, test = read(folder / f"{name}.npz")
         numbers, directions = texts(folder, name)
-        yield Cell(f"{name}, named", only(train, numbers), only(test, numbers), directions)
+        yield Cell(
+            f"{name}, named", only(train, numbers), only(test, numbers), directions, stand_in
+        )
     for name in SETS:
-        yield Cell(f"{name}, means", *read(folder / f"{name}.npz"), None)
+        yield Cell(f"{name}, whole", *read(folder / f"{name}.npz"), None, stand_in)
 
 
 def scores(method: str, support: Support, test: Part) -> tuple[float, float]:
@@ -151,7 +161,7 @@ def row(method: str, chosen: list[Cell], shots: int, seeds: int) -> list[str]:
     means = {name: float(np.mean([one[0] for one in values])) for name, values in found.items()}
     kinds = [
         float(np.mean([mean for name, mean in means.items() if name.endswith(kind)] or [np.nan]))
-        for kind in ("named", "means")
+        for kind in ("named", "whole")
     ]
     slowest = max(one[1] for values in found.values() for one in values)
     return [method, *(f"{mean:.2f}" for mean in [*means.values(), *kinds]), f"{slowest:.2f}"]
@@ -164,17 +174,18 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 4, 16, 0], help="0 is all")
     parser.add_argument("--seeds", type=int, default=1, help="draws of each number of shots")
+    parser.add_argument("--stand-in", choices=("means", "common"), default="common")
     known = [name for name, schema in adapt.methods.schemas().items() if hasattr(schema, "head")]
     parser.add_argument("--methods", nargs="+", default=[*BASELINES, *known])
     given = parser.parse_args()
     # One image of each class looks like a regression to scikit-learn.
     warnings.filterwarnings("ignore", "The number of unique classes")
-    chosen = list(cells(given.features))
+    chosen = list(cells(given.features, given.stand_in))
     header = [
         "method",
         *(cell.name for cell in chosen),
         "mean named",
-        "mean means",
+        "mean whole",
         "slowest, CPU s",
     ]
     lines = ["# Feature-space methods on CLIP ViT-B/32 features, accuracy in %", ""]
@@ -186,7 +197,11 @@ def main() -> None:
             print(shots, lines[-1], flush=True)
         lines.append("")
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text("\n".join([*lines, "Made by `bench/few_shot_features.py`.", ""]))
+        given.out.write_text(
+            "\n".join(
+                [*lines, f"Made by `bench/few_shot_features.py --stand-in {given.stand_in}`.", ""]
+            )
+        )
 
 
 if __name__ == "__main__":

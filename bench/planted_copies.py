@@ -3,10 +3,9 @@
     python bench/planted_copies.py docs/benchmarks/planted_copies.md --pacs ../shared/data/pacs
 
 Altered copies of training images, 5 % of all images, are added to the test images of the embedded
-pictograms (all five domains at once) and of photos and sketches of PACS. A find is a test image that has a
-near copy in train; it is wrong when it was not planted. Beside it the usual ways: the best bound on
-the Hamming distance of 64-bit DCT hashes, and on the cosine of the embedded model's features, each
-chosen on the very images that it is scored on.
+pictograms (all five domains at once) and of three domains of PACS. A find is a test image that has a near copy in train; it is wrong when it was not planted. Beside it the usual ways: the
+best bound on the Hamming distance of 64-bit DCT hashes, and on the cosine of the embedded model's
+features, each chosen on the very images that it is scored on.
 """
 
 import argparse
@@ -289,6 +288,7 @@ def main() -> None:
     if given.pacs:
         sets["Photos of PACS"] = domain(given.pacs, "photo")
         sets["Sketches of PACS"] = domain(given.pacs, "sketch")
+        sets["Cartoons of PACS"] = domain(given.pacs, "cartoon")
     text = ["# Planted near copies", "", f"By `bench/{Path(__file__).name}`.", *NOTE, ""]
     for name, images in sets.items():
         trial = Trial(images, measure(images.paths))
@@ -311,9 +311,12 @@ NOTE = [
     "",
     "Altered copies of training images, 5 % of all images, are added to the test images. A find is",
     "a test image that has a near copy in train; it is wrong when it was not planted. The hash and",
-    "the cosine get the bound with the best F1 on the very images that they are scored on. Bound and",
-    "settings of `adapt check` were chosen with pictograms and photos, with other draws, and not with",
-    "sketches.",
+    "the cosine get the bound with the best F1 on the very images that they are scored on.",
+    "",
+    "The bound and the settings of `adapt check` were chosen on these pictograms and photos (altered",
+    "by other draws), so their precision is not of unseen images. Sketches showed that a filter of",
+    "pairs lost framed copies, and it was taken out. Nothing was chosen on cartoons; but some of them",
+    "are copies of each other in PACS itself, which count as wrong finds here.",
 ]
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,7 +87,7 @@ class _Spot(NamedTuple):
 
     split: str
     path: str
-    index: int
+    row: int
 
 
 def exclude(
@@ -121,15 +120,15 @@ def exclude(
     gone: dict[str, set[int]] = defaultdict(set)
     for digest, wanted in listed.items():
         for spot in _chosen(wanted, spots[digest], list(sets)):
-            gone[spot.split].add(spot.index)
+            gone[spot.split].add(spot.row)
     kept = {split: _without(images, gone[split], name) for split, images in sets.items()}
     count = sum(len(indices) for indices in gone.values())
     notes = []
     if count:
         parts = ", ".join(f"{len(found)} of {split}" for split, found in gone.items() if found)
-        notes.append(f"{count} images are left out by {name}: {parts}")
+        notes.append(f"left out by {name}: {parts}")
     if missing := len(lines) - count:
-        notes.append(f"{missing} lines of {name} name images that are not here")
+        notes.append(f"{missing} of {len(lines)} lines of {name} name no image that is here")
     return kept, notes
 
 

@@ -2,10 +2,13 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
+
+from PIL import Image
 
 from adapt.data.content import content_hashes
 from adapt.data.images import ImageError, open_image
@@ -15,6 +18,7 @@ from adapt.errors import DataError
 FIT_SPLITS = ("train", "val")
 CHUNK = 4096
 Manifest = dict[str, Any]
+Look = Callable[[str, Image.Image], None]
 
 
 @dataclass(frozen=True)
@@ -33,27 +37,33 @@ def _threads() -> int:
     return min(os.cpu_count() or 1, 8)
 
 
-def _reason(path: str) -> str | None:
+def _reason(path: str, also: Look | None) -> str | None:
     try:
-        open_image(path).close()
+        image = open_image(path)
     except ImageError as error:
         return error.reason
+    if also is not None:
+        also(path, image)
+    image.close()
     return None
 
 
-def _reasons(paths: list[str]) -> Iterator[str | None]:
+def _reasons(paths: list[str], also: Look | None) -> Iterator[str | None]:
     with ThreadPoolExecutor(_threads()) as pool:
         # In pieces, so that a million images do not wait in memory as a million tasks.
         for start in range(0, len(paths), CHUNK):
-            yield from pool.map(_reason, paths[start : start + CHUNK])
+            yield from pool.map(_reason, paths[start : start + CHUNK], repeat(also))
 
 
-def quarantine(images: Images, limit: float = 0.01) -> tuple[Images, list[Quarantined]]:
+def quarantine(
+    images: Images, limit: float = 0.01, also: Look | None = None
+) -> tuple[Images, list[Quarantined]]:
     """Open every image to its last pixel and set aside those that cannot be read.
 
     Args:
         images: Images; a shift is not applied here.
         limit: Largest share that may be unreadable.
+        also: Called with the path and the pixels of each readable image, from several threads.
 
     Returns:
         The readable images (with a note when some are missing) and the others with reasons.
@@ -70,7 +80,7 @@ def quarantine(images: Images, limit: float = 0.01) -> tuple[Images, list[Quaran
     adapt.errors.DataError: ... - too many unreadable images - 1 of 1 (limit 1 %): 1.png (empty \
 file) - repair or remove them, or raise the limit
     """
-    reasons = list(_reasons(images.paths))
+    reasons = list(_reasons(images.paths, also))
     bad = [index for index, reason in enumerate(reasons) if reason is not None]
     if not bad:
         return images, []

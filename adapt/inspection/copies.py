@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from adapt.errors import DataError
 from adapt.inspection.near import near_pairs
 from adapt.inspection.pictures import Picture
 from adapt.inspection.thumbnails import BYTES, Thumbnails
@@ -64,13 +63,18 @@ class Copies:
         """A name for each image that it shares with its copies only: a split keeps them together.
 
         Returns:
-            One name for each image, in their order; it does not depend on the order otherwise.
+            One name for each image, in their order. It depends on the contents only, but for what
+            cannot be read.
         """
-        names = [f"image {row}" for row in range(len(self.content))]
-        for number, rows in enumerate(self.sets()):
-            for row in rows:
-                names[row] = f"copies {number}"
-        return names
+        names = {
+            content: f"content {min(linked)}"
+            for linked in connected(self.images, self.pairs.tolist())
+            for content in linked
+        }
+        return [
+            names.get(content, f"unreadable {row}")
+            for row, content in enumerate(self.content.tolist())
+        ]
 
 
 def connected(nodes: Iterable[int], links: Iterable[Sequence[int]]) -> list[list[int]]:
@@ -103,29 +107,20 @@ def connected(nodes: Iterable[int], links: Iterable[Sequence[int]]) -> list[list
 
 
 def find_copies(
-    pictures: Sequence[Picture],
-    features: FloatArray | None = None,
-    progress: Callable[[int], None] | None = None,
+    pictures: Sequence[Picture], progress: Callable[[int], None] | None = None
 ) -> Copies:
     """Find exact and near copies among images.
 
     Args:
         pictures: From `measure`; those with an error are copies of nothing.
-        features: (N, D) unit image features, which propose pairs to compare; None without.
         progress: Called with the number of contents done, now and then.
 
     Returns:
         The copies; the same for any order of the images.
 
-    Raises:
-        DataError: When `features` has not one row for each picture.
-
     >>> find_copies([Picture("ab", "empty file"), Picture("ab", "empty file")]).sets()
     []
     """
-    if features is not None and len(features) != len(pictures):
-        given = f"{len(features)} for {len(pictures)} pictures"
-        raise DataError(f"features - wrong number of rows - {given} - give one for each picture")
     first: dict[str, int] = {}
     for row, picture in enumerate(pictures):
         if picture.error is None:
@@ -134,11 +129,8 @@ def find_copies(
     hashes = sorted(first)
     number = {digest: content for content, digest in enumerate(hashes)}
     content = [number[one.sha256] if one.error is None else -1 for one in pictures]
-    rows = [first[digest] for digest in hashes]
-    thumbnails = _thumbnails([pictures[row].thumbnail for row in rows])
-    pairs, differences = near_pairs(
-        thumbnails, None if features is None else features[rows], progress
-    )
+    thumbnails = _thumbnails([pictures[first[digest]].thumbnail for digest in hashes])
+    pairs, differences = near_pairs(thumbnails, progress)
     return Copies(np.array(content, np.int64), pairs, differences)
 
 

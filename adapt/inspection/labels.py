@@ -2,8 +2,8 @@
 
 `confident_joint` and `confident_errors` are confident learning (Northcutt et al.,
 arXiv:1911.00068), exactly. It doubts too much where the features tell the classes apart badly, so
-`suspected`, which the findings are made of, is stricter: it models the labels as a mixture in
-which an unknown share was drawn without looking at the image.
+`suspected`, which the findings are made of, is stricter: it asks, by Bayes, whether another class
+is the true one, and estimates the noise of the labels for that.
 """
 
 from collections import Counter
@@ -20,9 +20,12 @@ from adapt.inspection.judge import label_frequencies
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-LEAST = 0.6
-"""Smallest score of a suspect: more likely than not, and a margin, as scores are somewhat too high
-where classes are broad and images few (bench/planted_labels.py)."""
+LEAST = 0.7
+"""A suspect's score is larger: likely, and a margin, as scores are somewhat too high where classes
+are broad and images few. Measured by bench/planted_labels.py."""
+EVIDENCE = 1000.0
+"""Images a class that the belief in noise without pattern is worth. With fewer, classes that only
+look alike count as mislabelled; with more, one class labelled as another is not seen."""
 _TOLERANCE = 1e-6
 _SMALLEST = 1e-9
 
@@ -135,23 +138,18 @@ class Suspects(NamedTuple):
     suggested: IntArray
     """Most probable other class, shape (M,)."""
     scores: FloatArray
-    """Probability that the given label is wrong and the suggested one right, shape (M,)."""
+    """Probability that the suggested class is the true one, shape (M,)."""
     share: float
     """Estimated share of wrong labels in the whole set."""
 
 
 def suspected(probabilities: np.ndarray, targets: np.ndarray, least: float = LEAST) -> Suspects:
-    """Labels that are more likely wrong, and another one right, than not.
-
-    A label is either drawn from the image's probabilities or, with a probability that is the same
-    for all and estimated by expectation maximisation, blindly from the labels' frequencies. Bayes
-    gives each image the probability that its label was drawn blindly; times the share of the most
-    probable other class in what is left, it is the score.
+    """Labels that are so likely wrong, and another one right, that a look is worth it.
 
     Args:
         probabilities: Shape (N, K), out of fold, rows sum to 1.
         targets: Given class of each image, shape (N,).
-        least: Smallest score to be listed, from 0 to 1.
+        least: A suspect's score is larger, from 0 to 1.
 
     Returns:
         The suspects; ties in the order of the images.
@@ -162,22 +160,66 @@ def suspected(probabilities: np.ndarray, targets: np.ndarray, least: float = LEA
     ([8], [1])
     """
     rows = np.arange(len(targets))
-    if probabilities.shape[1] < 2 or not len(targets):
-        empty = np.zeros(0, dtype=np.int64)
-        return Suspects(empty, empty, empty, np.zeros(0), 0.0)
-    own = probabilities[rows, targets]
-    blind, share = label_frequencies(targets, probabilities.shape[1])[targets], 0.05
-    for _ in range(1000):
-        wrong = share * blind / ((1 - share) * own + share * blind)
-        before, share = share, float(wrong.mean())
-        if abs(share - before) < 1e-9:
-            break
-    others = probabilities.copy()
+    others = true_classes(probabilities, targets)
+    share = 1 - float(others[rows, targets].mean()) if len(rows) else 0.0
     others[rows, targets] = 0
-    scores = wrong * others.max(axis=1) / np.maximum(others.sum(axis=1), _SMALLEST)
+    scores = others.max(axis=1)
     found = np.flatnonzero(scores > least)
     found = found[np.argsort(-scores[found], kind="stable")]
     return Suspects(found, targets[found], others[found].argmax(axis=1), scores[found], share)
+
+
+def true_classes(
+    probabilities: np.ndarray, targets: np.ndarray, evidence: float = EVIDENCE, rounds: int = 100
+) -> FloatArray:
+    """Probability of each class once the given label is known too, which may be wrong.
+
+    A label is drawn from the row of its true class in a noise matrix T. First one share of blind
+    labels is estimated, `T0 = (1 - share) I + share * frequencies`; then T, by expectation
+    maximisation with a Dirichlet prior around T0, which is the assumption of confident learning,
+    noise by pairs of classes, held back until there is evidence for it.
+
+    Args:
+        probabilities: Shape (N, K), out of fold, rows sum to 1.
+        targets: Given class of each image, shape (N,).
+        evidence: Weight of the prior, in images a class.
+        rounds: Most steps of the second estimation.
+
+    Returns:
+        Shape (N, K), rows sum to 1.
+
+    >>> p = np.array([[0.99, 0.01]] * 4 + [[0.01, 0.99]] * 5)
+    >>> true_classes(p, np.array([0, 0, 0, 0, 1, 1, 1, 1, 0])).round(1)[[0, 8]].tolist()
+    [[1.0, 0.0], [0.1, 0.9]]
+    """
+    classes = probabilities.shape[1]
+    frequencies = label_frequencies(targets, classes)
+    share = _blind_share(probabilities[np.arange(len(targets)), targets], frequencies[targets])
+    prior = (1 - share) * np.eye(classes) + share * frequencies
+    order = np.argsort(targets, kind="stable")
+    present, starts = np.unique(targets[order], return_index=True)
+    noise, counts = prior, np.zeros((classes, classes))
+    for _ in range(rounds):
+        weights = probabilities * noise.T[targets]
+        weights /= np.maximum(weights.sum(axis=1, keepdims=True), _SMALLEST)
+        if len(present):
+            counts[:, present] = np.add.reduceat(weights[order], starts, axis=0).T
+        before = noise
+        noise = (counts + evidence * prior) / (counts.sum(axis=1, keepdims=True) + evidence)
+        if np.abs(noise - before).max() < _TOLERANCE:
+            break
+    return weights
+
+
+def _blind_share(own: FloatArray, blind: FloatArray) -> float:
+    """The most likely share of labels that were drawn from the frequencies, by EM."""
+    share = 0.05
+    for _ in range(1000):
+        wrong = share * blind / np.maximum((1 - share) * own + share * blind, _SMALLEST)
+        before, share = share, float(wrong.mean()) if len(wrong) else 0.0
+        if abs(share - before) < 1e-9:
+            break
+    return share
 
 
 def label_findings(

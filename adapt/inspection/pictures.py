@@ -111,7 +111,7 @@ def _measured(index: int, path: str, also: Callable[[int, Image.Image], None] | 
     if also is not None:
         also(index, image)
     small = _at_reference(image)
-    luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     darkest, lightest = _ends(luma)
     return Picture(
         sha256=content_hash(path),

@@ -70,13 +70,14 @@ class Thumbnails:
 
     def grey(self, rows: npt.NDArray[np.int64] | slice) -> FloatArray:
         """(P, SIDE, SIDE) brightness 0..1."""
-        chosen = self.values[rows, : SIDE * SIDE].astype(np.float32)
-        return chosen.reshape(-1, SIDE, SIDE) / np.float32(255)
+        chosen: FloatArray = self.values[rows, : SIDE * SIDE].astype(np.float32) / np.float32(255)
+        return chosen.reshape(-1, SIDE, SIDE)
 
     def colours(self, rows: npt.NDArray[np.int64] | slice) -> FloatArray:
         """(P, 2, COLOURS, COLOURS) differences of colour, -0.5..0.5."""
-        chosen = self.values[rows, SIDE * SIDE :].astype(np.float32)
-        return (chosen.reshape(-1, 2, COLOURS, COLOURS) - np.float32(128)) / np.float32(255)
+        chosen: FloatArray = self.values[rows, SIDE * SIDE :].astype(np.float32) - np.float32(128)
+        chosen /= np.float32(255)
+        return chosen.reshape(-1, 2, COLOURS, COLOURS)
 
 
 class _Move(NamedTuple):
@@ -141,8 +142,10 @@ def _align(wanted: FloatArray, given: FloatArray) -> _Move:
     across = _centred(SIDE)[inside]
     for _ in range(STEPS):
         moved = _moved(given, _Move(scale, shift))
-        down, right = np.gradient(moved, axis=(1, 2))
-        down, right = (slope[:, inside, inside] * SIDE for slope in (down, right))
+        down, right = (
+            np.asarray(np.gradient(moved, axis=axis), np.float32)[:, inside, inside] * SIDE
+            for axis in (1, 2)
+        )
         body = moved[:, inside, inside]
         parts = [
             np.ones_like(body), body, down, right, down * across[:, None], right * across[None]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
-from adapt.methods.feature_space import fit_head, head_only
+from adapt.methods.feature_space import fit_head
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.training.head_fitting import (
@@ -17,6 +17,7 @@ from adapt.training.head_fitting import (
     cosine_loss,
     epochs_of_batches,
     fit_rows,
+    rows_only,
 )
 from adapt.training.loop import Context
 from adapt.training.support import Support
@@ -62,8 +63,8 @@ class Clap:
         )
 
     def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the head alone trains."""
-        return head_only(start)
+        """A copy of the start in which the head's matrix alone trains."""
+        return rows_only(start)
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Fit a new head on a copy of the start."""

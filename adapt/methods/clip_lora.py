@@ -11,6 +11,7 @@ from adapt.methods.base import register
 from adapt.methods.lora import build_adapter, merge_trained
 from adapt.models.classifier import Classifier
 from adapt.models.lora import TOWERS, LoraSettings
+from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context, train
 from adapt.training.objectives import CrossEntropy
 from adapt.training.settings import Optim
@@ -63,9 +64,7 @@ class ClipLora:
             "steps_per_shot": (self.steps_per_shot >= 0, "give 0 (take optim.epochs) or more"),
             "classes_per_step": (self.classes_per_step >= 0, "give 0 (all) or more"),
         }
-        for name, (good, advice) in checks.items():
-            if not good:
-                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+        check_ranges(self, checks)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start with adapters, which alone train.

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import TypeVar
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from adapt.training.support import Support
 
 ROUNDS = 10
-FURTHEST = 12.0
+FURTHEST = 6.0
 SMALLEST = 1e-9
 Setting = TypeVar("Setting")
 
@@ -135,7 +134,11 @@ def best_setting(
     """
     best: tuple[tuple[float, float], Setting, float] | None = None
     for setting in settings:
-        found, images = held_out_logits(support, partial(fit, setting=setting))
+
+        def told(rest: Support, one: Setting = setting) -> nn.Module:
+            return fit(rest, one)
+
+        found, images = held_out_logits(support, told)
         if not len(images):
             return None
         zero_shot, targets = support.features[images] @ support.zero_shot.T, support.targets[images]

@@ -13,6 +13,7 @@ from adapt.methods.feature_space import fit_head, head_only
 from adapt.methods.fusion import best_alpha, class_means, fill_classes, rounds
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
+from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context
 from adapt.training.support import Support
 
@@ -49,9 +50,7 @@ class GDA:
             "alpha": (self.alpha is None or self.alpha >= 0, "give null (choose) or 0 or more"),
             "views": (self.views >= 1, "give 1 or more"),
         }
-        for name, (good, advice) in checks.items():
-            if not good:
-                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+        check_ranges(self, checks)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the head alone is fitted."""
@@ -99,7 +98,8 @@ def precision(support: Support, images: int = 0) -> Tensor:
     if images:
         scatter = scatter * images / len(support.targets)
     regular = scatter + ridge * torch.eye(width, dtype=torch.double)
-    return width * torch.linalg.pinv(regular, hermitian=True)
+    inverse: Tensor = torch.linalg.pinv(regular, hermitian=True)
+    return width * inverse
 
 
 def choose_alpha(support: Support) -> float:

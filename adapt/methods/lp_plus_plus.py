@@ -17,7 +17,7 @@ from adapt.methods.base import register
 from adapt.methods.feature_space import fit_head, head_only
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.head_fitting import check_ranges, classes_with_support
+from adapt.training.head_fitting import check_ranges, classes_with_support, rows_only, within_reach
 from adapt.training.loop import Context
 from adapt.training.support import Support
 
@@ -78,7 +78,8 @@ class LpPlusPlus:
         for epoch in range(self.epochs):
             optimizer.zero_grad()  # alpha's gradient adds up, see above
             full, offset = combine(support, rows, weight, bias, alpha)
-            F.cross_entropy(F.linear(x, full, offset), support.targets).backward()
+            logits = within_reach(F.linear(x, full, offset))
+            F.cross_entropy(logits, support.targets).backward()
             optimizer.step()
             if (epoch + 1) % ALPHA_EVERY == 0 and alpha.grad is not None:
                 alpha.data -= alpha_rate * alpha.grad
@@ -175,8 +176,8 @@ class LpPlusPlusClean:
         )
 
     def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the head alone trains."""
-        return head_only(start)
+        """A copy of the start in which the head's matrix alone trains."""
+        return rows_only(start)
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Fit a new head on a copy of the start."""
@@ -220,7 +221,7 @@ def minimise(
     found = torch.zeros_like(text)
     ahead, pace = found, 1.0
     for _ in range(iterations):
-        logits = fixed.index_add(1, rows, turned @ ahead.T)
+        logits = within_reach(fixed.index_add(1, rows, turned @ ahead.T))
         slope = ((logits.softmax(1) - onehot) / images)[:, rows].T @ turned
         slope += strength * (ahead - (ahead * text).sum(1, keepdim=True) * text / 2)
         new = ahead - slope / bend

@@ -12,6 +12,7 @@ from adapt.methods.feature_space import fit_head, head_only
 from adapt.methods.fusion import best_alpha, class_means, fill_classes, held_out_logits
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
+from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context
 from adapt.training.support import Support
 
@@ -45,9 +46,7 @@ class NearestCentroid:
             ),
             "views": (self.views >= 1, "give 1 or more"),
         }
-        for name, (good, advice) in checks.items():
-            if not good:
-                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+        check_ranges(self, checks)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the head alone is fitted."""

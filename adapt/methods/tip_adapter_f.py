@@ -13,6 +13,7 @@ from adapt.methods.feature_space import fit_head, head_only
 from adapt.methods.tip_adapter import cache, choose_votes
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
+from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context
 from adapt.training.support import Support
 
@@ -56,9 +57,7 @@ class TipAdapterF:
             "batch_size": (self.batch_size >= 1, "give 1 or more"),
             "views": (self.views >= 1, "give 1 or more"),
         }
-        for name, (good, advice) in checks.items():
-            if not good:
-                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+        check_ranges(self, checks)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the head alone is fitted."""
@@ -97,17 +96,24 @@ def train_keys(
             features = support.views[epoch % len(support.views)]
             for batch in _batches(len(features), batch_size, generator):
                 optimizer.zero_grad()
-                logits = _without_traces(head(features[batch]))
-                F.cross_entropy(logits, support.targets[batch]).backward()
+                targets = support.targets[batch]
+                logits = _without_traces(head(features[batch]), targets)
+                F.cross_entropy(logits, targets).backward()
                 optimizer.step()
                 schedule.step()
     return head.requires_grad_(True)
 
 
-def _without_traces(logits: Tensor) -> Tensor:
-    """Probabilities below 1e-13 made equal: as subnormal numbers they cost five times the time."""
-    return torch.maximum(logits, logits.detach().amax(1, keepdim=True) - LOWEST)
+def _without_traces(logits: Tensor, targets: Tensor) -> Tensor:
+    """Wrong classes less probable than 1e-13 all made equally so, which stops their gradient.
+
+    As subnormal numbers these gradients would cost most of the time.
+    """
+    own = F.one_hot(targets, logits.shape[1]).bool()
+    lowest = logits.detach().amax(1, keepdim=True) - LOWEST
+    return torch.where(own, logits, torch.maximum(logits, lowest))
 
 
 def _batches(count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-    return torch.randperm(count, generator=generator).split(size)
+    batches: tuple[Tensor, ...] = torch.randperm(count, generator=generator).split(size)
+    return batches

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -14,6 +13,7 @@ from adapt.methods.norm_tuning import NormTuning, norm_parameters
 from adapt.models.classifier import Classifier
 from adapt.models.lora import TOWERS
 from adapt.training.groups import in_tower, trainable_copy
+from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context, train
 from adapt.training.settings import Optim
 
@@ -52,9 +52,7 @@ class TwoStage:
             "tower": (self.tower in TOWERS, f"choose one of {', '.join(TOWERS)}"),
             "steps_per_shot": (self.steps_per_shot >= 0, "give 0 (take optim.epochs) or more"),
         }
-        for name, (good, advice) in checks.items():
-            if not good:
-                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+        check_ranges(self, checks)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which norms and directions train, the latter after the former."""
@@ -113,4 +111,4 @@ class _Directions(nn.Module):
         return self.length * F.normalize(free, dim=1)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
-        return weight / torch.linalg.vector_norm(weight, dim=1, keepdim=True)
+        return F.normalize(weight, dim=1)

@@ -30,12 +30,14 @@ def verdict(scores: Scores) -> list[str]:
       scores: The content of ``scores.json``.
 
     Returns:
-      Whole sentences. Those that start with ``"Warning: "`` come first: what the guard changed
+      Whole sentences. Those that start with ``"Warning: "`` come first: test images that leak,
+      what the guard changed
       and found, the shipped model is worse than zero-shot on the selection split, or it loses
       more than 2 points on the mean of the shifts. A number that is not known is never written
       as 0.
     """
     return [
+        *_leaks(scores),
         *(f"{WARNING}{sentence}" for sentence in guard_found(scores)),
         *_warnings(scores),
         *_gain_on_test(scores),
@@ -43,6 +45,15 @@ def verdict(scores: Scores) -> list[str]:
         *_against_adapted(scores),
         *_against_probe(scores),
         *guard_said(scores),
+    ]
+
+
+def _leaks(scores: Scores) -> list[str]:
+    return [
+        f"{WARNING}{one['leaked']} of {one['images']} images of {name} have a copy in train or "
+        f"val: without them the shipped model scores {percent(one['leak_free_accuracy'])} there, "
+        f"with them {percent(one['accuracy'])}."
+        for name, one in (scores.get("leak_free") or {}).items()
     ]
 
 

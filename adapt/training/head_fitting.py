@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
+from adapt.models.classifier import Classifier
+from adapt.training.groups import trainable_copy
 from adapt.training.support import Support
 
 WARMUP_LR = 1e-5
@@ -33,13 +35,21 @@ def check_ranges(settings: object, checks: dict[str, tuple[bool, str]]) -> None:
             raise ValueError(f"{name} - out of range - {getattr(settings, name)!r} - {advice}")
 
 
+def rows_only(start: Classifier) -> Classifier:
+    """A copy of the start in which the head's matrix trains alone: what has no bias to fit."""
+    copy = trainable_copy(start, lambda name: False, train_head=True)
+    copy.head.bias.requires_grad_(False)
+    return copy
+
+
 def classes_with_support(targets: Tensor) -> Tensor:
     """Numbers of the classes that have an image, ascending.
 
     >>> classes_with_support(torch.tensor([2, 0, 2]))
     tensor([0, 2])
     """
-    return torch.unique(targets)
+    numbers: Tensor = torch.unique(targets)
+    return numbers
 
 
 def warm_cosine(lr: float, epoch: int, epochs: int) -> float:
@@ -82,6 +92,18 @@ def epochs_of_batches(
             yield warm_cosine(lr, epoch, epochs), batch
 
 
+def within_reach(logits: Tensor) -> Tensor:
+    """Logits raised to at most 60 below their row's largest, where a softmax is 1e-26.
+
+    Lower ones make numbers too small for single precision's normal form, with which processors
+    are many times slower.
+
+    >>> within_reach(torch.tensor([[0.0, 100.0, 90.0]]))
+    tensor([[ 40., 100.,  90.]])
+    """
+    return torch.maximum(logits, logits.detach().amax(1, keepdim=True) - 60)
+
+
 def cosine_loss(support: Support) -> Loss:
     """Cross-entropy of the support's views when logits are cosines times exp(logit scale).
 
@@ -98,7 +120,7 @@ def cosine_loss(support: Support) -> Loss:
 
     def loss(directions: Tensor, batch: Tensor) -> Tensor:
         logits = scale * features[batch] @ F.normalize(directions, dim=-1).T
-        return F.cross_entropy(logits, targets[batch])
+        return F.cross_entropy(within_reach(logits), targets[batch])
 
     return loss
 

@@ -1,0 +1,264 @@
+"""What is wrong with labelled images: from data to findings, `check.json` and `check.html`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adapt.check_cache import Measured, Progress, answer_path, measured, read_json, write_json
+from adapt.check_files import (
+    addressed,
+    entry_finding,
+    finding_entry,
+    in_order,
+    small_pictures,
+    write_check,
+    write_exclusions,
+)
+from adapt.check_judge import (
+    Model,
+    View,
+    judged_labels,
+    judged_names,
+    judged_sizes,
+    leak_free,
+)
+from adapt.check_sources import DataLike, Sets, read_sets
+from adapt.data.exclusions import Excluded, known_hashes
+from adapt.data.sources import Images
+from adapt.errors import DataError
+from adapt.inspection.copies import find_copies
+from adapt.inspection.copy_findings import copy_findings
+from adapt.inspection.findings import Finding, Place
+from adapt.inspection.picture_faults import picture_findings
+from adapt.inspection.pictures import Picture
+from adapt.report.check_page import verdict, write_check_page
+from adapt.version import __version__
+
+DEFAULT_MODEL = "adapt-icons-xs"
+DEFAULT_PRETRAINED = "embedded"
+Tell = Callable[[str, int, int], None]
+"""Told the name of a step, how much of it is done, and how much there is."""
+
+
+@dataclass
+class Check:
+    """What a check found.
+
+    >>> Check({"findings": [], "sets": {}, "classes": []}).findings
+    []
+    """
+
+    content: dict[str, Any]
+    """What stands in `check.json`."""
+    thumbnails: dict[str, str] = field(default_factory=dict, repr=False)
+    """Data URIs of small pictures, by content hash."""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All of them, the gravest first."""
+        return [entry_finding(entry) for entry in self.content["findings"]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What stands in `check.json`."""
+        return self.content
+
+    def summary(self) -> str:
+        """Plain text: a line for each finding, what mends it below, and a verdict."""
+        lines = []
+        for one in self.content["findings"]:
+            lines += [f"{one['level']:<7}  {one['message']}", f"         fix: {one['fix']}"]
+        return "\n".join([*lines, verdict(self.content)])
+
+    def failed(self, level: str) -> bool:
+        """Whether there is a finding of this level or a graver one; never for `never`."""
+        grave = {"error": ("error",), "warning": ("error", "warning")}.get(level, ())
+        return any(one["level"] in grave for one in self.content["findings"])
+
+    def write(self, folder: str | Path) -> Path:
+        """Write `check.json` and `check.html` into a folder; returns the path of the page.
+
+        Raises:
+            RunError: When they cannot be written.
+        """
+        write_check(Path(folder), self.content)
+        return write_check_page(Path(folder) / "check.html", self.content, self.thumbnails)
+
+    def write_exclusions(self, path: str | Path, labels: bool = False) -> list[Excluded]:
+        """Write the list that recipes take as `data.exclude`.
+
+        Args:
+            path: Where to.
+            labels: Whether suspected labels are among it.
+
+        Raises:
+            RunError: When it cannot be written.
+        """
+        return write_exclusions(path, self.content, labels)
+
+
+def check(
+    data: DataLike,
+    root: str | Path | None = None,
+    model: str | None = DEFAULT_MODEL,
+    pretrained: str = DEFAULT_PRETRAINED,
+    out: str | Path | None = None,
+    progress: Tell | None = None,
+) -> Check:
+    """Find what is wrong with labelled images before it costs a run.
+
+    Measurements and answers are kept by content under `adapt.data.cache.cache_folder("check")`: a
+    second call on the same files decodes nothing.
+
+    Args:
+        data: Folder, table, archive, recipe or images: see `adapt.check_sources.read_sets`.
+        root: For a table, the folder that its paths start from.
+        model: CLIP that judges labels and class names; None looks at pixels alone.
+        pretrained: Its weights.
+        out: Folder for `check.json` and `check.html`; not written without.
+        progress: Told how far each step is.
+
+    Raises:
+        DataError: When the data cannot be read as what it is, or no image of it can be read.
+        RecipeError: When a recipe has mistakes.
+        ModelError: When there is no such model.
+        RunError: When a file cannot be written.
+    """
+    sets, judge = read_sets(data, root), Model(model, pretrained) if model is not None else None
+    steps = Progress(progress)
+    paths = [path for images in sets.images.values() for path in images.paths]
+    steps.step("reading files", len(paths))(0)
+    hashes = known_hashes(paths)
+    shown = str(data) if isinstance(data, (str, Path)) else sets.name
+    kept = answer_path([shown, *_question(sets, hashes, judge)])
+    answer = read_json(kept)
+    if not answer:
+        found = measured(paths, hashes, judge.encoder if judge else None, steps)
+        content = _examined(sets, paths, found, judge, steps)
+        content = addressed(content, shown)
+        by_hash = dict(zip(hashes, paths, strict=True))
+        thumbnails = small_pictures(content, by_hash, steps.step("drawing pictures", 0))
+        answer = {"content": content, "thumbnails": thumbnails}
+        write_json(kept, answer)
+    done = Check(answer["content"], answer["thumbnails"])
+    if out is not None:
+        done.write(out)
+    return done
+
+
+def _question(sets: Sets, hashes: list[str], judge: Model | None) -> list[Any]:
+    """All that an answer depends on."""
+    rows = [
+        [
+            [images.relative(index), images.labels[index]],
+            [column[index] for column in (images.groups, images.splits) if column],
+            [column[index] for column in images.columns.values()],
+        ]
+        for images in sets.images.values()
+        for index in range(len(images))
+    ]
+    words = [
+        [name.key, name.words, name.prompts]
+        for images in sets.images.values()
+        for name in images.classes.values()
+    ]
+    sizes = [[name, len(images)] for name, images in sets.images.items()]
+    recipe = sets.loaded.resolved if sets.loaded else {}
+    told = [sizes, sets.notes, sorted(sets.others), sets.labels_file]
+    told += [recipe.get("data"), recipe.get("seed")]
+    model = [judge.arch, judge.pretrained, judge.encoder.key] if judge else None
+    return [sets.name, hashes, rows, words, told, model]
+
+
+def _examined(
+    sets: Sets, paths: list[str], found: Measured, judge: Model | None, steps: Progress
+) -> dict[str, Any]:
+    """The content of `check.json`."""
+    readable = [picture.error is None for picture in found.pictures]
+    if not any(readable):
+        first = f"{paths[0]} ({found.pictures[0].error})" if paths else "none given"
+        advice = "check the path, or export the images again"
+        raise DataError(f"{sets.name} - no image can be read - first {first} - {advice}")
+    split = sets.split(readable)
+    row = {path: index for index, path in enumerate(paths)}
+    places, rows = _placed(split, row)
+    pairs = zip(*_placed(sets.images, row), strict=True)
+    broken = [(place, index) for place, index in pairs if not readable[index]]
+    everything = [*places, *(place for place, _ in broken)]
+    pictures = [found.pictures[index] for index in [*rows, *(index for _, index in broken)]]
+    findings = picture_findings(pictures, everything)
+    task = [index for index, place in enumerate(places) if place.split not in sets.others]
+    chosen = [rows[index] for index in task]
+    view = _view(sets, [places[index] for index in task], found, chosen, steps)
+    more, extra = _compared(sets, view, judge)
+    measures = {
+        (place.split, place.path): picture
+        for place, picture in zip(everything, pictures, strict=True)
+    }
+    ordered = in_order([*findings, *more])
+    return {
+        "format": 1,
+        "adapt": __version__,
+        "name": sets.name,
+        "data": sets.name,
+        "model": _card(judge),
+        "sets": _sizes(everything, pictures),
+        "classes": view.class_names,
+        "notes": sets.notes,
+        "findings": [finding_entry(one, measures) for one in ordered],
+        **extra,
+    }
+
+
+def _placed(images: Mapping[str, Images], row: Mapping[str, int]) -> tuple[list[Place], list[int]]:
+    """Every image as the user knows it, and its position among what was measured."""
+    places = [
+        Place(name, each.relative(index), each.labels[index])
+        for name, each in images.items()
+        for index in range(len(each))
+    ]
+    return places, [row[path] for each in images.values() for path in each.paths]
+
+
+def _view(
+    sets: Sets, places: list[Place], found: Measured, rows: list[int], steps: Progress
+) -> View:
+    classes = {
+        key: name
+        for set_name, images in sets.images.items()
+        if set_name not in sets.others
+        for key, name in images.classes.items()
+    }
+    pictures = [found.pictures[row] for row in rows]
+    features = None if found.features is None else found.features[rows]
+    copies = find_copies(pictures, steps.step("comparing images", len(pictures)))
+    return View(places, pictures, features, copies, classes, sets.labels_file)
+
+
+def _compared(sets: Sets, view: View, judge: Model | None) -> tuple[list[Finding], dict[str, Any]]:
+    """What the images say together: copies, classes, and all that needs a model."""
+    whole = {name: images for name, images in sets.images.items() if name not in sets.others}
+    head = None if judge is None else judge.head([view.classes[key] for key in view.class_names])
+    findings = [*judged_sizes(view, whole, sets.groups()), *copy_findings(view.copies, view.places)]
+    findings += [] if head is None else judged_labels(view, head)
+    findings += judged_names(view, head)
+    return findings, {"leak_free": leak_free(view)}
+
+
+def _card(judge: Model | None) -> dict[str, Any] | None:
+    if judge is None:
+        return None
+    embedded = judge.pretrained == DEFAULT_PRETRAINED
+    return {"arch": judge.arch, "pretrained": judge.pretrained, "embedded": embedded}
+
+
+def _sizes(places: list[Place], pictures: list[Picture]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    labels: dict[str, set[str]] = {}
+    for place, picture in zip(places, pictures, strict=True):
+        one = found.setdefault(place.split, {"images": 0, "readable": 0, "classes": 0})
+        one["images"] += 1
+        one["readable"] += picture.error is None
+        labels.setdefault(place.split, set()).add(place.label)
+        one["classes"] = len(labels[place.split])
+    return found

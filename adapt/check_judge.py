@@ -1,0 +1,194 @@
+"""What a check asks a model: suspected labels, names CLIP cannot read, scores without leaks."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from adapt.check_cache import Encoder, FloatArray, read_head, weights_key, write_head
+from adapt.data.classes import ClassName
+from adapt.data.sources import Images
+from adapt.inspection.balance import balance_findings
+from adapt.inspection.copies import Copies
+from adapt.inspection.copy_findings import leaked_indices
+from adapt.inspection.findings import Finding, Place
+from adapt.inspection.judge import fast_probe, out_of_fold_probabilities
+from adapt.inspection.labels import label_findings
+from adapt.inspection.names import name_findings
+from adapt.inspection.pictures import Picture
+
+if TYPE_CHECKING:
+    from adapt.models.backbones import Backbone
+
+FOLDS = 10
+STRENGTH = 10.0
+"""C of the probe that scores are compared with and without leaks by."""
+FEWEST = 20
+"""With fewer images nothing can be said about single labels."""
+TEMPLATES = ("simple",)
+
+
+class Model:
+    """A pretrained CLIP by name; it is loaded when something is really missing."""
+
+    def __init__(self, arch: str, pretrained: str) -> None:
+        self.arch, self.pretrained = arch, pretrained
+        self.encoder = Encoder(weights_key(arch, pretrained), lambda: self.backbone)
+
+    @cached_property
+    def backbone(self) -> "Backbone":
+        """Both towers.
+
+        Raises:
+            ModelError: When there is no such model.
+        """
+        from adapt.models.backbones import load_backbone
+
+        return load_backbone(self.arch, self.pretrained)
+
+    def head(self, names: Sequence[ClassName]) -> FloatArray:
+        """The zero-shot head (K, D) of these classes, logit scale included."""
+        told = [[name.words, *name.prompts] for name in names]
+        text = json.dumps([self.encoder.key, TEMPLATES, told])
+        key = hashlib.sha256(text.encode()).hexdigest()
+        known = read_head(key)
+        if known is not None:
+            return known
+        import torch
+
+        from adapt.models.heads import text_weights
+        from adapt.models.templates import class_prompts, resolve_templates
+
+        prompts = class_prompts(list(names), resolve_templates(list(TEMPLATES)))
+        with torch.inference_mode():
+            head: FloatArray = text_weights(self.backbone, prompts).float().cpu().numpy()
+        write_head(key, head)
+        return head
+
+
+@dataclass
+class View:
+    """The readable images of the task, those of all its sets one after the other."""
+
+    places: list[Place]
+    pictures: list[Picture]
+    features: FloatArray | None
+    copies: Copies
+    classes: dict[str, ClassName]
+    """By key, sorted."""
+    labels_file: str = ""
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """Keys of the classes that occur, sorted."""
+        return sorted({place.label for place in self.places})
+
+    @cached_property
+    def targets(self) -> npt.NDArray[np.int64]:
+        """Position of each image's class."""
+        position = {name: index for index, name in enumerate(self.class_names)}
+        return np.array([position[place.label] for place in self.places], np.int64)
+
+    def rows(self, *splits: str) -> list[int]:
+        """Positions of the images of these sets."""
+        return [row for row, place in enumerate(self.places) if place.split in splits]
+
+
+def judged_labels(view: View, head: FloatArray) -> list[Finding]:
+    """Suspected label errors among all the images.
+
+    Args:
+        view: With features.
+        head: Zero-shot head (K, D) of its classes.
+    """
+    assert view.features is not None
+    if len(view.class_names) < 2 or len(view.places) < FEWEST:
+        return []
+    probabilities = out_of_fold_probabilities(
+        view.features,
+        view.targets,
+        len(view.class_names),
+        FOLDS,
+        0,
+        head,
+        view.copies.groups(),
+        [picture.sha256 for picture in view.pictures],
+    )
+    return label_findings(view.places, probabilities, view.class_names, view.labels_file)
+
+
+def judged_names(view: View, head: FloatArray | None) -> list[Finding]:
+    """Class names that CLIP cannot read, with what zero-shot answers where a model is at hand.
+
+    Args:
+        view: With features if there is a head.
+        head: Zero-shot head (K, D) of its classes; None reads the names alone.
+    """
+    names = [view.classes[key] for key in view.class_names]
+    if head is None or view.features is None:
+        return name_findings(names)
+    return name_findings(names, view.features @ head.T, view.targets, head)
+
+
+def leak_free(view: View) -> dict[str, dict[str, Any]]:
+    """Accuracy of a probe of train on each eval, on all of its images and without the leaked ones.
+
+    Args:
+        view: With features.
+
+    Returns:
+        By eval: `images`, `leaked` (with a copy, exact or near, in train or val), `accuracy`,
+        `leak_free_accuracy` (None where every image leaks). Empty without train or evals.
+    """
+    leaks = leaked_indices(view.copies, view.places)
+    train = view.rows("train")
+    if view.features is None or not leaks or len({view.targets[row] for row in train}) < 2:
+        return {}
+    weight, bias = fast_probe(
+        view.features[train], view.targets[train], len(view.class_names), STRENGTH
+    )
+    found = {}
+    for name, leaked in leaks.items():
+        rows = view.rows(name)
+        scores = view.features[rows] @ weight.T + bias
+        right = scores.argmax(axis=1) == view.targets[rows]
+        clean = np.delete(right, leaked)
+        found[name] = {
+            "images": len(rows),
+            "leaked": len(leaked),
+            "accuracy": float(right.mean()),
+            "leak_free_accuracy": float(clean.mean()) if len(clean) else None,
+        }
+    return found
+
+
+def judged_sizes(
+    view: View, sets: Mapping[str, Images], groups: Sequence[str] | None
+) -> list[Finding]:
+    """What the numbers of images a class say.
+
+    Args:
+        view: Whose images of classes that train lacks are pointed at.
+        sets: Whole sets by name, train first; without `val`, a run takes it from train.
+        groups: Group of each image of train, if there are any.
+    """
+    counts = {name: images.counts() for name, images in sets.items()}
+    first = next(iter(sets), "")
+    apart: dict[str, set[str]] = {}
+    for label, group in zip(sets[first].labels, groups or [], strict=False):
+        apart.setdefault(label, set()).add(group)
+    several = {label: len(found) for label, found in apart.items()}
+    found = balance_findings(counts, several or None, splits_itself="val" not in sets)
+    strange = [
+        (place,)
+        for place in view.places
+        if place.split in sets and place.label not in counts[first]
+    ]
+    return [
+        replace(one, places=tuple(strange)) if one.kind == "extra_class" else one for one in found
+    ]

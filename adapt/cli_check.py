@@ -1,0 +1,104 @@
+"""How `adapt check` shows what it does and what it found."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from adapt.errors import RecipeError, did_you_mean
+
+if TYPE_CHECKING:
+    from adapt.check_data import Check
+
+FAIL_ON = ("error", "warning", "never")
+STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
+STRONGER = "a stronger CLIP finds more and errs less: --model ViT-B-32 --pretrained openai"
+Tell = Callable[[str, int, int], None]
+
+
+def check_fail_on(level: str) -> None:
+    """Refuse a level that there is not.
+
+    Raises:
+        RecipeError: Naming those that there are.
+
+    >>> check_fail_on("never")
+    """
+    if level not in FAIL_ON:
+        raise RecipeError(
+            f"--fail-on - not a level - {level!r}{did_you_mean(level, FAIL_ON)} - choose one of "
+            f"{', '.join(FAIL_ON)}"
+        )
+
+
+@contextmanager
+def progress_bar() -> Iterator[Tell | None]:
+    """A bar for each step on standard error while inside; nothing where that is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
+        tasks = {}
+
+        def tell(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield tell
+
+
+def print_check(console: Console, found: "Check") -> None:
+    """One line for each finding, the gravest first, what mends it below, and a verdict."""
+    from adapt.report.check_page import verdict
+
+    for one in found.content["findings"]:
+        count = f"{len(one['places']):>5}" if one["places"] else "    -"
+        line = Text.assemble((f"{one['level']:<7}", STYLES[one["level"]]), f" {count}  ")
+        _print(console, line.append(one["message"]))
+        _print(console, Text(f"               fix: {one['fix']}", style="green"))
+    for note in found.content["notes"]:
+        _print(console, Text.assemble((f"{'':<14} {note}", STYLES["note"])))
+    for name, one in found.content["leak_free"].items():
+        if one["leaked"]:
+            _print(console, Text(f"{name}: {leak_sentence(one)}"))
+    _print(console, Text(verdict(found.content), style="bold"))
+    model = found.content["model"]
+    if model and model["embedded"]:
+        judge = f"labels and class names were judged with the small {model['arch']}"
+        _print(console, Text(f"{judge}; {STRONGER}", style="dim"))
+
+
+def leak_sentence(scores: dict[str, float | None]) -> str:
+    """The accuracy of a probe with and without leaked images, in words.
+
+    >>> leak_sentence({"leaked": 2, "accuracy": 0.5, "leak_free_accuracy": 0.25})
+    'a probe has 50.0 % on all images, 25.0 % without the 2 that leak'
+    """
+    whole, free = scores["accuracy"], scores["leak_free_accuracy"]
+    rest = "n/a" if free is None else f"{100 * free:.1f} %"
+    with_all = "n/a" if whole is None else f"{100 * whole:.1f} %"
+    return f"a probe has {with_all} on all images, {rest} without the {scores['leaked']} that leak"
+
+
+def _print(console: Console, text: Text) -> None:
+    """File names as they are but for control signs, which a terminal would obey."""
+    text.plain = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "?", text.plain)
+    console.print(text, soft_wrap=True, highlight=False)
+
+
+def default_folder(name: str) -> Path:
+    """Where the page goes when nobody says.
+
+    >>> default_folder("my photos").name
+    'check-my-photos'
+    """
+    safe = re.sub(r"[^\w.-]+", "-", name).strip("-")
+    return Path(f"check-{safe or 'data'}")

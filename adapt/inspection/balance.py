@@ -1,0 +1,187 @@
+"""Classes of unequal size, too small or missing, and how many images would mend it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adapt.inspection.findings import Finding
+
+MOST_UNEQUAL = 10.0
+"""Largest class over smallest from which on the classes are called unequal."""
+FEW = 5
+"""Images that a class needs at least: fewer leave none to choose by."""
+
+Counts = Mapping[str, Mapping[str, int]]
+"""Images of each class, by split and class key."""
+
+
+def balance_findings(
+    counts: Counts,
+    groups: Mapping[str, int] | None = None,
+    splits_itself: bool = False,
+) -> list[Finding]:
+    """What the numbers of images alone say.
+
+    Args:
+        counts: Images of each class of each split; the first split is the one that is learned
+            from. A class that a split lacks may be 0 or left out.
+        groups: How many different groups (patients, places) each class of the first split comes
+            from; None without groups.
+        splits_itself: Whether val is taken from the first split, so that a class of one image or
+            of one group cannot be judged.
+
+    Returns:
+        Findings `empty_class` (error), `single_image_class`, `single_group_class`, `small_class`,
+        `imbalance` (warnings), `extra_class` (error), `missing_class` (note), in this order, those
+        that apply. `details` holds the classes with their counts and how many images more would
+        do.
+
+    >>> found = balance_findings({"train": {"cat": 40, "dog": 3}, "test": {"cat": 5}})
+    >>> [(finding.kind, finding.level) for finding in found]
+    [('small_class', 'warning'), ('imbalance', 'warning'), ('missing_class', 'note')]
+    """
+    if not counts:
+        return []
+    first, *others = counts
+    learned = {key: count for key, count in sorted(counts[first].items()) if count > 0}
+    empty = sorted(key for key, count in counts[first].items() if count <= 0)
+    found = [
+        _empty(first, empty),
+        _single(first, learned, splits_itself),
+        _one_group(first, learned, groups or {}, splits_itself),
+        _small(first, learned),
+        _imbalance(first, learned),
+        _extra(first, learned, {name: counts[name] for name in others}),
+        _missing(learned, {name: counts[name] for name in others}),
+    ]
+    return [finding for finding in found if finding is not None]
+
+
+def images_needed(counts: Mapping[str, int], ratio: float = MOST_UNEQUAL) -> dict[str, int]:
+    """How many images more each class needs until the largest is `ratio` times as large.
+
+    Args:
+        counts: Images of each class.
+        ratio: Largest count over smallest that is wanted, 1 or more.
+
+    Returns:
+        Classes that need some, the neediest first.
+
+    >>> images_needed({"cat": 100, "dog": 3, "owl": 10})
+    {'dog': 7}
+    """
+    least = -(-max(counts.values(), default=0) // ratio)
+    missing = {key: int(least - count) for key, count in counts.items() if count < least}
+    return dict(sorted(missing.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _listed(keys: Sequence[str]) -> str:
+    return ", ".join(repr(key) for key in keys[:5]) + (", ..." if len(keys) > 5 else "")
+
+
+def _classes(keys: Sequence[str]) -> str:
+    return "1 class" if len(keys) == 1 else f"{len(keys)} classes"
+
+
+def _verb(keys: Sequence[str], one: str, more: str) -> str:
+    return one if len(keys) == 1 else more
+
+
+def _empty(split: str, keys: list[str]) -> Finding | None:
+    if not keys:
+        return None
+    message = f"{_classes(keys)} of {split} {_verb(keys, 'has', 'have')} no image: {_listed(keys)}"
+    fix = f"add images, or remove the folder or row of the class {keys[0]!r}"
+    return Finding("empty_class", "error", message, fix, details={"classes": keys})
+
+
+def _single(split: str, counts: Mapping[str, int], splits_itself: bool) -> Finding | None:
+    keys = [key for key, count in counts.items() if count == 1]
+    if not keys:
+        return None
+    effect = "; it stays in train and no val score knows of it" if splits_itself else ""
+    message = f"{_classes(keys)} of {split} with one image: {_listed(keys)}{effect}"
+    fix = f"add {FEW - 1} images or more to each, or leave the class out"
+    return Finding("single_image_class", "warning", message, fix, details=_more(counts, keys))
+
+
+def _one_group(
+    split: str, counts: Mapping[str, int], groups: Mapping[str, int], splits_itself: bool
+) -> Finding | None:
+    keys = [key for key, count in counts.items() if count > 1 and groups.get(key) == 1]
+    if not keys or not splits_itself:
+        return None
+    message = (
+        f"{_classes(keys)} of {split} from one group only: {_listed(keys)}; a group is never cut, "
+        "so train and val cannot both have it"
+    )
+    fix = "add images of another group, or give val as a source of its own: `data.val`"
+    details = {"classes": {key: counts[key] for key in keys}}
+    return Finding("single_group_class", "warning", message, fix, details=details)
+
+
+def _small(split: str, counts: Mapping[str, int]) -> Finding | None:
+    keys = sorted((k for k, count in counts.items() if 1 < count < FEW), key=lambda k: counts[k])
+    if not keys:
+        return None
+    message = f"{_classes(keys)} of {split} with fewer than {FEW} images: {_listed(keys)}"
+    every = _more(counts, keys)
+    fix = (
+        f"add {every['needed'][keys[0]]} images or more to {keys[0]!r}; until then "
+        f"`data.train.shots: {counts[keys[0]]}` learns from equally many of each class"
+    )
+    return Finding("small_class", "warning", message, fix, details=every)
+
+
+def _more(counts: Mapping[str, int], keys: Sequence[str]) -> dict[str, Any]:
+    return {
+        "classes": {key: counts[key] for key in keys},
+        "needed": {key: FEW - counts[key] for key in keys},
+    }
+
+
+def _imbalance(split: str, counts: Mapping[str, int]) -> Finding | None:
+    if len(counts) < 2:
+        return None
+    large = max(counts, key=lambda key: counts[key])
+    small = min(counts, key=lambda key: counts[key])
+    ratio = counts[large] / counts[small]
+    if ratio <= MOST_UNEQUAL:
+        return None
+    needed = images_needed(counts)
+    message = (
+        f"{split} has {counts[large]} images of {large!r} and {counts[small]} of {small!r}, "
+        f"{ratio:.0f} to 1; {sum(needed.values())} images more in {_classes(list(needed))} would "
+        f"make it {MOST_UNEQUAL:.0f} to 1"
+    )
+    fix = "`data.balance: uniform` or `method.optim.class_weights: auto` in the recipe"
+    details = {"classes": dict(counts), "ratio": ratio, "needed": needed}
+    return Finding("imbalance", "warning", message, fix, details=details)
+
+
+def _extra(split: str, learned: Mapping[str, int], others: Counts) -> Finding | None:
+    extra = {
+        name: sorted(key for key, count in other.items() if count > 0 and key not in learned)
+        for name, other in others.items()
+    }
+    extra = {name: keys for name, keys in extra.items() if keys}
+    if not extra:
+        return None
+    name, keys = next(iter(extra.items()))
+    told = "; ".join(f"{_listed(keys)} in {name}" for name, keys in extra.items())
+    message = f"classes that {split} lacks: {told}"
+    fix = f"add images of {keys[0]!r} to {split}, or remove or rename the class in {name}"
+    return Finding("extra_class", "error", message, fix, details={"classes": extra})
+
+
+def _missing(learned: Mapping[str, int], others: Counts) -> Finding | None:
+    missing = {
+        name: [key for key in learned if other.get(key, 0) <= 0] for name, other in others.items()
+    }
+    missing = {name: keys for name, keys in missing.items() if keys}
+    if not missing:
+        return None
+    name, keys = next(iter(missing.items()))
+    told = "; ".join(f"{name} lacks {_listed(keys)}" for name, keys in missing.items())
+    message = f"classes that a split cannot judge: {told}"
+    fix = f"add images of {keys[0]!r} to {name}; its scores say nothing about them until then"
+    return Finding("missing_class", "note", message, fix, details={"classes": missing})

@@ -1,0 +1,331 @@
+"""Class names that a text encoder cannot read, or cannot tell apart."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import yaml
+
+from adapt.data.classes import ClassName, folded
+from adapt.data.folders import SPLIT_NAMES, is_junk
+from adapt.errors import DataError
+from adapt.inspection.findings import Finding
+
+SAME_DIRECTION = 0.99
+"""Cosine of two text features from which on two classes are one to the text encoder."""
+LONGEST = 120
+"""Letters of a name; CLIP reads some 70 tokens of a prompt and drops the rest."""
+FEWEST_IMAGES = 5
+"""With fewer images of a class its recall says nothing."""
+PLACEHOLDER = "what the images show"
+
+_GENERIC = frozenset(
+    {"category", "class", "classes", "cls", "code", "file", "folder", "group", "grp", "id", "idx"}
+    | {"index", "item", "kind", "label", "lbl", "no", "nr", "num", "number", "obj", "object"}
+    | {"sample", "set", "species", "subject", "synset", "tag", "target", "type", "wnid"}
+)
+_SPLITS = SPLIT_NAMES - {"train", "training"}  # a train is also a thing to look at
+_NO_CLASS = frozenset(
+    {"all", "archive", "backup", "copy", "data", "dataset", "duplicates", "images", "img", "imgs"}
+    | {"jpg", "new", "new folder", "old", "photos", "pictures", "png", "pycache", "quarantine"}
+    | {"raw", "temp", "test set", "tmp", "train set", "training set", "trash", "unsorted"}
+    | {"untitled", "untitled folder", "val set"}
+)
+_CATCH_ALL = frozenset(
+    {"misc", "miscellaneous", "none", "other", "others", "rest", "todo", "unknown", "unlabeled"}
+    | {"unlabelled", "various"}
+)
+_ARTICLES = frozenset({"a", "an", "the"})
+_WORD = re.compile(r"[^\W_]+")
+_NUMBERED = re.compile(r"^\d+\s*[.)\s_-]\s*(?=[^\W\d_])")
+_NAME = dict[str, Any]
+
+
+def name_findings(
+    class_names: Sequence[ClassName],
+    zero_shot: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    text_directions: np.ndarray | None = None,
+) -> list[Finding]:
+    """Everything about the names that zero-shot answers would suffer from.
+
+    A class with prompts of its own is read by these; its name then counts only where a prompt
+    holds `{}`.
+
+    Args:
+        class_names: The K classes.
+        zero_shot: Zero-shot logits of the images, shape (N, K); None when not known.
+        targets: Class of each image, shape (N,); needed with `zero_shot`.
+        text_directions: Text features of the classes, shape (K, D), of any length; None when not
+            known.
+
+    Returns:
+        Findings `equal_name`, `junk_name`, `unreadable_name`, `similar_name`, `same_direction`,
+        `numbered_name`, `catch_all_name`, `long_name`, `foreign_name` and `unrecognised_class`, in
+        this order. Each holds under `details["classes"]`, for each class (or set of classes), its
+        `name`, `words` and the `line` of `classes.yaml` to write; with `zero_shot` also `images`,
+        `recall` and `answered` (the class that its images are most answered with).
+
+    Raises:
+        DataError: When the sizes differ.
+
+    >>> found = name_findings([ClassName("n01440764", "n01440764"), ClassName("dog", "dog")])
+    >>> [(finding.kind, finding.fix) for finding in found]
+    [('unreadable_name', 'write in classes.yaml: `n01440764: what the images show`')]
+    """
+    _check(class_names, zero_shot, targets, text_directions)
+    about = _answers(class_names, zero_shot, targets)
+    read = [one for one in class_names if not one.prompts or any("{}" in p for p in one.prompts)]
+    equal = _same(read, folded)
+    alike = [group for group in _same(read, _stem) if group not in equal]
+
+    def each(kind: str, level: str, reason: str, test: Callable[[str], bool]) -> Finding | None:
+        return _of_classes(kind, level, reason, [one for one in read if test(one.words)], about)
+
+    junk = _junk(read)
+    findings = [
+        _of_sets("equal_name", "error", equal, about, "equal names"),
+        each(
+            "junk_name", "warning", "names no thing: a folder that is no class?", junk.__contains__
+        ),
+        each("unreadable_name", "warning", "is a number or a code", is_code),
+        _of_sets("similar_name", "warning", alike, about, "names that hardly differ"),
+        _directions(class_names, text_directions, about),
+        _numbered(read, about),
+        each("catch_all_name", "note", "names no thing that has a look", _is_catch_all),
+        each("long_name", "note", f"has over {LONGEST} letters", lambda w: len(w) > LONGEST),
+        each("foreign_name", "note", "is in letters that an English CLIP never read", is_foreign),
+        _unrecognised(class_names, about),
+    ]
+    return [finding for finding in findings if finding is not None]
+
+
+def _check(
+    class_names: Sequence[ClassName],
+    zero_shot: np.ndarray | None,
+    targets: np.ndarray | None,
+    text_directions: np.ndarray | None,
+) -> None:
+    count = len(class_names)
+    wrong = text_directions is not None and len(text_directions) != count
+    if zero_shot is not None:
+        wrong |= targets is None or zero_shot.shape != (len(targets), count)
+    if wrong:
+        shapes = [None if one is None else np.shape(one) for one in (zero_shot, targets)]
+        given = f"{count} names, logits and targets {shapes}, text {np.shape(text_directions)}"
+        raise DataError(f"class names - sizes differ - {given} - give one column or row a class")
+
+
+def _junk(names: Iterable[ClassName]) -> set[str]:
+    """Words that are no class: those of `is_no_class`, and `train` beside another split."""
+    named = list(names)
+    splits = {one.words for one in named if folded(one.words).strip() in SPLIT_NAMES}
+    junk = {one.words for one in named if is_no_class(one.words) or is_junk(one.key)}
+    return junk | (splits if len(splits) > 1 else set())
+
+
+def is_no_class(words: str) -> bool:
+    """Whether this is the name of a split, of junk or of a folder that nobody named.
+
+    A lone `train` is not: it may be the one that runs on rails.
+
+    >>> [is_no_class(words) for words in ("val", "New folder (2)", ".ipynb checkpoints", "dog")]
+    [True, True, True, False]
+    """
+    plain = re.sub(r"\s*(\(\d+\)|\d+)$", "", folded(words).strip())
+    tokens = " ".join(_WORD.findall(plain))
+    return is_junk(words.strip()) or tokens in _NO_CLASS | _SPLITS
+
+
+def is_code(words: str) -> bool:
+    """Whether no word of two letters or more is left beside numbers, codes and `class`, `id`...
+
+    >>> [is_code(words) for words in ("7", "n01440764", "cls 3", "A12", "Boeing 737", "ox", "café")]
+    [True, True, True, True, False, False, False]
+    """
+    return not _readable(words)
+
+
+def _readable(words: str) -> list[str]:
+    """The parts of a name that are words; `class` or `id` are none where a code stands by them."""
+    parts = _WORD.findall(unicodedata.normalize("NFC", words))
+    plain = [
+        part
+        for part in parts
+        if all(unicodedata.category(sign)[0] in "LM" for sign in part)
+        and (len(part) > 1 or not part.isascii())
+    ]
+    return plain if plain == parts else [one for one in plain if folded(one) not in _GENERIC]
+
+
+def is_foreign(words: str) -> bool:
+    """Whether most letters are of another script than Latin.
+
+    >>> is_foreign("кошка"), is_foreign("Ångström"), is_foreign("12")
+    (True, False, False)
+    """
+    letters = [sign for sign in words if sign.isalpha()]
+    latin = [sign for sign in letters if unicodedata.name(sign, "").startswith("LATIN")]
+    return len(letters) > 2 * len(latin)
+
+
+def _is_catch_all(words: str) -> bool:
+    return folded(words).strip() in _CATCH_ALL
+
+
+def _stem(words: str) -> str:
+    """Without case, accents, articles, plural, and blanks or signs between the words."""
+    plain = unicodedata.normalize("NFKD", folded(words))
+    bare = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    parts = [part for part in _WORD.findall(bare) if part not in _ARTICLES]
+    return "".join(_singular(part) for part in parts) or bare.strip()
+
+
+def _singular(word: str) -> str:
+    for end, least, instead in (("ies", 5, "y"), ("ches", 6, "ch"), ("shes", 6, "sh")):
+        if word.endswith(end) and len(word) >= least:
+            return word[: -len(end)] + instead
+    if re.search(r"(ss|x|z)es$", word):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and re.search(r"[^sui]s$", word) else word
+
+
+def _same(names: Iterable[ClassName], form: Callable[[str], str]) -> list[list[ClassName]]:
+    """Sets of two or more classes whose words have the same form, blanks around them aside."""
+    sets: dict[str, list[ClassName]] = defaultdict(list)
+    for one in names:
+        sets[form(one.words.strip())].append(one)
+    return [group for group in sets.values() if len(group) > 1]
+
+
+def _answers(
+    class_names: Sequence[ClassName], zero_shot: np.ndarray | None, targets: np.ndarray | None
+) -> dict[str, _NAME]:
+    """What is told of each class: name, words, line to write, and its zero-shot answers."""
+    about: dict[str, _NAME] = {
+        one.key: {"name": one.key, "words": one.words, "line": class_line(one)}
+        for one in class_names
+    }
+    if zero_shot is None or targets is None or not len(class_names):
+        return about
+    answers = zero_shot.argmax(axis=1)
+    for index, one in enumerate(class_names):
+        counts = np.bincount(answers[targets == index], minlength=len(class_names))
+        images = int(counts.sum())
+        about[one.key] |= {
+            "images": images,
+            "recall": float(counts[index] / images) if images else None,
+            "answered": class_names[int(counts.argmax())].key if images else None,
+        }
+    return about
+
+
+def class_line(name: ClassName) -> str:
+    """The line of `classes.yaml` that gives a class other words: a guess, or a place for them.
+
+    >>> class_line(ClassName("001.Laysan_Albatross", "001.Laysan Albatross"))
+    '001.Laysan_Albatross: Laysan Albatross'
+    >>> class_line(ClassName("7", "7"))
+    "'7': what the images show"
+    """
+    plain = " ".join(_readable(name.words))
+    words = plain if plain and plain != name.words and not is_no_class(plain) else PLACEHOLDER
+    line: str = yaml.safe_dump({name.key: words}, allow_unicode=True, width=10**6)
+    return line.strip()
+
+
+def _of_classes(
+    kind: str, level: str, reason: str, names: list[ClassName], about: dict[str, _NAME]
+) -> Finding | None:
+    if not names:
+        return None
+    told = [about[one.key] for one in names]
+    if kind == "junk_name":
+        fix = f"rename or remove the folder {names[0].key!r}"
+    else:
+        fix = f"write in classes.yaml: `{told[0]['line']}`"
+    more = f", and so for the other {len(names) - 1}" if len(names) > 1 else ""
+    subject = f"the name {names[0].key!r}" if len(names) == 1 else f"{len(names)} class names: each"
+    shown = "" if len(names) == 1 else f" ({_shown(names)})"
+    return Finding(
+        kind,
+        level,
+        f"{subject} {reason}{shown}{_recalled(told)}",
+        fix + more,
+        details={"classes": told},
+    )
+
+
+def _of_sets(
+    kind: str, level: str, sets: list[list[ClassName]], about: dict[str, _NAME], message: str
+) -> Finding | None:
+    if not sets:
+        return None
+    told = [[about[one.key] for one in group] for group in sets]
+    shown = "; ".join(_shown(group) for group in sets[:3])
+    keys = " and ".join(repr(one.key) for one in sets[0])
+    line = class_line(ClassName(sets[0][-1].key, ""))
+    fix = f"merge {keys}, or tell them apart in classes.yaml: `{line}`"
+    more = f", and so for the other {len(sets) - 1} sets" if len(sets) > 1 else ""
+    text = f"{len(sets)} sets of classes have {message}: {shown}"
+    return Finding(kind, level, text, fix + more, details={"classes": told})
+
+
+def _shown(names: Sequence[ClassName]) -> str:
+    more = ", ..." if len(names) > 5 else ""
+    return ", ".join(repr(one.words) for one in names[:5]) + more
+
+
+def _recalled(told: Sequence[_NAME]) -> str:
+    """What zero-shot does with the images of these classes, if that is known."""
+    known = [one["recall"] for one in told if one.get("recall") is not None]
+    return f"; zero-shot recall {100 * np.mean(known):.0f} %" if known else ""
+
+
+def _directions(
+    class_names: Sequence[ClassName], directions: np.ndarray | None, about: dict[str, _NAME]
+) -> Finding | None:
+    """Pairs of classes with equal text features."""
+    if directions is None or len(class_names) < 2:
+        return None
+    wide = np.asarray(directions, dtype=np.float64)
+    unit = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    cosines = np.triu(unit @ unit.T, k=1)
+    pairs = sorted(
+        np.argwhere(cosines >= SAME_DIRECTION).tolist(), key=lambda pair: -cosines[pair[0], pair[1]]
+    )
+    found = _of_sets(
+        "same_direction",
+        "warning",
+        [[class_names[a], class_names[b]] for a, b in pairs],
+        about,
+        f"text features with a cosine of {SAME_DIRECTION} or more",
+    )
+    if found is not None:
+        found.details["cosines"] = [float(cosines[a, b]) for a, b in pairs]
+    return found
+
+
+def _numbered(names: list[ClassName], about: dict[str, _NAME]) -> Finding | None:
+    """Names that all begin with a number, which then is an index and no part of the name."""
+    if len(names) < 2 or not all(_NUMBERED.match(one.words) for one in names):
+        return None
+    reason = "begins with a number, which is read too"
+    return _of_classes("numbered_name", "warning", reason, names, about)
+
+
+def _unrecognised(class_names: Sequence[ClassName], about: dict[str, _NAME]) -> Finding | None:
+    """Classes whose images are answered with their name less often than by chance."""
+    found = [
+        one
+        for one in class_names
+        if about[one.key].get("images", 0) >= FEWEST_IMAGES
+        and about[one.key]["recall"] * len(class_names) < 1
+        and about[one.key]["answered"] != one.key
+    ]
+    found.sort(key=lambda one: (about[one.key]["recall"], one.key))
+    reason = "is found by zero-shot less often than by chance"
+    return _of_classes("unrecognised_class", "note", reason, found, about)

@@ -1,0 +1,295 @@
+"""The page of a check: every finding with what mends it, and pictures of what it is about."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from adapt.errors import RunError
+from adapt.report.numbers import percent
+from adapt.report.read import mapping, number
+
+MOST = 24
+"""Images shown of one finding."""
+MOST_TOGETHER = 6
+"""Images shown of one set of copies."""
+ROWS = 40
+"""Rows shown of a table in a finding."""
+LEVEL_WORDS = {"error": "error", "warning": "warning", "note": "note"}
+_VALUES = {
+    "tiny": "{:.0f} pixels",
+    "extreme_aspect": "{:.1f} : 1",
+    "several_frames": "{:.0f} frames",
+    "blurred": "sharpness {:.2f}",
+    "dark": "brightest {:.0%}",
+    "bright": "darkest {:.0%}",
+    "suspected_label": "{:.0%}",
+    "near_copy": "{:.1%} differs",
+    "near_leak": "{:.1%} differs",
+    "near_conflicting_label": "{:.1%} differs",
+}
+"""How the number beside an image of a finding reads, where it says something."""
+_HEADERS = {
+    "name": "class",
+    "line": "line for classes.yaml",
+    "recall": "zero-shot recall",
+    "answered": "mostly answered",
+    "needed": "images needed",
+}
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One image: a data URI, or None with the reason in `missing`."""
+
+    label: str
+    path: str
+    split: str
+    image: str | None
+    missing: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Images that belong together, and what is said of them."""
+
+    cards: list[Card]
+    caption: str
+    more: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A small table."""
+
+    header: list[str]
+    rows: list[list[str]]
+    bars: list[float]
+    """Share of the largest number of images, for each row, where there are such numbers."""
+    more: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One finding as it is shown."""
+
+    kind: str
+    title: str
+    level: str
+    message: str
+    fix: str
+    groups: list[Group]
+    together: bool
+    more: int
+    table: Rows | None
+
+
+def plural(count: int, word: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "error"), plural(1234, "image"), plural(2, "class")
+    ('1 error', '1,234 images', '2 classes')
+    """
+    ending = "" if count == 1 else "es" if word.endswith("s") else "s"
+    return f"{count:,} {word}{ending}"
+
+
+def level_counts(content: Mapping[str, Any]) -> dict[str, int]:
+    """How many findings there are of each level."""
+    found = Counter(str(one.get("level")) for one in content["findings"])
+    return {level: found[level] for level in LEVEL_WORDS}
+
+
+def verdict(content: Mapping[str, Any]) -> str:
+    """One sentence on the whole check.
+
+    Args:
+        content: `check.json`.
+
+    >>> verdict({"findings": [], "sets": {"train": {"images": 2, "readable": 2}}, "classes": ["a"]})
+    'Clean: nothing is wrong with 2 images of 1 class.'
+    """
+    images = sum(one["images"] for one in content["sets"].values())
+    whole = f"{plural(images, 'image')} of {plural(len(content['classes']), 'class')}"
+    counts = level_counts(content)
+    if not any(counts.values()):
+        return f"Clean: nothing is wrong with {whole}."
+    words = [plural(count, LEVEL_WORDS[level]) for level, count in counts.items() if count]
+    said = " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    if counts["error"]:
+        advice = "mend the errors before a run, its scores would be wrong."
+    elif counts["warning"]:
+        advice = "look at the warnings before a run."
+    else:
+        advice = "nothing stands against a run."
+    return f"{said} in {whole}: {advice}"
+
+
+def shown_places(finding: Entry) -> list[list[Entry]]:
+    """The images of a finding that have room on the page: `MOST` in all, by sets of copies.
+
+    >>> image = {"path": "1.png"}
+    >>> [len(group) for group in shown_places({"places": [[image] * 9, [image] * 20]})]
+    [6, 6]
+    """
+    groups: list[list[Entry]] = []
+    room = MOST
+    for places in finding["places"]:
+        chosen = list(places[:MOST_TOGETHER])
+        if len(chosen) > room:
+            break
+        room -= len(chosen)
+        groups.append(chosen)
+    return groups
+
+
+def write_check_page(path: Path, content: Mapping[str, Any], thumbnails: Mapping[str, str]) -> Path:
+    """Write the page of a check, one file without anything beside it.
+
+    Args:
+        path: Where to.
+        content: `check.json`.
+        thumbnails: Data URI of a small picture, by content hash.
+
+    Returns:
+        The path.
+
+    Raises:
+        RunError: When it cannot be written.
+    """
+    text = render(content, thumbnails)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(f"{path} - cannot be written - {reason} - choose another --out") from error
+    return path
+
+
+def render(content: Mapping[str, Any], thumbnails: Mapping[str, str]) -> str:
+    """The text of the page; see `write_check_page`."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["ticks"] = _ticks
+    model = mapping(content.get("model"))
+    return environment.get_template("check.html.j2").render(
+        content=content,
+        verdict=verdict(content),
+        counts=level_counts(content),
+        images=sum(one["images"] for one in content["sets"].values()),
+        parts=[_part(one, thumbnails) for one in content["findings"]],
+        leaks=_leak_rows(mapping(content.get("leak_free"))),
+        model=" / ".join(str(model[key]) for key in ("arch", "pretrained") if key in model),
+        weak=bool(model.get("embedded")),
+    )
+
+
+def _part(finding: Entry, thumbnails: Mapping[str, str]) -> Part:
+    groups = shown_places(finding)
+    values = finding.get("values") or []
+    shown = [
+        Group(
+            [_card(place, thumbnails) for place in chosen],
+            _caption(finding, index, values),
+            len(finding["places"][index]) - len(chosen),
+        )
+        for index, chosen in enumerate(groups)
+    ]
+    return Part(
+        kind=str(finding["kind"]),
+        title=str(finding["kind"]).replace("_", " ").capitalize(),
+        level=str(finding["level"]),
+        message=str(finding["message"]),
+        fix=str(finding["fix"]),
+        groups=shown,
+        together=any(len(places) > 1 for places in finding["places"]),
+        more=len(finding["places"]) - len(groups),
+        table=_table(mapping(finding.get("details"))),
+    )
+
+
+def _card(place: Entry, thumbnails: Mapping[str, str]) -> Card:
+    image = thumbnails.get(str(place.get("sha256") or ""))
+    missing = "" if image else str(place.get("error") or "cannot be shown")
+    return Card(str(place["label"]), str(place["path"]), str(place["split"]), image, missing)
+
+
+def _caption(finding: Entry, index: int, values: Sequence[object]) -> str:
+    value = number(values[index]) if index < len(values) else None
+    words = "" if value is None else _VALUES.get(str(finding["kind"]), "")
+    said = words.format(value) if words else ""
+    suggested = mapping(finding.get("details")).get("suggested") or []
+    if index < len(suggested):
+        given = finding["places"][index][0]["label"]
+        return f"{given} → {suggested[index]}" + (f", {said}" if said else "")
+    return said
+
+
+def _table(details: Mapping[str, Any]) -> Rows | None:
+    """The classes that a finding is about, one a row."""
+    rows = _class_rows(details.get("classes"), mapping(details.get("needed")))
+    if not rows:
+        return None
+    header = list(dict.fromkeys(str(key) for row in rows for key in row))
+    cells = [[_cell(key, row.get(key)) for key in header] for row in rows[:ROWS]]
+    counts = [number(row.get("images")) or 0 for row in rows]
+    bars = [count / max(counts) for count in counts[:ROWS]] if max(counts) > 0 else []
+    return Rows([_HEADERS.get(name, name) for name in header], cells, bars, len(rows) - len(cells))
+
+
+def _class_rows(given: object, needed: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Rows of what findings keep under `classes`: counts, names by set, classes, sets of them."""
+    if isinstance(given, Mapping):
+        counted = [(name, value) for name, value in given.items() if isinstance(value, int)]
+        rows = [
+            {"name": name, "images": value} | ({"needed": needed[name]} if name in needed else {})
+            for name, value in sorted(counted, key=lambda one: (-one[1], one[0]))
+        ]
+        named = [(name, value) for name, value in given.items() if isinstance(value, list)]
+        return rows or [{"set": name, "classes": ", ".join(value)} for name, value in named]
+    listed = given if isinstance(given, list) else []
+    flat = [row for one in listed for row in (one if isinstance(one, list) else [one])]
+    return [row for row in flat if isinstance(row, Mapping)]
+
+
+def _cell(key: str, value: object) -> str:
+    if value is None:
+        return "n/a"
+    if key == "recall":
+        return percent(number(value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _leak_rows(leak_free: Mapping[str, Any]) -> list[list[str]]:
+    return [
+        [
+            name,
+            f"{one['images']:,}",
+            percent(number(one.get("accuracy"))),
+            f"{one['leaked']:,}",
+            percent(number(one.get("leak_free_accuracy"))),
+        ]
+        for name, one in leak_free.items()
+    ]
+
+
+def _ticks(text: object) -> Markup:
+    """Text in which what stands between backticks is code."""
+    pieces = str(text).split("`")
+    if len(pieces) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if place % 2 else escape(piece)
+        for place, piece in enumerate(pieces)
+    )

@@ -1,0 +1,185 @@
+"""Planted label errors: which of them are found, and what else is suspected.
+
+    OMP_NUM_THREADS=1 taskset -c 1 python bench/planted_labels.py ../shared/data/pacs
+
+2 % of the labels are flipped to another class (`random`), or up to a fifth of one class to the
+next one (`pair`); seeds 0-4, pooled. Features are those of the embedded model, which was made for
+icons: photos are hard for it. Precision / recall:
+
+RESULTS
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from adapt.data.sources import Images, from_folder
+from adapt.data.splits import stratified_folds
+from adapt.inspection.judge import (
+    blend,
+    neighbour_scores,
+    out_of_fold_probabilities,
+    probe_scores,
+)
+from adapt.inspection.labels import (
+    calibrated_joint,
+    confident_errors,
+    confident_joint,
+    suspected,
+    true_classes,
+)
+from adapt.models.classifier import Classifier
+from adapt.training.features import image_features, prepare
+from adapt.training.settings import Runtime
+
+DOMAINS = ("emoji", "outline", "solid", "colour", "silhouette")
+SEEDS, RATE, FOLDS = range(5), 0.02, 5
+Case = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Features (N, D), classes (N,) and the zero-shot head (K, D)."""
+
+
+def features(sets: list[Images]) -> Case:
+    """The embedded model's features of several sets with the same classes."""
+    classes = {key: name for images in sets for key, name in images.classes.items()}
+    occurring = {key for images in sets for key in images.labels}
+    names = [classes[key] for key in sorted(occurring)]
+    classifier = Classifier.from_clip("adapt-icons-xs", "embedded", names)
+    runtime = Runtime(accelerator="cpu", precision="32", workers="1")
+    parts = [
+        image_features(
+            classifier.backbone,
+            prepare(images, classifier.backbone.preprocessing, runtime),
+            runtime,
+        )
+        for images in sets
+    ]
+    targets = [images.targets([name.key for name in names]) for images in sets]
+    head = classifier.head.weight.detach().numpy()
+    return np.concatenate([part.numpy() for part in parts]), np.concatenate(targets), head
+
+
+def random_flips(targets: np.ndarray, classes: int, seed: int) -> np.ndarray:
+    """Labels of which 2 % are another class, any."""
+    random, labels = np.random.default_rng(seed), targets.copy()
+    count = max(1, round(RATE * len(targets)))
+    chosen = random.choice(len(targets), count, replace=False)
+    labels[chosen] = (labels[chosen] + random.integers(1, classes, count)) % classes
+    return labels
+
+
+def pair_flips(targets: np.ndarray, classes: int, seed: int) -> np.ndarray:
+    """Labels of which a fifth of one class, 2 % of all at most, are the next class."""
+    random, labels = np.random.default_rng(seed), targets.copy()
+    own = np.flatnonzero(targets == random.choice(targets))
+    count = max(1, min(round(RATE * len(targets)), len(own) // 5))
+    chosen = random.choice(own, count, replace=False)
+    labels[chosen] = (labels[chosen] + 1) % classes
+    return labels
+
+
+def judges(case: Case, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Probabilities by all the experts, and with one of them left out."""
+    x, _, head = case
+    fold = stratified_folds([str(label) for label in labels], FOLDS, seed=0)
+    probe = probe_scores(x, labels, len(head), fold)[0]
+    near, text = neighbour_scores(x, labels, len(head)), (x @ head.T).astype(np.float64)
+    return {
+        "all": blend([probe, near, text], labels),
+        "without zero-shot": blend([probe, near], labels),
+        "without neighbours": blend([probe, text], labels),
+        "without probe": blend([near, text], labels),
+        "probe alone": blend([probe], labels),
+    }
+
+
+def rules(p: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Suspects by each rule that was tried."""
+    rows, joint = np.arange(len(labels)), calibrated_joint(confident_joint(p, labels), labels)
+    count = round(float(joint.sum() - joint.trace()))
+    own, others = p[rows, labels], p.copy()
+    others[rows, labels] = -1
+    blind = true_classes(p, labels, evidence=1e9)
+    blind[rows, labels] = 0
+    confident = confident_errors(p, labels)
+    ours = suspected(p, labels).indices
+    return {
+        "suspected": ours,
+        "score > 0.5": suspected(p, labels, 0.5).indices,
+        "score > 0.6": suspected(p, labels, 0.6).indices,
+        "blind noise only, score > 0.6": np.flatnonzero(blind.max(axis=1) > 0.6),
+        "evidence 100": np.flatnonzero(_doubt(p, labels, 100) > 0.7),
+        "suspected and confident": np.intersect1d(ours, confident),
+        "confident learning": confident,
+        "calibrated count, self-confidence": np.argsort(own, kind="stable")[:count],
+        "calibrated count, margin": np.argsort(own - others.max(axis=1), kind="stable")[:count],
+    }
+
+
+def _doubt(p: np.ndarray, labels: np.ndarray, evidence: float) -> np.ndarray:
+    truth = true_classes(p, labels, evidence)
+    truth[np.arange(len(labels)), labels] = 0
+    return truth.max(axis=1)
+
+
+def measure(name: str, case: Case) -> Iterator[str]:
+    """One line for each judge or rule: precision / recall of random flips, of pairs, suspects."""
+    counts: dict[str, dict[str, np.ndarray]] = {}
+    kinds = {"random": random_flips, "pair": pair_flips, "clean": lambda targets, *_: targets}
+    for kind, plant in kinds.items():
+        for seed in SEEDS if kind != "clean" else [0]:
+            labels = plant(case[1], len(case[2]), seed)
+            bad = labels != case[1]
+            answers = judges(case, labels)
+            found = rules(answers["all"], labels)
+            found |= {
+                key: suspected(p, labels).indices for key, p in answers.items() if key != "all"
+            }
+            for key, indices in found.items():
+                counts.setdefault(key, {}).setdefault(kind, np.zeros(3))
+                counts[key][kind] += [bad[indices].sum(), len(indices), bad.sum()]
+    for key, by_kind in counts.items():
+        shown = [
+            f"{hit / max(listed, 1):.2f} / {hit / planted:.2f}"
+            for hit, listed, planted in (by_kind["random"], by_kind["pair"])
+        ]
+        yield f"| {name} | {key} | {' | '.join(shown)} | {by_kind['clean'][1]:.0f} |"
+
+
+def seconds(classes: int) -> float:
+    """Processor time for 10,000 images, 512 features."""
+    random = np.random.default_rng(0)
+    targets = random.integers(0, classes, 10_000)
+    x = random.normal(size=(10_000, 512)) + 0.8 * random.normal(size=(classes, 512))[targets]
+    x = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+    began = time.process_time()
+    out_of_fold_probabilities(x, targets, classes, FOLDS, seed=0)
+    return time.process_time() - began
+
+
+def main() -> None:
+    """Measure all sets and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pacs", type=Path)
+    pacs = parser.parse_args().pacs
+    train = [Images.from_embedded("pictograms", domain, "train") for domain in DOMAINS]
+    sets = {
+        "emoji, train": train[:1],
+        "outline, train": train[1:2],
+        "all domains, train": train,
+        "PACS photo": [from_folder(pacs / "photo")],
+        "PACS sketch": [from_folder(pacs / "sketch")],
+    }
+    print("| set | rule or judge | random | pair | suspects on clean labels |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, images in sets.items():
+        case = features(images)
+        print(*measure(f"{name} ({len(case[1])}, {len(case[2])})", case), sep="\n", flush=True)
+    for classes in (7, 100):
+        print(f"10,000 x 512, {classes} classes: {seconds(classes):.1f} s")
+
+
+if __name__ == "__main__":
+    main()
