@@ -3,6 +3,7 @@
 from typing import Any
 
 from adapt.methods import Method
+from adapt.methods.clip_lora import with_epochs
 from adapt.models.classifier import Classifier
 from adapt.recipe import Loaded
 from adapt.run_data import RunData, build_data
