@@ -44,7 +44,8 @@ def to_plain(value: Any) -> Any:
         if isinstance(value, Holdout):
             items["fraction"] = value.share
         if isinstance(value, Source | Holdout):
-            items = {key: item for key, item in items.items() if item is not None and item is not False}
+            unused = (None, False)  # by identity: a seed of 0 is used, though it equals False
+            items = {k: item for k, item in items.items() if not any(item is u for u in unused)}
         return {key: to_plain(item) for key, item in items.items()}
     if isinstance(value, Mapping):
         return {key: to_plain(item) for key, item in value.items()}

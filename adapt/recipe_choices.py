@@ -6,7 +6,8 @@ from adapt.recipe_sources import Source
 from adapt.recipe_words import check_choice, refuse
 
 ENSEMBLES = ("wise_ft", "none")
-SELECT_RULES = ("val", "val_one_se", "synthetic_shift", "synthetic_one_se", "min_regret", "fixed")
+SELECT_RULES = ("val", "val_one_se", "synthetic_shift", "synthetic_one_se", "both_one_se",
+                "min_regret", "fixed")  # fmt: skip
 CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", "rotation")
 SOUPS = ("greedy", "uniform", "model_stock")
 CALIBRATIONS = ("temperature", "none")
@@ -23,10 +24,11 @@ class Ensemble:
     """Points on the line from the start (alpha 0) to the adapted model (alpha 1)."""
     select: str = "val"
     """Split alpha is chosen on. Only `val`: evals are test data."""
-    rule: str = "val_one_se"
+    rule: str = "both_one_se"
     """How alpha is chosen on that split: `val` (best accuracy), `val_one_se` (the smallest alpha
-    within one standard error of the best; why it is the default: docs/benchmarks/robust.md), `synthetic_shift` (best mean over val and corruptions of
-    it), `synthetic_one_se` (the smallest alpha within one standard error of that), `min_regret`
+    within one standard error of the best), `synthetic_shift` (best mean over val and corruptions of
+    it), `synthetic_one_se` (the smallest alpha within one standard error of that), `both_one_se`
+    (the larger of the two; why it is the default: docs/benchmarks/robust.md), `min_regret`
     (smallest largest loss over these) or `fixed` (needs `alpha`)."""
     alpha: float | None = None
     """The alpha of the rule `fixed`, 0 (zero-shot) to 1 (adapted)."""
@@ -48,7 +50,7 @@ class Ensemble:
         wrong += check_choice("rule", self.rule, SELECT_RULES) + self._wrong_alpha()
         if not 2 <= self.alphas <= 1001:
             wrong.append(f"alphas - out of range - {self.alphas} - give 2 to 1001 points")
-        looks = self.rule in ("synthetic_shift", "synthetic_one_se", "min_regret")
+        looks = self.rule not in ("val", "val_one_se", "fixed")
         if looks and not self.corruptions:
             wrong.append(f"corruptions - empty - [] - the rule {self.rule} needs at least one")
         wrong += check_choice("soup", self.soup, SOUPS)

@@ -47,8 +47,15 @@ SETTINGS = {
 }
 DOMAINS = ("emoji", "outline", "solid", "colour", "silhouette")
 PACS = {"test": "photo", "art": "art_painting", "cartoon": "cartoon", "sketch": "sketch"}
-RULES = ("val", "val_one_se", "synthetic_shift", "synthetic_one_se", "min_regret")
-RULE = "synthetic_one_se"
+RULES = (
+    "val",
+    "val_one_se",
+    "synthetic_shift",
+    "synthetic_one_se",
+    "both_one_se",
+    "min_regret",
+)
+RULE = "both_one_se"
 """Of WiSE-FT in the table of methods."""
 MARKER = "<!-- Below this line: written by bench/robust.py -->"
 TITLES = {
@@ -176,9 +183,12 @@ def measures(folder: Path) -> dict[str, Any]:
 
     along = {point["alpha"]: row(point) for point in curve["points"]}
     images = scores["models"]["zero_shot"]["test"]["n"]
+    rules = {rule: found["alpha"] for rule, found in curve["rules"].items()}
+    # Runs that are older than this rule hold the two that it is made of.
+    rules["both_one_se"] = max(rules["val_one_se"], rules["synthetic_one_se"])
     return {
         "along": along,
-        "rules": {rule: curve["rules"][rule]["alpha"] for rule in RULES},
+        "rules": rules,
         "seconds": scores["seconds"]["fit"],
         "images": images,
     }

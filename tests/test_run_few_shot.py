@@ -33,7 +33,7 @@ data: {{train: {{kind: folder, root: {root}/train}}, val: {{from: train, fractio
 evals:
   test: {{kind: folder, root: {root}/test}}
   blur: {{of: test, shift: gaussian_blur, severity: 3}}
-ensemble: {{alphas: 2, corruptions: []}}
+ensemble: {{alphas: 2, rule: val, corruptions: []}}
 few_shot: {{shots: [1, 4], seeds: 2}}
 report: {{formats: [html, md]}}
 runtime: {{accelerator: cpu, precision: "32", workers: "0"}}

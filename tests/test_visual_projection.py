@@ -18,7 +18,7 @@ from adapt.data.seeds import sample_seed
 from adapt.data.sources import from_embedded
 from adapt.errors import ModelError
 from adapt.methods import visual_projection
-from adapt.methods.visual_projection import VisualProjection, fit_projection, encode_views
+from adapt.methods.visual_projection import VisualProjection, encode_views, fit_projection
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.models.projection import projection_of, without_projection

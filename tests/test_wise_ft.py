@@ -337,8 +337,9 @@ def test_the_error_of_the_synthetic_mean_varies_over_images() -> None:
     assert evidence.synthetic(0.5) == pytest.approx(statistics.fmean(per_image))
     assert evidence.synthetic_error[0.5] == pytest.approx(statistics.pstdev(per_image) / 40**0.5)
     assert "synthetic_one_se" in possible_rules(evidence)
-    with pytest.raises(RecipeError, match="lacks standard errors"):
-        choose_alpha(Evidence({0.5: 0.5}, 40, {"blur": {0.5: 0.5}}), "synthetic_one_se")
+    for rule in ("synthetic_one_se", "both_one_se"):
+        with pytest.raises(RecipeError, match="lacks standard errors"):
+            choose_alpha(Evidence({0.5: 0.5}, 40, {"blur": {0.5: 0.5}}), rule)
 
 
 ACCURACY = st.floats(0, 1, allow_nan=False)
@@ -359,6 +360,8 @@ def test_corruption_rules_against_numpy(rows: list[tuple[float, float, float]]) 
     chosen = grid.index(choose_alpha(errors, "synthetic_one_se"))
     assert mean[chosen] >= mean.max() - error - 1e-12
     assert (mean[:chosen] < mean.max() - error + 1e-12).all(), "the smallest that is near enough"
+    smallest = [choose_alpha(errors, rule) for rule in ("val_one_se", "synthetic_one_se")]
+    assert choose_alpha(errors, "both_one_se") == max(smallest)
     regret = (values.max(0) - values).max(1)
     chosen = grid.index(choose_alpha(evidence, "min_regret"))
     assert regret[chosen] == regret.min()

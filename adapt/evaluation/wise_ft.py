@@ -99,7 +99,7 @@ def wise_ft(
     evals: dict[str, Images] | None = None,
     alphas: int = 11,
     runtime: Runtime | None = None,
-    rule: str = "val_one_se",
+    rule: str = "both_one_se",
     corruptions: Sequence[Shift] = DEFAULT_CORRUPTIONS,
 ) -> tuple[Classifier, Curve]:
     """Interpolate between start and tuned model, and keep the alpha that `val` speaks for.
@@ -111,7 +111,8 @@ def wise_ft(
         evals: Test sets whose scores are recorded along the curve, for the report.
         alphas: Points from 0 to 1.
         runtime: Device, batch size, workers.
-        rule: `val`, `val_one_se`, `synthetic_shift`, `synthetic_one_se` or `min_regret`; see
+        rule: `val`, `val_one_se`, `synthetic_shift`, `synthetic_one_se`,
+            `both_one_se` or `min_regret`; see
             `adapt.weights.choose.choose_alpha`.
         corruptions: Of val, for the rules that look at them; no other rule computes them.
 

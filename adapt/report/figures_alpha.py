@@ -29,6 +29,7 @@ RULES = {
     "val_one_se": "smallest alpha within one standard error of it",
     "synthetic_shift": "best mean of val and its corruptions",
     "synthetic_one_se": "smallest within one standard error of that",
+    "both_one_se": "the larger of both one-standard-error rules",
     "min_regret": "smallest largest loss over val and its corruptions",
 }
 _SYNTHETIC = "val and its corruptions"

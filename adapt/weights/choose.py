@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from adapt.errors import RecipeError, did_you_mean
 
 CLEAN_RULES = ("val", "val_one_se")
-CORRUPTION_RULES = ("synthetic_shift", "synthetic_one_se", "min_regret")
+CORRUPTION_RULES = ("synthetic_shift", "synthetic_one_se", "both_one_se", "min_regret")
+NEED_ERRORS = ("synthetic_one_se", "both_one_se")
 RULES = (*CLEAN_RULES, *CORRUPTION_RULES, "fixed")
 
 
@@ -77,8 +78,10 @@ def choose_alpha(evidence: Evidence, rule: str, fixed: float | None = None) -> f
             one standard error, sqrt(p (1 - p) / images), below it: what val cannot tell apart is
             decided for the weights nearest to zero-shot. `synthetic_shift` takes the best mean
             over val and its corruptions, `synthetic_one_se` the smallest alpha that is at most one
-            standard error below that, `min_regret` the smallest largest loss over these (so that
-            no single one is given up). `fixed` takes the number given.
+            standard error below that, `both_one_se` the larger of what `val_one_se` and
+            `synthetic_one_se` take (so that neither sees a loss), `min_regret` the smallest largest
+            loss over val and corruptions (so that no single one is given up). `fixed` takes the
+            number given.
         fixed: The alpha of the rule `fixed`.
 
     Raises:
@@ -99,11 +102,13 @@ def choose_alpha(evidence: Evidence, rule: str, fixed: float | None = None) -> f
         raise RecipeError(
             f"ensemble.corruptions - empty - [] - the rule {rule} needs at least one corruption"
         )
-    if rule == "synthetic_one_se" and not evidence.synthetic_error:
+    if rule in NEED_ERRORS and not evidence.synthetic_error:
         raise RecipeError(
-            "ensemble.rule - lacks standard errors - synthetic_one_se - give synthetic_error with "
-            "the evidence"
+            f"ensemble.rule - lacks standard errors - {rule} - give synthetic_error with the "
+            "evidence"
         )
+    if rule == "both_one_se":
+        return max(choose_alpha(evidence, one) for one in ("val_one_se", "synthetic_one_se"))
     return min(_as_good_as_needed(evidence, rule))
 
 
@@ -128,4 +133,4 @@ def possible_rules(evidence: Evidence) -> tuple[str, ...]:
     if not evidence.corrupted:
         return CLEAN_RULES
     rules = (*CLEAN_RULES, *CORRUPTION_RULES)
-    return rules if evidence.synthetic_error else tuple(r for r in rules if r != "synthetic_one_se")
+    return rules if evidence.synthetic_error else tuple(r for r in rules if r not in NEED_ERRORS)
