@@ -143,7 +143,7 @@ def check(
         Path | None, typer.Option(help="For a table: the folder that its paths start from.")
     ] = None,
     model: Annotated[
-        str, typer.Option(help="CLIP that judges labels and class names.")
+        str, typer.Option(help="CLIP that judges labels and class names; none: pixels alone.")
     ] = "adapt-icons-xs",
     pretrained: Annotated[str, typer.Option(help="Its weights.")] = "embedded",
     out: Annotated[
@@ -158,9 +158,6 @@ def check(
     fail_on: Annotated[
         str, typer.Option(help="error, warning or never: what makes the exit code 3.")
     ] = "error",
-    no_model: Annotated[
-        bool, typer.Option("--no-model", help="Look at pixels, copies and names alone.")
-    ] = False,
 ) -> None:
     """Find what is wrong with labelled images, and what mends it."""
     from adapt.check_data import check as check_data
@@ -168,7 +165,7 @@ def check(
 
     check_fail_on(fail_on)
     with progress_bar() as tell:
-        found = check_data(data, root, None if no_model else model, pretrained, None, tell)
+        found = check_data(data, root, None if model == "none" else model, pretrained, None, tell)
     print_check(console, found)
     page = found.write(out or default_folder(found.content["name"]))
     console.print(f"page    {page}", soft_wrap=True, markup=False)

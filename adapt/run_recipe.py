@@ -144,12 +144,10 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
         curve_of_shots = few_shot(recipe.few_shot, loaded.method, start, data.fit, splits, context)
         write_json(folder / "few_shot.json", curve_of_shots)
     seconds["total"] = time.monotonic() - began
-    without_leaks = leak_free_scores(outputs, quick.leaked)
-    scores = _summary(loaded, data, outputs, choice) | {
+    scores = _summary(loaded, data, quick, outputs, choice) | {
         "trainable": changed_parameters(start, tuned),
         "seconds": seconds,
         "opened": opened,
-        "leak_free": without_leaks,
     }
     write_json(folder / "scores.json", scores)
 
@@ -242,7 +240,9 @@ def _outputs(
     return Outputs(class_names, targets, logits, temperature)
 
 
-def _summary(loaded: Loaded, data: RunData, outputs: Outputs, choice: Choice) -> dict[str, Any]:
+def _summary(
+    loaded: Loaded, data: RunData, quick: QuickCheck, outputs: Outputs, choice: Choice
+) -> dict[str, Any]:
     recipe = loaded.recipe
     ensembled = recipe.ensemble.kind != "none"
     return {
@@ -261,4 +261,5 @@ def _summary(loaded: Loaded, data: RunData, outputs: Outputs, choice: Choice) ->
         "quarantined": [{"path": q.path, "reason": q.reason} for q in data.quarantined],
         "notes": data.notes,
         "models": score_outputs(outputs, data),
+        "leak_free": leak_free_scores(outputs, quick.leaked),
     }

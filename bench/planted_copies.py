@@ -3,9 +3,10 @@
     python bench/planted_copies.py docs/benchmarks/planted_copies.md --pacs ../shared/data/pacs
 
 Altered copies of training images, 5 % of all images, are added to the test images of the embedded
-pictograms (all five domains at once) and of three domains of PACS. A find is a test image that has a near copy in train; it is wrong when it was not planted. Beside it the usual ways: the
-best bound on the Hamming distance of 64-bit DCT hashes, and on the cosine of the embedded model's
-features, each chosen on the very images that it is scored on.
+pictograms (all five domains at once) and of three domains of PACS. A find is a
+test image that has a near copy in train; it is wrong when it was not planted. Beside it the usual
+ways: the best bound on the Hamming distance of 64-bit DCT hashes, and on the cosine of the embedded
+model's features, each chosen on the very images that it is scored on.
 """
 
 import argparse
@@ -313,10 +314,10 @@ NOTE = [
     "a test image that has a near copy in train; it is wrong when it was not planted. The hash and",
     "the cosine get the bound with the best F1 on the very images that they are scored on.",
     "",
-    "The bound and the settings of `adapt check` were chosen on these pictograms and photos (altered",
-    "by other draws), so their precision is not of unseen images. Sketches showed that a filter of",
-    "pairs lost framed copies, and it was taken out. Nothing was chosen on cartoons; but some of them",
-    "are copies of each other in PACS itself, which count as wrong finds here.",
+    "The bound and the settings of `adapt check` were chosen on these pictograms and photos,",
+    "altered by other draws: their precision is not that of unseen images. Sketches showed that a",
+    "filter of pairs lost framed copies, and it was taken out. Nothing was chosen on cartoons; but",
+    "some of those are copies of each other in PACS itself, which count as wrong finds here.",
 ]
 
 if __name__ == "__main__":

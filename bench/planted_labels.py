@@ -1,6 +1,7 @@
 """Planted label errors: which of them are found, and what else is suspected.
 
-    OMP_NUM_THREADS=1 taskset -c 1 python bench/planted_labels.py ../shared/data/pacs
+    OMP_NUM_THREADS=1 taskset -c 1 python bench/planted_labels.py ../shared/data/pacs \
+        ../shared/data/clip_vitb32_features
 
 2 % of the labels are flipped to another class (`random`), or up to a fifth of one class to the
 next one (`pair`); seeds 0-4, pooled. Features are those of the embedded model, which was made for
@@ -37,8 +38,8 @@ from adapt.training.settings import Runtime
 
 DOMAINS = ("emoji", "outline", "solid", "colour", "silhouette")
 SEEDS, RATE, FOLDS = range(5), 0.02, 5
-Case = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Features (N, D), classes (N,) and the zero-shot head (K, D)."""
+Case = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+"""Features (N, D), classes (N,) and the zero-shot head (K, D), where there is one."""
 
 
 def features(sets: list[Images]) -> Case:
@@ -59,6 +60,13 @@ def features(sets: list[Images]) -> Case:
     targets = [images.targets([name.key for name in names]) for images in sets]
     head = classifier.head.weight.detach().numpy()
     return np.concatenate([part.numpy() for part in parts]), np.concatenate(targets), head
+
+
+def stored_features(path: Path) -> Case:
+    """The test features of a file of another CLIP's."""
+    data = np.load(path)
+    x = data["test_x"].astype(np.float32)
+    return x / np.linalg.norm(x, axis=1, keepdims=True), data["test_y"].astype(np.int64), None
 
 
 def random_flips(targets: np.ndarray, classes: int, seed: int) -> np.ndarray:
@@ -82,17 +90,21 @@ def pair_flips(targets: np.ndarray, classes: int, seed: int) -> np.ndarray:
 
 def judges(case: Case, labels: np.ndarray) -> dict[str, np.ndarray]:
     """Probabilities by all the experts, and with one of them left out."""
-    x, _, head = case
+    x, targets, head = case
+    classes = int(targets.max()) + 1
     fold = stratified_folds([str(label) for label in labels], FOLDS, seed=0)
-    probe = probe_scores(x, labels, len(head), fold)[0]
-    near, text = neighbour_scores(x, labels, len(head)), (x @ head.T).astype(np.float64)
-    return {
-        "all": blend([probe, near, text], labels),
-        "without zero-shot": blend([probe, near], labels),
-        "without neighbours": blend([probe, text], labels),
-        "without probe": blend([near, text], labels),
-        "probe alone": blend([probe], labels),
-    }
+    probe = probe_scores(x, labels, classes, fold)[0]
+    near = neighbour_scores(x, labels, classes)
+    found = {"all": blend([probe, near], labels)}
+    if head is not None:
+        text = (x @ head.T).astype(np.float64)
+        found = {
+            "all": blend([probe, near, text], labels),
+            "without zero-shot": found["all"],
+            "without neighbours": blend([probe, text], labels),
+            "without probe": blend([near, text], labels),
+        }
+    return found | {"probe alone": blend([probe], labels)}
 
 
 def rules(p: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
@@ -130,7 +142,7 @@ def measure(name: str, case: Case) -> Iterator[str]:
     kinds = {"random": random_flips, "pair": pair_flips, "clean": lambda targets, *_: targets}
     for kind, plant in kinds.items():
         for seed in SEEDS if kind != "clean" else [0]:
-            labels = plant(case[1], len(case[2]), seed)
+            labels = plant(case[1], int(case[1].max()) + 1, seed)
             bad = labels != case[1]
             answers = judges(case, labels)
             found = rules(answers["all"], labels)
@@ -163,7 +175,9 @@ def main() -> None:
     """Measure all sets and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pacs", type=Path)
-    pacs = parser.parse_args().pacs
+    parser.add_argument("features", type=Path)
+    arguments = parser.parse_args()
+    pacs = arguments.pacs
     train = [Images.from_embedded("pictograms", domain, "train") for domain in DOMAINS]
     sets = {
         "emoji, train": train[:1],
@@ -174,9 +188,12 @@ def main() -> None:
     }
     print("| set | rule or judge | random | pair | suspects on clean labels |")
     print("| --- | --- | --- | --- | --- |")
-    for name, images in sets.items():
-        case = features(images)
-        print(*measure(f"{name} ({len(case[1])}, {len(case[2])})", case), sep="\n", flush=True)
+    cases = {name: features(images) for name, images in sets.items()}
+    for name in ("caltech101", "oxford_pets", "dtd"):
+        cases[f"{name}, ViT-B/32"] = stored_features(arguments.features / f"{name}.npz")
+    for name, case in cases.items():
+        size = f"{len(case[1])}, {int(case[1].max()) + 1}"
+        print(*measure(f"{name} ({size})", case), sep="\n", flush=True)
     for classes in (7, 100):
         print(f"10,000 x 512, {classes} classes: {seconds(classes):.1f} s")
 

@@ -364,7 +364,7 @@ def test_exit_codes(
 ) -> None:  # fmt: skip
     root = (planted if plant else clean)(tmp_path / "photos")
     out, listed = tmp_path / "out", tmp_path / "list.txt"
-    given = [root, "--no-model", "--out", out, "--fix", listed, "--fail-on", fail_on]
+    given = [root, "--model", "none", "--out", out, "--fix", listed, "--fail-on", fail_on]
     assert call(monkeypatch, *given) == code
     said = capsys.readouterr()
     if code != 2:
@@ -379,7 +379,7 @@ def test_exit_codes(
 
 def test_the_page_goes_beside_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert call(monkeypatch, clean(tmp_path / "my photos"), "--no-model") == 0
+    assert call(monkeypatch, clean(tmp_path / "my photos"), "--model", "none") == 0
     assert (tmp_path / "check-my-photos" / "check.html").is_file()
 
 

@@ -172,6 +172,11 @@ def test_scores_without_leaks_are_shown() -> None:
     assert "69.4 %" in page
     assert "50.0 %" in page
     assert ">17<" in page
+    page = render(content(leak_free={"test": one | {"leaked": 0}}), {})
+    assert (
+        "No test image has a copy in train or val. A linear probe fitted on train has 69.4 % on"
+        in page
+    )
 
 
 def test_the_weak_model_is_named_as_such(tmp_path: Path) -> None:

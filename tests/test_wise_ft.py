@@ -205,7 +205,7 @@ def test_a_head_only_curve_reads_pixels_once(
 
     monkeypatch.setattr(along_module, "image_features", counted)
     evals = {"test": splits["test"]}
-    _, curve = wise_ft(start, new_head(start), splits["val"], evals, 11, RUNTIME)
+    _, curve = wise_ft(start, new_head(start), splits["val"], evals, 11, RUNTIME, "val")
     assert len(curve.points) == 11
     assert len(calls) == 2
 
@@ -268,8 +268,8 @@ def test_the_choice_sees_val_only(
 
     for place in (module, held_out_module):
         monkeypatch.setattr(place, "logits_along", fake)
-    alone = wise_ft(start, start, splits["val"], None, 11, RUNTIME)[1]
-    both = wise_ft(start, start, splits["val"], {"test": splits["test"]}, 11, RUNTIME)[1]
+    alone = wise_ft(start, start, splits["val"], None, 11, RUNTIME, "val")[1]
+    both = wise_ft(start, start, splits["val"], {"test": splits["test"]}, 11, RUNTIME, "val")[1]
     assert alone.chosen == both.chosen == 0.3
     for point in both.points:
         for name in ("val", "test"):

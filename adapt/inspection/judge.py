@@ -268,7 +268,7 @@ def blend(experts: Sequence[FloatArray], targets: np.ndarray) -> FloatArray:
         total = weights[0] * experts[0]
         for weight, expert in zip(weights[1:], experts[1:], strict=True):
             total += weight * expert
-        return np.exp(_log_softmax(total))
+        return np.asarray(np.exp(_log_softmax(total)))
 
     def loss(values: FloatArray) -> tuple[float, FloatArray]:
         p, share = mixed(values[:-1]), values[-1]
@@ -288,7 +288,7 @@ def blend(experts: Sequence[FloatArray], targets: np.ndarray) -> FloatArray:
 
 
 def _log_softmax(scores: np.ndarray) -> np.ndarray:
-    shifted = scores - scores.max(axis=1, keepdims=True)
+    shifted: np.ndarray = scores - scores.max(axis=1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return shifted
 

@@ -198,7 +198,7 @@ def true_classes(
     prior = (1 - share) * np.eye(classes) + share * frequencies
     order = np.argsort(targets, kind="stable")
     present, starts = np.unique(targets[order], return_index=True)
-    noise, counts = prior, np.zeros((classes, classes))
+    noise, counts, weights = prior, np.zeros((classes, classes)), probabilities
     for _ in range(rounds):
         weights = probabilities * noise.T[targets]
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), _SMALLEST)
@@ -208,7 +208,7 @@ def true_classes(
         noise = (counts + evidence * prior) / (counts.sum(axis=1, keepdims=True) + evidence)
         if np.abs(noise - before).max() < _TOLERANCE:
             break
-    return weights
+    return np.asarray(weights)
 
 
 def _blind_share(own: FloatArray, blind: FloatArray) -> float:

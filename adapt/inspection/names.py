@@ -114,8 +114,9 @@ def _check(
     if zero_shot is not None:
         wrong |= targets is None or zero_shot.shape != (len(targets), count)
     if wrong:
-        shapes = [None if one is None else np.shape(one) for one in (zero_shot, targets)]
-        given = f"{count} names, logits and targets {shapes}, text {np.shape(text_directions)}"
+        arrays = (zero_shot, targets, text_directions)
+        shapes = [None if one is None else one.shape for one in arrays]
+        given = f"{count} names; logits, targets and text features of {shapes}"
         raise DataError(f"class names - sizes differ - {given} - give one column or row a class")
 
 

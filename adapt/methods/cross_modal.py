@@ -83,8 +83,9 @@ class CrossModal:
         scale = support.scale
 
         def loss(weight: Tensor, batch: Tensor) -> Tensor:
-            logits = within_reach(scale * samples[batch] @ weight.T)
-            return F.cross_entropy(logits, labels[batch])
+            own = labels[batch]
+            logits = within_reach(scale * samples[batch] @ weight.T, own)
+            return F.cross_entropy(logits, own)
 
         weight = fit_rows(
             support.text,

@@ -78,7 +78,7 @@ class LpPlusPlus:
         for epoch in range(self.epochs):
             optimizer.zero_grad()  # alpha's gradient adds up, see above
             full, offset = combine(support, rows, weight, bias, alpha)
-            logits = within_reach(F.linear(x, full, offset))
+            logits = within_reach(F.linear(x, full, offset), support.targets)
             F.cross_entropy(logits, support.targets).backward()
             optimizer.step()
             if (epoch + 1) % ALPHA_EVERY == 0 and alpha.grad is not None:
@@ -221,7 +221,8 @@ def minimise(
     found = torch.zeros_like(text)
     ahead, pace = found, 1.0
     for _ in range(iterations):
-        logits = within_reach(fixed.index_add(1, rows, turned @ ahead.T))
+        logits = fixed.index_add(1, rows, turned @ ahead.T)
+        logits = within_reach(logits, support.targets)
         slope = ((logits.softmax(1) - onehot) / images)[:, rows].T @ turned
         slope += strength * (ahead - (ahead * text).sum(1, keepdim=True) * text / 2)
         new = ahead - slope / bend

@@ -190,6 +190,7 @@ def render(content: Mapping[str, Any], thumbnails: Mapping[str, str]) -> str:
         images=sum(one["images"] for one in content["sets"].values()),
         parts=[_part(one, thumbnails) for one in content["findings"]],
         leaks=_leak_rows(mapping(content.get("leak_free"))),
+        leaking=any(one["leaked"] for one in mapping(content.get("leak_free")).values()),
         model=" / ".join(str(model[key]) for key in ("arch", "pretrained") if key in model),
         weak=bool(model.get("embedded")),
     )
@@ -244,7 +245,8 @@ def _table(details: Mapping[str, Any]) -> Rows | None:
     header = list(dict.fromkeys(str(key) for row in rows for key in row))
     cells = [[_cell(key, row.get(key)) for key in header] for row in rows[:ROWS]]
     counts = [number(row.get("images")) or 0 for row in rows]
-    bars = [count / max(counts) for count in counts[:ROWS]] if max(counts) > 0 else []
+    compared = isinstance(details.get("classes"), Mapping) and max(counts) > 0
+    bars = [count / max(counts) for count in counts[:ROWS]] if compared else []
     return Rows([_HEADERS.get(name, name) for name in header], cells, bars, len(rows) - len(cells))
 
 

@@ -92,16 +92,21 @@ def epochs_of_batches(
             yield warm_cosine(lr, epoch, epochs), batch
 
 
-def within_reach(logits: Tensor) -> Tensor:
-    """Logits raised to at most 60 below their row's largest, where a softmax is 1e-26.
+def within_reach(logits: Tensor, targets: Tensor) -> Tensor:
+    """Logits of wrong classes raised to 60 below their row's largest, where a softmax is 1e-26.
 
     Lower ones make numbers too small for single precision's normal form, with which processors
-    are many times slower.
+    are many times slower. That of the right class, whose gradient is never small, stays.
 
-    >>> within_reach(torch.tensor([[0.0, 100.0, 90.0]]))
-    tensor([[ 40., 100.,  90.]])
+    Args:
+        logits: Shape (N, K).
+        targets: Class numbers (N,).
+
+    >>> within_reach(torch.tensor([[0.0, 100.0, 90.0, 1.0]]), torch.tensor([3]))
+    tensor([[ 40., 100.,  90.,   1.]])
     """
-    return torch.maximum(logits, logits.detach().amax(1, keepdim=True) - 60)
+    floor = (logits.detach().amax(1, keepdim=True) - 60).expand_as(logits)
+    return torch.maximum(logits, floor.scatter(1, targets[:, None], -torch.inf))
 
 
 def cosine_loss(support: Support) -> Loss:
@@ -120,7 +125,7 @@ def cosine_loss(support: Support) -> Loss:
 
     def loss(directions: Tensor, batch: Tensor) -> Tensor:
         logits = scale * features[batch] @ F.normalize(directions, dim=-1).T
-        return F.cross_entropy(within_reach(logits), targets[batch])
+        return F.cross_entropy(within_reach(logits, targets[batch]), targets[batch])
 
     return loss
 
