@@ -3,10 +3,11 @@
     python bench/few_shot.py --features CLIP_FEATURES --clothing CLOTHING --cells cells OUT.md
 
 Sets: features of a real CLIP (Caltech-101 and Pets: the classes that have a text; Caltech-101, Pets
-and DTD, all classes: no text, so zero-shot knows nothing), and features of the embedded model for
-its own drawings (emoji) and for photos of clothing, which it was never trained for. A draw is so
-many images of each class; a method sees it alone, with its default settings, and the test images
-are scored once for each fit. Each cell is kept in a file, so the script can be stopped and goes on.
+and DTD, all classes: no text, so all have one direction and zero-shot knows nothing), and features
+of the embedded model for its own drawings (emoji) and for photos of clothing, which it was never
+trained for. A draw is so many images of each class; a method sees it alone, with its default
+settings, and the test images are scored once for each fit. Each cell is kept in a file, so the
+script can be stopped and goes on.
 """
 
 import argparse
@@ -15,7 +16,6 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,20 +28,10 @@ from adapt.methods.auto import Auto, feature_methods
 from adapt.models.classifier import Classifier
 from adapt.training.features import image_features, prepare
 from adapt.training.settings import Runtime
-from adapt.training.support import Support
 
 SHOTS, DRAWS = (1, 2, 4, 8, 16), 5
 AUTO = "auto"
 MARKER = "<!-- Below this line: written by bench/few_shot.py -->"
-
-
-class Untold(Cell):
-    """A set whose classes have no text: the zero-shot head is zero and says nothing."""
-
-    def support(self, shots: int, seed: int) -> Support:
-        """A draw of so many images of each class."""
-        drawn = super().support(shots, seed)
-        return replace(drawn, zero_shot=torch.zeros_like(drawn.zero_shot))
 
 
 def embedded_cell(name: str, train: adapt.Images, test: adapt.Images) -> Cell:
@@ -56,7 +46,7 @@ def embedded_cell(name: str, train: adapt.Images, test: adapt.Images) -> Cell:
         return image_features(start.backbone, pixels, runtime), targets
 
     text = torch.nn.functional.normalize(start.head.weight.detach(), dim=1)
-    return Cell(name, part(train), part(test), text)
+    return Cell(name, part(train), part(test), text, "common")
 
 
 def cells(features: Path, clothing: Path) -> Iterator[Cell]:
@@ -64,9 +54,10 @@ def cells(features: Path, clothing: Path) -> Iterator[Cell]:
     for name in NAMED:
         train, test = read(features / f"{name}.npz")
         numbers, directions = texts(features, name)
-        yield Cell(f"{name}, with text", only(train, numbers), only(test, numbers), directions)
+        parts = only(train, numbers), only(test, numbers)
+        yield Cell(f"{name}, with text", *parts, directions, "common")
     for name in SETS:
-        yield Untold(f"{name}, no text", *read(features / f"{name}.npz"), None)
+        yield Cell(f"{name}, no text", *read(features / f"{name}.npz"), None, "common")
     emoji = [from_embedded("pictograms", "emoji", split) for split in ("train", "test")]
     yield embedded_cell("emoji", *emoji)
     parts = [from_table(clothing / "manifest.csv", None, split) for split in ("train", "test")]

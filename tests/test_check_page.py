@@ -146,7 +146,7 @@ def test_the_verdict_counts(levels: list[str], said: str) -> None:
 def test_suspected_labels_show_the_other_class_and_how_sure() -> None:
     doubted = finding("suspected_label", places=[[place(1)]], values=[0.87],
                       details={"suggested": ["dog"]})  # fmt: skip
-    assert "cat → dog, 87%" in render(content(doubted), {})
+    assert "cat → dog, 87 %" in render(content(doubted), {})
 
 
 def test_a_table_of_details_is_shown() -> None:

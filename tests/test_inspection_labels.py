@@ -146,7 +146,8 @@ def slow_true_classes(p: np.ndarray, y: np.ndarray, evidence: float) -> np.ndarr
         return -sum(np.log((1 - share) * a + share * often[k]) for a, k in zip(own, y, strict=True))
 
     found = minimize_scalar(loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-9})
-    first = [[found.x * often[k] + (1 - found.x) * (j == k) for k in range(classes)]
+    share = max(found.x, 0.001)
+    first = [[share * often[k] + (1 - share) * (j == k) for k in range(classes)]
              for j in range(classes)]  # fmt: skip
     noise = first
     for _ in range(100):

@@ -28,6 +28,7 @@ EVIDENCE = 1000.0
 look alike count as mislabelled; with more, one class labelled as another is not seen."""
 _TOLERANCE = 1e-6
 _SMALLEST = 1e-9
+_LEAST_SHARE = 1e-3  # from nothing at all, no evidence could lead to noise of a pair of classes
 
 
 def confident_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> FloatArray:
@@ -195,6 +196,7 @@ def true_classes(
     classes = probabilities.shape[1]
     frequencies = label_frequencies(targets, classes)
     share = _blind_share(probabilities[np.arange(len(targets)), targets], frequencies[targets])
+    share = max(share, _LEAST_SHARE)
     prior = (1 - share) * np.eye(classes) + share * frequencies
     order = np.argsort(targets, kind="stable")
     present, starts = np.unique(targets[order], return_index=True)

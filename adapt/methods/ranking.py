@@ -17,6 +17,8 @@ from adapt.training.support import Support
 
 FOLDS = 5
 ZERO_SHOT = "zero_shot"
+CURVE_FOLDS = 2
+"""Folds that a learning curve is judged on: it takes a fit for each of its points in each."""
 FEWEST_POINTS = 3
 """Of a learning curve: two numbers are fitted to it."""
 
@@ -32,6 +34,9 @@ class Ranked:
     """Standard error of it over images."""
     loss: float
     """Mean negative log probability of the true class there."""
+    images: int = 0
+    """Held-out images that it was judged on: all, or those of the first fold if it was so far
+    behind there that it was not fitted again."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,10 @@ def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Rank
     """Score each method by cross-validation inside the support set.
 
     Every image is judged by a head that was fitted without it; the only image of a class stays in
-    every fit and is judged by none. The order is by accuracy; methods within one standard error of
-    the best are ordered by log loss, which tells more of few images. Zero-shot takes part.
+    every fit and is judged by none. It is a race: methods that the first fold shows to be worse
+    than the best, by two standard errors of the paired difference, are not fitted again. The order
+    is by accuracy; methods within one standard error of the best are ordered by log loss, which
+    tells more of few images. Zero-shot takes part.
 
     Args:
         support: Features and classes; its `val` plays no part.
@@ -79,8 +86,14 @@ def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Rank
     if int(rounds(support, FOLDS).max()) < 0:
         unknown = [Ranked(name, math.nan, math.nan, math.nan) for name in [*methods, ZERO_SHOT]]
         return Ranking(tuple(unknown), 0)
-    answers = {name: _answers(support, method) for name, method in methods.items()}
-    answers[ZERO_SHOT] = _answers(support, None)
+    entrants: dict[str, FeatureMethod | None] = {**methods, ZERO_SHOT: None}
+    first = {name: _answers(support, method, [0]) for name, method in entrants.items()}
+    later = list(range(1, int(rounds(support, FOLDS).max()) + 1))
+    answers = dict(first)
+    for name in _in_the_race(first) if later else ():
+        parts = zip(first[name], _answers(support, entrants[name], later), strict=True)
+        logits, targets = (torch.cat(part) for part in parts)
+        answers[name] = logits, targets
     ranked = _ordered([_scored(name, *found) for name, found in answers.items()])
     best = ranked[0].name
     logits, targets = answers[best]
@@ -90,10 +103,25 @@ def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Rank
     return Ranking(tuple(ranked), len(targets), curve, recall)
 
 
-def _answers(support: Support, method: FeatureMethod | None) -> tuple[Tensor, Tensor]:
-    """Logits (M, K) of held-out images and their classes (M,); zero-shot without a method."""
+def _in_the_race(first: Mapping[str, tuple[Tensor, Tensor]]) -> list[str]:
+    """Methods that are not clearly behind the best on the same images."""
+    right = {name: (x.argmax(1) == y).double() for name, (x, y) in first.items()}
+    best = max(right.values(), key=lambda values: float(values.mean()))
+
+    def behind(values: Tensor) -> bool:
+        lost = best - values
+        error = float(lost.std(correction=0)) / math.sqrt(len(lost))
+        return float(lost.mean()) > 2 * error
+
+    return [name for name, values in right.items() if not behind(values)]
+
+
+def _answers(
+    support: Support, method: FeatureMethod | None, folds: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Logits (M, K) of images held out in some folds and their classes (M,); zero-shot if None."""
     number, logits, targets = rounds(support, FOLDS), [], []
-    for one in range(int(number.max()) + 1):
+    for one in folds:
         held = number == one
         head = _head(method, support.part(~held))
         with torch.no_grad():
@@ -109,12 +137,15 @@ def _head(method: FeatureMethod | None, support: Support) -> nn.Module:
 def _scored(name: str, logits: Tensor, targets: Tensor) -> Ranked:
     right = (logits.argmax(1) == targets).double()
     error = float(right.std(correction=0)) / math.sqrt(len(right))
-    return Ranked(name, float(right.mean()), error, float(F.cross_entropy(logits, targets)))
+    loss = float(F.cross_entropy(logits, targets))
+    return Ranked(name, float(right.mean()), error, loss, len(right))
 
 
 def _ordered(scored: list[Ranked]) -> list[Ranked]:
-    top = max(scored, key=lambda one: (one.accuracy, -one.loss))
-    near = [one for one in scored if one.accuracy >= top.accuracy - top.error]
+    most = max(one.images for one in scored)  # who left the race early cannot win it by chance
+    finished = [one for one in scored if one.images == most]
+    top = max(finished, key=lambda one: (one.accuracy, -one.loss))
+    near = [one for one in finished if one.accuracy >= top.accuracy - top.error]
     rest = [one for one in scored if one not in near]
     near.sort(key=lambda one: (one.loss, one.name))
     rest.sort(key=lambda one: (-one.accuracy, one.loss, one.name))
@@ -137,10 +168,11 @@ def learning_curve(support: Support, method: FeatureMethod | None) -> dict[int, 
     number = rounds(support, FOLDS)
     if int(number.max()) < 0:
         return {}
+    judged = range(min(CURVE_FOLDS, int(number.max()) + 1))
     largest = int(torch.bincount(support.targets[number != 0]).max())
     counts = [2**power for power in range(largest.bit_length()) if 2**power < largest]
     right: dict[int, list[Tensor]] = {count: [] for count in [*counts, largest]}
-    for one in range(int(number.max()) + 1):
+    for one in judged:
         held, rest = number == one, (number != one).nonzero()[:, 0]
         for count, found in right.items():
             few = rest[_first(support.targets[rest], count)]

@@ -229,7 +229,7 @@ def _card(place: Entry, thumbnails: Mapping[str, str]) -> Card:
 def _caption(finding: Entry, index: int, values: Sequence[object]) -> str:
     value = number(values[index]) if index < len(values) else None
     words = "" if value is None else _VALUES.get(str(finding["kind"]), "")
-    said = words.format(value) if words else ""
+    said = words.format(value).replace("%", " %") if words else ""
     suggested = mapping(finding.get("details")).get("suggested") or []
     if index < len(suggested):
         given = finding["places"][index][0]["label"]

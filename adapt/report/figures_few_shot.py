@@ -112,6 +112,9 @@ def ranking_table(run: Run) -> Table | None:
         accuracy, error = number(one.get("accuracy")), number(one.get("error"))
         loss = number(one.get("loss"))
         note = "" if error is None else f"standard error {100 * error:.1f}"
+        own = number(one.get("images"))
+        if own and own < (number(ranking.get("images")) or 0):
+            note += f", left the race after {own:.0f}"
         best = one.get("name") == ranking.get("best")
         rows.append(
             [
