@@ -72,6 +72,7 @@ def quarantine(
         DataError: When more than `limit`, or all, are unreadable: with counts and the first ten.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = Path(folder, "1.png").write_bytes(b"")
     ...     images = Images([str(Path(folder, "1.png"))], ["cat"], None, None, folder, {})
