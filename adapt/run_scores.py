@@ -125,7 +125,7 @@ def changed_parameters(start: Classifier, tuned: Classifier) -> dict[str, Any]:
     changed = sum(
         value.numel()
         for name, value in after.items()
-        if not np.array_equal(value.cpu().numpy(), before[name].cpu().numpy())
+        if name not in before or not np.array_equal(value.cpu().numpy(), before[name].cpu().numpy())
     )
     total = sum(value.numel() for value in after.values())
     return {"parameters": changed, "total": total, "share": changed / total}

@@ -293,5 +293,5 @@ def _fix(place: Place, suggested: str, labels_file: str) -> str:
     where = f"in {labels_file}" if labels_file else "by moving the file to the folder of its class"
     return (
         f"look at them, then correct the label {where} ({place.path}: {place.label} -> "
-        f"{suggested}), or leave them out with `--fix FILE` and `data.exclude: FILE`"
+        f"{suggested}), or leave them out with `--fix FILE --fix-labels` and `data.exclude: FILE`"
     )
