@@ -29,7 +29,7 @@ best, curve = adapt.wise_ft(start, tuned, data.val, shifts, alphas=3 if tiny els
 for point in curve.points:
     print(
         f"alpha {point['alpha']:.1f} ",
-        {k: round(v["accuracy"], 3) for k, v in point.items() if k != "alpha"},
+        {name: round(point[name]["accuracy"], 3) for name in ("val", *shifts)},
     )
 print("chosen on val:", curve.chosen)
 best.save(os.environ.get("ADAPT_OUT", "model"))
