@@ -24,9 +24,12 @@ from image_fixtures import (
     with_orientation,
 )
 from PIL import Image
-from tiny import run_python, tiny_classifier
+from tiny import VIT, run_python, tiny_classifier
 
+import adapt
+from adapt.data.classes import normal
 from adapt.data.colours import LARGEST, read_profile
+from adapt.data.content import content_hash
 from adapt.data.formats import suffix_fits
 from adapt.data.images import Facts, ImageError, inspect_image, open_image
 from adapt.data.readable import quarantine
@@ -110,6 +113,39 @@ def test_files_folders_and_predict_agree(root: Path, expected: dict[str, Expecte
         elif one.listed:
             direct = next(answers)
             assert (found.error, found.top) == (None, direct.top)
+
+
+def test_check_and_run_agree_too(
+    root: Path, expected: dict[str, Expected], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same files are refused for the same reasons, and nothing else is."""
+    monkeypatch.setenv("ADAPT_CACHE", str(tmp_path / "cache"))
+    wanted = {name: one.reason for name, one in expected.items() if one.listed and one.reason}
+    found = adapt.check(root, model=None)
+    (unreadable,) = [one for one in found.findings if one.kind == "unreadable"]
+    assert {normal(place.path) for (place,) in unreadable.places} == {normal(n) for n in wanted}
+    copied = root / "odd" / "bitmap_as.jpg"  # the same bytes as one of another class
+    left_out = tmp_path / "left_out.txt"
+    left_out.write_text(f"{content_hash(copied)}  train/odd/bitmap_as.jpg  copy\n")
+    recipe = f"""
+version: 1
+name: fixtures
+model: {{arch: {VIT}, pretrained: random}}
+data:
+  train: {{kind: folder, root: {root}}}
+  val: {{from: train, fraction: 0.2}}
+  quarantine_limit: 1
+  exclude: {left_out}
+method: {{name: zero_shot}}
+ensemble: {{kind: none}}
+evals: {{}}
+report: {{formats: []}}
+runtime: {{accelerator: cpu, precision: "32", workers: "0"}}
+"""
+    (tmp_path / "recipe.yaml").write_text(recipe, encoding="utf-8")
+    done = adapt.run(tmp_path / "recipe.yaml", [], tmp_path / "run")
+    refused = {one["path"]: one["reason"] for one in done.scores["quarantined"]}
+    assert refused == {str(root / name): reason for name, reason in wanted.items()}
 
 
 def test_paths_are_long_and_names_come_in_both_forms(expected: dict[str, Expected]) -> None:
