@@ -18,7 +18,7 @@ from adapt.data.splits import sample_shots
 from adapt.errors import RecipeError, RunError
 from adapt.methods.auto import Auto
 from adapt.methods.gda import GDA
-from adapt.methods.ranking import expected_accuracy, rank_methods
+from adapt.methods.ranking import FOLDS, expected_accuracy, rank_methods
 from adapt.report.figures_few_shot import band
 from adapt.run_ledger import FILE, open_tests, read_ledger
 from adapt.run_recipe import Run, load, run
@@ -146,7 +146,7 @@ def test_the_ranking_equals_a_slow_cross_validation() -> None:
 
     support, method = clusters(4, 0), GDA(alpha=1.0)
     ranking = rank_methods(support, {"gda": method})
-    number, right, losses = rounds(support, 5), [], []
+    number, right, losses = rounds(support, FOLDS), [], []
     for image in range(12):
         head = method.head(support.part(number != number[image]))
         logits = head(support.features[image]).detach().double()
