@@ -26,6 +26,9 @@ METHODS = list(schemas())
 SETTINGS: dict[str, dict[str, Any]] = {
     "linear_probe": {"inverse_strength": 10.0},
     "lp_ft": {"probe": LinearProbe(inverse_strength=1.0)},
+    # By shots they would take thousands of steps.
+    "clip_lora": {"steps_per_shot": 0},
+    "two_stage": {"steps_per_shot": 0},
 }
 WITH_OPTIM = [name for name in METHODS if hasattr(schemas()[name](), "optim")]
 HEEDS = [name for name in METHODS
