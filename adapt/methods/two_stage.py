@@ -72,10 +72,12 @@ class TwoStage:
         return train_directions(tuned, data, second, context)
 
     def stages(self, data: ImageData) -> tuple[Optim, Optim]:
-        """The settings of both stages, which differ in their epochs."""
+        """The settings of both stages: their epochs, and features are held in the first alone."""
         whole = with_epochs(self.optim, data, self.steps_per_shot)
         first = max(1, round(self.share * whole.epochs))
-        return replace(whole, epochs=first), replace(whole, epochs=max(1, whole.epochs - first))
+        # With frozen towers the features of the second stage are held anyway.
+        second = replace(whole, epochs=max(1, whole.epochs - first), feature_distillation=0.0)
+        return replace(whole, epochs=first), second
 
 
 def train_directions(
