@@ -1,5 +1,6 @@
 """Few-shot classification in the manner of scikit-learn: `fit`, `predict`, `partial_fit`."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -174,9 +175,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "pretrained in place of text_features"
             )
         assert isinstance(self._start, Classifier)
-        fitted = self._start.clone()
-        fitted.head, fitted.head_from_text = self._head, False
-        return fitted.eval()
+        return self._start.with_learned_head(copy.deepcopy(self._head))
 
     def _refit(self, count: int) -> "FewShotClassifier":
         if count != len(self._features):

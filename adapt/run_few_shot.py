@@ -81,9 +81,7 @@ def few_shot(
         if support is None or on_features is None:
             return method.fit(start, ImageData(train.subset(chosen), data.val), own)
         few = replace(support.part(torch.from_numpy(chosen)), seed=seed)
-        tuned = start.clone()
-        tuned.head, tuned.head_from_text = on_features.head(few), False
-        return tuned
+        return start.with_learned_head(on_features.head(few))
 
     cells: list[Cell] = []
     for shots, seed in itertools.product(section.shots, range(section.seeds)):

@@ -56,9 +56,7 @@ class Auto:
         if context.folder is not None:
             text = json.dumps(ranking.to_dict(start.class_names), indent=1, allow_nan=True)
             Path(context.folder, FILE).write_text(text + "\n", encoding="utf-8")
-        fitted = start.clone()
-        fitted.head, fitted.head_from_text = head, False
-        return fitted.eval()
+        return start.with_learned_head(head)
 
     def head(self, support: Support) -> nn.Linear | CacheHead:
         """The head of the best method."""

@@ -68,7 +68,4 @@ def fit_head(
 ) -> Classifier:
     """The start with the head that a method fits: `fit` of these methods."""
     support = read_support(start, data, context or Context(), method.views)
-    fitted = start.clone()
-    fitted.head = method.head(support)
-    fitted.head_from_text = False
-    return fitted.eval()
+    return start.with_learned_head(method.head(support))

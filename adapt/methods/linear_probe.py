@@ -88,12 +88,8 @@ class LinearProbe:
         anchor = start.head.weight.detach().cpu() if self.initialisation == "zero_shot" else None
         weight = self._weight(train[1], names, context.balance)
         strength = self.inverse_strength or self.search(train, val, anchor, len(names), weight)
-        probe = start.clone()
-        probe.head = linear_head(
-            *fit_probe(*train, len(names), strength, anchor, self.iterations, weight)
-        )
-        probe.head_from_text = False
-        return probe.eval()
+        fitted = fit_probe(*train, len(names), strength, anchor, self.iterations, weight)
+        return start.with_learned_head(linear_head(*fitted))
 
     def _weight(self, targets: Tensor, names: list[str], balance: str) -> Tensor | None:
         given = class_weights(self.class_weights, targets.numpy(), names)

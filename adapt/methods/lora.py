@@ -9,6 +9,7 @@ from adapt.errors import RunError
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier
 from adapt.models.lora import ENDINGS, TOWERS, LoraAdapter, LoraSettings
+from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context, train
 from adapt.training.settings import Optim
 
@@ -55,9 +56,7 @@ class Lora:
             ),
             "tower": (self.tower in TOWERS, f"choose one of {', '.join(TOWERS)}"),
         }
-        for name, (good, advice) in checks.items():
-            if not good:
-                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+        check_ranges(self, checks)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start with adapters, which alone train.

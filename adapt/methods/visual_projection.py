@@ -13,6 +13,7 @@ from adapt.data.image_data import ImageData
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier
 from adapt.models.projection import projection_of, without_projection
+from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context
 from adapt.training.module import schedule_factor
 from adapt.training.runtime import inference_device
@@ -54,9 +55,7 @@ class VisualProjection:
             "steps": (self.steps >= 1, "give 1 or more"),
             "views": (self.views >= 1, "give 1 or more"),
         }
-        for name, (good, advice) in checks.items():
-            if not good:
-                raise ValueError(f"{name} - out of range - {getattr(self, name)!r} - {advice}")
+        check_ranges(self, checks)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the projection alone requires gradients.

@@ -131,6 +131,12 @@ class Classifier(nn.Module):
             self.head.bias.zero_()
         return self
 
+    def with_learned_head(self, head: nn.Linear | CacheHead) -> "Classifier":
+        """A copy that shares no tensor, ready to use, with a head that does not come from text."""
+        other = self.clone()
+        other.head, other.head_from_text = head, False
+        return other.eval()
+
     def with_temperature(self, temperature: float) -> "Classifier":
         """The same weights (shared) with another temperature.
 

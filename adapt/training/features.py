@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -91,9 +92,30 @@ def image_features(
         runtime: Device and batch size; features are always computed in float32.
         cache: Folder of features kept by the hash of pixels and weights; none without it.
     """
-    path = cache / f"{_feature_key(backbone, pixels)}.safetensors" if cache else None
-    if path is not None and path.is_file():
+    if cache is None:
+        return _encoded(backbone, pixels, runtime)
+    path = cache / f"{_feature_key(backbone, pixels)}.safetensors"
+    return kept_features(path, lambda: _encoded(backbone, pixels, runtime))
+
+
+def kept_features(path: Path, compute: Callable[[], Tensor]) -> Tensor:
+    """Features from a file, or computed and kept there; the file is whole or absent.
+
+    Args:
+        path: Named after all that they depend on.
+        compute: Called when there is no file.
+    """
+    if path.is_file():
         return load_file(path)["features"]
+    features = compute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    save_file({"features": features}, part)
+    part.replace(path)
+    return features
+
+
+def _encoded(backbone: Backbone, pixels: Pixels, runtime: Runtime) -> Tensor:
     device = inference_device(runtime)
     backbone.to(device).eval()
     parts = []
@@ -102,13 +124,7 @@ def image_features(
             parts.append(
                 backbone.encode_image(pixels.batch(start, runtime.batch_size, device)).float().cpu()
             )
-    features = torch.cat(parts) if parts else torch.empty(0, backbone.width)
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        save_file({"features": features}, part)
-        part.replace(path)
-    return features
+    return torch.cat(parts) if parts else torch.empty(0, backbone.width)
 
 
 def _feature_key(backbone: Backbone, pixels: Pixels) -> str:

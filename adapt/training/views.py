@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -17,6 +15,7 @@ from adapt.data.datasets import ImageDataset
 from adapt.data.sources import Images
 from adapt.models.backbones import Backbone, weights_hash
 from adapt.training.data_module import count_workers
+from adapt.training.features import kept_features
 from adapt.training.loop import Context
 from adapt.training.runtime import inference_device, short_sequence_attention
 from adapt.training.settings import Runtime
@@ -41,19 +40,15 @@ def view_features(
     """
     augment = Augmentation(context.augmentation, backbone.preprocessing)
     dataset = ImageDataset(images, images.class_names, augment, context.seed)
-    path = None
-    if cache is not None:
-        path = cache / f"{_key(backbone, images, views, context)}.safetensors"
-        if path.is_file():
-            return load_file(path)["features"]
-    raw = encode_views(backbone.image_tower, dataset, views, context.runtime)
-    features = F.normalize(raw, dim=-1)
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        save_file({"features": features}, part)
-        part.replace(path)
-    return features
+
+    def compute() -> Tensor:
+        return F.normalize(
+            encode_views(backbone.image_tower, dataset, views, context.runtime), dim=-1
+        )
+
+    if cache is None:
+        return compute()
+    return kept_features(cache / f"{_key(backbone, images, views, context)}.safetensors", compute)
 
 
 def _key(backbone: Backbone, images: Images, views: int, context: Context) -> str:
