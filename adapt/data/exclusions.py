@@ -13,7 +13,8 @@ from adapt.errors import DataError
 
 HEADER = "# Images to leave out: SHA-256, set/path, reason. A recipe takes it as `data.exclude`.\n"
 _LINE = re.compile(r"(?P<sha>[0-9a-f]{64})(?:\s+(?P<rest>.*))?", re.DOTALL)
-_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
+_AMBIGUOUS = re.compile(r"\\|[^\S ]| (?= |$)")
+"""Signs of a path that would end a line, or a path before its reason."""
 
 
 class Excluded(NamedTuple):
@@ -35,19 +36,18 @@ def format_exclusions(lines: Iterable[Excluded]) -> str:
     r"""The text of a list, sorted, so that the same images give the same file.
 
     >>> print(format_exclusions([Excluded("0" * 64, "train", "a\nb.png", "blank")]).split("\n")[1])
-    0000000000000000000000000000000000000000000000000000000000000000  train/a\nb.png  blank
+    0000000000000000000000000000000000000000000000000000000000000000  train/a\u000ab.png  blank
     """
     written = {f"{one.sha256}  {_escape(f'{one.split}/{one.path}')}  {one.reason}" for one in lines}
     return HEADER + "".join(f"{line}\n" for line in sorted(written))
 
 
 def _escape(text: str) -> str:
-    return "".join(_ESCAPES.get(sign, sign) for sign in text)
+    return _AMBIGUOUS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def _unescape(text: str) -> str:
-    back = {value: key for key, value in _ESCAPES.items()}
-    return re.sub(r"\\[\\nr]", lambda found: back[found.group()], text)
+    return re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text)
 
 
 def read_exclusions(path: str | Path) -> list[Excluded]:
