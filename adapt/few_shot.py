@@ -185,7 +185,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise DataError(f"fit - one class - {self.classes_.tolist()} - give two or more")
         zero_shot = self._start.head.weight.detach().float()
         targets = torch.from_numpy(self._targets).long()
-        support = Support(self._features[None], targets, zero_shot, None, self.seed)
+        names = tuple(map(str, self.classes_))
+        support = Support(self._features[None], targets, zero_shot, None, self.seed, names)
         self.n_features_in_ = int(zero_shot.shape[1])
         self.ranking_: Ranking | None = None
         self._head = self._fitted(support)

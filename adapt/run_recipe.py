@@ -11,6 +11,7 @@ from typing import Any
 from adapt import methods
 from adapt.check_quick import Glance, QuickCheck, quick_check
 from adapt.data.augmentation_steps import step_schemas
+from adapt.data.cache import cache_folder
 from adapt.data.shifts import SHIFTS
 from adapt.data.stored_splits import check_unchanged
 from adapt.evaluation.evaluate import Split
@@ -18,7 +19,7 @@ from adapt.evaluation.output_ensemble import mixed_logits
 from adapt.evaluation.wise_ft import Curve, mix, sweep
 from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier, probe_error
-from adapt.recipe import Loaded, load_recipe
+from adapt.recipe import Loaded, Recipe, load_recipe
 from adapt.report import write_report
 from adapt.run_choice import WITHOUT_PROBE, Choice, choose
 from adapt.run_data import RunData, build_data
@@ -97,6 +98,20 @@ def run(
         close_folder(folder)
 
 
+def _context(recipe: Recipe, folder: Path, resume: bool, quiet: bool) -> Context:
+    data = recipe.data
+    return Context(
+        recipe.runtime,
+        recipe.seed,
+        data.augmentation,
+        folder,
+        resume,
+        quiet,
+        data.balance,
+        cache_folder("features"),
+    )
+
+
 def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     recipe, began = loaded.recipe, time.monotonic()
     runtime, say = recipe.runtime, _teller(folder, quiet)
@@ -110,9 +125,7 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     model = recipe.model
     start = Classifier.from_clip(model.arch, model.pretrained, names, model.templates, recipe.seed)
 
-    context = Context(
-        runtime, recipe.seed, recipe.data.augmentation, folder, resume, quiet, recipe.data.balance
-    )
+    context = _context(recipe, folder, resume, quiet)
     fit_began = time.monotonic()
     tuned = _fit(loaded, start, data, context, say)
     seconds = {"fit": time.monotonic() - fit_began}

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 from adapt.methods.linear_probe import GRID, LinearProbe, fit_probe
+from adapt.training.support import Support
 
 SETS = ("caltech101", "oxford_pets", "dtd")
 EVERY = 4
@@ -46,7 +47,8 @@ def compare(path: Path) -> list[str]:
     theirs = time.monotonic() - began
     began, classes = time.monotonic(), int(y.max()) + 1
     train, val = (tuple(map(torch.from_numpy, pair)) for pair in ((a, ya), (b, yb)))
-    strength = LinearProbe(initialisation="zero").search(train, val, None, classes)
+    support = Support(train[0][None], train[1], torch.zeros(classes, a.shape[1]), val)
+    strength = LinearProbe(initialisation="zero").search(support)
     weight, bias = fit_probe(*train, classes, strength)
     ours = accuracy(tx @ weight.numpy().T + bias.numpy(), ty)
     seconds = time.monotonic() - began

@@ -10,12 +10,15 @@ import torch
 from PIL import Image
 from tiny import CLASSES, RESNET, VIT, draw_folder, tiny_classifier
 
+from adapt.data.image_data import ImageData
 from adapt.data.images import ImageError
 from adapt.data.shifts import Shift
 from adapt.data.sources import Images, from_folder
+from adapt.methods.feature_space import read_support
 from adapt.models.classifier import Classifier
-from adapt.training import features
+from adapt.training import features, views
 from adapt.training.features import head_logits, image_features, predict_logits, prepare
+from adapt.training.loop import Context
 from adapt.training.settings import Runtime
 
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=4)
@@ -159,3 +162,34 @@ def test_head_logits(start: Classifier) -> None:
     expected = x.double() @ start.head.weight.detach().double().T
     np.testing.assert_allclose(head_logits(start, x), expected.numpy(), atol=1e-5)
     assert head_logits(start, x).dtype == np.float32
+
+
+def test_a_run_reads_its_support_set_once(
+    toy_data: ImageData, start: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Views of train and features of val are kept; the second fit encodes nothing."""
+    context = Context(Runtime(accelerator="cpu", workers="0"), 3, "clip", cache=tmp_path / "cache")
+    first = read_support(start, toy_data, context, views=2)
+    assert first.views.shape[:2] == (2, 24)
+    assert len(stored(tmp_path / "cache")) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(type(start.backbone), "encode_image", lambda *_: pytest.fail("computed"))
+        patch.setattr(views, "encode_views", lambda *_: pytest.fail("computed"))
+        again = read_support(start, toy_data, context, views=2)
+    assert torch.equal(first.views, again.views)
+    for changed in (replace(context, seed=4), replace(context, augmentation="strong")):
+        assert not torch.equal(read_support(start, toy_data, changed, views=2).views, first.views)
+    assert len(stored(tmp_path / "cache")) == 4
+
+
+def test_damage_to_the_cache_costs_time_alone(tmp_path: Path) -> None:
+    values = torch.arange(6.0).reshape(2, 3)
+    path = tmp_path / "folder" / "kept.safetensors"
+    assert torch.equal(features.kept_features(path, lambda: values), values)
+    path.write_bytes(path.read_bytes()[:20])
+    assert torch.equal(features.kept_features(path, lambda: values), values)
+    assert torch.equal(features.kept_features(path, lambda: pytest.fail("computed")), values)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(UserWarning, match="features are not kept - .* - set ADAPT_CACHE"):
+        found = features.kept_features(tmp_path / "file" / "kept.safetensors", lambda: values)
+    assert torch.equal(found, values)

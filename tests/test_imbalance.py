@@ -21,6 +21,7 @@ from adapt.training.features import image_features, prepare
 from adapt.training.loop import Context
 from adapt.training.objectives import CrossEntropy
 from adapt.training.settings import Optim, check_class_weights
+from adapt.training.support import Support
 
 METHODS = list(schemas())
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -169,7 +170,14 @@ def test_search_weighs_accuracy() -> None:
     held = (torch.randn(12, 4, generator=random), torch.tensor([0] * 10 + [1] * 2))
     held[0][-2:, 0] += 1.5
     probe, factor = LinearProbe("zero"), torch.tensor([0.1, 10.0])
-    strength = probe.search((x, y), held, None, 2, factor)
+    x, held = (
+        torch.nn.functional.normalize(x, dim=1),
+        (
+            torch.nn.functional.normalize(held[0], dim=1),
+            held[1],
+        ),
+    )
+    strength = probe.search(Support(x[None], y, torch.eye(2, 4), held), factor)
 
     def score(c: float) -> float:
         weight, bias = fit_probe(x, y, 2, c, class_weights=factor)

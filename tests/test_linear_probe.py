@@ -14,11 +14,20 @@ from torch import Tensor
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.data.splits import stratified_folds
-from adapt.methods.linear_probe import GRID, LinearProbe, fit_probe, search_grid
+from adapt.methods.fusion import rounds
+from adapt.methods.linear_probe import (
+    GRID,
+    STRENGTHS,
+    WITHOUT_FOLDS,
+    LinearProbe,
+    fit_probe,
+    search_grid,
+)
 from adapt.models.classifier import Classifier
 from adapt.training.features import image_features, prepare
+from adapt.training.logistic import Logistic
 from adapt.training.loop import Context
+from adapt.training.support import Support
 
 FEATURES = Path(__file__).parents[2] / "shared" / "data" / "clip_vitb32_features"
 
@@ -65,23 +74,9 @@ def test_anchored_probe_equals_a_direct_minimisation(strength: float) -> None:
     x, y = problem(3)
     anchor = torch.randn(3, 6, generator=torch.Generator().manual_seed(0)) * 3
     weight, bias = fit_probe(x, y, 3, strength, anchor)
-    features, base = x.double().numpy(), anchor.double().numpy()
-
-    def objective(flat: np.ndarray) -> float:
-        w, b = flat[:18].reshape(3, 6), flat[18:]
-        logits = features @ w.T + b
-        loss = (logsumexp(logits, axis=1) - logits[np.arange(len(y)), y.numpy()]).sum()
-        return float(loss + ((w - base) ** 2).sum() / (2 * strength))
-
-    best = minimize(
-        objective,
-        np.concatenate([base.ravel(), np.zeros(3)]),
-        method="BFGS",
-        options={"gtol": 1e-5, "maxiter": 3000},
-    )
-    np.testing.assert_allclose(weight, best.x[:18].reshape(3, 6), atol=3e-3)
-    own = objective(np.concatenate([weight.numpy().ravel(), bias.numpy()]).astype(np.float64))
-    assert own == pytest.approx(best.fun, abs=1e-4)
+    expected = direct(x.double().numpy(), y.numpy(), anchor.double().numpy(), strength)
+    np.testing.assert_allclose(weight, expected[0], atol=3e-3)
+    np.testing.assert_allclose(bias, expected[1], atol=3e-3)
 
 
 def test_strong_regularisation_gives_the_anchor_back() -> None:
@@ -202,20 +197,71 @@ def test_features_of_a_real_clip(name: str) -> None:
     assert (found == truth).mean() == pytest.approx((expected == truth).mean(), abs=0.001)
 
 
-def test_without_val_c_is_chosen_by_cross_validation() -> None:
-    """Five folds, each judged by scikit-learn's own fit on the rest, at every C the search saw."""
+@pytest.mark.parametrize("initialisation", ["zero", "zero_shot"])
+def test_without_val_the_likelihood_of_held_out_labels_decides(initialisation: str) -> None:
+    """No neighbour of the value found is better, each fold judged by a direct minimisation."""
     x, y = problem(3, count=40)
-    labels = [str(label) for label in y.tolist()]
-    fold = stratified_folds(labels, 5, seed=0)
+    text = 5 * torch.nn.functional.normalize(torch.eye(3, 6) + 0.1, dim=1)
+    support = Support(x[None], y, text)
+    number = rounds(support, 3).numpy()
+    base = text.double().numpy() if initialisation == "zero_shot" else np.zeros((3, 6))
 
-    def accuracy(strength: float) -> float:
-        right = 0
-        for number in range(5):
-            rest, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-            model = sklearn_fit(x[rest], y[rest], strength)
-            right += int((model.predict(x[held].double().numpy()) == y[held].numpy()).sum())
-        return right / 40
+    def likelihood(strength: float) -> float:
+        parts = []
+        for one in range(3):
+            features, targets = x[number != one].double().numpy(), y[number != one].numpy()
+            held, truth = x[number == one].double().numpy(), y[number == one].numpy()
+            w, b = direct(features, targets, base, strength)
+            logits = held @ w.T + b
+            parts.append(logits[np.arange(len(truth)), truth] - logsumexp(logits, axis=1))
+        return float(np.concatenate(parts).mean())
 
-    chosen = LinearProbe(initialisation="zero").search((x, y), None, None, 3)
-    coarse = [float(GRID[place]) for place in range(0, 97, 16)]
-    assert accuracy(chosen) >= max(accuracy(c) for c in coarse)
+    chosen = STRENGTHS.index(LinearProbe(initialisation).search(support))
+    near = range(max(chosen - 1, 0), min(chosen + 2, len(STRENGTHS)))
+    assert max(near, key=lambda place: likelihood(STRENGTHS[place])) == chosen
+
+
+def direct(
+    features: np.ndarray, targets: np.ndarray, base: np.ndarray, strength: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The minimum by BFGS, written down as the formula reads."""
+    classes, width = base.shape
+
+    def objective(flat: np.ndarray) -> float:
+        w, b = flat[: classes * width].reshape(base.shape), flat[classes * width :]
+        logits = features @ w.T + b
+        loss = (logsumexp(logits, axis=1) - logits[np.arange(len(targets)), targets]).sum()
+        return float(loss + ((w - base) ** 2).sum() / (2 * strength))
+
+    start = np.concatenate([base.ravel(), np.zeros(classes)])
+    best = minimize(objective, start, method="BFGS", options={"gtol": 1e-5, "maxiter": 3000})
+    return best.x[: classes * width].reshape(base.shape), best.x[classes * width :]
+
+
+def test_one_image_a_class_leaves_nothing_to_choose_by() -> None:
+    support = Support(torch.eye(3)[None], torch.arange(3), torch.eye(3))
+    assert LinearProbe().search(support) == WITHOUT_FOLDS
+    assert LinearProbe().head(support)(torch.eye(3)).argmax(1).tolist() == [0, 1, 2]
+
+
+def test_views_of_an_image_stay_together() -> None:
+    """Twice the same view is each image counted twice: C is worth half."""
+    x, y = problem(3, count=30)
+    text = torch.nn.functional.normalize(torch.eye(3, 6), dim=1)
+    one = LinearProbe(inverse_strength=4.0).head(Support(x[None], y, text))
+    two = LinearProbe(inverse_strength=2.0).head(Support(torch.stack([x, x]), y, text))
+    torch.testing.assert_close(one.weight, two.weight, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("classes", [3, 7])
+def test_warm_starts_end_where_cold_ones_do(classes: int) -> None:
+    """Fewer features than dimensions, class weights and an anchor included."""
+    random = np.random.default_rng(classes)
+    x, y = random.normal(size=(20, 30)), np.arange(20) % classes
+    anchor, factor = random.normal(size=(classes, 30)), random.uniform(0.5, 2, classes)
+    warm = Logistic(x, y, classes, anchor, factor)
+    for strength in (0.01, 100.0, 1.0):
+        found = warm.fit(strength)
+        cold = Logistic(x, y, classes, anchor, factor).fit(strength)
+        np.testing.assert_allclose(found[0], cold[0], atol=1e-3)
+        np.testing.assert_allclose(found[1], cold[1], atol=1e-3)

@@ -224,7 +224,7 @@ recipes = st.fixed_dictionaries(
             {"arch": words, "pretrained": words},
             optional={
                 "templates": st.lists(
-                    words.map(lambda text: text.translate(dict.fromkeys(map(ord, "{}"))) + "{}"),
+                    words.map(lambda text: text.translate(dict.fromkeys(map(ord, "{}"))) + " {}"),
                     min_size=1,
                     max_size=3,
                 )

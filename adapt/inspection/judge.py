@@ -9,9 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 
 from adapt.data.splits import sample_fraction, stratified_folds
 from adapt.errors import DataError
+from adapt.training.logistic import Logistic, Solution, climb
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -19,6 +21,8 @@ STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Values of C among which the probe's is chosen, by log loss on the first fold."""
 MOST_SEEN = 20_000
 """A probe is fitted on, and neighbours are looked up among, at most so many images."""
+STEPS, TOLERANCE = 20, 1e-4
+"""A probe stops after so many steps, or when one lowers the loss by less than this share."""
 _WIDTH = 0.3  # of the neighbours' kernel, in standard deviations of the similarities
 _FLOOR = 1e-9
 _BLOCK = 512
@@ -129,45 +133,26 @@ def probe_scores(
 def _choose_strength(
     x: np.ndarray, y: np.ndarray, classes: int, held: np.ndarray, rest: np.ndarray
 ) -> float:
-    """The C with the smallest held-out log loss, climbing from the middle of the grid."""
-    known: dict[int, float] = {}
+    """The C with the smallest held-out log loss."""
+    problem, rows = Logistic(x[rest], y[rest], classes, precision=np.float32), np.arange(held.sum())
 
-    def loss(point: int) -> float:
-        if point not in known:
-            weight, bias = fast_probe(x[rest], y[rest], classes, STRENGTHS[point])
-            logs = _log_softmax((x[held] @ weight.T + bias).astype(np.float64))
-            known[point] = -float(logs[np.arange(len(logs)), y[held]].mean())
-        return known[point]
+    def likelihood(strength: float) -> float:
+        weight, bias = problem.fit(strength, STEPS, TOLERANCE)
+        return float(log_softmax(x[held] @ weight.T + bias, axis=1)[rows, y[held]].mean())
 
-    best = len(STRENGTHS) // 2
-    while True:
-        near = [point for point in (best - 1, best + 1) if 0 <= point < len(STRENGTHS)]
-        better = min(near, key=loss)
-        if loss(better) >= loss(best):
-            return STRENGTHS[best]
-        best = better
+    return climb(likelihood, STRENGTHS)
 
 
 def fast_probe(
-    features: np.ndarray,
-    targets: np.ndarray,
-    classes: int,
-    strength: float,
-    iterations: int = 20,
-    tolerance: float = 1e-4,
-) -> tuple[np.ndarray, np.ndarray]:
-    """`adapt.methods.linear_probe.fit_probe` without anchor, near its minimum in few steps.
-
-    L-BFGS in coordinates where Boehning's bound of the curvature (1992) is the identity: about a
-    quarter of the steps that plain coordinates take.
+    features: np.ndarray, targets: np.ndarray, classes: int, strength: float
+) -> Solution:
+    """A logistic regression near its minimum, in few steps and single precision.
 
     Args:
         features: Shape (N, D), float32.
         targets: Class of each image, shape (N,).
         classes: Number of classes K.
         strength: scikit-learn's C.
-        iterations: Most steps.
-        tolerance: Stops when a step lowers the loss by less than this share of it.
 
     Returns:
         Weight (K, D) and bias (K,), float32.
@@ -176,31 +161,8 @@ def fast_probe(
     >>> (np.eye(2) @ weight.T + bias).argmax(axis=1).tolist()
     [0, 1]
     """
-    centre = features.mean(axis=0)
-    x, rows = features - centre, np.arange(len(features))
-    values, vectors = np.linalg.eigh((x.T @ x).astype(np.float64) / (2 * classes))
-    scales = 1 / (np.maximum(values, 0) + 1 / strength)
-    # Columns: the data in the eigenbasis, each made as steep as the others, and the bias.
-    turned = (vectors * np.sqrt(scales)).astype(np.float32)
-    step = np.float32(np.sqrt(2 * classes / max(len(x), 1)))
-    design = np.hstack([x @ turned, np.full((len(x), 1), step, np.float32)])
-    penalty = np.append(scales, 0.0) / strength
-
-    def loss(flat: FloatArray) -> tuple[float, FloatArray]:
-        v = flat.reshape(classes, -1)
-        logs = _log_softmax(design @ v.astype(np.float32).T)
-        total = -float(logs[rows, targets].sum(dtype=np.float64))
-        slopes = np.exp(logs)
-        slopes[rows, targets] -= 1
-        gradient = (slopes.T @ design).astype(np.float64) + penalty * v
-        return total + 0.5 * float((penalty * v * v).sum()), gradient.ravel()
-
-    start = np.zeros(classes * design.shape[1])
-    options = {"maxiter": iterations, "ftol": tolerance, "maxcor": 10}
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
-    v = found.x.reshape(classes, -1)
-    weight = (v[:, :-1] @ turned.T).astype(np.float32)
-    return weight, (v[:, -1] * step - weight @ centre).astype(np.float32)
+    problem = Logistic(features, targets, classes, precision=np.float32)
+    return problem.fit(strength, STEPS, TOLERANCE)
 
 
 def neighbour_scores(
@@ -268,7 +230,7 @@ def blend(experts: Sequence[FloatArray], targets: np.ndarray) -> FloatArray:
         total = weights[0] * experts[0]
         for weight, expert in zip(weights[1:], experts[1:], strict=True):
             total += weight * expert
-        return np.asarray(np.exp(_log_softmax(total)))
+        return np.asarray(softmax(total, axis=1))
 
     def loss(values: FloatArray) -> tuple[float, FloatArray]:
         p, share = mixed(values[:-1]), values[-1]
@@ -285,12 +247,6 @@ def blend(experts: Sequence[FloatArray], targets: np.ndarray) -> FloatArray:
     start = np.append(np.full(len(experts), 1 / len(experts)), 0.05)
     bounds = [(0.0, 10.0)] * len(experts) + [(1e-4, 0.5)]
     return mixed(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x[:-1])
-
-
-def _log_softmax(scores: np.ndarray) -> np.ndarray:
-    shifted: np.ndarray = scores - scores.max(axis=1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return shifted
 
 
 def label_frequencies(targets: np.ndarray, classes: int) -> FloatArray:

@@ -49,7 +49,8 @@ def read_support(start: Classifier, data: ImageData, context: Context, views: in
     names, backbone, runtime = start.class_names, start.backbone, context.runtime
 
     def one_view(images: Images) -> torch.Tensor:
-        return image_features(backbone, prepare(images, backbone.preprocessing, runtime), runtime)
+        pixels = prepare(images, backbone.preprocessing, runtime)
+        return image_features(backbone, pixels, runtime, context.cache)
 
     if views > 1 and context.augmentation != "none":
         features = view_features(backbone, data.train, views, context)
@@ -60,7 +61,7 @@ def read_support(start: Classifier, data: ImageData, context: Context, views: in
         val = one_view(data.val), torch.from_numpy(data.val.targets(names))
     zero_shot = start.head.weight.detach().float().cpu()
     targets = torch.from_numpy(data.train.targets(names))
-    return Support(features, targets, zero_shot, val, context.seed)
+    return Support(features, targets, zero_shot, val, context.seed, tuple(names), context.balance)
 
 
 def fit_head(

@@ -5,24 +5,32 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from scipy.special import log_softmax
+from torch import Tensor, nn
 
 from adapt.data.balance import balance_weights, class_weights
 from adapt.data.image_data import ImageData
-from adapt.data.splits import stratified_folds
 from adapt.methods.base import register
+from adapt.methods.feature_space import fit_head, head_only
+from adapt.methods.fusion import rounds
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.features import image_features, prepare
-from adapt.training.groups import trainable_copy
+from adapt.training.head_fitting import check_ranges
+from adapt.training.logistic import Logistic, climb
 from adapt.training.loop import Context
 from adapt.training.settings import check_class_weights
+from adapt.training.support import Support
 
 INITIALISATIONS = ("zero", "zero_shot")
 GRID = np.logspace(-6, 6, 97)
 FIRST_POINTS = range(0, 97, 16)
-FOLDS = 5
+STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3)
+"""Values of C that are tried in a cross-validation."""
+WITHOUT_FOLDS = 1e3
+"""C where each class has one image; 300 to 1e4 are about as good on test images."""
+FOLDS = 3
+TOLERANCES = {"accuracy": 1e-6, "likelihood": 1e-4}
+"""How near to the minimum a search goes: right answers can turn on little."""
 Part = tuple[Tensor, Tensor]
 """Features (N, D) and class numbers (N,)."""
 
@@ -42,10 +50,12 @@ class LinearProbe:
     initialisation: str = "zero_shot"
     """What the head starts from and is pulled to: `zero` or `zero_shot`."""
     inverse_strength: float = 0.0
-    """scikit-learn's C; 0 searches 97 values from 1e-6 to 1e6 on val, or without val by
-    cross-validation on train."""
+    """scikit-learn's C; 0 searches 97 values from 1e-6 to 1e6 on val, or without val 12 values from
+    0.01 to 3000 by cross-validation."""
     iterations: int = 1000
     """Most L-BFGS iterations of one fit."""
+    views: int = 1
+    """Augmented views of each image, each a sample of its own; 1 is the evaluation view alone."""
     class_weights: str | dict[str, float] = "none"
     """Weight of an image in the loss and in the search: `none`, `auto` (scikit-learn's `balanced`)
     or weights by class name; classes not named weigh 1. `data.balance` is a weight here too."""
@@ -56,18 +66,19 @@ class LinearProbe:
                 f"initialisation - not known - {self.initialisation!r} - choose one of "
                 f"{', '.join(INITIALISATIONS)}"
             )
-        if self.inverse_strength < 0:
-            raise ValueError(
-                f"inverse_strength - out of range - {self.inverse_strength} - give 0 (search) or "
-                "more"
-            )
-        if self.iterations < 1:
-            raise ValueError(f"iterations - out of range - {self.iterations} - give 1 or more")
+        check_ranges(
+            self,
+            {
+                "inverse_strength": (self.inverse_strength >= 0, "give 0 (search) or more"),
+                "iterations": (self.iterations >= 1, "give 1 or more"),
+                "views": (self.views >= 1, "give 1 or more"),
+            },
+        )
         check_class_weights(self.class_weights)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the head alone trains."""
-        return trainable_copy(start, lambda name: False, train_head=True)
+        return head_only(start)
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Fit a new head on a copy of the start.
@@ -75,65 +86,75 @@ class LinearProbe:
         Raises:
             RecipeError: When `class_weights` names a class that is not there.
         """
-        context = context or Context()
-        runtime = context.runtime
-        names, preprocessing = start.class_names, start.backbone.preprocessing
+        return fit_head(self, start, data, context)
 
-        def read(split: object) -> Part:
-            pixels = prepare(split, preprocessing, runtime)  # type: ignore[arg-type]
-            targets = torch.from_numpy(split.targets(names))  # type: ignore[attr-defined]
-            return image_features(start.backbone, pixels, runtime), targets
+    def head(self, support: Support) -> nn.Linear:
+        """Weight and bias; C is chosen on the support's `val`, or without it by cross-validation.
 
-        train, val = read(data.train), read(data.val) if data.val is not None else None
-        anchor = start.head.weight.detach().cpu() if self.initialisation == "zero_shot" else None
-        weight = self._weight(train[1], names, context.balance)
-        strength = self.inverse_strength or self.search(train, val, anchor, len(names), weight)
-        fitted = fit_probe(*train, len(names), strength, anchor, self.iterations, weight)
-        return start.with_learned_head(linear_head(*fitted))
-
-    def _weight(self, targets: Tensor, names: list[str], balance: str) -> Tensor | None:
-        given = class_weights(self.class_weights, targets.numpy(), names)
-        drawn = None
-        if balance != "none":
-            drawn = balance_weights(balance, targets.numpy(), len(names))
-        parts = [torch.from_numpy(one) for one in (given, drawn) if one is not None]
-        return torch.stack(parts).prod(0) if parts else None
-
-    def search(
-        self,
-        train: Part,
-        val: Part | None,
-        anchor: Tensor | None,
-        classes: int,
-        weight: Tensor | None = None,
-    ) -> float:
-        """The C with the best val accuracy; without val, the best in cross-validation on train.
-
-        With weights of the classes (K,) the accuracy is weighted too.
+        Raises:
+            RecipeError: When `class_weights` names a class that is not there.
         """
-        pairs = [(train, val)] if val is not None else _folds(*train)
+        weight = self._weight(support)
+        strength = self.inverse_strength or self.search(support, weight)
+        fitted = self._problem(support, weight).fit(strength, self.iterations)
+        return linear_head(*map(torch.from_numpy, fitted))
 
-        def score(strength: float) -> float:
-            right, mass = [], []
-            for (x, y), (held_x, held_y) in pairs:
-                head, bias = fit_probe(x, y, classes, strength, anchor, self.iterations, weight)
-                right.append((held_x @ head.T + bias).argmax(1) == held_y)
-                mass.append(torch.ones(classes)[held_y] if weight is None else weight[held_y])
-            share = torch.cat(mass).double()
-            return float((torch.cat(right) * share).sum() / share.sum())
+    def _weight(self, support: Support) -> Tensor | None:
+        labels = support.targets.numpy()
+        names = support.class_names or tuple(map(str, range(support.classes)))
+        parts = [class_weights(self.class_weights, labels, names)]
+        if support.balance != "none":
+            parts.append(balance_weights(support.balance, labels, support.classes))
+        given = [torch.from_numpy(one) for one in parts if one is not None]
+        return torch.stack(given).prod(0) if given else None
 
-        return search_grid(score)
+    def search(self, support: Support, weight: Tensor | None = None) -> float:
+        """C by the images of `val`, or without them by those that a fold holds out.
+
+        On val it is CLIP's search, by accuracy. Folds of few images are too coarse for that: there
+        the likelihood of the held-out labels decides. Both are weighted, given weights (K,).
+        """
+        folds = [
+            (self._problem(rest, weight, np.float32), x.numpy(), y.numpy())
+            for rest, (x, y) in _folds(support)
+        ]
+        if not folds:
+            return WITHOUT_FOLDS
+
+        def judged(strength: float, by: str) -> float:
+            values, shares = [], []
+            for problem, x, y in folds:
+                head, bias = problem.fit(strength, self.iterations, TOLERANCES[by])
+                logits = x @ head.T + bias
+                values.append(
+                    logits.argmax(1) == y
+                    if by == "accuracy"
+                    else log_softmax(logits, axis=1)[np.arange(len(y)), y]
+                )
+                shares.append(np.ones(len(y)) if weight is None else weight.numpy()[y])
+            return float(np.average(np.concatenate(values), weights=np.concatenate(shares)))
+
+        if support.val is not None:
+            return search_grid(lambda strength: judged(strength, "accuracy"))
+        return climb(lambda strength: judged(strength, "likelihood"), STRENGTHS)
+
+    def _problem(
+        self, support: Support, weight: Tensor | None, precision: type[np.floating] = np.float64
+    ) -> Logistic:
+        anchor = support.zero_shot if self.initialisation == "zero_shot" else None
+        return _problem(*support.all_views, support.classes, anchor, weight, precision)
 
 
-def _folds(features: Tensor, targets: Tensor) -> list[tuple[Part, Part]]:
-    """Pairs of (rest, fold): as many folds as the smallest class has images, 2 to 5."""
-    labels = [str(target) for target in targets.tolist()]
-    count = min(FOLDS, max(2, int(torch.unique(targets, return_counts=True)[1].min())))
-    number = torch.from_numpy(stratified_folds(labels, count, seed=0))
-    parts = [(number != fold, number == fold) for fold in range(count)]
-    return [
-        ((features[rest], targets[rest]), (features[held], targets[held])) for rest, held in parts
-    ]
+def _folds(support: Support) -> list[tuple[Support, Part]]:
+    """What a probe is fitted on and what it is judged on; views of an image stay together.
+
+    Without val three rounds of a cross-validation; none where no class has two images.
+    """
+    if support.val is not None:
+        return [(support, support.val)]
+    number = rounds(support, FOLDS)
+    held = [number == one for one in range(int(number.max()) + 1)]
+    return [(support.part(~one), (support.features[one], support.targets[one])) for one in held]
 
 
 def search_grid(score: Callable[[float], float]) -> float:
@@ -171,11 +192,7 @@ def fit_probe(
     iterations: int = 1000,
     class_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Multinomial logistic regression by L-BFGS in float64, to convergence.
-
-    Minimises `sum of cross-entropies + |W - anchor|^2 / (2 C)`; the bias is not penalised. With no
-    anchor this is scikit-learn's `LogisticRegression(C=C, class_weight=class_weights)`; for two
-    classes, where scikit-learn penalises one vector instead of two, its `C=2 * C`.
+    """Multinomial logistic regression in double precision, see `Logistic`.
 
     Args:
         features: Shape (N, D).
@@ -189,31 +206,18 @@ def fit_probe(
     Returns:
         Weight (K, D) and bias (K,), float32.
     """
-    x, y = features.double(), targets
-    factor = None if class_weights is None else class_weights.double()
-    base = (
-        torch.zeros(classes, x.shape[1], dtype=torch.double) if anchor is None else anchor.double()
-    )
-    offset = torch.zeros_like(base, requires_grad=True)
-    bias = torch.zeros(classes, dtype=torch.double, requires_grad=True)
-    # So that the curvature stays near 1 or below over all twelve decades of C.
-    weight_of_loss = min(1.0, inverse_strength)
-    optimizer = torch.optim.LBFGS(
-        [offset, bias],
-        lr=1,
-        max_iter=iterations,
-        history_size=20,
-        tolerance_grad=1e-7 * weight_of_loss,  # the bias feels the loss alone
-        tolerance_change=1e-12 * weight_of_loss,
-        line_search_fn="strong_wolfe",
-    )
+    problem = _problem(features, targets, classes, anchor, class_weights)
+    weight, bias = problem.fit(inverse_strength, iterations)
+    return torch.from_numpy(weight), torch.from_numpy(bias)
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(x @ (base + offset).T + bias, y, factor, reduction="sum")
-        total = weight_of_loss * (loss + offset.square().sum() / (2 * inverse_strength))
-        total.backward()
-        return total
 
-    optimizer.step(closure)
-    return (base + offset).detach().float(), bias.detach().float()
+def _problem(
+    features: Tensor,
+    targets: Tensor,
+    classes: int,
+    anchor: Tensor | None,
+    class_weights: Tensor | None,
+    precision: type[np.floating] = np.float64,
+) -> Logistic:
+    base, factor = (None if one is None else one.numpy() for one in (anchor, class_weights))
+    return Logistic(features.numpy(), targets.numpy(), classes, base, factor, precision)

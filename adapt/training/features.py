@@ -1,8 +1,10 @@
 """Pixels, features and logits of whole splits: computed once, kept by content."""
 
+import contextlib
 import hashlib
 import os
 import tempfile
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -101,17 +104,25 @@ def image_features(
 def kept_features(path: Path, compute: Callable[[], Tensor]) -> Tensor:
     """Features from a file, or computed and kept there; the file is whole or absent.
 
+    A file that cannot be read is made again. One that cannot be written is a warning: the features
+    are the same without it.
+
     Args:
         path: Named after all that they depend on.
         compute: Called when there is no file.
     """
     if path.is_file():
-        return load_file(path)["features"]
+        with contextlib.suppress(OSError, SafetensorError, KeyError):
+            return load_file(path)["features"]
     features = compute()
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    save_file({"features": features}, part)
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({"features": features.contiguous()}, part)
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        advice = "set ADAPT_CACHE to a folder that can be written"
+        warnings.warn(f"{path.parent} - features are not kept - {error} - {advice}", stacklevel=2)
     return features
 
 

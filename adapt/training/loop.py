@@ -47,6 +47,8 @@ class Context:
     """No progress on the terminal."""
     balance: str = "none"
     """How often training classes are drawn: `none`, `uniform` or `sqrt`."""
+    cache: Path | None = None
+    """Where features of frozen towers are kept by content; nothing is kept without it."""
 
 
 def train(

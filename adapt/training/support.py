@@ -1,6 +1,6 @@
 """The support set of a feature-space method: features, classes, and what zero-shot says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,10 @@ class Support:
     """Features (M, D) and class numbers (M,) of validation images, where there are any."""
     seed: int = 0
     """Seed of what a method draws at random."""
+    class_names: tuple[str, ...] = ()
+    """Of the K classes, for settings by name; their numbers where there are none."""
+    balance: str = "none"
+    """What `Context.balance` says, for the methods that heed one."""
 
     def __post_init__(self) -> None:
         held = [self.val] if self.val is not None else []
@@ -92,4 +96,4 @@ class Support:
             chosen: Positions or mask of the images that stay.
             val: Validation features and targets, if any.
         """
-        return Support(self.views[:, chosen], self.targets[chosen], self.zero_shot, val, self.seed)
+        return replace(self, views=self.views[:, chosen], targets=self.targets[chosen], val=val)

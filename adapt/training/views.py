@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -21,22 +20,15 @@ from adapt.training.runtime import inference_device, short_sequence_attention
 from adapt.training.settings import Runtime
 
 
-def view_features(
-    backbone: Backbone,
-    images: Images,
-    views: int,
-    context: Context,
-    cache: Path | None = None,
-) -> Tensor:
+def view_features(backbone: Backbone, images: Images, views: int, context: Context) -> Tensor:
     """Unit features (V, N, D) of augmented views of each image, in float32 on the CPU.
 
     Args:
         backbone: Whose image tower is used.
         images: The images.
         views: Number of views V of each.
-        context: Augmentation, seed of the views, device.
-        cache: Folder in which they are kept under a hash of the images' bytes, the preprocessing,
-            the weights, the augmentation and the seed; nothing is kept without it.
+        context: Augmentation, seed of the views, device. In its `cache` they are kept under a hash
+            of the images' bytes, the preprocessing, the weights, the augmentation and the seed.
     """
     augment = Augmentation(context.augmentation, backbone.preprocessing)
     dataset = ImageDataset(images, images.class_names, augment, context.seed)
@@ -46,9 +38,11 @@ def view_features(
             encode_views(backbone.image_tower, dataset, views, context.runtime), dim=-1
         )
 
-    if cache is None:
+    if context.cache is None:
         return compute()
-    return kept_features(cache / f"{_key(backbone, images, views, context)}.safetensors", compute)
+    return kept_features(
+        context.cache / f"{_key(backbone, images, views, context)}.safetensors", compute
+    )
 
 
 def _key(backbone: Backbone, images: Images, views: int, context: Context) -> str:

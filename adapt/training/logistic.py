@@ -1,0 +1,140 @@
+"""Multinomial logistic regression on features, with a penalty that pulls to any head."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+FloatArray = npt.NDArray[np.float64]
+Solution = tuple[np.ndarray, np.ndarray]
+"""Weight (K, D) and bias (K,), float32."""
+
+
+class Logistic:
+    """One set of features and labels, to be fitted with several strengths of regularisation.
+
+    Minimises `sum of cross-entropies + |W - anchor|^2 / (2 C)`; the bias is not penalised. Without
+    an anchor this is scikit-learn's `LogisticRegression(C=C)`; for two classes, where scikit-learn
+    penalises one vector instead of two, its `C=2 * C`.
+
+    L-BFGS in coordinates where Boehning's bound of the curvature (1992) is a multiple of the
+    identity: about a quarter of the steps that plain coordinates take. What every strength needs
+    is computed once, and a fit starts where the last one ended.
+
+    >>> problem = Logistic(np.eye(2, dtype="f4"), np.array([0, 1]), 2)
+    >>> weight, bias = problem.fit(1.0)
+    >>> (np.eye(2) @ weight.T + bias).argmax(axis=1).tolist()
+    [0, 1]
+    """
+
+    def __init__(
+        self,
+        features: np.ndarray,
+        targets: np.ndarray,
+        classes: int,
+        anchor: np.ndarray | None = None,
+        class_weights: np.ndarray | None = None,
+        precision: type[np.floating] = np.float64,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            features: Shape (N, D).
+            targets: Class of each image, shape (N,).
+            classes: Number of classes K.
+            anchor: Where W starts and is pulled to, shape (K, D); zero if None.
+            class_weights: Factor (K,) on the cross-entropy of an image of each class; 1 if None.
+            precision: Of the sums over images; single is twice as fast, and near enough to choose
+                a strength.
+        """
+        x = np.asarray(features, precision)
+        self._y, self._classes = np.asarray(targets), classes
+        share = np.ones(classes) if class_weights is None else np.asarray(class_weights, float)
+        self._share = share[self._y].astype(precision)
+        self._base = None if anchor is None else x @ np.asarray(anchor, precision).T
+        self._anchor = np.zeros((classes, x.shape[1])) if anchor is None else np.asarray(anchor)
+        self._mass = float(self._share.sum())
+        self._centre = (self._share @ x) / precision(self._mass)
+        self._x = x - self._centre
+        self._curvature, self._axes = _curvature(self._x * np.sqrt(self._share)[:, None])
+        # In the axes of the curvature: of a direction without features nothing is to be learned.
+        self._offset = np.zeros((classes, self._axes.shape[1]))
+        self._bias = np.zeros(classes)
+
+    def fit(self, strength: float, iterations: int = 1000, tolerance: float = 1e-10) -> Solution:
+        """The head at the minimum.
+
+        Args:
+            strength: scikit-learn's C.
+            iterations: Most steps.
+            tolerance: Stops when a step lowers the loss by less than this share of it.
+        """
+        scales = 1 / (self._curvature / (2 * self._classes) + 1 / strength)
+        step = np.sqrt(2 * self._classes / self._mass)
+        turned = (self._axes * np.sqrt(scales)).astype(self._x.dtype)
+        ones = np.full((len(self._x), 1), step, self._x.dtype)
+        loss = self._loss(np.hstack([self._x @ turned, ones]), np.append(scales, 0) / strength)
+        start = np.hstack([self._offset / np.sqrt(scales), self._bias[:, None] / step])
+        options = {"maxiter": iterations, "ftol": tolerance, "gtol": 1e-9, "maxcor": 20}
+        found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+        inside = found.x.reshape(self._classes, -1)
+        self._offset, self._bias = inside[:, :-1] * np.sqrt(scales), inside[:, -1] * step
+        moved = self._offset @ self._axes.T
+        bias = self._bias - moved @ self._centre
+        return (self._anchor + moved).astype(np.float32), bias.astype(np.float32)
+
+    def _loss(
+        self, design: np.ndarray, penalty: np.ndarray
+    ) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+        rows = np.arange(len(design))
+
+        def loss(flat: FloatArray) -> tuple[float, FloatArray]:
+            inside = flat.reshape(self._classes, -1)
+            logits = design @ inside.astype(design.dtype).T
+            logs = log_softmax(logits if self._base is None else self._base + logits, axis=1)
+            total = -float((self._share * logs[rows, self._y]).sum(dtype=np.float64))
+            slopes = np.exp(logs)
+            slopes[rows, self._y] -= 1
+            gradient = ((slopes * self._share[:, None]).T @ design).astype(np.float64)
+            pull = penalty * inside
+            return total + 0.5 * float((pull * inside).sum()), (gradient + pull).ravel()
+
+        return loss
+
+
+def climb(score: Callable[[float], float], values: Sequence[float]) -> float:
+    """The best of ascending values, looked for from the middle for as long as it gets better.
+
+    Args:
+        score: Higher is better; called once per value tried.
+        values: Such as strengths.
+
+    >>> climb(lambda c: -abs(c - 25), (1.0, 3.0, 10.0, 30.0, 100.0))
+    30.0
+    """
+    known: dict[int, float] = {}
+
+    def worth(point: int) -> float:
+        if point not in known:
+            known[point] = score(values[point])
+        return known[point]
+
+    best = len(values) // 2
+    while True:
+        near = [point for point in (best - 1, best + 1) if 0 <= point < len(values)]
+        better = max(near, key=worth)
+        if worth(better) <= worth(best):
+            return values[best]
+        best = better
+
+
+def _curvature(centred: np.ndarray) -> tuple[FloatArray, FloatArray]:
+    """Eigenvalues (R,) and orthonormal columns (D, R) of `centred.T @ centred`."""
+    count, width = centred.shape
+    if count < width:
+        _, lengths, axes = np.linalg.svd(centred.astype(np.float64), full_matrices=False)
+        return lengths**2, axes.T
+    values, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+    return np.maximum(values, 0), vectors
