@@ -72,12 +72,16 @@ class Cell:
     stand_in: str
     """What takes their place: `means` or `common`."""
 
-    def support(self, shots: int, seed: int) -> Support:
-        """A draw of so many images of each class; 0 takes all."""
-        x, y = self.train
+    def chosen(self, shots: int, seed: int) -> Tensor:
+        """Rows of a draw of so many images of each class; 0 takes all."""
+        y = self.train[1]
         order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
-        chosen = [order[y[order] == k][: shots or None] for k in range(int(y.max()) + 1)]
-        x, y = x[torch.cat(chosen)], y[torch.cat(chosen)]
+        return torch.cat([order[y[order] == k][: shots or None] for k in range(int(y.max()) + 1)])
+
+    def support(self, shots: int, seed: int) -> Support:
+        """The features of such a draw."""
+        rows = self.chosen(shots, seed)
+        x, y = self.train[0][rows], self.train[1][rows]
         sums = torch.zeros(int(y.max()) + 1, x.shape[1]).index_add(0, y, x)
         if self.stand_in == "common":
             sums = sums.sum(0, keepdim=True).expand_as(sums)

@@ -19,6 +19,7 @@ from adapt.errors import RecipeError, RunError
 from adapt.methods.auto import Auto
 from adapt.methods.gda import GDA
 from adapt.methods.ranking import FOLDS, expected_accuracy, rank_methods
+from adapt.models.cache_head import CacheHead
 from adapt.report.figures_few_shot import band
 from adapt.run_ledger import FILE, open_tests, read_ledger
 from adapt.run_recipe import Run, load, run
@@ -157,6 +158,48 @@ def test_the_ranking_equals_a_slow_cross_validation() -> None:
     assert found.loss == pytest.approx(np.mean(losses), rel=1e-4)
     assert found.error == pytest.approx(np.std(right) / 12**0.5)
     assert ranking.images == 12
+
+
+class Fixed:
+    """Answers with a table: the held-out images it gets wrong are known beforehand."""
+
+    views = 1
+
+    def __init__(self, support: Support, wrong: set[int]) -> None:
+        shift = torch.tensor([image in wrong for image in range(len(support.targets))]).long()
+        answers = (support.targets + shift) % support.classes
+        self.cache = CacheHead(
+            torch.zeros_like(support.zero_shot),
+            torch.zeros(support.classes),
+            support.features,
+            torch.nn.functional.one_hot(answers, support.classes).float(),
+            sharpness=50.0,
+        )
+
+    def head(self, support: Support) -> CacheHead:
+        return self.cache
+
+
+def test_level_methods_keep_their_order_and_others_follow_by_accuracy() -> None:
+    """20 images: one lost is within two standard errors of the difference, nine are not."""
+    random = torch.Generator().manual_seed(0)
+    features = torch.nn.functional.normalize(torch.randn(20, 16, generator=random), dim=1)
+    support = Support(features[None], torch.arange(20) % 2, torch.zeros(2, 16))
+    wrong: dict[str, set[int]] = {
+        "bad": set(range(14)),
+        "good": {3},
+        "best": set(),
+        "poor": set(range(9)),
+    }
+    methods = {name: Fixed(support, images) for name, images in wrong.items()}
+    ranking = rank_methods(support, methods)
+    assert [one.name for one in ranking.methods[:2]] == ["good", "best"]
+    assert [one.name for one in ranking.methods[2:]][-1] == "bad"
+    found = {one.name: one for one in ranking.methods}
+    assert found["good"].behind == pytest.approx(1 / 20)
+    assert found["good"].behind_error == pytest.approx(np.std([1] + [0] * 19) / 20**0.5)
+    assert found["best"].behind == found["best"].behind_error == 0
+    assert [found[name].level for name in wrong] == [False, True, True, False]
 
 
 def test_auto_takes_the_best_and_writes_its_ranking(recipe: Path, tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3)
 WITHOUT_FOLDS = 1e3
 """C where each class has one image; 300 to 1e4 are about as good on test images."""
 FOLDS = 3
-TOLERANCES = {"accuracy": 1e-6, "likelihood": 1e-4}
-"""How near to the minimum a search goes: right answers can turn on little."""
+TOLERANCES = {"accuracy": 1e-6, "likelihood": 1e-4, "head": 1e-8}
+"""How near to the minimum a search goes, and what is kept: right answers can turn on little."""
 Part = tuple[Tensor, Tensor]
 """Features (N, D) and class numbers (N,)."""
 
@@ -96,7 +96,7 @@ class LinearProbe:
         """
         weight = self._weight(support)
         strength = self.inverse_strength or self.search(support, weight)
-        fitted = self._problem(support, weight).fit(strength, self.iterations)
+        fitted = self._problem(support, weight).fit(strength, self.iterations, TOLERANCES["head"])
         return linear_head(*map(torch.from_numpy, fitted))
 
     def _weight(self, support: Support) -> Tensor | None:

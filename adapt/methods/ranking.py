@@ -17,11 +17,18 @@ from adapt.training.support import Support
 
 FOLDS = 3
 """Of the race: more would take longer, and tell little more of methods that are as good."""
+APART = 2.0
+"""Standard errors that tell two methods apart. Where few images judge, this rarely happens; methods
+ordered by accuracy or log loss instead lost 1 to 3 points on test images."""
 ZERO_SHOT = "zero_shot"
 CURVE_FOLDS = 1
 """Folds that a learning curve is judged on: it takes a fit for each of its points in each."""
 FEWEST_POINTS = 3
 """Of a learning curve: two numbers are fitted to it."""
+
+
+Answers = Mapping[str, tuple[Tensor, Tensor]]
+"""By method: logits (M, K) of held-out images, and their classes (M,)."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,15 @@ class Ranked:
     images: int = 0
     """Held-out images that it was judged on: all, or those of the first fold if it was so far
     behind there that it was not fitted again."""
+    behind: float = math.nan
+    """How much lower its accuracy is than that of the most accurate one on the same images."""
+    behind_error: float = math.nan
+    """Standard error of this difference, image by image."""
+
+    @property
+    def level(self) -> bool:
+        """Whether the images do not tell it from the most accurate one: two standard errors."""
+        return not self.behind > APART * self.behind_error
 
 
 @dataclass(frozen=True)
@@ -75,14 +91,13 @@ def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Rank
     """Score each method by cross-validation inside the support set.
 
     Every image is judged by a head that was fitted without it; the only image of a class stays in
-    every fit and is judged by none. It is a race: methods that the first fold shows to be worse
-    than the best, by two standard errors of the paired difference, are not fitted again. The order
-    is by accuracy; methods within one standard error of the best are ordered by log loss, which
-    tells more of few images. Zero-shot takes part.
+    every fit and is judged by none. It is a race: methods that the first fold tells from the most
+    accurate one are not fitted again. Those that are level in the end keep the order in which they
+    were given; the others follow by accuracy. Zero-shot takes part as the last one.
 
     Args:
         support: Features and classes; its `val` plays no part.
-        methods: By name, without zero-shot. Where nothing can be held out their order is kept.
+        methods: By name, the one expected to be best first, without zero-shot.
     """
     if int(rounds(support, FOLDS).max()) < 0:
         unknown = [Ranked(name, math.nan, math.nan, math.nan) for name in [*methods, ZERO_SHOT]]
@@ -95,7 +110,7 @@ def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Rank
         parts = zip(first[name], _answers(support, entrants[name], later), strict=True)
         logits, targets = (torch.cat(part) for part in parts)
         answers[name] = logits, targets
-    ranked = _ordered([_scored(name, *found) for name, found in answers.items()])
+    ranked = _ordered(answers)
     best = ranked[0].name
     logits, targets = answers[best]
     right = logits.argmax(1) == targets
@@ -104,17 +119,31 @@ def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Rank
     return Ranking(tuple(ranked), len(targets), curve, recall)
 
 
-def _in_the_race(first: Mapping[str, tuple[Tensor, Tensor]]) -> list[str]:
-    """Methods that are not clearly behind the best on the same images."""
-    right = {name: (x.argmax(1) == y).double() for name, (x, y) in first.items()}
-    best = max(right.values(), key=lambda values: float(values.mean()))
+def _in_the_race(first: Answers) -> list[str]:
+    """Methods that are level after the first fold."""
+    return [one.name for one in _scored(first) if one.level]
 
-    def behind(values: Tensor) -> bool:
-        lost = best - values
-        error = float(lost.std(correction=0)) / math.sqrt(len(lost))
-        return float(lost.mean()) > 2 * error
 
-    return [name for name, values in right.items() if not behind(values)]
+def _scored(answers: Answers) -> list[Ranked]:
+    """Scores in the order given; the most accurate of those judged on most images leads."""
+    right = {name: (x.argmax(1) == y).double() for name, (x, y) in answers.items()}
+    leader = max(right.values(), key=lambda values: (len(values), float(values.mean())))
+    found = []
+    for name, values in right.items():
+        lost, count = leader[: len(values)] - values, math.sqrt(len(values))
+        spread = [float(one.std(correction=0)) / count for one in (values, lost)]
+        loss = float(F.cross_entropy(*answers[name]))
+        mean, behind = float(values.mean()), float(lost.mean())
+        found.append(Ranked(name, mean, spread[0], loss, len(values), behind, spread[1]))
+    return found
+
+
+def _ordered(answers: Answers) -> list[Ranked]:
+    scored = _scored(answers)
+    most = max(one.images for one in scored)  # who left the race early cannot win it by chance
+    level = [one for one in scored if one.level and one.images == most]
+    rest = [one for one in scored if one not in level]
+    return level + sorted(rest, key=lambda one: (-one.accuracy, one.loss, one.name))
 
 
 def _answers(
@@ -133,24 +162,6 @@ def _answers(
 
 def _head(method: FeatureMethod | None, support: Support) -> nn.Module:
     return linear_head(support.zero_shot) if method is None else method.head(support)
-
-
-def _scored(name: str, logits: Tensor, targets: Tensor) -> Ranked:
-    right = (logits.argmax(1) == targets).double()
-    error = float(right.std(correction=0)) / math.sqrt(len(right))
-    loss = float(F.cross_entropy(logits, targets))
-    return Ranked(name, float(right.mean()), error, loss, len(right))
-
-
-def _ordered(scored: list[Ranked]) -> list[Ranked]:
-    most = max(one.images for one in scored)  # who left the race early cannot win it by chance
-    finished = [one for one in scored if one.images == most]
-    top = max(finished, key=lambda one: (one.accuracy, -one.loss))
-    near = [one for one in finished if one.accuracy >= top.accuracy - top.error]
-    rest = [one for one in scored if one not in near]
-    near.sort(key=lambda one: (one.loss, one.name))
-    rest.sort(key=lambda one: (-one.accuracy, one.loss, one.name))
-    return near + rest
 
 
 def learning_curve(support: Support, method: FeatureMethod | None) -> dict[int, float]:

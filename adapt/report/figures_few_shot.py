@@ -112,6 +112,8 @@ def ranking_table(run: Run) -> Table | None:
         accuracy, error = number(one.get("accuracy")), number(one.get("error"))
         loss = number(one.get("loss"))
         note = "" if error is None else f"standard error {100 * error:.1f}"
+        behind, doubt = number(one.get("behind")), number(one.get("behind_error"))
+        lost = "n/a" if behind is None else f"{100 * behind:.1f} ±{100 * (doubt or 0):.1f}"
         own = number(one.get("images"))
         if own and own < (number(ranking.get("images")) or 0):
             note += f", left the race after {own:.0f}"
@@ -120,17 +122,21 @@ def ranking_table(run: Run) -> Table | None:
             [
                 Cell(str(one.get("name")) + (" (taken)" if best else ""), strong=best),
                 Cell(percent(accuracy), note=note),
+                Cell(lost),
                 Cell("n/a" if loss is None else f"{loss:.3f}"),
             ]
         )
     images = number(ranking.get("images")) or 0
     legend = (
         f"Cross-validation inside the training images ({images:.0f} held out in turn); no "
-        "validation or test image plays a part."
+        "validation or test image plays a part. Behind: points lost to the most accurate one on "
+        "the same images, and their standard error. Those less than two errors behind are level: "
+        "they stand in the order of earlier experience."
         if images
-        else "No class has two images, so nothing could be held out: the default was taken."
+        else "No class has two images, so nothing could be held out: the order is that of earlier "
+        "experience."
     )
-    return Table("Which method", ["method", "accuracy", "log loss"], rows, legend=legend)
+    return Table("Which method", ["method", "accuracy", "behind", "log loss"], rows, legend=legend)
 
 
 def outlook_words(run: Run) -> Text | None:
