@@ -56,7 +56,7 @@ def few_shot(
 
     A draw depends on its seed and the content of the images alone, and draws of one seed are
     nested. Nothing is selected: no draw is left out, and no test set plays a part in any fit. Of
-    each fit it is said whether it is below zero-shot on val.
+    each fit it is said whether it is below zero-shot on val, or without val on the first eval.
 
     Args:
         section: Numbers of images a class, and how many draws of each.
@@ -90,16 +90,18 @@ def few_shot(
         accuracy = sets.accuracies(fitted(chosen, seed), context)
         cells.append({"shots": shots, "seed": seed, "images": images, "accuracy": accuracy})
     zero_shot = sets.accuracies(start, context)
+    judge = next((split.name for split in sets.splits), None)
     return {
         "format": FORMAT,
         "shots": list(section.shots),
         "seeds": section.seeds,
         "zero_shot": zero_shot,
         "cells": cells,
+        "judged_on": judge,
         "below_zero_shot": [
             {"shots": cell["shots"], "seed": cell["seed"]}
             for cell in cells
-            if cell["accuracy"].get("val", 1.0) < zero_shot.get("val", 0.0)
+            if judge is not None and cell["accuracy"][judge] < zero_shot[judge]
         ],
         "fewest_images": min(train.counts().values()),
     }

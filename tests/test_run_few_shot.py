@@ -83,6 +83,19 @@ def test_draws_are_nested_and_score_as_separate_fits_would(
     assert f"{100 * mean:.1f} %" in page
 
 
+def test_with_folds_the_first_eval_says_what_is_below_zero_shot(
+    recipe: Path, tmp_path: Path
+) -> None:
+    folds = ["data.val={from: train, folds: 3}", "method={name: auto, candidates: [knn]}"]
+    done = run(recipe, folds, tmp_path / "run")
+    found = read(done, "few_shot.json")
+    assert found["judged_on"] == "test"
+    below = [c for c in found["cells"] if c["accuracy"]["test"] < found["zero_shot"]["test"]]
+    assert found["below_zero_shot"] == [{"shots": c["shots"], "seed": c["seed"]} for c in below]
+    rankings = sorted(path.parent.name for path in done.folder.glob("**/ranking.json"))
+    assert rankings == ["0", "1", "2", "run"], "one of each fold, one of the model that ships"
+
+
 def test_training_methods_take_part_too(recipe: Path, tmp_path: Path) -> None:
     settings = ["method={name: full, optim: {lr: 1.0e-4, epochs: 1, batch_size: 8}}"]
     done = run(recipe, [*settings, "few_shot={shots: [2], seeds: 2}"], tmp_path / "run")

@@ -71,6 +71,7 @@ class Auto:
         ranking, head = self.ranked_head(support)
         if context.folder is not None:
             text = json.dumps(ranking.to_dict(start.class_names), indent=1, allow_nan=True)
+            Path(context.folder).mkdir(parents=True, exist_ok=True)
             Path(context.folder, FILE).write_text(text + "\n", encoding="utf-8")
         return start.with_learned_head(head)
 

@@ -90,7 +90,7 @@ def shots_table(run: Run) -> Table | None:
 
 
 def below_words(run: Run) -> Text | None:
-    """Draws that ended below zero-shot on val, in words; None without any."""
+    """Draws that ended below zero-shot, in words; None without any."""
     found = [mapping(one) for one in (run.few_shot or {}).get("below_zero_shot") or []]
     if not found:
         return None
@@ -99,7 +99,8 @@ def below_words(run: Run) -> Text | None:
         shots = int(number(one.get("shots")) or 0)
         counts[shots] = counts.get(shots, 0) + 1
     listed = ", ".join(f"{count} at {shots} a class" for shots, count in sorted(counts.items()))
-    return Text(f"Draws whose model is below zero-shot on val: {listed}.")
+    judge = (run.few_shot or {}).get("judged_on") or "val"
+    return Text(f"Draws whose model is below zero-shot on {judge}: {listed}.")
 
 
 def ranking_table(run: Run) -> Table | None:
