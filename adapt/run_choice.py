@@ -122,21 +122,26 @@ def _cross_validate(
     context: Context,
     shifts: list[Shift],
 ) -> HeldOut:
-    """Train once without each fold; every image is judged by the model that did not see it."""
+    """Train once without each fold; every image is judged by the model that did not see it.
+
+    Nor are a fold's images val to its own training: what a method chooses there, such as the
+    strength of a probe, would be chosen on the very images that judge it.
+    """
     found, alphas = [], alphas_of(recipe.ensemble)
     for number, fold in enumerate(folds):
         assert fold.val is not None
         folder: Path | None = None
         if context.folder is not None:
             folder = context.folder / "folds" / str(number)
-        tuned = fit(method, start, fold, replace(context, folder=folder), recipe.ensemble)
+        rest = ImageData(fold.train)
+        tuned = fit(method, start, rest, replace(context, folder=folder), recipe.ensemble)
         found.append(held_out(start, tuned, fold.val, alphas, context.runtime, shifts))
     return pool(found)
 
 
 def _probe_on_folds(start: Classifier, folds: list[ImageData], context: Context) -> np.ndarray:
     """Logits of probes for the images that they were not fitted on, in the order of the folds."""
-    probes = (LinearProbe().fit(start, fold, context) for fold in folds)
+    probes = (LinearProbe().fit(start, ImageData(fold.train), context) for fold in folds)
     return np.concatenate(
         [_logits(probe, fold, context) for probe, fold in zip(probes, folds, strict=True)]
     )

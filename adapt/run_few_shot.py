@@ -55,7 +55,8 @@ def few_shot(
     """Fit the method on draws of the training images and score each on every eval.
 
     A draw depends on its seed and the content of the images alone, and draws of one seed are
-    nested. Nothing is selected: no draw is left out, and no test set plays a part in any fit. Of
+    nested. No draw is left out, and no test set plays a part in any fit; val does where the method
+    chooses something on it, as in the run itself. Of
     each fit it is said whether it is below zero-shot on val, or without val on the first eval.
 
     Args:
@@ -74,13 +75,13 @@ def few_shot(
     sets = _read_sets(on_features is not None, start, data, evals, context)
     support: Support | None = None
     if on_features is not None:
-        support = replace(read_support(start, data, context, on_features.views), val=None)
+        support = read_support(start, data, context, on_features.views)
 
     def fitted(chosen: np.ndarray, seed: int) -> Classifier:
         own = replace(context, seed=seed, folder=None, resume=False)
         if support is None or on_features is None:
             return method.fit(start, ImageData(train.subset(chosen), data.val), own)
-        few = replace(support.part(torch.from_numpy(chosen)), seed=seed)
+        few = replace(support.part(torch.from_numpy(chosen), support.val), seed=seed)
         return start.with_learned_head(on_features.head(few))
 
     cells: list[Cell] = []

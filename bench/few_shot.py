@@ -142,8 +142,28 @@ def accuracy(found: Results, name: str, shots: int, seed: int, method: str) -> f
 
 def values(found: Results, name: str, shots: int, method: str) -> list[float]:
     """Accuracy of each draw that was measured."""
-    each = (accuracy(found, name, shots, seed, method) for seed in range(DRAWS))
+    each = (accuracy(found, name, shots, seed, method) for seed in draws_of(found))
     return [value for value in each if value is not None]
+
+
+def shots_of(found: Results) -> list[int]:
+    """Numbers of images a class that were measured."""
+    return sorted({key[1] for key in found})
+
+
+def draws_of(found: Results) -> list[int]:
+    """Draws that were measured."""
+    return sorted({key[2] for key in found})
+
+
+def slowest(found: Results, method: str, name: str | None = None) -> float:
+    """CPU seconds of the longest fit; of `auto` the ranking and the fit of its choice."""
+    longest = 0.0
+    for (own, shots, seed, by), cell in found.items():
+        if by == method and name in (None, own):
+            chosen = found.get((own, shots, seed, str(cell.get("choice"))), {"seconds": 0.0})
+            longest = max(longest, cell["seconds"] + chosen["seconds"] * (method == AUTO))
+    return longest
 
 
 def rows_of(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -155,7 +175,7 @@ def rows_of(head: list[str], rows: list[list[str]]) -> list[str]:
 def below(found: Results, method: str, names: list[str]) -> str:
     """Cells whose test accuracy is below zero-shot's, of how many."""
     lost = count = 0
-    for name, shots, seed in itertools.product(names, SHOTS, range(DRAWS)):
+    for name, shots, seed in itertools.product(names, shots_of(found), draws_of(found)):
         own = accuracy(found, name, shots, seed, method)
         base = accuracy(found, name, shots, seed, BASELINES[0])
         if own is not None and base is not None:
@@ -164,17 +184,18 @@ def below(found: Results, method: str, names: list[str]) -> str:
 
 
 def overall(found: Results, names: list[str], methods: list[str]) -> list[str]:
-    """Means over the sets by shots, and over everything."""
-    head = ["method", *map(str, SHOTS), "mean", "below zero-shot", "slowest, CPU s"]
-    rows = []
+    """Means over the sets by shots, and over everything, of methods without a missing cell."""
+    head = ["method", *map(str, shots_of(found)), "mean", "below zero-shot", "slowest, CPU s"]
+    rows, draws = [], len(draws_of(found))
     for method in methods:
-        means = [
-            statistics.fmean(statistics.fmean(values(found, name, shots, method)) for name in names)
-            for shots in SHOTS
+        cells = [
+            [values(found, name, shots, method) for name in names] for shots in shots_of(found)
         ]
-        slowest = max(own["seconds"] for key, own in found.items() if key[3] == method)
+        if any(len(own) < draws for column in cells for own in column):
+            continue
+        means = [statistics.fmean(statistics.fmean(own) for own in column) for column in cells]
         shown = [f"{value:.2f}" for value in [*means, statistics.fmean(means)]]
-        rows.append([method, *shown, below(found, method, names), f"{slowest:.1f}"])
+        rows.append([method, *shown, below(found, method, names), f"{slowest(found, method):.1f}"])
     return rows_of(head, rows)
 
 
@@ -189,29 +210,31 @@ def by_set(found: Results, name: str, methods: list[str]) -> list[str]:
     rows = []
     for method in methods:
         cells = []
-        for shots in SHOTS:
+        for shots in shots_of(found):
             own = values(found, name, shots, method)
-            few = f" ({len(own)})" if 0 < len(own) < DRAWS else ""
+            few = f" ({len(own)})" if 0 < len(own) < len(draws_of(found)) else ""
             cells.append(interval(own) + few if own else "")
-        seconds = [own["seconds"] for key, own in found.items() if key[::3] == (name, method)]
-        if seconds:
-            rows.append([method, *cells, f"{max(seconds):.1f}"])
-    return rows_of(["method", *map(str, SHOTS), "slowest, CPU s"], rows)
+        if any(cells):
+            rows.append([method, *cells, f"{slowest(found, method, name):.1f}"])
+    return rows_of(["method", *map(str, shots_of(found)), "slowest, CPU s"], rows)
 
 
 def report(found: Results, names: list[str], methods: list[str]) -> list[str]:
     """All tables."""
-    lines = [f"## All sets, mean of {DRAWS} draws", *overall(found, names, methods)]
+    draws = len(draws_of(found))
+    lines = [f"## All sets, mean of {draws} draws", *overall(found, names, methods)]
     lines += [f"`auto` took: {choices(found)}.", ""]
     for name in names:
         lines += [f"## {name}", *by_set(found, name, [*methods, *TUNED])]
     return lines[:-1]
 
 
-def read_finished(folder: Path, sets: list[Cell], methods: list[str]) -> Results:
-    """Every cell that was measured."""
-    found = Results()
-    for cell, shots, seed, method in itertools.product(sets, SHOTS, range(DRAWS), methods):
+def read_finished(folder: Path, sets: list[Cell], given: argparse.Namespace) -> Results:
+    """Every cell that was measured of these shots and draws."""
+    found, methods = Results(), [*BASELINES, *feature_methods(), AUTO, *TUNED]
+    for cell, shots, seed, method in itertools.product(
+        sets, given.shots, range(given.draws), methods
+    ):
         if path(folder, cell, shots, seed, method).is_file():
             found[cell.name, shots, seed, method] = measured(folder, cell, shots, seed, method)
     return found
@@ -237,7 +260,7 @@ def main() -> None:
             if method not in TUNED or isinstance(cell, ImageCell):
                 measured(given.cells, cell, shots, seed, method)
         print(seed, shots, cell.name, flush=True)
-    found = read_finished(given.cells, sets, [*known, *TUNED])
+    found = read_finished(given.cells, sets, given)
     words = given.out.read_text(encoding="utf-8").split(MARKER)[0].rstrip()
     lines = report(found, [cell.name for cell in sets], known)
     given.out.write_text("\n".join([words, "", MARKER, *lines]) + "\n", encoding="utf-8")

@@ -1,6 +1,8 @@
 """Pixels, features and logits of a split equal those of its images one by one."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from adapt.models.classifier import Classifier
 from adapt.training import features, views
 from adapt.training.features import head_logits, image_features, predict_logits, prepare
 from adapt.training.loop import Context
+from adapt.training.runtime import placed_on
 from adapt.training.settings import Runtime
 
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=4)
@@ -193,3 +196,43 @@ def test_damage_to_the_cache_costs_time_alone(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="features are not kept - .* - set ADAPT_CACHE"):
         found = features.kept_features(tmp_path / "file" / "kept.safetensors", lambda: values)
     assert torch.equal(found, values)
+
+
+def test_a_model_is_placed_for_a_while_alone() -> None:
+    """It goes back, also after an error, so that models outside are all on one device."""
+    moves = []
+
+    class Spy(torch.nn.Linear):
+        def to(self, *args: object, **kwargs: object) -> "Spy":
+            moves.append(args[0])
+            return self
+
+    device = torch.device("meta")  # any other than the CPU; the spy moves nothing
+    with placed_on(Spy(2, 2), device):
+        assert moves == [device]
+    assert moves == [device, torch.device("cpu")]
+    with pytest.raises(KeyError), placed_on(Spy(2, 2), device):
+        raise KeyError
+    assert moves[2:] == [device, torch.device("cpu")]
+    with placed_on(torch.nn.Identity(), device):  # nothing to move
+        pass
+
+
+def test_whoever_encodes_puts_the_model_back(
+    start: Classifier, toy_data: ImageData, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[torch.nn.Module] = []
+
+    @contextmanager
+    def watched(module: torch.nn.Module, device: torch.device) -> Iterator[None]:
+        places.append(module)
+        yield
+
+    for owner in (features, views):
+        monkeypatch.setattr(owner, "placed_on", watched)
+    backbone = start.backbone
+    read_support(start, toy_data, replace(context, augmentation="clip"), views=2)
+    assert places == [backbone.image_tower, backbone]
+    places.clear()
+    predict_logits(start, prepare(toy_data.train, backbone.preprocessing), context.runtime)
+    assert places == [start, backbone]

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from tiny import CLASSES, draw_folder
 
+from adapt.data.image_data import ImageData
 from adapt.data.sources import EMBEDDED
 from adapt.deploy.predict import predict_to_csv
 from adapt.errors import DataError, RecipeError
+from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.run_recipe import Run, run
 
@@ -57,6 +59,24 @@ def test_folds_train_once_each_and_leave_checkpoints_apart(recipe: Path, tmp_pat
     for place in ("", "folds/0/", "folds/1/"):
         assert (done.folder / f"{place}checkpoints" / "last.ckpt").is_file()
     assert "linear_probe" in read(done, "scores.json")["guard"]["against"]
+
+
+def test_no_fold_is_val_to_its_own_training(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a probe would choose its C on the images that then judge it."""
+    seen, real = [], LinearProbe.fit
+
+    def watched(probe: LinearProbe, start: Classifier, data: ImageData, *rest: Any) -> Classifier:
+        seen.append((len(data.train), data.val))
+        return real(probe, start, data, *rest)
+
+    monkeypatch.setattr(LinearProbe, "fit", watched)
+    run(recipe, [FULL, "data.val={from: train, folds: 4}"], tmp_path / "full")
+    assert seen == [(24, None), *[(18, None)] * 4]
+    seen.clear()
+    run(recipe, ["data.val={from: train, folds: 4}"], tmp_path / "probe")
+    assert seen == [(24, None), *[(18, None)] * 4]
 
 
 def test_a_destructive_training_does_not_ship(

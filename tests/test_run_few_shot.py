@@ -96,6 +96,16 @@ def test_with_folds_the_first_eval_says_what_is_below_zero_shot(
     assert rankings == ["0", "1", "2", "run"], "one of each fold, one of the model that ships"
 
 
+def test_a_draw_is_fitted_as_a_run_of_its_own_would_be(recipe: Path, tmp_path: Path) -> None:
+    """All images drawn: what the method chooses on val, it chooses in the protocol as well."""
+    method = ["method={name: lp_plus_plus, select_on_val: true}", "few_shot={shots: [8], seeds: 2}"]
+    done = run(recipe, [*method, "ensemble={kind: none}"], tmp_path / "run")
+    cell = read(done, "few_shot.json")["cells"][0]
+    scores = read(done, "scores.json")["models"]["adapted"]
+    for name in ("val", "test", "blur"):
+        assert cell["accuracy"][name] == pytest.approx(scores[name]["accuracy"])
+
+
 def test_training_methods_take_part_too(recipe: Path, tmp_path: Path) -> None:
     settings = ["method={name: full, optim: {lr: 1.0e-4, epochs: 1, batch_size: 8}}"]
     done = run(recipe, [*settings, "few_shot={shots: [2], seeds: 2}"], tmp_path / "run")
@@ -213,6 +223,16 @@ def test_level_methods_keep_their_order_and_others_follow_by_accuracy() -> None:
     assert found["good"].behind_error == pytest.approx(np.std([1] + [0] * 19) / 20**0.5)
     assert found["best"].behind == found["best"].behind_error == 0
     assert [found[name].level for name in wrong] == [False, True, True, False]
+    assert [found[name].differing for name in ("good", "best")] == [1, 0]
+
+
+def test_three_images_tell_nothing_apart() -> None:
+    support = Support(torch.eye(4)[None], torch.tensor([0, 0, 1, 2]), torch.zeros(3, 4))
+    methods = {"wrong": Fixed(support, {0, 1}), "right": Fixed(support, set())}
+    ranking = rank_methods(support, methods)
+    assert [one.name for one in ranking.methods] == ["wrong", "right", "zero_shot"]
+    assert ranking.methods[0].behind == 1.0
+    assert ranking.methods[0].level
 
 
 def test_auto_takes_the_best_and_writes_its_ranking(recipe: Path, tmp_path: Path) -> None:
@@ -224,7 +244,9 @@ def test_auto_takes_the_best_and_writes_its_ranking(recipe: Path, tmp_path: Path
     assert ranking["best"] == names[0]
     assert "Which method" in (done.folder / "report.md").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="did you mean 'gda'"):
-        Auto(candidates=["gdaa"]).rank(clusters(2, 0))
+        Auto(candidates=["gdaa"])
+    with pytest.raises(RecipeError, match=r"candidates.*did you mean 'gda'"):
+        load(recipe, ["method={name: auto, candidates: [gdaa]}"])
 
 
 def test_a_curve_of_few_points_expects_nothing() -> None:

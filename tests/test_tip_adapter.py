@@ -71,3 +71,22 @@ def test_the_order_of_images_does_not_matter() -> None:
 def test_ranges(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} - out of range - {value!r} - give"):
         TipAdapter(**{name: value})
+
+
+def test_with_alpha_given_beta_is_the_best_under_that_alpha() -> None:
+    support, alpha = problem(FULL, seed=1), 5.0
+    x, y, text = numbers(support)
+    turn = rounds(support).numpy()
+
+    def right(beta: float) -> int:
+        found = 0
+        for image in range(len(y)):
+            logits = 20 * text @ x[image]
+            for key in np.flatnonzero(turn != turn[image]):
+                logits[y[key]] += alpha * np.exp(-beta * (1 - x[image] @ x[key]))
+            found += int(logits.argmax() == y[image])
+        return found
+
+    beta, kept = choose_votes(support, None, alpha)
+    assert kept == alpha
+    assert right(beta) == max(map(right, BETAS)) > right(choose_votes(support, None, None)[0])

@@ -34,8 +34,8 @@ PREFERRED = (
 )
 """By mean accuracy in docs/benchmarks/few_shot.md: what is taken of methods that are level."""
 PREFERRED_OF_ONE = ("clap", "cross_modal", "task_residual", "zs_lp", "lp_plus_plus_clean")
-"""The same where each class has one image, so that nothing can be held out; then `PREFERRED`. Of the
-first three, which are as good, `clap` is least often below zero-shot."""
+"""The same where each class has one image, so that nothing can be held out; then `PREFERRED`. Of
+the first three, which are as good, `clap` is least often below zero-shot."""
 FILE = "ranking.json"
 
 
@@ -53,13 +53,16 @@ class Auto:
     """
 
     candidates: list[str] = field(default_factory=list)
-    """Methods to try, each with its defaults; none named tries every feature-space method."""
+    """Methods to try, each with its defaults but for `views`, which is set here; none named tries
+    every feature-space method."""
     views: int = 1
     """Augmented views of each image; 1 is the evaluation view alone."""
 
     def __post_init__(self) -> None:
         if self.views < 1:
             raise ValueError(f"views - out of range - {self.views!r} - give 1 or more")
+        for name in self.candidates:
+            feature_method(name)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the head alone is fitted."""
@@ -86,11 +89,7 @@ class Auto:
         return ranking, _head(ranking.best, support)
 
     def rank(self, support: Support) -> Ranking:
-        """The candidates, from the best to the worst.
-
-        Raises:
-            ValueError: When a candidate is no feature-space method.
-        """
+        """The candidates, from the best to the worst."""
         named = self.candidates or feature_methods()
         single = int(torch.bincount(support.targets).max()) == 1
         order = [*(PREFERRED_OF_ONE if single else ()), *PREFERRED, *named]

@@ -119,7 +119,10 @@ def best_alpha(
 
 
 def best_setting(
-    support: Support, settings: Iterable[Setting], fit: Callable[[Support, Setting], nn.Module]
+    support: Support,
+    settings: Iterable[Setting],
+    fit: Callable[[Support, Setting], nn.Module],
+    fixed: float | None = None,
 ) -> tuple[Setting, float] | None:
     """The setting, and its alpha, with the most right answers on held-out support images.
 
@@ -131,6 +134,7 @@ def best_setting(
         settings: What to try.
         fit: From a part of the images and a setting to a head that says what they say, without
             zero-shot.
+        fixed: Alpha under which settings are judged; None chooses the best for each.
     """
     best: tuple[tuple[float, float], Setting, float] | None = None
     for setting in settings:
@@ -142,7 +146,10 @@ def best_setting(
         if not len(images):
             return None
         zero_shot, targets = support.features[images] @ support.zero_shot.T, support.targets[images]
-        alpha, loss = best_alpha(zero_shot, found, targets)
+        if fixed is None:
+            alpha, loss = best_alpha(zero_shot, found, targets)
+        else:
+            alpha, loss = fixed, float(F.cross_entropy(zero_shot + fixed * found, targets))
         right = float(((zero_shot + alpha * found).argmax(1) == targets).double().mean())
         if best is None or (right, -loss) > best[0]:
             best = (right, -loss), setting, alpha

@@ -84,14 +84,14 @@ class KNN:
         """Neighbours and alpha; what is None is chosen on held-out support images."""
         if self.neighbours is not None and (self.alone or self.alpha is not None):
             return self.neighbours, 1.0 if self.alpha is None else self.alpha
-        own = support
+        own, fixed = support, self.alpha
         if self.alone:  # then zero-shot says nothing, and any alpha is as good as another
             own = replace(support, zero_shot=torch.zeros_like(support.zero_shot))
+            fixed = 1.0 if fixed is None else fixed
         counts = COUNTS if self.neighbours is None else (self.neighbours,)
-        chosen = best_setting(
-            own, counts, lambda rest, setting: votes_alone(rest, self.sharpness, setting)
-        )
-        best, strength = chosen or (counts[0], UNCHOSEN_ALPHA)
-        if self.alpha is not None or self.alone:
-            strength = 1.0 if self.alpha is None else self.alpha
-        return best, strength
+
+        def voting(rest: Support, setting: int) -> CacheHead:
+            return votes_alone(rest, self.sharpness, setting)
+
+        best, strength = best_setting(own, counts, voting, fixed) or (counts[0], UNCHOSEN_ALPHA)
+        return best, strength if fixed is None else fixed

@@ -41,7 +41,8 @@ class LinearProbe:
     """Logistic regression on unit image features; the towers stay as they are.
 
     With `zero` the penalty pulls the head to zero, which is scikit-learn's LogisticRegression. With
-    `zero_shot` it pulls to the start's head: strong regularisation then gives zero-shot back.
+    `zero_shot` it pulls to the start's head: strong regularisation then gives its matrix back; the
+    bias stays free.
 
     Raises:
         ValueError: When a value is outside its range; the message names the field.

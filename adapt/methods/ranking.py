@@ -20,6 +20,8 @@ FOLDS = 3
 APART = 2.0
 """Standard errors that tell two methods apart. Where few images judge, this rarely happens; methods
 ordered by accuracy or log loss instead lost 1 to 3 points on test images."""
+FEWEST_DIFFERING = 4
+"""Of fewer images a standard error says nothing; it is 0 when they all agree."""
 ZERO_SHOT = "zero_shot"
 CURVE_FOLDS = 1
 """Folds that a learning curve is judged on: it takes a fit for each of its points in each."""
@@ -49,11 +51,14 @@ class Ranked:
     """How much lower its accuracy is than that of the most accurate one on the same images."""
     behind_error: float = math.nan
     """Standard error of this difference, image by image."""
+    differing: int = 0
+    """Images that one of the two answers right and the other does not."""
 
     @property
     def level(self) -> bool:
-        """Whether the images do not tell it from the most accurate one: two standard errors."""
-        return not self.behind > APART * self.behind_error
+        """Whether the images do not tell it from the most accurate one."""
+        few = self.differing < FEWEST_DIFFERING
+        return few or not self.behind > APART * self.behind_error
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,8 @@ def _scored(answers: Answers) -> list[Ranked]:
         spread = [float(one.std(correction=0)) / count for one in (values, lost)]
         loss = float(F.cross_entropy(*answers[name]))
         mean, behind = float(values.mean()), float(lost.mean())
-        found.append(Ranked(name, mean, spread[0], loss, len(values), behind, spread[1]))
+        differing = int((lost != 0).sum())
+        found.append(Ranked(name, mean, spread[0], loss, len(values), behind, spread[1], differing))
     return found
 
 

@@ -85,7 +85,7 @@ def choose_votes(support: Support, beta: float | None, alpha: float | None) -> t
     """Beta and alpha; what is None is chosen on held-out support images (`fusion.best_setting`)."""
     if beta is not None and alpha is not None:
         return beta, alpha
-    chosen = best_setting(support, BETAS if beta is None else (beta,), votes_alone)
+    chosen = best_setting(support, BETAS if beta is None else (beta,), votes_alone, alpha)
     best, strength = chosen or (beta or RELEASED_BETA, RELEASED_ALPHA)
     return best, strength if alpha is None else alpha
 

@@ -21,7 +21,7 @@ from adapt.data.sources import Images
 from adapt.data.transforms import Preprocessing
 from adapt.models.backbones import Backbone, weights_hash
 from adapt.models.classifier import Classifier
-from adapt.training.runtime import inference_device, short_sequence_attention
+from adapt.training.runtime import inference_device, placed_on, short_sequence_attention
 from adapt.training.settings import Runtime
 
 IN_MEMORY_BYTES = 2 << 30
@@ -128,9 +128,10 @@ def kept_features(path: Path, compute: Callable[[], Tensor]) -> Tensor:
 
 def _encoded(backbone: Backbone, pixels: Pixels, runtime: Runtime) -> Tensor:
     device = inference_device(runtime)
-    backbone.to(device).eval()
+    backbone.eval()
     parts = []
-    with torch.inference_mode(), short_sequence_attention(device):
+    # Not inference_mode around the move: weights made there could never train again.
+    with placed_on(backbone, device), torch.inference_mode(), short_sequence_attention(device):
         for start in range(0, len(pixels), runtime.batch_size):
             parts.append(
                 backbone.encode_image(pixels.batch(start, runtime.batch_size, device)).float().cpu()
@@ -155,5 +156,6 @@ def head_logits(classifier: Classifier, features: Tensor) -> np.ndarray:
 
 def predict_logits(classifier: Classifier, pixels: Pixels, runtime: Runtime) -> np.ndarray:
     """Logits (N, K) of a whole split, in float32."""
-    classifier.to(inference_device(runtime)).eval()
-    return head_logits(classifier, image_features(classifier.backbone, pixels, runtime))
+    classifier.eval()
+    with placed_on(classifier, inference_device(runtime)):
+        return head_logits(classifier, image_features(classifier.backbone, pixels, runtime))

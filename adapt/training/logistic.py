@@ -19,9 +19,9 @@ class Logistic:
     an anchor this is scikit-learn's `LogisticRegression(C=C)`; for two classes, where scikit-learn
     penalises one vector instead of two, its `C=2 * C`.
 
-    L-BFGS in coordinates where Boehning's bound of the curvature (1992) is a multiple of the
-    identity: about a quarter of the steps that plain coordinates take. What every strength needs
-    is computed once, and a fit starts where the last one ended.
+    L-BFGS in coordinates where the curvature is the identity if all classes are equally likely
+    (compare Boehning's bound, 1992): about a quarter of the steps that plain coordinates take. What
+    every strength needs is computed once, and a fit starts where the last one ended.
 
     >>> problem = Logistic(np.eye(2, dtype="f4"), np.array([0, 1]), 2)
     >>> weight, bias = problem.fit(1.0)

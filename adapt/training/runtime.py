@@ -1,9 +1,11 @@
 """Choices that depend on the machine: precision, kernels, trainer."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from adapt.errors import ModelError
@@ -63,6 +65,21 @@ def native_bf16_cpu() -> bool:
 def inference_device(runtime: Runtime) -> torch.device:
     """The single device that features and predictions are computed on."""
     return torch.device(resolve_accelerator(runtime.accelerator))
+
+
+@contextmanager
+def placed_on(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """Have a model on a device for a while; afterwards it is where it was.
+
+    So every model outside is on one device, and weights of any two can be compared and mixed.
+    """
+    first = next(itertools.chain(module.parameters(), module.buffers()), torch.empty(0))
+    before = first.device
+    module.to(device)
+    try:
+        yield
+    finally:
+        module.to(before)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from adapt.models.backbones import Backbone, weights_hash
 from adapt.training.data_module import count_workers
 from adapt.training.features import kept_features
 from adapt.training.loop import Context
-from adapt.training.runtime import inference_device, short_sequence_attention
+from adapt.training.runtime import inference_device, placed_on, short_sequence_attention
 from adapt.training.settings import Runtime
 
 
@@ -68,7 +68,7 @@ def encode_views(tower: nn.Module, dataset: ImageDataset, views: int, runtime: R
         runtime: Device, workers and batch size.
     """
     device = inference_device(runtime)
-    tower.to(device).eval()
+    tower.eval()
     loader = DataLoader(
         dataset,
         batch_size=runtime.batch_size,
@@ -78,6 +78,6 @@ def encode_views(tower: nn.Module, dataset: ImageDataset, views: int, runtime: R
         # Without its own generator a loader would draw from the global random state.
         generator=torch.Generator().manual_seed(0),
     )
-    with torch.no_grad(), short_sequence_attention(device):
+    with placed_on(tower, device), torch.no_grad(), short_sequence_attention(device):
         parts = [tower(batch["image"].to(device)).float().cpu() for batch in loader]
     return torch.stack(torch.cat(parts).chunk(views))
