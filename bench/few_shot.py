@@ -119,9 +119,9 @@ def measured(folder: Path, cell: Cell, shots: int, seed: int, method: str) -> di
 
 
 def interval(values: list[float]) -> str:
-    """Mean and half of its 95 % interval over draws."""
-    if len(values) < 2:
-        return f"{values[0]:.1f}"
+    """Mean and half of its 95 % interval over draws; of fewer than three the mean alone."""
+    if len(values) < 3:
+        return f"{statistics.fmean(values):.1f}"
     error = statistics.stdev(values) / len(values) ** 0.5
     reach = float(student.ppf(0.975, len(values) - 1)) * error
     return f"{statistics.fmean(values):.1f} ±{reach:.1f}"
