@@ -2,32 +2,48 @@
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
-from adapt.data.classes import ClassName, default_words
 from adapt.data.images import open_image
-from adapt.errors import DataError, RecipeError, did_you_mean
-from adapt.methods.auto import Auto, feature_methods
-from adapt.methods.base import get
+from adapt.errors import DataError, RecipeError
+from adapt.few_shot_inputs import (
+    name_labels,
+    read_labels,
+    read_method,
+    read_numbers,
+    read_rows,
+    read_seed,
+    read_words,
+    refusal,
+)
+from adapt.methods.auto import Auto
 from adapt.methods.ranking import Ranking
+from adapt.methods.zero_shot import ZeroShot
+from adapt.models.backbones import load_backbone
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.models.heads import linear_head
+from adapt.models.heads import linear_head, text_weights
 from adapt.models.prediction import ImageLike
+from adapt.models.templates import class_prompts, resolve_templates
 from adapt.training.support import Support
 
 CLIP_SCALE = 100.0
 """exp(logit scale) of the CLIPs of OpenAI; what unit text features are multiplied by."""
+SAME = 0.01
+"""By how much lengths of text features may differ, as a share."""
 BATCH = 64
 Inputs = Sequence[ImageLike] | npt.ArrayLike
+Head = nn.Linear | CacheHead
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -36,17 +52,23 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Images (paths, PIL images, arrays) are turned into features once, then a feature-space method
     fits a head. With `text_features` it takes features in place of images and needs no CLIP.
 
+    Every method sees one view of each image, also those that take more by default elsewhere, and
+    no val images: `views` above 1 and `select_on_val` are refused. A call of `fit` or `partial_fit`
+    that fails leaves the estimator as it was.
+
     Args:
         arch: Architecture, by its open_clip name.
         pretrained: Weights: an open_clip tag, a file, or `embedded`.
         method: `auto` (ranks all feature-space methods inside the support set), one of them by
             name, or `zero_shot`.
         settings: Hyper-parameters of the method.
-        class_names: Words for the classes, by label; the labels themselves where not given.
+        class_names: Words for the classes, by label; the labels themselves where not given. Each
+            key must be a label: words of classes to come are set before `partial_fit`.
         templates: Prompt templates, or names of sets of them.
         text_features: Directions (K, D) of the classes in the space of the features, one for each
             sorted label, of unit length (then they are multiplied by 100) or with exp(logit scale)
-            as their length. `fit` and `predict` then take features (N, D).
+            as their length. `fit` and `predict` then take features (N, D), and there are no
+            prompts: words and templates play no part.
         seed: Of what a method draws at random.
 
     Attributes:
@@ -61,6 +83,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     >>> model.fit(features, ["a"] * 4 + ["b"] * 4 + ["c"] * 4).predict(text).tolist()
     ['a', 'b', 'c']
     """
+
+    classes_: npt.NDArray[Any]
+    ranking_: Ranking | None
+    n_features_in_: int
+    _start: "Classifier | _TextHead"
+    _features: Tensor
+    _targets: npt.NDArray[np.int64]
+    _head: Head
 
     def __init__(
         self,
@@ -97,19 +127,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: N images, or features (N, D).
-            y: N labels.
+            y: N labels, which can be sorted: all text, or all numbers.
 
         Raises:
-            DataError: When images and labels do not fit, a feature is not finite, or there is one
-                class only.
-            RecipeError: When the method or one of its settings is not known.
+            DataError: When images and labels do not fit, a feature is not finite, a label is
+                missing, or there is one class only.
+            RecipeError: When the method or one of its settings is not known or has no effect here,
+                or `class_names` has a key that is no label.
         """
-        labels, self._text = _labels(y), self.text_features
-        self.classes_ = np.unique(labels)
-        self._start = self._zero_shot()
-        self._features = self._encode(X)
-        self._targets = np.searchsorted(self.classes_, labels)
-        return self._refit(len(labels))
+        return self._learn(X, read_labels(y), self.text_features)
 
     def partial_fit(
         self,
@@ -119,165 +145,187 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> "FewShotClassifier":
         """Add images, of known classes or new ones, and fit again on all that was given so far.
 
+        The image tower stays the one of `fit`.
+
         Args:
             X: More images, or features.
             y: Their labels.
-            text_features: For an estimator on features: the directions of all sorted labels, when
-                there are new ones.
+            text_features: For an estimator on features: the directions of all sorted labels, from
+                now on; needed when there are new ones.
 
         Raises:
             DataError: See `fit`; also when new classes have no direction.
+            RecipeError: See `fit`; also for `text_features` after a fit on images.
         """
-        if not hasattr(self, "classes_"):
-            return self.fit(X, y)
-        labels, known = _labels(y), self.classes_[self._targets]
-        everything = np.concatenate([known, labels])
-        if text_features is not None:
-            self._text = text_features
-        grown = np.union1d(self.classes_, labels)
-        if len(grown) != len(self.classes_):
-            self.classes_ = grown
-            self._start = self._zero_shot()
-        self._features = torch.cat([self._features, self._encode(X)])
-        self._targets = np.searchsorted(self.classes_, everything)
-        return self._refit(len(everything))
+        if not hasattr(self, "_head"):
+            text = self.text_features if text_features is None else text_features
+            return self._learn(X, read_labels(y), text)
+        if text_features is not None and isinstance(self._start, Classifier):
+            raise RecipeError(
+                "text_features - fitted on images - directions of classes - leave them out: words "
+                "of new classes go into class_names"
+            )
+        return self._learn(X, read_labels(y), text_features, self._start)
 
     def predict(self, X: Inputs) -> npt.NDArray[Any]:
         """The most probable label of each image."""
-        places = self.decision_function(X).argmax(1)
-        return np.asarray(self.classes_[places])
+        return np.asarray(self.classes_[self._logits(X).argmax(1)])
 
     def predict_proba(self, X: Inputs) -> npt.NDArray[np.float64]:
         """Probabilities (N, K), in the order of `classes_`."""
-        logits = torch.from_numpy(self.decision_function(X)).double()
+        logits = torch.from_numpy(self._logits(X)).double()
         return np.asarray(torch.softmax(logits, dim=1).numpy())
 
     def decision_function(self, X: Inputs) -> npt.NDArray[np.float32]:
-        """Logits (N, K), in the order of `classes_`.
+        """Logits (N, K), in the order of `classes_`; of two classes the second's minus the first's.
+
+        The latter has the shape (N,), as scikit-learn wants it.
 
         Raises:
             NotFittedError: Before `fit`.
         """
-        if not hasattr(self, "_head"):
-            raise NotFittedError("FewShotClassifier - not fitted - no head - call fit first")
-        with torch.inference_mode():
-            return np.asarray(self._head(self._encode(X)).float().numpy())
+        logits = self._logits(X)
+        return logits if logits.shape[1] > 2 else np.asarray(logits[:, 1] - logits[:, 0])
 
     def to_classifier(self) -> Classifier:
         """The fitted model as a `Classifier`: to save as a bundle, evaluate or ship.
 
         Raises:
+            NotFittedError: Before `fit`.
             RecipeError: When it was fitted on features, so that there is no image tower.
         """
-        if self._text is not None:
+        self._check_fitted()
+        if not isinstance(self._start, Classifier):
             raise RecipeError(
                 "to_classifier - no image tower - it was fitted on features - give arch and "
                 "pretrained in place of text_features"
             )
-        assert isinstance(self._start, Classifier)
         return self._start.with_learned_head(copy.deepcopy(self._head))
 
-    def _refit(self, count: int) -> "FewShotClassifier":
-        if count != len(self._features):
-            given = f"{len(self._features)} images, {count} labels"
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "_head"):
+            raise NotFittedError("FewShotClassifier - not fitted - no head - call fit first")
+
+    def _logits(self, inputs: Inputs) -> npt.NDArray[np.float32]:
+        self._check_fitted()
+        with torch.inference_mode():
+            return np.asarray(self._head(_encode(self._start, inputs)).float().numpy())
+
+    def _learn(
+        self,
+        inputs: Inputs,
+        labels: npt.NDArray[Any],
+        text: npt.ArrayLike | None,
+        before: "Classifier | _TextHead | None" = None,
+    ) -> "FewShotClassifier":
+        """Fit on these images and those of `before`; nothing is kept until all has gone well."""
+        count, seed = len(labels), read_seed(self.seed)
+        if before is not None:
+            labels = read_labels([*self.classes_[self._targets], *labels])
+        classes = np.unique(labels)
+        names = name_labels(classes)
+        method = read_method(self.method, self.settings, names)
+        start = self._start_for(names, text, before)
+        features = _encode(start, inputs)
+        if count != len(features):
+            given = f"{len(features)} images, {count} labels"
             raise DataError(f"fit - numbers differ - {given} - give one label for each image")
-        if len(self.classes_) < 2:
-            raise DataError(f"fit - one class - {self.classes_.tolist()} - give two or more")
-        zero_shot = self._start.head.weight.detach().float()
-        targets = torch.from_numpy(self._targets).long()
-        names = tuple(map(str, self.classes_))
-        support = Support(self._features[None], targets, zero_shot, None, self.seed, names)
-        self.n_features_in_ = int(zero_shot.shape[1])
-        self.ranking_: Ranking | None = None
-        self._head = self._fitted(support)
+        if before is not None:
+            features = _stacked(self._features, features)
+        targets = np.searchsorted(classes, labels)
+        zero_shot = start.head.weight.detach().float()
+        numbers = torch.from_numpy(targets).long()
+        support = Support(features[None], numbers, zero_shot, None, seed, tuple(names.values()))
+        ranking, head = _fitted(self.method, method, support)
+
+        self.classes_, self.ranking_ = classes, ranking
+        self.n_features_in_ = int(features.shape[1])
+        self._start, self._features, self._targets, self._head = start, features, targets, head
         return self
 
-    def _fitted(self, support: Support) -> nn.Linear | CacheHead:
-        known = [*feature_methods(), "auto", "zero_shot"]
-        if self.method not in known:
-            hint = did_you_mean(self.method, known)
-            raise RecipeError(
-                f"method - no feature-space method - {self.method!r}{hint} - choose from "
-                f"{', '.join(known)}"
-            )
-        try:
-            chosen = get(self.method)(**(self.settings or {}))
-        except (TypeError, ValueError) as error:
-            raise RecipeError(
-                f"settings - do not fit {self.method} - {error} - mend them"
-            ) from error
-        if self.method == "zero_shot":
-            return linear_head(support.zero_shot)
-        if isinstance(chosen, Auto):
-            self.ranking_, best = chosen.ranked_head(support)
-            return best
-        head: nn.Linear | CacheHead = chosen.head(support)
-        return head
-
-    def _zero_shot(self) -> "Classifier | _TextHead":
-        if self._text is not None:
-            return _TextHead(self._text, len(self.classes_))
-        words = self.class_names or {}
-        names = [
-            ClassName(str(label), words.get(label, default_words(str(label))))
-            for label in self.classes_.tolist()
-        ]
-        return Classifier.from_clip(self.arch, self.pretrained, names, self.templates, self.seed)
-
-    def _encode(self, inputs: Inputs) -> Tensor:
-        """Unit features (N, D)."""
-        if self._text is not None:
-            return _unit_rows(inputs, self._start.head.weight.shape[1])
-        assert isinstance(self._start, Classifier)
-        backbone, parts = self._start.backbone, []
-        items: list[ImageLike] = list(inputs)  # type: ignore[arg-type]
-        with torch.inference_mode():
-            for start in range(0, len(items), BATCH):
-                images = [open_image(item) for item in items[start : start + BATCH]]
-                pixels = torch.stack([backbone.preprocessing(image) for image in images])
-                parts.append(backbone.encode_image(pixels).float())
-        if not parts:
-            raise DataError("images - empty - 0 given - give at least one")
-        return torch.cat(parts)
+    def _start_for(
+        self,
+        names: dict[Any, str],
+        text: npt.ArrayLike | None,
+        before: "Classifier | _TextHead | None",
+    ) -> "Classifier | _TextHead":
+        """What says zero-shot; the one before as long as nothing in it changes."""
+        named, keys = read_words(self.class_names, names), list(names.values())
+        if text is not None:
+            return _TextHead(text, len(names))
+        if isinstance(before, _TextHead):
+            same = before.head.out_features == len(names)
+            return before if same else _TextHead(before.head.weight, len(names))
+        prompts = class_prompts(named, resolve_templates(self.templates or ["simple"]))
+        if before is None:
+            backbone = load_backbone(self.arch, self.pretrained, int(self.seed))
+        elif (before.class_names, before.prompts) == (keys, prompts):
+            return before
+        else:
+            backbone = before.backbone
+        with torch.no_grad():
+            head = linear_head(text_weights(backbone, prompts))
+        return Classifier(backbone, head, keys, prompts).eval()
 
 
 class _TextHead:
     """The directions of the classes, where there is no CLIP."""
 
     def __init__(self, text_features: npt.ArrayLike, classes: int) -> None:
-        text = torch.as_tensor(np.asarray(text_features, dtype=np.float32))
+        text = torch.from_numpy(read_numbers(text_features, "text_features"))
         if text.ndim != 2 or len(text) != classes or not torch.isfinite(text).all():
             raise DataError(
                 f"text_features - do not fit - shape {tuple(text.shape)} for {classes} classes - "
                 "give one finite row for each label, in sorted order"
             )
-        lengths = text.norm(dim=1, keepdim=True)
-        if float(lengths.min()) == 0:
+        lengths = text.norm(dim=1)
+        low, high, mean = float(lengths.min()), float(lengths.max()), float(lengths.mean())
+        if low == 0:
             raise DataError("text_features - a row of zeros - length 0 - give a direction")
-        unit = bool(((lengths - 1).abs() < 0.01).all())
-        self.head = linear_head(F.normalize(text, dim=1) * CLIP_SCALE if unit else text)
+        if max(mean - low, high - mean) > SAME * mean:
+            raise DataError(
+                f"text_features - rows of unequal length - {low:.4g} to {high:.4g} - give unit "
+                "rows, or all of one length: exp(logit scale)"
+            )
+        scale = CLIP_SCALE if abs(mean - 1) <= SAME else mean
+        self.head = linear_head((scale * F.normalize(text, dim=1)).float())
 
 
-def _labels(y: npt.ArrayLike) -> npt.NDArray[Any]:
-    labels = np.asarray(y)
-    if labels.ndim != 1 or len(labels) == 0:
-        given = f"shape {labels.shape}"
-        raise DataError(f"labels - not one for each image - {given} - give a list of N labels")
-    return labels
+def _fitted(name: str, method: Any, support: Support) -> tuple[Ranking | None, Head]:
+    """The ranking, where there is one, and the head."""
+    if isinstance(method, ZeroShot):
+        return None, linear_head(support.zero_shot)
+    try:
+        if isinstance(method, Auto):
+            return method.ranked_head(support)
+        head: Head = method.head(support)
+    except DataError:
+        raise
+    except ValueError as error:
+        raise refusal(name, error) from error
+    return None, head
 
 
-def _unit_rows(inputs: Inputs, width: int) -> Tensor:
-    features = np.asarray(inputs, dtype=np.float32)
-    if features.ndim != 2 or features.shape[1] != width:
-        given = f"shape {features.shape}"
-        raise DataError(f"features - wrong width - {given} - give (N, {width}), as text_features")
-    if not np.isfinite(features).all():
-        rows = np.flatnonzero(~np.isfinite(features).all(1))
-        raise DataError(
-            f"features - not finite - NaN or infinity in {len(rows)} rows, first {rows[0]} - "
-            "remove or recompute them"
-        )
-    if len(features) == 0 or not (norms := np.linalg.norm(features, axis=1)).all():
-        given = f"{len(features)} rows"
-        raise DataError(f"features - a row of zeros, or none - {given} - give real features")
-    return torch.from_numpy(features / norms[:, None])
+def _stacked(before: Tensor, features: Tensor) -> Tensor:
+    if before.shape[1] != features.shape[1]:
+        given = f"{features.shape[1]}, {before.shape[1]} before"
+        raise DataError(f"text_features - another width - {given} - call fit with all features")
+    return torch.cat([before, features])
+
+
+def _encode(start: "Classifier | _TextHead", inputs: Inputs) -> Tensor:
+    """Unit features (N, D)."""
+    if isinstance(start, _TextHead):
+        return read_rows(inputs, start.head.in_features)
+    if isinstance(inputs, (str, bytes, Path, Image.Image)):
+        raise DataError(f"images - one, not a list - {inputs!r} - give a list of images")
+    backbone, parts = start.backbone, []
+    items: list[ImageLike] = list(inputs)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        for first in range(0, len(items), BATCH):
+            images = [open_image(item) for item in items[first : first + BATCH]]
+            pixels = torch.stack([backbone.preprocessing(image) for image in images])
+            parts.append(backbone.encode_image(pixels).float())
+    if not parts:
+        raise DataError("images - empty - 0 given - give at least one")
+    return torch.cat(parts)
