@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -169,7 +168,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Inputs) -> npt.NDArray[Any]:
         """The most probable label of each image."""
-        return np.asarray(self.classes_[self._logits(X).argmax(1)])
+        places = self._logits(X).argmax(1)
+        return np.asarray(self.classes_[places])
 
     def predict_proba(self, X: Inputs) -> npt.NDArray[np.float64]:
         """Probabilities (N, K), in the order of `classes_`."""
@@ -317,7 +317,7 @@ def _encode(start: "Classifier | _TextHead", inputs: Inputs) -> Tensor:
     """Unit features (N, D)."""
     if isinstance(start, _TextHead):
         return read_rows(inputs, start.head.in_features)
-    if isinstance(inputs, (str, bytes, Path, Image.Image)):
+    if isinstance(inputs, (str, bytes, Image.Image)) or not hasattr(inputs, "__iter__"):
         raise DataError(f"images - one, not a list - {inputs!r} - give a list of images")
     backbone, parts = start.backbone, []
     items: list[ImageLike] = list(inputs)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parent.parent / "adapt"
 FLOORS = [
     ("cli", "__main__"),
     ("run", "pretrain", "check", "few_shot"),
+    ("few_shot_inputs",),
     ("deploy",),
     ("report",),
     ("inspection",),
