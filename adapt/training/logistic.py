@@ -6,7 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax
+from threadpoolctl import threadpool_limits
 
+WORTH_THREADS = 10**9
+"""Products in a sum over images from which several threads are worth it. The pools of numpy and
+scipy take turns here and wait on each other: with two threads a small fit took three times as long
+as with one."""
 FloatArray = npt.NDArray[np.float64]
 Solution = tuple[np.ndarray, np.ndarray]
 """Weight (K, D) and bias (K,), float32."""
@@ -78,7 +83,9 @@ class Logistic:
         loss = self._loss(np.hstack([self._x @ turned, ones]), np.append(scales, 0) / strength)
         start = np.hstack([self._offset / np.sqrt(scales), self._bias[:, None] / step])
         options = {"maxiter": iterations, "ftol": tolerance, "gtol": 1e-9, "maxcor": 20}
-        found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+        threads = 1 if self._x.size * self._classes < WORTH_THREADS else None
+        with threadpool_limits(threads, user_api="blas"):
+            found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options)
         inside = found.x.reshape(self._classes, -1)
         self._offset, self._bias = inside[:, :-1] * np.sqrt(scales), inside[:, -1] * step
         moved = self._offset @ self._axes.T
