@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from adapt.data.images import open_image
 from adapt.errors import DataError, RecipeError
+from adapt.evaluation.calibration import fit_temperature
 from adapt.few_shot_inputs import (
     name_labels,
     read_labels,
@@ -25,8 +26,8 @@ from adapt.few_shot_inputs import (
     read_words,
     refusal,
 )
-from adapt.methods.auto import Auto
-from adapt.methods.ranking import Ranking
+from adapt.methods.auto import Auto, feature_method
+from adapt.methods.ranking import ZERO_SHOT, Ranking, out_of_fold
 from adapt.methods.zero_shot import ZeroShot
 from adapt.models.backbones import load_backbone
 from adapt.models.cache_head import CacheHead
@@ -73,6 +74,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes:
         classes_: Sorted labels.
         ranking_: The ranking of `auto`; None for other methods.
+        temperature_: What probabilities are softened by, fitted on logits of support images from
+            heads that had not seen them; 1 where no class has two images.
         n_features_in_: Width D of the features.
 
     >>> random = np.random.default_rng(0)
@@ -85,6 +88,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     classes_: npt.NDArray[Any]
     ranking_: Ranking | None
+    temperature_: float
     n_features_in_: int
     _start: "Classifier | _TextHead"
     _features: Tensor
@@ -172,9 +176,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.classes_[places])
 
     def predict_proba(self, X: Inputs) -> npt.NDArray[np.float64]:
-        """Probabilities (N, K), in the order of `classes_`."""
+        """Probabilities (N, K), in the order of `classes_`: softmax of logits / `temperature_`."""
         logits = torch.from_numpy(self._logits(X)).double()
-        return np.asarray(torch.softmax(logits, dim=1).numpy())
+        return np.asarray(torch.softmax(logits / self.temperature_, dim=1).numpy())
 
     def decision_function(self, X: Inputs) -> npt.NDArray[np.float32]:
         """Logits (N, K), in the order of `classes_`; of two classes the second's minus the first's.
@@ -200,7 +204,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "to_classifier - no image tower - it was fitted on features - give arch and "
                 "pretrained in place of text_features"
             )
-        return self._start.with_learned_head(copy.deepcopy(self._head))
+        shipped = self._start.with_learned_head(copy.deepcopy(self._head))
+        return shipped.with_temperature(self.temperature_)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "_head"):
@@ -238,7 +243,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         support = Support(features[None], numbers, zero_shot, None, seed, tuple(names.values()))
         ranking, head = _fitted(self.method, method, support)
 
-        self.classes_, self.ranking_ = classes, ranking
+        temperature = _temperature(support, method if ranking is None else _taken(ranking))
+
+        self.classes_, self.ranking_, self.temperature_ = classes, ranking, temperature
         self.n_features_in_ = int(features.shape[1])
         self._start, self._features, self._targets, self._head = start, features, targets, head
         return self
@@ -304,6 +311,18 @@ def _fitted(name: str, method: Any, support: Support) -> tuple[Ranking | None, H
     except ValueError as error:
         raise refusal(name, error) from error
     return None, head
+
+
+def _taken(ranking: Ranking) -> Any:
+    """The method that `auto` took."""
+    return ZeroShot() if ranking.best == ZERO_SHOT else feature_method(ranking.best)
+
+
+def _temperature(support: Support, method: Any) -> float:
+    """That makes out-of-fold logits as sure as they are right; 1 where there are none."""
+    own = None if isinstance(method, ZeroShot) else method
+    logits, targets = out_of_fold(support, own)
+    return fit_temperature(logits.numpy(), targets.numpy()) if len(targets) else 1.0
 
 
 def _stacked(before: Tensor, features: Tensor) -> Tensor:

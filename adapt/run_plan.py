@@ -87,7 +87,7 @@ def risks(data: RunData, loaded: Loaded) -> list[str]:
         found.append(
             f"only {len(fit.val)} val images: alpha and temperature are chosen on very little"
         )
-    missing = sorted(set(fit.class_names) - set(fit.val.class_names if fit.val else []))
+    missing = sorted(set(fit.class_names) - set(fit.val.class_names)) if fit.val else []
     if missing:
         found.append(f"{len(missing)} classes have no val image: {', '.join(missing[:5])}")
     counts = fit.train.counts().values()

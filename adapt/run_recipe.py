@@ -21,7 +21,7 @@ from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier, probe_error
 from adapt.recipe import Loaded, Recipe, load_recipe
 from adapt.report import write_report
-from adapt.run_choice import WITHOUT_PROBE, Choice, choose
+from adapt.run_choice import WITHOUT_PROBE, Choice, choose, fold_count
 from adapt.run_data import RunData, build_data
 from adapt.run_few_shot import few_shot
 from adapt.run_files import close_folder, environment, open_folder, training_log, write_json
@@ -270,7 +270,7 @@ def _summary(
         "alpha_rule": recipe.ensemble.rule if ensembled else None,
         "guard": choice.guard.to_dict(),
         "temperature": choice.temperature,
-        "data": data_card(data, outputs),
+        "data": {**data_card(data, outputs), "folds": fold_count(recipe)},
         "quarantined": [{"path": q.path, "reason": q.reason} for q in data.quarantined],
         "notes": data.notes,
         "models": score_outputs(outputs, data),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import PIL
 from colour_profiles import (
     ADOBE,
     INKS,
@@ -287,7 +288,10 @@ def bad() -> Iterator[tuple[str, Built]]:
     nan = encoded(Image.fromarray(np.array([[np.nan]], np.float32)), "TIFF")
     yield "nan.tif", (nan, Expected(reason="holds NaN or infinite values"))
     for name, data in bombs().items():
-        yield f"bomb_{name}", (data, Expected(reason="too many pixels"))
+        # Older Pillow does not open this one far enough to see its size.
+        unseen = name == "canvas.webp" and int(PIL.__version__.split(".")[0]) < 13
+        reason = "damaged or truncated image" if unseen else "too many pixels"
+        yield f"bomb_{name}", (data, Expected(reason=reason))
 
 
 def odd() -> Iterator[tuple[str, Built]]:

@@ -224,7 +224,8 @@ for read in (open_image, inspect_image):
     kilobyte = 1024 if sys.platform == "darwin" else 1
     for line in lines:
         reason, grown = line.split("|")
-        assert reason == "too many pixels"
+        # The latter is what Pillow before 13 says of one of them.
+        assert reason in ("too many pixels", "damaged or truncated image")
         assert int(grown) < 4096 * kilobyte
 
 

@@ -20,9 +20,11 @@ from adapt.data.sources import from_folder
 from adapt.errors import AdaptError, DataError, RecipeError
 from adapt.few_shot import FewShotClassifier
 from adapt.methods.auto import feature_methods
+from adapt.methods.fusion import rounds
 from adapt.methods.gda import GDA
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
+from adapt.training.support import Support
 
 WIDTH, LABELS = 16, ["ant", "bee", "cat", "dog"]
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
@@ -47,7 +49,8 @@ def test_every_method_fits_and_predicts(method: str) -> None:
     logits = model.decision_function(test_x)
     assert model.classes_.tolist() == LABELS
     np.testing.assert_array_equal(model.predict(test_x), np.array(LABELS)[logits.argmax(1)])
-    powers = np.exp(logits.astype(float) - logits.max(1, keepdims=True))
+    own = logits.astype(float) / model.temperature_
+    powers = np.exp(own - own.max(1, keepdims=True))
     expected = powers / powers.sum(1, keepdims=True)
     np.testing.assert_allclose(model.predict_proba(test_x), expected, rtol=1e-4, atol=1e-7)
     assert model.score(test_x, test_y) == accuracy_score(test_y, model.predict(test_x)) > 0.5
@@ -551,7 +554,7 @@ def test_two_classes_as_scikit_learn_wants_them() -> None:
     assert decision.shape == (len(x),)
     np.testing.assert_allclose(decision, logits[:, 1] - logits[:, 0], rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(model.predict(x), np.where(decision > 0, "bee", "ant"))
-    second = 1 / (1 + np.exp(-decision.astype(float)))
+    second = 1 / (1 + np.exp(-decision.astype(float) / model.temperature_))
     expected = np.stack([1 - second, second], axis=1)
     np.testing.assert_allclose(model.predict_proba(x), expected, rtol=1e-3, atol=1e-6)
     scores = cross_val_score(clone(model), x, y, cv=3, scoring="roc_auc")
@@ -573,3 +576,26 @@ def test_a_cached_head_travels() -> None:
         pytest.skip("no method with a cache")
     model = FewShotClassifier.from_features(text, "tip_adapter").fit(x, y)
     assert isinstance(model._head, CacheHead)
+
+
+def test_probabilities_are_as_sure_as_out_of_fold_images_are_right() -> None:
+    """Of a grid of temperatures none explains images better that the head had not seen."""
+    x, y, text = sample(6, 0)
+    model = FewShotClassifier.from_features(text, "gda", alpha=1.0).fit(x, y)
+    unit = torch.nn.functional.normalize(torch.from_numpy(x).float(), dim=1)
+    targets = torch.from_numpy(np.searchsorted(LABELS, y))
+    scaled = torch.from_numpy(100 * text / np.linalg.norm(text, axis=1, keepdims=True)).float()
+    support = Support(unit[None], targets, scaled)
+    number, rows = rounds(support, 3), []
+    for image in range(len(y)):
+        rest = number != number[image]
+        rows.append(GDA(alpha=1.0).head(support.part(rest))(unit[image]).detach().double())
+    logits = torch.stack(rows)
+
+    def loss(temperature: float) -> float:
+        return float(torch.nn.functional.cross_entropy(logits / temperature, targets))
+
+    grid = np.geomspace(0.05, 1e4, 400)
+    assert loss(model.temperature_) <= min(map(loss, grid)) + 1e-6
+    alone = FewShotClassifier.from_features(text, "gda").fit(text, LABELS)
+    assert alone.temperature_ == 1.0

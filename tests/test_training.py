@@ -202,7 +202,7 @@ def test_training_equals_plain_pytorch(
     found = weights(fit(start, toy_data, optim, context))
     history = by_hand(start, toy_data, optim)
     assert len(history) == 6
-    close({n: found[n] for n in history[-1]}, history[-1], 2e-5)
+    close({n: found[n] for n in history[-1]}, history[-1], 5e-5)
     assert (history[-1]["head.weight"] - start.head.weight).abs().max() > 1e-3
 
 
@@ -216,7 +216,7 @@ def test_moving_average_equals_one_kept_by_hand(
     for step, values in enumerate(history[1:], 2):
         decay = min(0.3, (1 + step) / (10 + step))
         average = {n: decay * average[n] + (1 - decay) * v.double() for n, v in values.items()}
-    close({n: found[n].double() for n in average}, average, 2e-5)
+    close({n: found[n].double() for n in average}, average, 5e-5)
     assert (average["head.weight"] - history[-1]["head.weight"]).abs().max() > 1e-4
 
 

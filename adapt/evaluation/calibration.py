@@ -13,7 +13,8 @@ from adapt.evaluation.checks import check_probabilities, check_some, check_targe
 
 BINS = 15
 LOWEST_TEMPERATURE = 0.05
-HIGHEST_TEMPERATURE = 20.0
+HIGHEST_TEMPERATURE = 10_000.0
+"""Votes and discriminants of few images can be hundreds of times too sure."""
 
 
 class ReliabilityBin(TypedDict):
@@ -134,7 +135,7 @@ def fit_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
         targets: Shape (N,), class indices.
 
     Returns:
-        T from 0.05 to 20; 1.0 when T makes no difference (one class, or constant logits).
+        T from 0.05 to 10,000; 1.0 when T makes no difference (one class, or constant logits).
 
     Raises:
         DataError: When the arrays are malformed or empty.

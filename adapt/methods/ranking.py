@@ -152,6 +152,22 @@ def _ordered(answers: Answers) -> list[Ranked]:
     return level + sorted(rest, key=lambda one: (-one.accuracy, one.loss, one.name))
 
 
+def out_of_fold(support: Support, method: FeatureMethod | None) -> tuple[Tensor, Tensor]:
+    """Logits (M, K) of support images from heads fitted without them, and their classes (M,).
+
+    Args:
+        support: Features and classes.
+        method: The method; zero-shot if None.
+
+    Returns:
+        Both empty where no class has two images.
+    """
+    last = int(rounds(support, FOLDS).max())
+    if last < 0:
+        return torch.empty(0, support.classes), torch.empty(0, dtype=torch.long)
+    return _answers(support, method, range(last + 1))
+
+
 def _answers(
     support: Support, method: FeatureMethod | None, folds: Sequence[int]
 ) -> tuple[Tensor, Tensor]:

@@ -188,6 +188,12 @@ def _change(value: float | None, model: str) -> str:
     return "" if model == "zero_shot" or value is None else f"{points(value)} to zero-shot"
 
 
+def _taken(run: Run) -> str:
+    """What `auto` took."""
+    best = (run.ranking or {}).get("best")
+    return f"took {best}" if best else ""
+
+
 def _settings(run: Run) -> list[Fact]:
     scores = run.scores
     alpha, trained = number(scores.get("alpha")), scores.get("trainable") or {}
@@ -201,7 +207,7 @@ def _settings(run: Run) -> list[Fact]:
     total = number(seconds.get("total"))
     return [
         Fact("shipped model", model_name(shipped(scores))),
-        Fact("method", str(scores.get("method") or "n/a")),
+        Fact("method", str(scores.get("method") or "n/a"), _taken(run)),
         Fact("alpha", "n/a" if alpha is None else f"{alpha:g}", chosen),
         Fact("temperature", "n/a" if temperature is None else f"{temperature:.3g}"),
         Fact("seed", str(scores.get("seed", "n/a"))),

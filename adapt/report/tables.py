@@ -158,11 +158,17 @@ def class_table(run: Run) -> Table | None:
 def split_table(scores: Scores) -> Table:
     """Images and classes per split and eval."""
     data = scores.get("data", {})
+    folds = data.get("folds")
+    held = (
+        f"selection: the training images, each judged by a model trained without it ({folds} folds)"
+        if folds
+        else "selection, never trained on"
+    )
     rows = [
         [Cell(name), Cell(kind), *_card_cells(card)]
         for name, kind, card in (
             ("train", "training", data.get("train") or {}),
-            (SELECTION, "selection, never trained on", data.get(SELECTION) or {}),
+            (SELECTION, held, data.get(SELECTION) or {}),
             *(
                 (name, eval_note(scores, name), (data.get("evals") or {}).get(name) or {})
                 for name in evals(scores)

@@ -138,7 +138,7 @@ def flip_table(run: Run) -> Table | None:
                 Cell(percent(None if neither is None else max(0.0, neither))),
             ]
         )
-    header = ["eval", "n", "changed", "gained", "lost", "wrong before and after"]
+    header = ["eval", "n", "changed", "gained", "lost", "other, wrong both times"]
     legend = (
         "From zero-shot to the shipped model, as shares of all images; changed with its 95 % "
         "interval. Gained minus lost is the change of accuracy."
