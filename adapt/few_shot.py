@@ -26,8 +26,8 @@ from adapt.few_shot_inputs import (
     read_words,
     refusal,
 )
-from adapt.methods.auto import Auto, feature_method
-from adapt.methods.ranking import ZERO_SHOT, Ranking, out_of_fold
+from adapt.methods.auto import Auto
+from adapt.methods.ranking import Ranking, out_of_fold
 from adapt.methods.zero_shot import ZeroShot
 from adapt.models.backbones import load_backbone
 from adapt.models.cache_head import CacheHead
@@ -242,8 +242,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         numbers = torch.from_numpy(targets).long()
         support = Support(features[None], numbers, zero_shot, None, seed, tuple(names.values()))
         ranking, head = _fitted(self.method, method, support)
-
-        temperature = _temperature(support, method if ranking is None else _taken(ranking))
+        temperature = _temperature(support, method, ranking)
 
         self.classes_, self.ranking_, self.temperature_ = classes, ranking, temperature
         self.n_features_in_ = int(features.shape[1])
@@ -313,16 +312,13 @@ def _fitted(name: str, method: Any, support: Support) -> tuple[Ranking | None, H
     return None, head
 
 
-def _taken(ranking: Ranking) -> Any:
-    """The method that `auto` took."""
-    return ZeroShot() if ranking.best == ZERO_SHOT else feature_method(ranking.best)
-
-
-def _temperature(support: Support, method: Any) -> float:
+def _temperature(support: Support, method: Any, ranking: Ranking | None) -> float:
     """That makes out-of-fold logits as sure as they are right; 1 where there are none."""
-    own = None if isinstance(method, ZeroShot) else method
-    logits, targets = out_of_fold(support, own)
-    return fit_temperature(logits.numpy(), targets.numpy()) if len(targets) else 1.0
+    if ranking is not None:
+        answers = ranking.answers
+    else:
+        answers = out_of_fold(support, None if isinstance(method, ZeroShot) else method)
+    return 1.0 if answers is None else fit_temperature(*(part.numpy() for part in answers))
 
 
 def _stacked(before: Tensor, features: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
-from adapt.methods.linear_probe import GRID, LinearProbe, fit_probe
+from adapt.methods.linear_probe import GRID, LinearProbe
+from adapt.training.logistic import Logistic
 from adapt.training.support import Support
 
 SETS = ("caltech101", "oxford_pets", "dtd")
@@ -49,8 +50,8 @@ def compare(path: Path) -> list[str]:
     train, val = (tuple(map(torch.from_numpy, pair)) for pair in ((a, ya), (b, yb)))
     support = Support(train[0][None], train[1], torch.zeros(classes, a.shape[1]), val)
     strength = LinearProbe(initialisation="zero").search(support)
-    weight, bias = fit_probe(*train, classes, strength)
-    ours = accuracy(tx @ weight.numpy().T + bias.numpy(), ty)
+    weight, bias = Logistic(a, ya, classes).fit(strength)
+    ours = accuracy(tx @ weight.T + bias, ty)
     seconds = time.monotonic() - began
     return [
         path.stem,

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapt.training.logistic import Logistic
 from adapt.training.support import Support
 
 SCALE = 20.0
@@ -79,3 +80,18 @@ def shuffled(support: Support, seed: int = 1) -> Support:
 def directions(weight: Tensor) -> Array:
     """Rows of a head over SCALE, in double precision."""
     return weight.detach().double().numpy() / SCALE
+
+
+def fit_probe(
+    features: torch.Tensor,
+    targets: torch.Tensor,
+    classes: int,
+    strength: float,
+    anchor: torch.Tensor | None = None,
+    class_weights: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`Logistic` to its minimum, from tensors to tensors."""
+    base, factor = (None if one is None else one.numpy() for one in (anchor, class_weights))
+    problem = Logistic(features.numpy(), targets.numpy(), classes, base, factor)
+    weight, bias = problem.fit(strength)
+    return torch.from_numpy(weight), torch.from_numpy(bias)

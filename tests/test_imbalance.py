@@ -8,13 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
+from support_problem import fit_probe
 from tiny import CLASSES, bit_equal, tiny_classifier, weights
 
 import adapt
 from adapt.data.image_data import ImageData
 from adapt.errors import RecipeError
 from adapt.methods import base, register, schemas
-from adapt.methods.linear_probe import LinearProbe, fit_probe
+from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.run_views import check_weight_names
 from adapt.training.features import image_features, prepare

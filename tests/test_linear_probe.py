@@ -10,6 +10,7 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
+from support_problem import fit_probe
 from torch import Tensor
 
 import adapt
@@ -20,7 +21,6 @@ from adapt.methods.linear_probe import (
     STRENGTHS,
     WITHOUT_FOLDS,
     LinearProbe,
-    fit_probe,
     search_grid,
 )
 from adapt.models.classifier import Classifier

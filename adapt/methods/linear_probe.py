@@ -142,8 +142,10 @@ class LinearProbe:
     def _problem(
         self, support: Support, weight: Tensor | None, precision: type[np.floating] = np.float64
     ) -> Logistic:
-        anchor = support.zero_shot if self.initialisation == "zero_shot" else None
-        return _problem(*support.all_views, support.classes, anchor, weight, precision)
+        features, targets = (part.numpy() for part in support.all_views)
+        anchor = support.zero_shot.numpy() if self.initialisation == "zero_shot" else None
+        factor = None if weight is None else weight.numpy()
+        return Logistic(features, targets, support.classes, anchor, factor, precision)
 
 
 def _folds(support: Support) -> list[tuple[Support, Part]]:
@@ -182,43 +184,3 @@ def search_grid(score: Callable[[float], float]) -> float:
         centre = best([p for p in (centre - step, centre, centre + step) if 0 <= p < len(GRID)])
         step //= 2
     return float(GRID[centre])
-
-
-def fit_probe(
-    features: Tensor,
-    targets: Tensor,
-    classes: int,
-    inverse_strength: float,
-    anchor: Tensor | None = None,
-    iterations: int = 1000,
-    class_weights: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Multinomial logistic regression in double precision, see `Logistic`.
-
-    Args:
-        features: Shape (N, D).
-        targets: Class numbers, shape (N,).
-        classes: Number of classes K.
-        inverse_strength: C.
-        anchor: Where W starts and is pulled to, shape (K, D); zero when not given.
-        iterations: Most iterations.
-        class_weights: Factor (K,) on the cross-entropy of an image of each class.
-
-    Returns:
-        Weight (K, D) and bias (K,), float32.
-    """
-    problem = _problem(features, targets, classes, anchor, class_weights)
-    weight, bias = problem.fit(inverse_strength, iterations)
-    return torch.from_numpy(weight), torch.from_numpy(bias)
-
-
-def _problem(
-    features: Tensor,
-    targets: Tensor,
-    classes: int,
-    anchor: Tensor | None,
-    class_weights: Tensor | None,
-    precision: type[np.floating] = np.float64,
-) -> Logistic:
-    base, factor = (None if one is None else one.numpy() for one in (anchor, class_weights))
-    return Logistic(features.numpy(), targets.numpy(), classes, base, factor, precision)

@@ -72,6 +72,9 @@ class Ranking:
     """Cross-validated accuracy of the best method by training images a class."""
     recall: dict[int, float] = field(default_factory=dict)
     """Cross-validated recall of the best method by class number."""
+    answers: tuple[Tensor, Tensor] | None = field(default=None, repr=False, compare=False)
+    """Logits (M, K) of held-out images under the best method, and their classes (M,); None where
+    no class has two images."""
 
     @property
     def best(self) -> str:
@@ -104,12 +107,13 @@ def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Rank
         support: Features and classes; its `val` plays no part.
         methods: By name, the one expected to be best first, without zero-shot.
     """
-    if int(rounds(support, FOLDS).max()) < 0:
+    last = int(rounds(support, FOLDS).max())
+    if last < 0:
         unknown = [Ranked(name, math.nan, math.nan, math.nan) for name in [*methods, ZERO_SHOT]]
         return Ranking(tuple(unknown), 0)
     entrants: dict[str, FeatureMethod | None] = {**methods, ZERO_SHOT: None}
     first = {name: _answers(support, method, [0]) for name, method in entrants.items()}
-    later = list(range(1, int(rounds(support, FOLDS).max()) + 1))
+    later = range(1, last + 1)
     answers = dict(first)
     for name in _in_the_race(first) if later else ():
         parts = zip(first[name], _answers(support, entrants[name], later), strict=True)
@@ -121,7 +125,7 @@ def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Rank
     right = logits.argmax(1) == targets
     recall = {int(k): float(right[targets == k].double().mean()) for k in targets.unique()}
     curve = learning_curve(support, methods.get(best))
-    return Ranking(tuple(ranked), len(targets), curve, recall)
+    return Ranking(tuple(ranked), len(targets), curve, recall, (logits, targets))
 
 
 def _in_the_race(first: Answers) -> list[str]:
@@ -152,7 +156,7 @@ def _ordered(answers: Answers) -> list[Ranked]:
     return level + sorted(rest, key=lambda one: (-one.accuracy, one.loss, one.name))
 
 
-def out_of_fold(support: Support, method: FeatureMethod | None) -> tuple[Tensor, Tensor]:
+def out_of_fold(support: Support, method: FeatureMethod | None) -> tuple[Tensor, Tensor] | None:
     """Logits (M, K) of support images from heads fitted without them, and their classes (M,).
 
     Args:
@@ -160,12 +164,10 @@ def out_of_fold(support: Support, method: FeatureMethod | None) -> tuple[Tensor,
         method: The method; zero-shot if None.
 
     Returns:
-        Both empty where no class has two images.
+        None where no class has two images.
     """
     last = int(rounds(support, FOLDS).max())
-    if last < 0:
-        return torch.empty(0, support.classes), torch.empty(0, dtype=torch.long)
-    return _answers(support, method, range(last + 1))
+    return _answers(support, method, range(last + 1)) if last >= 0 else None
 
 
 def _answers(
