@@ -7,6 +7,7 @@ kept too. A file that cannot be read is as good as none.
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -37,15 +38,42 @@ CHUNK = 512
 """Images decoded before they are encoded and written down: what is in memory at once."""
 SHARD = 2
 """Digits of the hash that name a file of the cache."""
-DECODER = ("data/images", "data/colours", "data/formats", "data/transforms")
-MEASURES = ("inspection/pictures", "inspection/thumbnails")
-_PACKAGE = Path(__file__).parent
+DECODER = (
+    "adapt.data.images",
+    "adapt.data.colours",
+    "adapt.data.formats",
+    "adapt.data.transforms",
+)
+MEASURES = ("adapt.inspection.pictures", "adapt.inspection.thumbnails")
+CHECKS = (
+    "adapt.check_cache",
+    "adapt.check_data",
+    "adapt.check_files",
+    "adapt.check_judge",
+    "adapt.check_quick",
+    "adapt.check_sources",
+)
+
+
+def source_file(module: str) -> Path:
+    """The file of a module, which is not imported for it.
+
+    Raises:
+        ModuleNotFoundError: When there is none: a key made of nothing would serve old answers.
+
+    >>> source_file("adapt.errors").name
+    'errors.py'
+    """
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{module} - no such module - keys of the cache name it")
+    return Path(spec.origin)
 
 
 @cache
 def decoder_version() -> str:
     """Changes whenever images may be decoded or measured otherwise than before."""
-    sources = [content_hash(_PACKAGE / f"{name}.py") for name in (*DECODER, *MEASURES)]
+    sources = [content_hash(source_file(name)) for name in (*DECODER, *MEASURES)]
     libraries = [_version(name) for name in ("Pillow", "pillow-heif", "opencv-python-headless")]
     return _short_hash([*sources, *libraries])
 
@@ -71,7 +99,8 @@ def weights_key(arch: str, pretrained: str) -> str:
     """
     given = [Path(pretrained), Path(arch.removeprefix("local-dir:"))]
     if pretrained == "embedded":
-        given = [_PACKAGE / "models" / "embedded" / f"{arch}.safetensors"]
+        folder = source_file("adapt.models.backbones").parent / "embedded"
+        given = [folder / f"{arch}.safetensors"]
     files = [one for one in given if one.is_file()]
     files += [one for folder in given if folder.is_dir() for one in sorted(folder.iterdir())]
     content = [content_hash(one) for one in files if one.is_file()]
@@ -316,5 +345,5 @@ def answer_path(question: object) -> Path:
 
 @cache
 def _code() -> str:
-    files = [*sorted(_PACKAGE.glob("check_*.py")), *sorted(_PACKAGE.glob("inspection/*.py"))]
+    files = [*map(source_file, CHECKS), *sorted(source_file("adapt.inspection").parent.glob("*.py"))]
     return _short_hash([decoder_version(), *map(content_hash, files)])

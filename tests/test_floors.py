@@ -206,12 +206,19 @@ def test_foreign_libraries_have_one_place() -> None:
     report(violations)
 
 
+# Readers and `Images` import each other inside functions, until `ImageList` stands below them.
+KNOWN_CIRCLE = {"sources", "archives", "shards", "hub_sets", "combine"}
+
+
 def test_no_import_cycle() -> None:
+    """Imports inside functions count: they hide a circle, they do not remove it."""
     graph = {
         name: {one.target for one in module.imports
-               if one.at_load and one.target in modules() and one.target != name}
+               if one.target in modules() and one.target not in (name, "adapt")}
         for name, module in modules().items()
     }  # fmt: skip
+    for name in KNOWN_CIRCLE:
+        graph[f"adapt.data.{name}"] -= {f"adapt.data.{other}" for other in KNOWN_CIRCLE}
     # Peel off modules that import nothing left; what stays is a cycle or imports one.
     while free := [name for name, targets in graph.items() if not targets & graph.keys()]:
         for name in free:
