@@ -23,8 +23,8 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from adapt.data.cache import cache_folder
-from adapt.data.content import content_hash
+from adapt.common.cache import cache_folder
+from adapt.common.content import content_hash
 from adapt.data.formats import suffix_fits
 from adapt.errors import RunError
 from adapt.inspection.pictures import Picture, measure
@@ -345,5 +345,8 @@ def answer_path(question: object) -> Path:
 
 @cache
 def _code() -> str:
-    files = [*map(source_file, CHECKS), *sorted(source_file("adapt.inspection").parent.glob("*.py"))]
+    files = [
+        *map(source_file, CHECKS),
+        *sorted(source_file("adapt.inspection").parent.glob("*.py")),
+    ]
     return _short_hash([decoder_version(), *map(content_hash, files)])

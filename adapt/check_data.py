@@ -107,7 +107,7 @@ def check(
 ) -> Check:
     """Find what is wrong with labelled images before it costs a run.
 
-    Measurements and answers are kept by content under `adapt.data.cache.cache_folder("check")`: a
+    Measurements and answers are kept by content under `adapt.common.cache.cache_folder("check")`: a
     second call on the same files decodes nothing.
 
     Args:

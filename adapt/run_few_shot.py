@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapt.data.content import content_hashes
+from adapt.common.content import content_hashes
 from adapt.data.image_data import ImageData
 from adapt.data.splits import sample_shots
 from adapt.evaluation.evaluate import Split

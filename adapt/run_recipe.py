@@ -10,8 +10,8 @@ from typing import Any
 
 from adapt import methods
 from adapt.check_quick import Glance, QuickCheck, quick_check
+from adapt.common.cache import cache_folder
 from adapt.data.augmentation_steps import step_schemas
-from adapt.data.cache import cache_folder
 from adapt.data.shifts import SHIFTS
 from adapt.data.stored_splits import check_unchanged
 from adapt.evaluation.evaluate import Split

@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from adapt.common.seeds import sample_seed
 from adapt.data.augmentation import Augmentation
 from adapt.data.augmentation_steps import step_schemas
 from adapt.data.balance import check_class_names
 from adapt.data.image_data import ImageData
 from adapt.data.policies import POLICIES, Step
-from adapt.data.seeds import sample_seed
 from adapt.data.transforms import Preprocessing
 from adapt.methods.base import Method
 from adapt.run_files import write_json

@@ -33,9 +33,9 @@ from packed import (
     write_zip,
 )
 
+from adapt.common.content import content_hash
 from adapt.data import archives, unpacked
 from adapt.data.archives import from_archive, read_members
-from adapt.data.content import content_hash
 from adapt.data.image_data import ImageData
 from adapt.data.sources import Images, from_folder
 from adapt.data.unpacked import Writer

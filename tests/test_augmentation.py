@@ -14,10 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
+from adapt.common.seeds import sample_seed
 from adapt.data import augmentation, augmentation_steps
 from adapt.data.augmentation import Augmentation
 from adapt.data.policies import POLICIES
-from adapt.data.seeds import sample_seed
 from adapt.data.transforms import Preprocessing
 from adapt.errors import RecipeError
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.utils.class_weight import compute_class_weight
 
+from adapt.common.seeds import sample_seed
 from adapt.data.balance import (
     BALANCES,
     balance_weights,
@@ -19,7 +20,6 @@ from adapt.data.balance import (
 )
 from adapt.data.datasets import TrainSampler
 from adapt.data.image_data import ImageData
-from adapt.data.seeds import sample_seed
 from adapt.data.transforms import Preprocessing
 from adapt.errors import RecipeError
 from adapt.recipe_schema import BALANCES as RECIPE_BALANCES

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tiny import RESNET, TIMM, VIT, bit_equal, run_python, tiny_classifier, weights
 
 import adapt
-from adapt.data.content import content_hash
+from adapt.common.content import content_hash
 from adapt.errors import BundleError
 from adapt.models import bundle
 from adapt.models.classifier import Classifier, probe_error

@@ -61,7 +61,9 @@ def scene(seed: int, size: int = 96) -> Image.Image:
 def test_the_key_of_answers_is_made_of_files_that_exist() -> None:
     """A key of paths that lead nowhere would serve old answers after a move."""
     for module in (*check_cache.DECODER, *check_cache.MEASURES, *check_cache.CHECKS):
-        assert check_cache.source_file(module) == Path(str(importlib.import_module(module).__file__))
+        assert check_cache.source_file(module) == Path(
+            str(importlib.import_module(module).__file__)
+        )
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
         check_cache.source_file("adapt.nowhere")
 

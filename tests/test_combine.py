@@ -21,9 +21,9 @@ from packed import (
     write_zip,
 )
 
+from adapt.common.content import content_hash
 from adapt.data.classes import ClassName
 from adapt.data.combine import combine
-from adapt.data.content import content_hash
 from adapt.data.image_data import ImageData
 from adapt.data.shifts import Shift
 from adapt.data.sources import Images, from_folder, from_frame, from_table

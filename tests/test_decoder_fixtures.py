@@ -27,9 +27,9 @@ from PIL import Image
 from tiny import VIT, run_python, tiny_classifier
 
 import adapt
+from adapt.common.content import content_hash
 from adapt.data.classes import normal
 from adapt.data.colours import LARGEST, read_profile
-from adapt.data.content import content_hash
 from adapt.data.formats import suffix_fits
 from adapt.data.images import Facts, ImageError, inspect_image, open_image
 from adapt.data.readable import quarantine

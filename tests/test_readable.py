@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from adapt.data.content import content_hash
+from adapt.common.content import content_hash
 from adapt.data.readable import (
     Quarantined,
     conflicting_files,

@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 from tiny import CLASSES, VIT, draw_folder
 
-from adapt.data.content import content_hashes
+from adapt.common.content import content_hashes
 from adapt.data.sources import from_folder
 from adapt.data.splits import sample_shots
 from adapt.errors import RecipeError, RunError

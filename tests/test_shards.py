@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packed import CLASSES, Files, class_files, image_bytes, write_shards, write_tar
 
+from adapt.common.content import content_hash
 from adapt.data import shards
-from adapt.data.content import content_hash
 from adapt.data.shards import expand_braces, find_shards, from_shards, read_class_list
 from adapt.data.sources import Images
 from adapt.data.split_files import choose_split, split_of

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from adapt.common.content import content_hash
 from adapt.data.classes import ClassName
-from adapt.data.content import content_hash
 from adapt.data.shifts import Shift, apply_shift, shift_seed
 from adapt.data.sources import EMBEDDED, Images, from_embedded, from_folder, from_frame, from_table
 from adapt.errors import DataError

@@ -15,9 +15,9 @@ from PIL import Image
 from report_fixture import make_run
 
 import adapt
+from adapt.common.seeds import sample_seed
 from adapt.data.augmentation import Augmentation
 from adapt.data.image_data import ImageData
-from adapt.data.seeds import sample_seed
 from adapt.data.transforms import Preprocessing
 from adapt.report.content import all_pictures, build
 from adapt.report.figures_augmentation import contact_sheet

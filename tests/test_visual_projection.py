@@ -11,10 +11,10 @@ from tiny import RESNET, TIMM, VIT, bit_equal, cross_entropy, tiny_classifier, w
 from torch import Tensor, nn
 
 import adapt
+from adapt.common.seeds import sample_seed
 from adapt.data.augmentation import Augmentation
 from adapt.data.datasets import ImageDataset
 from adapt.data.image_data import ImageData
-from adapt.data.seeds import sample_seed
 from adapt.data.sources import from_embedded
 from adapt.errors import ModelError
 from adapt.methods import visual_projection

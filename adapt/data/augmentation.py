@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from adapt.common.seeds import sample_seed as sample_seed
 from adapt.data.augmentation_steps import build_transform, complete, step_problems
 from adapt.data.policies import POLICIES, AugmentationLike
-from adapt.data.seeds import sample_seed as sample_seed
 from adapt.data.transforms import Preprocessing
 from adapt.errors import RecipeError, did_you_mean
 

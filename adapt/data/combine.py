@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable, Sequence
 
+from adapt.common.content import content_hashes
 from adapt.data.classes import ClassName, default_words
-from adapt.data.content import content_hashes
 from adapt.data.naming import NO_LETTER, GivenClasses, given_names
 from adapt.data.sources import Images
 from adapt.errors import DataError

@@ -8,8 +8,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
+from adapt.common.seeds import sample_seed
 from adapt.data.balance import balanced_order, check_balance
-from adapt.data.seeds import sample_seed
 from adapt.data.sources import Images
 
 Transform: TypeAlias = Callable[[Image.Image], Tensor]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from adapt.data.content import content_hashes
+from adapt.common.content import content_hashes
 from adapt.data.readable import FIT_SPLITS
 from adapt.data.sources import Images
 from adapt.errors import DataError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adapt.data.content import content_hashes
+from adapt.common.content import content_hashes
 from adapt.data.sources import GivenClasses, Images, from_folder
 from adapt.data.split_groups import NO_FOLD, judged_folds
 from adapt.data.splits import sample_fraction, sample_shots, stratified_split

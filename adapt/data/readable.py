@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from adapt.data.content import content_hashes
+from adapt.common.content import content_hashes
 from adapt.data.images import ImageError, open_image
 from adapt.data.sources import Images
 from adapt.errors import DataError

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from adapt.common.content import content_hash
 from adapt.data.classes import ClassName, name_classes, normal, read_classes
-from adapt.data.content import content_hash
 from adapt.data.folders import walk_classes, walk_images
 from adapt.data.images import open_image
 from adapt.data.naming import GivenClasses as GivenClasses

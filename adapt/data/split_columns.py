@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+from adapt.common.content import content_hashes
 from adapt.data.classes import normal
-from adapt.data.content import content_hashes
 from adapt.data.sources import Images
 from adapt.data.split_dates import Moment, cut_by_date, in_order, read_moment
 from adapt.data.split_groups import NO_VALUE, own_groups

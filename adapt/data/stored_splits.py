@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapt.data.content import content_hashes
+from adapt.common.content import content_hashes
 from adapt.data.readable import FIT_SPLITS, Manifest, split_manifest
 from adapt.data.sources import Images
 from adapt.data.split_columns import first_few

@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adapt.data.cache import cache_folder
+from adapt.common.cache import cache_folder
+from adapt.common.content import content_hashes
 from adapt.data.classes import folded
-from adapt.data.content import content_hashes
 from adapt.data.multi_label import check_joined
 from adapt.errors import DataError
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from adapt.data.content import content_hash
+from adapt.common.content import content_hash
 from adapt.data.formats import suffix_fits
 from adapt.data.images import ImageError, inspect_image
 from adapt.inspection.thumbnails import thumbnail

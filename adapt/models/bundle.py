@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from adapt.data.content import content_hash
+from adapt.common.content import content_hash
 from adapt.errors import BundleError
 
 FORMAT = 1

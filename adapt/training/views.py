@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from adapt.common.content import content_hashes
 from adapt.data.augmentation import Augmentation, one_thread
-from adapt.data.content import content_hashes
 from adapt.data.datasets import ImageDataset
 from adapt.data.sources import Images
 from adapt.models.backbones import Backbone, weights_hash
