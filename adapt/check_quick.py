@@ -24,7 +24,7 @@ from adapt.inspection.copy_findings import copy_findings, leaked_indices
 from adapt.inspection.findings import Place
 from adapt.inspection.names import name_findings
 from adapt.inspection.pictures import Picture, measure
-from adapt.run_data import RunData
+from adapt.recipe.data import RunData
 from adapt.version import __version__
 
 BITS = 64

@@ -10,11 +10,11 @@ from adapt.data.sources import Images, from_folder, from_table
 from adapt.data.split_columns import with_groups
 from adapt.data.tables import PARQUET_SUFFIXES
 from adapt.errors import DataError
-from adapt.recipe import recipe_names
-from adapt.run_data import fit_data, read_sources
+from adapt.recipe.data import fit_data, read_sources
+from adapt.recipe.load import recipe_names
 
 if TYPE_CHECKING:
-    from adapt.recipe import Loaded
+    from adapt.recipe.load import Loaded
 
 TABLE_SUFFIXES = PARQUET_SUFFIXES | {".csv", ".tsv", ".txt"}
 RECIPE_SUFFIXES = (".yaml", ".yml")

@@ -206,7 +206,7 @@ def list_names(
 
 
 def _recipes() -> list[tuple[str, str]]:
-    from adapt.recipe import find_recipe, recipe_names, recipe_summary
+    from adapt.recipe.load import find_recipe, recipe_names, recipe_summary
 
     return [(name, recipe_summary(find_recipe(name))) for name in recipe_names()]
 
@@ -240,7 +240,7 @@ def _templates() -> list[tuple[str, str]]:
 @app.command()
 def copy(recipe: Recipe, folder: Annotated[Path, typer.Argument(help="Where to put it.")]) -> None:
     """Copy a shipped recipe, to change it."""
-    from adapt.recipe import find_recipe
+    from adapt.recipe.load import find_recipe
 
     source = find_recipe(recipe)
     target = folder / source.name

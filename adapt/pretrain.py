@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from adapt.data.pairs import CurriculumSampler, PackedPairs
 from adapt.models.backbones import BackboneSpec, load_backbone, tokenizer_of
-from adapt.recipe import load_section
+from adapt.recipe.load import load_section
 from adapt.training.checkpoints import AtomicCheckpointIO
 from adapt.training.contrastive import ContrastiveModule
 from adapt.training.loop import quiet_lightning

@@ -14,9 +14,9 @@ from adapt.evaluation.held_out import HeldOut, held_out, pool
 from adapt.methods.base import Method
 from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
-from adapt.recipe_choices import Ensemble
-from adapt.recipe_schema import Recipe
-from adapt.recipe_sources import Holdout
+from adapt.recipe.choices import Ensemble
+from adapt.recipe.schema import Recipe
+from adapt.recipe.source_settings import Holdout
 from adapt.run_fit import fit
 from adapt.training.features import predict_logits, prepare
 from adapt.training.loop import Context

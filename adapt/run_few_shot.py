@@ -15,7 +15,7 @@ from adapt.evaluation.masking import mask_absent
 from adapt.methods.base import Method
 from adapt.methods.feature_space import as_feature_method, read_support
 from adapt.models.classifier import Classifier
-from adapt.recipe_choices import FewShot
+from adapt.recipe.choices import FewShot
 from adapt.training.features import head_logits, image_features, predict_logits
 from adapt.training.loop import Context
 from adapt.training.support import Support

@@ -9,7 +9,7 @@ from adapt.evaluation.along import scale_by_depth
 from adapt.evaluation.soups import soup
 from adapt.methods.base import Method
 from adapt.models.classifier import Classifier
-from adapt.recipe_choices import Ensemble
+from adapt.recipe.choices import Ensemble
 from adapt.run_files import write_json
 from adapt.training.loop import Context
 

@@ -9,8 +9,8 @@ from adapt.evaluation.reference_models import read_reference_models
 from adapt.evaluation.retention import Retention, retention, retention_prompts
 from adapt.models.classifier import Classifier
 from adapt.models.uncertainty import Uncertainty
-from adapt.recipe_schema import Recipe
-from adapt.run_data import RunData
+from adapt.recipe.data import RunData
+from adapt.recipe.schema import Recipe
 from adapt.run_files import write_json
 from adapt.run_robustness import robustness_of
 from adapt.run_scores import SHIPPED, Outputs

@@ -5,8 +5,8 @@ from typing import Any
 from adapt.methods import Method
 from adapt.methods.clip_lora import with_epochs
 from adapt.models.classifier import Classifier
-from adapt.recipe import Loaded
-from adapt.run_data import RunData, build_data
+from adapt.recipe.data import RunData, build_data
+from adapt.recipe.load import Loaded
 from adapt.run_views import check_weight_names
 from adapt.training.groups import freeze_first
 from adapt.training.loop import micro_batch

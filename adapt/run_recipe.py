@@ -19,10 +19,10 @@ from adapt.evaluation.output_ensemble import mixed_logits
 from adapt.evaluation.wise_ft import Curve, mix, sweep
 from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier, probe_error
-from adapt.recipe import Loaded, Recipe, load_recipe
+from adapt.recipe.data import RunData, build_data
+from adapt.recipe.load import Loaded, Recipe, load_recipe
 from adapt.report import write_report
 from adapt.run_choice import WITHOUT_PROBE, Choice, choose, fold_count
-from adapt.run_data import RunData, build_data
 from adapt.run_few_shot import few_shot
 from adapt.run_files import close_folder, environment, open_folder, training_log, write_json
 from adapt.run_fit import fit

@@ -12,7 +12,7 @@ from adapt.evaluation.masking import BoolArray, Masked, mask_absent, match_class
 from adapt.evaluation.reference_models import ReferenceModel
 from adapt.evaluation.retention import Retention
 from adapt.evaluation.robustness import Point, corruption_error, flip_rate, shift_robustness
-from adapt.recipe_schema import Eval
+from adapt.recipe.schema import Eval
 from adapt.run_scores import ADAPTED, PROBE, START
 
 REFERENCES = (START, PROBE, ADAPTED)

@@ -14,7 +14,7 @@ from adapt.evaluation.evaluate import Scores, metrics, softmax
 from adapt.evaluation.masking import mask_absent
 from adapt.evaluation.metrics import confusion_matrix, per_class_table
 from adapt.models.classifier import Classifier
-from adapt.run_data import RunData
+from adapt.recipe.data import RunData
 from adapt.run_files import thumbnails, write_csv, write_json
 
 WORST_MISTAKES = 24

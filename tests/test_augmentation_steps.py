@@ -25,8 +25,8 @@ from adapt.data.augmentation_steps import (
 from adapt.data.policies import POLICIES
 from adapt.data.transforms import Preprocessing
 from adapt.errors import RecipeError
-from adapt.recipe import Loaded, load_recipe
-from adapt.recipe_schema import AUGMENTATIONS
+from adapt.recipe.load import Loaded, load_recipe
+from adapt.recipe.schema import AUGMENTATIONS
 from adapt.training.settings import Optim
 
 PLAIN = Preprocessing(32, [0.2, 0.4, 0.6], [1, 1, 1])

@@ -22,7 +22,7 @@ from adapt.data.datasets import TrainSampler
 from adapt.data.image_data import ImageData
 from adapt.data.transforms import Preprocessing
 from adapt.errors import RecipeError
-from adapt.recipe_schema import BALANCES as RECIPE_BALANCES
+from adapt.recipe.schema import BALANCES as RECIPE_BALANCES
 from adapt.training.data_module import ImageDataModule
 
 COUNTS = st.lists(st.integers(0, 40), min_size=1, max_size=8).filter(any)

@@ -25,7 +25,7 @@ from adapt.errors import DataError, ModelError, RecipeError
 from adapt.inspection.copies import Copies
 from adapt.inspection.findings import Place
 from adapt.inspection.pictures import Picture
-from adapt.run_data import RunData, build_data
+from adapt.recipe.data import RunData, build_data
 from adapt.run_recipe import load
 from adapt.run_scores import SHIPPED, Outputs, leak_free_scores
 

@@ -28,9 +28,9 @@ from adapt.data.image_data import ImageData
 from adapt.data.shifts import Shift
 from adapt.data.sources import Images, from_folder, from_frame, from_table
 from adapt.errors import DataError, RecipeError
-from adapt.recipe import load_recipe
-from adapt.recipe_sources import Source
-from adapt.run_data import read_source
+from adapt.recipe.data import read_source
+from adapt.recipe.load import load_recipe
+from adapt.recipe.source_settings import Source
 
 FILES = class_files()
 OTHERS = class_files(3, ("dog", "eel"), seed=1000)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recipe_cases import GOOD, MALFORMED, TRAIN, swap
 
 from adapt.errors import RecipeError
-from adapt.recipe import (
+from adapt.recipe.load import (
     Loaded,
     expand_evals,
     find_recipe,
@@ -22,7 +22,7 @@ from adapt.recipe import (
     recipe_summary,
     recipes_folder,
 )
-from adapt.recipe_text import dump_yaml
+from adapt.recipe.text import dump_yaml
 from adapt.training.settings import Optim
 
 
@@ -291,7 +291,7 @@ def test_missing_file_suggests_names(here: Path, monkeypatch: pytest.MonkeyPatch
     (shipped / "quickstart.yaml").write_text("\n# Quick start. \n# More.\nname: x\n")
     (shipped / "fewshot" / "lora.yaml").write_text("name: x\n# late\n")
     (shipped / "pretrain" / "icons.yaml").write_text("name: x\n")
-    monkeypatch.setattr("adapt.recipe.recipes_folder", lambda: shipped)
+    monkeypatch.setattr("adapt.recipe.load.recipes_folder", lambda: shipped)
     assert recipe_names() == ["fewshot/lora", "quickstart"]
     assert find_recipe("quickstart") == shipped / "quickstart.yaml"
     assert find_recipe("pretrain/icons") == shipped / "pretrain" / "icons.yaml"
@@ -307,5 +307,5 @@ def test_missing_file_suggests_names(here: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_recipe_does_not_import_torch() -> None:
-    code = "import sys, adapt.recipe; sys.exit('torch' in sys.modules)"
+    code = "import sys, adapt.recipe.load; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

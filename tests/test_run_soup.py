@@ -14,7 +14,7 @@ from adapt.errors import DataError, RecipeError, RunError, WeightsError
 from adapt.evaluation.along import mix
 from adapt.evaluation.calibration import fit_temperature
 from adapt.models.classifier import Classifier, probe_error
-from adapt.run_data import build_data
+from adapt.recipe.data import build_data
 from adapt.run_files import write_json
 from adapt.run_recipe import load
 from adapt.run_soup import RunFolder, mix_run, soup_runs, start_of, val_images

@@ -25,9 +25,9 @@ from adapt.data.stored_splits import (
     stored_split,
 )
 from adapt.errors import DataError, RecipeError
-from adapt.recipe import load_recipe
-from adapt.recipe_sources import Holdout, Source
-from adapt.run_data import RunData, build_data
+from adapt.recipe.data import RunData, build_data
+from adapt.recipe.load import load_recipe
+from adapt.recipe.source_settings import Holdout, Source
 
 COUNTS = {"cat": 10, "dog": 6, "fox": 1}
 

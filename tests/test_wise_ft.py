@@ -29,7 +29,7 @@ from adapt.evaluation.held_out import HeldOut, held_out, pool
 from adapt.evaluation.wise_ft import wise_ft
 from adapt.models.classifier import Classifier
 from adapt.models.lora import LoraAdapter, LoraSettings
-from adapt.recipe_choices import CORRUPTIONS, SELECT_RULES, Ensemble
+from adapt.recipe.choices import CORRUPTIONS, SELECT_RULES, Ensemble
 from adapt.training.features import predict_logits, prepare
 from adapt.training.settings import Runtime
 from adapt.weights.choose import RULES, Evidence, alpha_grid, choose_alpha, possible_rules

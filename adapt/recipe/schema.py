@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from adapt.recipe_choices import (
+from adapt.recipe.choices import (
     Calibration,
     Ensemble,
     FewShot,
@@ -13,8 +13,8 @@ from adapt.recipe_choices import (
     Robustness,
     Uncertainty,
 )
-from adapt.recipe_sources import Holdout, Shift, Source
-from adapt.recipe_words import check_choice, is_file_name, listed, refuse
+from adapt.recipe.source_settings import Holdout, Shift, Source
+from adapt.recipe.words import check_choice, is_file_name, listed, refuse
 from adapt.training.settings import Runtime
 
 VERSION = 1
@@ -92,7 +92,7 @@ class DataSection:
 
 @dataclass
 class Recipe:
-    """A whole run. Load one with :func:`adapt.recipe.load_recipe`, which checks all of it."""
+    """A whole run. Load one with :func:`adapt.recipe.load.load_recipe`, which checks all of it."""
 
     name: str = MISSING
     """Name of the run; part of its folder's name."""

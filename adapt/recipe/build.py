@@ -13,9 +13,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from omegaconf import MISSING
 
 from adapt.errors import did_you_mean
-from adapt.recipe_sources import Holdout, Source
-from adapt.recipe_text import Problems, join
-from adapt.recipe_words import listed
+from adapt.recipe.source_settings import Holdout, Source
+from adapt.recipe.text import Problems, join
+from adapt.recipe.words import listed
 
 FAILED = object()
 WORDS = {

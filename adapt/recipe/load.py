@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from adapt.errors import RecipeError, did_you_mean
-from adapt.recipe_augmentation import check_balance, check_steps
-from adapt.recipe_check import Builder, to_plain
-from adapt.recipe_choices import CORRUPTIONS
-from adapt.recipe_schema import RESERVED_EVALS, Eval, Recipe, eval_names, expand_evals
-from adapt.recipe_sources import Shift, Source
-from adapt.recipe_text import (
+from adapt.recipe.augmentation import check_balance, check_steps
+from adapt.recipe.build import Builder, to_plain
+from adapt.recipe.choices import CORRUPTIONS
+from adapt.recipe.schema import RESERVED_EVALS, Eval, Recipe, eval_names, expand_evals
+from adapt.recipe.source_settings import Shift, Source
+from adapt.recipe.text import (
     Problems,
     apply_override,
     dump_yaml,
@@ -24,7 +24,7 @@ from adapt.recipe_text import (
     resolve_references,
     shown,
 )
-from adapt.recipe_words import is_file_name, listed
+from adapt.recipe.words import is_file_name, listed
 
 __all__ = [
     "Eval",
@@ -319,7 +319,7 @@ def _exists(value: str, folder: bool) -> bool:
 
 def recipes_folder() -> Path:
     """Folder of the shipped recipes: inside the installed package, or of the repository."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / "recipes"
     return installed if installed.is_dir() else package.parent / "recipes"
 

@@ -20,8 +20,8 @@ from adapt.data.sources import Images, from_embedded, from_folder, from_table, f
 from adapt.data.split_columns import split_by_date, split_by_value, with_groups
 from adapt.data.stored_splits import describe_split, stored_split
 from adapt.errors import DataError, RecipeError
-from adapt.recipe_schema import Eval, Recipe, expand_evals
-from adapt.recipe_sources import Source
+from adapt.recipe.schema import Eval, Recipe, expand_evals
+from adapt.recipe.source_settings import Source
 
 SHOWN = 5
 

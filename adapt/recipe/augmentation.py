@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapt.errors import did_you_mean
-from adapt.recipe_check import Builder, to_plain
-from adapt.recipe_words import listed
+from adapt.recipe.build import Builder, to_plain
+from adapt.recipe.words import listed
 
 BALANCES_BY = {"optim", "class_weights"}
 """Settings of methods that can give rare classes their share."""

@@ -1,0 +1,1 @@
+"""A recipe: its sections and rules, read from YAML, and the images that it names."""
