@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from adapt.few_shot import FewShotClassifier
     from adapt.methods import method
     from adapt.models.classifier import Classifier
-    from adapt.run_recipe import run
+    from adapt.runs.run import run
     from adapt.training.data_module import ImageDataModule
     from adapt.training.loop import Context
     from adapt.training.module import AdaptModule
@@ -46,7 +46,7 @@ _HOMES = {
     "evaluate": "adapt.evaluation.evaluate",
     "method": "adapt.methods",
     "mix": "adapt.evaluation.wise_ft",
-    "run": "adapt.run_recipe",
+    "run": "adapt.runs.run",
     "wise_ft": "adapt.evaluation.wise_ft",
 }
 

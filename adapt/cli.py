@@ -64,7 +64,7 @@ def run(
 ) -> None:
     """Run a recipe: images to scores, report and model."""
     from adapt.report import verdict
-    from adapt.run_recipe import run as run_recipe
+    from adapt.runs.run import run as run_recipe
 
     done = run_recipe(recipe, overrides or [], out, resume, overwrite, quiet)
     console.print(score_table(done.scores))
@@ -92,7 +92,7 @@ def score_table(scores: dict[str, Any]) -> Table:
 @app.command()
 def validate(recipe: Recipe, overrides: Overrides = None) -> None:
     """Check a recipe and list every mistake; touches no image, weight or device."""
-    from adapt.run_recipe import load
+    from adapt.runs.run import load
 
     loaded = load(recipe, overrides or [])
     console.print(f"good: {loaded.recipe.name} ({loaded.recipe.method['name']})")
@@ -105,8 +105,8 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a run would do: settings, parameters, images, memory, risks. Trains nothing."""
-    from adapt.run_plan import plan as make_plan
-    from adapt.run_recipe import load
+    from adapt.runs.plan import plan as make_plan
+    from adapt.runs.run import load
 
     loaded = load(recipe, overrides or [])
     result = make_plan(loaded)
@@ -304,7 +304,7 @@ def soup(
     ] = False,
 ) -> None:
     """Average the tuned models of several runs of one start; val is that of the first run."""
-    from adapt.run_soup import soup_runs
+    from adapt.runs.soup import soup_runs
 
     made = soup_runs(runs, out, select, allow_other_splits)
     assert made.report is not None
@@ -342,7 +342,7 @@ def mix(
     ] = False,
 ) -> None:
     """Make a model at another alpha from a finished run; trains nothing."""
-    from adapt.run_soup import mix_run
+    from adapt.runs.soup import mix_run
 
     made = mix_run(folder, alpha, out, recalibrate, shallow)
     _print_made(made.notes, made.folder)
@@ -363,7 +363,7 @@ def pretrain(
     ),
 ) -> None:
     """Train both towers on packed image-text pairs; go on if the folder has a checkpoint."""
-    from adapt.pretrain import pretrain as run_pretraining
+    from adapt.runs.pretrain import pretrain as run_pretraining
 
     console.print(str(run_pretraining(recipe, str(out), overrides or [])), soft_wrap=True)
 

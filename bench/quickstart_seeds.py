@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from adapt.run_recipe import run
+from adapt.runs.run import run
 
 MODELS = ("zero_shot", "linear_probe", "adapted", "ensemble")
 

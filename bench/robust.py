@@ -23,7 +23,7 @@ import pandas as pd
 import yaml
 
 from adapt.data.sources import EMBEDDED
-from adapt.run_recipe import run
+from adapt.runs.run import run
 
 GRADIENT = "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64}"
 SETTINGS = {

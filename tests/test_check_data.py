@@ -26,8 +26,8 @@ from adapt.inspection.copies import Copies
 from adapt.inspection.findings import Place
 from adapt.inspection.pictures import Picture
 from adapt.recipe.data import RunData, build_data
-from adapt.run_recipe import load
-from adapt.run_scores import SHIPPED, Outputs, leak_free_scores
+from adapt.runs.measures.scores import SHIPPED, Outputs, leak_free_scores
+from adapt.runs.run import load
 
 RECIPE = """
 name: planted

@@ -37,12 +37,12 @@ RECIPE_MAY = ("adapt.recipe.load", "adapt.training.settings", "adapt.errors")
 
 # Where a foreign library may be imported: starts of module names.
 PLACES = {
-    "pytorch_lightning": ("adapt.training", "adapt.pretrain"),
+    "pytorch_lightning": ("adapt.training", "adapt.runs.pretrain"),
     "lightning": (),
-    "open_clip": ("adapt.models.backbones", "adapt.pretrain"),
+    "open_clip": ("adapt.models.backbones", "adapt.runs.pretrain"),
     "peft": ("adapt.models.lora",),
     "albumentations": ("adapt.data.augmentation",),
-    "omegaconf": ("adapt.recipe.load", "adapt.pretrain"),
+    "omegaconf": ("adapt.recipe.load", "adapt.runs.pretrain"),
     "typer": ("adapt.cli",),
     "rich": ("adapt.cli", "adapt.training"),
     "pickle": (),

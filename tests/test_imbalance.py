@@ -17,7 +17,7 @@ from adapt.errors import RecipeError
 from adapt.methods import base, register, schemas
 from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
-from adapt.run_views import check_weight_names
+from adapt.runs.augmentation_sheet import check_weight_names
 from adapt.training.features import image_features, prepare
 from adapt.training.loop import Context
 from adapt.training.objectives import CrossEntropy

@@ -15,7 +15,7 @@ import adapt
 from adapt.data.image_data import ImageData
 from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
-from adapt.run_plan import trainable_parameters
+from adapt.runs.plan import trainable_parameters
 from adapt.training.data_module import ImageDataModule
 from adapt.training.groups import parameter_groups
 from adapt.training.loop import Context

@@ -13,7 +13,7 @@ import adapt
 from adapt.data.drawings import colourise, place, vary_light
 from adapt.data.pairs import CurriculumSampler, PackedPairs
 from adapt.errors import DataError, RecipeError
-from adapt.pretrain import load_pretrain_recipe, pretrain
+from adapt.runs.pretrain import load_pretrain_recipe, pretrain
 from adapt.training.contrastive import grouped_contrastive_loss
 
 GROUPS = [0] * 12 + [1] * 8 + [2] * 2

@@ -12,7 +12,7 @@ from adapt.data.shifts import SHIFTS
 from adapt.data.sources import EMBEDDED
 from adapt.models.classifier import Classifier
 from adapt.recipe.load import find_recipe, load_recipe, recipe_names
-from adapt.run_recipe import run
+from adapt.runs.run import run
 
 TINY = ["method.optim.epochs=1", "ensemble.alphas=3", "data.train.shots=2"]
 SMALLER = {

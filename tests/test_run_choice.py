@@ -14,7 +14,7 @@ from adapt.deploy.predict import predict_to_csv
 from adapt.errors import DataError, RecipeError
 from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
-from adapt.run_recipe import Run, run
+from adapt.runs.run import Run, run
 
 SMALL = """
 version: 1
@@ -90,7 +90,7 @@ def test_a_destructive_training_does_not_ship(
         tuned.head_from_text = False
         return tuned
 
-    monkeypatch.setattr("adapt.run_recipe.fit", spoil)
+    monkeypatch.setattr("adapt.runs.run.fit", spoil)
     emoji = "{kind: embedded, name: pictograms, domain: emoji"
     changes = [f"data.train={emoji}, shots: 2}}", f"evals.test={emoji}}}", "ensemble={kind: none}"]
     done = run(recipe, changes, tmp_path / "run")

@@ -21,8 +21,8 @@ from adapt.methods.gda import GDA
 from adapt.methods.ranking import FOLDS, expected_accuracy, rank_methods
 from adapt.models.cache_head import CacheHead
 from adapt.report.figures_few_shot import band
-from adapt.run_ledger import FILE, open_tests, read_ledger
-from adapt.run_recipe import Run, load, run
+from adapt.runs.folder.ledger import FILE, open_tests, read_ledger
+from adapt.runs.run import Run, load, run
 from adapt.training.support import Support
 
 RECIPE = """

@@ -17,7 +17,7 @@ from packed import (
 )
 from tiny import VIT
 
-from adapt.run_recipe import run
+from adapt.runs.run import run
 
 FILES, TEST = class_files(), class_files(3, seed=900)
 LABELS = {"_type": "ClassLabel", "names": list(CLASSES)}

@@ -16,7 +16,7 @@ from adapt.evaluation.reference_models import ReferenceModel
 from adapt.evaluation.retention import Retention
 from adapt.evaluation.robustness import corruption_error, flip_rate
 from adapt.recipe.schema import Eval, Source
-from adapt.run_robustness import robustness_of
+from adapt.runs.measures.robustness import robustness_of
 
 CLASSES, SIZES = 4, {"val": 12, "test": 40, "sketch": 30, "fog_1": 40, "fog_5": 40}
 SOURCE = Source(kind="folder", root="pets")

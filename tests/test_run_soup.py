@@ -15,9 +15,9 @@ from adapt.evaluation.along import mix
 from adapt.evaluation.calibration import fit_temperature
 from adapt.models.classifier import Classifier, probe_error
 from adapt.recipe.data import build_data
-from adapt.run_files import write_json
-from adapt.run_recipe import load
-from adapt.run_soup import RunFolder, mix_run, soup_runs, start_of, val_images
+from adapt.runs.folder.files import write_json
+from adapt.runs.run import load
+from adapt.runs.soup import RunFolder, mix_run, soup_runs, start_of, val_images
 from adapt.training.features import predict_logits, prepare
 from adapt.training.settings import Runtime
 
@@ -207,7 +207,7 @@ def test_a_run_without_val(
         data.fit.val = None
         return data
 
-    monkeypatch.setattr("adapt.run_soup.build_data", without_val)
+    monkeypatch.setattr("adapt.runs.soup.build_data", without_val)
     with pytest.raises(DataError, match="no val images"):
         soup_runs(runs, tmp_path / "out")
 

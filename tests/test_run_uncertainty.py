@@ -16,7 +16,7 @@ from adapt.errors import DataError
 from adapt.evaluation.calibration import expected_calibration_error
 from adapt.models.classifier import Classifier
 from adapt.models.uncertainty import Uncertainty
-from adapt.run_uncertainty import Answers, Unknowns, uncertainty_of
+from adapt.runs.measures.uncertainty import Answers, Unknowns, uncertainty_of
 from adapt.training.features import predict_logits, prepare
 from adapt.training.settings import Runtime
 

@@ -24,7 +24,7 @@ from adapt.report.figures_augmentation import contact_sheet
 from adapt.report.read import read_run
 from adapt.report.style import Absent, Picture, as_inline_svg, as_png, as_svg, house_style
 from adapt.report.write import render
-from adapt.run_views import write_views
+from adapt.runs.augmentation_sheet import write_views
 from adapt.training.loop import Context
 from adapt.training.settings import Optim
 

@@ -7,7 +7,7 @@ from adapt.methods.clip_lora import with_epochs
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded
-from adapt.run_views import check_weight_names
+from adapt.runs.augmentation_sheet import check_weight_names
 from adapt.training.groups import freeze_first
 from adapt.training.loop import micro_batch
 from adapt.training.runtime import resolve_accelerator, resolve_precision

@@ -21,8 +21,8 @@ from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
 from adapt.recipe.data import build_data
 from adapt.recipe.load import Loaded
-from adapt.run_files import write_json
-from adapt.run_recipe import load
+from adapt.runs.folder.files import write_json
+from adapt.runs.run import load
 from adapt.training.features import predict_logits
 
 ADAPTED = "adapted"

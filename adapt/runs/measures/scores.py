@@ -15,7 +15,7 @@ from adapt.evaluation.masking import mask_absent
 from adapt.evaluation.metrics import confusion_matrix, per_class_table
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData
-from adapt.run_files import thumbnails, write_csv, write_json
+from adapt.runs.folder.files import thumbnails, write_csv, write_json
 
 WORST_MISTAKES = 24
 START, ADAPTED, PROBE, SHIPPED = "zero_shot", "adapted", "linear_probe", "ensemble"

@@ -17,7 +17,7 @@ from adapt.models.classifier import Classifier
 from adapt.recipe.choices import Ensemble
 from adapt.recipe.schema import Recipe
 from adapt.recipe.source_settings import Holdout
-from adapt.run_fit import fit
+from adapt.runs.fit import fit
 from adapt.training.features import predict_logits, prepare
 from adapt.training.loop import Context
 from adapt.weights.choose import alpha_grid, choose_alpha

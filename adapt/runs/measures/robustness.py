@@ -13,7 +13,7 @@ from adapt.evaluation.reference_models import ReferenceModel
 from adapt.evaluation.retention import Retention
 from adapt.evaluation.robustness import Point, corruption_error, flip_rate, shift_robustness
 from adapt.recipe.schema import Eval
-from adapt.run_scores import ADAPTED, PROBE, START
+from adapt.runs.measures.scores import ADAPTED, PROBE, START
 
 REFERENCES = (START, PROBE, ADAPTED)
 """Models of a run that the line of effective robustness goes through. What is shipped, and any

@@ -22,13 +22,13 @@ from adapt.models.classifier import Classifier, probe_error
 from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded, Recipe, load_recipe
 from adapt.report import write_report
-from adapt.run_choice import WITHOUT_PROBE, Choice, choose, fold_count
-from adapt.run_few_shot import few_shot
-from adapt.run_files import close_folder, environment, open_folder, training_log, write_json
-from adapt.run_fit import fit
-from adapt.run_ledger import eval_hashes, open_tests, read_ledger, write_ledger
-from adapt.run_measures import check_measures, write_robustness, write_uncertainty
-from adapt.run_scores import (
+from adapt.runs.augmentation_sheet import check_weight_names, write_views
+from adapt.runs.fit import fit
+from adapt.runs.folder.files import close_folder, environment, open_folder, training_log, write_json
+from adapt.runs.folder.ledger import eval_hashes, open_tests, read_ledger, write_ledger
+from adapt.runs.measures.few_shot import few_shot
+from adapt.runs.measures.measures import check_measures, write_robustness, write_uncertainty
+from adapt.runs.measures.scores import (
     ADAPTED,
     OUTPUTS,
     PROBE,
@@ -41,7 +41,7 @@ from adapt.run_scores import (
     score_outputs,
     write_tables,
 )
-from adapt.run_views import check_weight_names, write_views
+from adapt.runs.selection import WITHOUT_PROBE, Choice, choose, fold_count
 from adapt.training.features import predict_logits
 from adapt.training.loop import Context
 from adapt.training.settings import Runtime

@@ -16,7 +16,7 @@ from adapt.data.image_data import ImageData
 from adapt.data.policies import POLICIES, Step
 from adapt.data.transforms import Preprocessing
 from adapt.methods.base import Method
-from adapt.run_files import write_json
+from adapt.runs.folder.files import write_json
 from adapt.training.loop import Context
 
 ROWS, EPOCHS = 6, 5

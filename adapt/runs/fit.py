@@ -10,7 +10,7 @@ from adapt.evaluation.soups import soup
 from adapt.methods.base import Method
 from adapt.models.classifier import Classifier
 from adapt.recipe.choices import Ensemble
-from adapt.run_files import write_json
+from adapt.runs.folder.files import write_json
 from adapt.training.loop import Context
 
 

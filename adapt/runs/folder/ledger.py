@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapt.errors import RunError
-from adapt.run_files import write_json
+from adapt.runs.folder.files import write_json
 
 FILE = "ledger.json"
 

@@ -11,10 +11,10 @@ from adapt.models.classifier import Classifier
 from adapt.models.uncertainty import Uncertainty
 from adapt.recipe.data import RunData
 from adapt.recipe.schema import Recipe
-from adapt.run_files import write_json
-from adapt.run_robustness import robustness_of
-from adapt.run_scores import SHIPPED, Outputs
-from adapt.run_uncertainty import Answers, Unknowns, uncertainty_of
+from adapt.runs.folder.files import write_json
+from adapt.runs.measures.robustness import robustness_of
+from adapt.runs.measures.scores import SHIPPED, Outputs
+from adapt.runs.measures.uncertainty import Answers, Unknowns, uncertainty_of
 from adapt.training.features import image_features, predict_logits, prepare
 
 

@@ -1,0 +1,1 @@
+"""What a run measures: one file per JSON that it writes."""
