@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from adapt.version import __version__
 
 if TYPE_CHECKING:
-    from adapt.check_data import check
+    from adapt.checks.check import check
     from adapt.data.image_data import ImageData
     from adapt.data.sources import Images
     from adapt.errors import AdaptError
@@ -42,7 +42,7 @@ _HOMES = {
     "ImageDataModule": "adapt.training.data_module",
     "Images": "adapt.data.sources",
     "Optim": "adapt.training.settings",
-    "check": "adapt.check_data",
+    "check": "adapt.checks.check",
     "evaluate": "adapt.evaluation.evaluate",
     "method": "adapt.methods",
     "mix": "adapt.evaluation.wise_ft",

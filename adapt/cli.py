@@ -160,7 +160,7 @@ def check(
     ] = "error",
 ) -> None:
     """Find what is wrong with labelled images, and what mends it."""
-    from adapt.check_data import check as check_data
+    from adapt.checks.check import check as check_data
     from adapt.cli_check import check_fail_on, default_folder, print_check, progress_bar
 
     check_fail_on(fail_on)

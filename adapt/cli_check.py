@@ -13,7 +13,7 @@ from rich.text import Text
 from adapt.errors import RecipeError, did_you_mean
 
 if TYPE_CHECKING:
-    from adapt.check_data import Check
+    from adapt.checks.check import Check
 
 FAIL_ON = ("error", "warning", "never")
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}

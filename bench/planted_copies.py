@@ -22,12 +22,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance
 
 from adapt import Classifier
+from adapt.checks.findings.copies import find_copies
+from adapt.checks.findings.copy_findings import copy_findings, leaked_indices
+from adapt.checks.findings.finding import Place
+from adapt.checks.findings.measure import Picture, measure
 from adapt.data.images import open_image
 from adapt.data.sources import EMBEDDED, Images, from_table
-from adapt.inspection.copies import find_copies
-from adapt.inspection.copy_findings import copy_findings, leaked_indices
-from adapt.inspection.findings import Place
-from adapt.inspection.pictures import Picture, measure
 from adapt.training.features import image_features, prepare
 from adapt.training.settings import Runtime
 

@@ -50,21 +50,21 @@ from pathlib import Path
 
 import numpy as np
 
-from adapt.data.sources import Images, from_folder
-from adapt.data.splits import stratified_folds
-from adapt.inspection.judge import (
-    blend,
-    neighbour_scores,
-    out_of_fold_probabilities,
-    probe_scores,
-)
-from adapt.inspection.labels import (
+from adapt.checks.findings.labels import (
     calibrated_joint,
     confident_errors,
     confident_joint,
     suspected,
     true_classes,
 )
+from adapt.checks.findings.out_of_fold import (
+    blend,
+    neighbour_scores,
+    out_of_fold_probabilities,
+    probe_scores,
+)
+from adapt.data.sources import Images, from_folder
+from adapt.data.splits import stratified_folds
 from adapt.models.classifier import Classifier
 from adapt.training.features import image_features, prepare
 from adapt.training.settings import Runtime

@@ -13,18 +13,18 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from tiny import VIT
 
-import adapt.check_cache as check_cache
-import adapt.check_data as check_data
-import adapt.inspection.pictures as pictures
+import adapt.checks.cache as check_cache
+import adapt.checks.check as check_data
+import adapt.checks.findings.measure as pictures
 from adapt import cli
-from adapt.check_data import Check, check
-from adapt.check_judge import View, leak_free
-from adapt.check_quick import Glance, quick_check
+from adapt.checks.check import Check, check
+from adapt.checks.findings.copies import Copies
+from adapt.checks.findings.finding import Place
+from adapt.checks.findings.measure import Picture
+from adapt.checks.model import View, leak_free
+from adapt.checks.quick import Glance, quick_check
 from adapt.data.sources import EMBEDDED, Images, from_folder
 from adapt.errors import DataError, ModelError, RecipeError
-from adapt.inspection.copies import Copies
-from adapt.inspection.findings import Place
-from adapt.inspection.pictures import Picture
 from adapt.recipe.data import RunData, build_data
 from adapt.runs.measures.scores import SHIPPED, Outputs, leak_free_scores
 from adapt.runs.run import load
@@ -195,7 +195,7 @@ def test_a_second_call_decodes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     root = planted(tmp_path / "photos")
     first = check(root, model=VIT, pretrained="random", out=tmp_path / "one")
     monkeypatch.setattr(pictures, "inspect_image", refuse)
-    monkeypatch.setattr("adapt.check_files.open_image", refuse)
+    monkeypatch.setattr("adapt.checks.record.open_image", refuse)
     monkeypatch.setattr("adapt.models.backbones.load_backbone", refuse)
     second = check(root, model=VIT, pretrained="random", out=tmp_path / "two")
     assert second == first

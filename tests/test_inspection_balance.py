@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapt.inspection.balance import balance_findings, images_needed
-from adapt.inspection.findings import LEVELS, Finding
+from adapt.checks.findings.balance import balance_findings, images_needed
+from adapt.checks.findings.finding import LEVELS, Finding
 
 COUNTS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 300), min_size=1)
 

@@ -13,13 +13,13 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from adapt.inspection import near
-from adapt.inspection.copies import Copies, connected, find_copies
-from adapt.inspection.copy_findings import copy_findings, leaked_indices
-from adapt.inspection.findings import Finding, Place
-from adapt.inspection.near import near_pairs
-from adapt.inspection.pictures import Picture, measure
-from adapt.inspection.thumbnails import BYTES, Thumbnails, difference, middle, thumbnail
+from adapt.checks.findings import near_pairs as near
+from adapt.checks.findings.copies import Copies, connected, find_copies
+from adapt.checks.findings.copy_findings import copy_findings, leaked_indices
+from adapt.checks.findings.finding import Finding, Place
+from adapt.checks.findings.measure import Picture, measure
+from adapt.checks.findings.near_pairs import near_pairs
+from adapt.checks.findings.thumbnails import BYTES, Thumbnails, difference, middle, thumbnail
 
 
 def photo(seed: int, size: tuple[int, int] = (120, 90)) -> Image.Image:

@@ -10,18 +10,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 
-import adapt.inspection.judge as judge
-from adapt.errors import DataError
-from adapt.inspection.findings import Place
-from adapt.inspection.judge import (
-    STRENGTHS,
-    blend,
-    fast_probe,
-    neighbour_scores,
-    out_of_fold_probabilities,
-    probe_scores,
-)
-from adapt.inspection.labels import (
+import adapt.checks.findings.out_of_fold as judge
+from adapt.checks.findings.finding import Place
+from adapt.checks.findings.labels import (
     calibrated_joint,
     confident_errors,
     confident_joint,
@@ -30,6 +21,15 @@ from adapt.inspection.labels import (
     suspected,
     true_classes,
 )
+from adapt.checks.findings.out_of_fold import (
+    STRENGTHS,
+    blend,
+    fast_probe,
+    neighbour_scores,
+    out_of_fold_probabilities,
+    probe_scores,
+)
+from adapt.errors import DataError
 
 Case = tuple[np.ndarray, np.ndarray]
 

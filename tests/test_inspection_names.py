@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
+from adapt.checks.findings.finding import LEVELS, Finding
+from adapt.checks.findings.names import class_line, is_code, is_no_class, name_findings
 from adapt.data.classes import ClassName, default_words, read_classes
 from adapt.data.sources import EMBEDDED
 from adapt.errors import DataError
-from adapt.inspection.findings import LEVELS, Finding
-from adapt.inspection.names import class_line, is_code, is_no_class, name_findings
 
 
 def names(*keys: str) -> list[ClassName]:

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, ImageFilter
 from scipy import ndimage, special
 
-from adapt.inspection.findings import Finding, Place
-from adapt.inspection.picture_faults import BLURRED, blur_bound, picture_findings
-from adapt.inspection.pictures import REFERENCE, Picture, measure, sharpness
+from adapt.checks.findings.faults import BLURRED, blur_bound, picture_findings
+from adapt.checks.findings.finding import Finding, Place
+from adapt.checks.findings.measure import REFERENCE, Picture, measure, sharpness
 
 GOOD = Picture(
     "0", None, 64, 64, "PNG", "RGB", brightness=0.5, contrast=0.2, darkest=0.1, lightest=0.9,

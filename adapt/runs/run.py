@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapt import methods
-from adapt.check_quick import Glance, QuickCheck, quick_check
+from adapt.checks.quick import Glance, QuickCheck, quick_check
 from adapt.common.cache import cache_folder
 from adapt.data.augmentation_steps import step_schemas
 from adapt.data.shifts import SHIFTS

@@ -14,16 +14,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from adapt.check_files import addressed, finding_entry, in_order, write_check
+from adapt.checks.findings.balance import balance_findings
+from adapt.checks.findings.copies import Copies, find_copies
+from adapt.checks.findings.copy_findings import copy_findings, leaked_indices
+from adapt.checks.findings.finding import Place
+from adapt.checks.findings.measure import Picture, measure
+from adapt.checks.findings.names import name_findings
+from adapt.checks.record import addressed, finding_entry, in_order, write_check
 from adapt.data.readable import FIT_SPLITS
 from adapt.data.sources import Images
 from adapt.data.stored_splits import UNUSED
-from adapt.inspection.balance import balance_findings
-from adapt.inspection.copies import Copies, find_copies
-from adapt.inspection.copy_findings import copy_findings, leaked_indices
-from adapt.inspection.findings import Place
-from adapt.inspection.names import name_findings
-from adapt.inspection.pictures import Picture, measure
 from adapt.recipe.data import RunData
 from adapt.version import __version__
 
@@ -75,7 +75,7 @@ class QuickCheck:
     """
 
     def write(self, folder: Path) -> Path:
-        """Write `check.json`; see `adapt.check_files.write_check`."""
+        """Write `check.json`; see `adapt.checks.record.write_check`."""
         return write_check(folder, self.content)
 
 

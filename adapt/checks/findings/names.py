@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from adapt.checks.findings.finding import Finding
 from adapt.data.classes import ClassName, folded
 from adapt.data.folders import SPLIT_NAMES, is_junk
 from adapt.errors import DataError
-from adapt.inspection.findings import Finding
 
 SAME_DIRECTION = 0.99
 """Cosine of two text features from which on two classes are one to the text encoder."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
+from adapt.checks.findings.copies import Copies, connected
+from adapt.checks.findings.faults import LEFT_OUT
+from adapt.checks.findings.finding import Finding, Place
 from adapt.data.readable import FIT_SPLITS
-from adapt.inspection.copies import Copies, connected
-from adapt.inspection.findings import Finding, Place
-from adapt.inspection.picture_faults import LEFT_OUT
 
 CHAIN = 20
 """A set with more images is said to be one: its first and last may no longer be alike."""

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from adapt.check_cache import Encoder, FloatArray, read_head, weights_key, write_head
+from adapt.checks.cache import Encoder, FloatArray, read_head, weights_key, write_head
+from adapt.checks.findings.balance import balance_findings
+from adapt.checks.findings.copies import Copies
+from adapt.checks.findings.copy_findings import leaked_indices
+from adapt.checks.findings.finding import Finding, Place
+from adapt.checks.findings.labels import label_findings
+from adapt.checks.findings.measure import Picture
+from adapt.checks.findings.names import name_findings
+from adapt.checks.findings.out_of_fold import fast_probe, out_of_fold_probabilities
 from adapt.data.classes import ClassName
 from adapt.data.sources import Images
-from adapt.inspection.balance import balance_findings
-from adapt.inspection.copies import Copies
-from adapt.inspection.copy_findings import leaked_indices
-from adapt.inspection.findings import Finding, Place
-from adapt.inspection.judge import fast_probe, out_of_fold_probabilities
-from adapt.inspection.labels import label_findings
-from adapt.inspection.names import name_findings
-from adapt.inspection.pictures import Picture
 
 if TYPE_CHECKING:
     from adapt.models.backbones import Backbone

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from adapt.inspection.findings import Finding, Place
-from adapt.inspection.pictures import Picture
+from adapt.checks.findings.finding import Finding, Place
+from adapt.checks.findings.measure import Picture
 
 SMALLEST = 32
 """Shorter side in pixels; below it even small models see a picture that was enlarged."""

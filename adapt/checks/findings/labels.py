@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from adapt.checks.findings.finding import Finding, Place
+from adapt.checks.findings.out_of_fold import label_frequencies
 from adapt.errors import DataError
-from adapt.inspection.findings import Finding, Place
-from adapt.inspection.judge import label_frequencies
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapt.inspection.findings import Finding
+from adapt.checks.findings.finding import Finding
 
 MOST_UNEQUAL = 10.0
 """Largest class over smallest from which on the classes are called unequal."""

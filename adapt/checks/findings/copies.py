@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from adapt.inspection.near import near_pairs
-from adapt.inspection.pictures import Picture
-from adapt.inspection.thumbnails import BYTES, Thumbnails
+from adapt.checks.findings.measure import Picture
+from adapt.checks.findings.near_pairs import near_pairs
+from adapt.checks.findings.thumbnails import BYTES, Thumbnails
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -31,7 +31,7 @@ class Copies:
     pairs: IntArray
     """(P, 2) contents that are near copies."""
     differences: FloatArray
-    """(P,) see `adapt.inspection.thumbnails.difference`."""
+    """(P,) see `adapt.checks.findings.thumbnails.difference`."""
 
     @cached_property
     def images(self) -> dict[int, list[int]]:

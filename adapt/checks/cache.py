@@ -23,11 +23,11 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from adapt.checks.findings.measure import Picture, measure
 from adapt.common.cache import cache_folder
 from adapt.common.content import content_hash
 from adapt.data.formats import suffix_fits
 from adapt.errors import RunError
-from adapt.inspection.pictures import Picture, measure
 from adapt.version import __version__
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ DECODER = (
     "adapt.data.formats",
     "adapt.data.transforms",
 )
-MEASURES = ("adapt.inspection.pictures", "adapt.inspection.thumbnails")
+MEASURES = ("adapt.checks.findings.measure", "adapt.checks.findings.thumbnails")
 CHECKS = (
-    "adapt.check_cache",
-    "adapt.check_data",
-    "adapt.check_files",
-    "adapt.check_judge",
-    "adapt.check_quick",
-    "adapt.check_sources",
+    "adapt.checks.cache",
+    "adapt.checks.check",
+    "adapt.checks.record",
+    "adapt.checks.model",
+    "adapt.checks.quick",
+    "adapt.checks.sources",
 )
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from adapt.checks.findings.thumbnails import thumbnail
 from adapt.common.content import content_hash
 from adapt.data.formats import suffix_fits
 from adapt.data.images import ImageError, inspect_image
-from adapt.inspection.thumbnails import thumbnail
 
 ByteArray = npt.NDArray[np.uint8]
 
@@ -68,7 +68,7 @@ class Picture:
     sharpness: float = 0.0
     """Of the edges, at `REFERENCE`: see `sharpness`."""
     thumbnail: str = ""
-    """Base64 of what `adapt.inspection.thumbnails.thumbnail` gives."""
+    """Base64 of what `adapt.checks.findings.thumbnails.thumbnail` gives."""
 
 
 def measure(

@@ -12,11 +12,11 @@ from typing import Any
 
 from PIL import Image
 
+from adapt.checks.findings.finding import LEVELS, Finding, Place
+from adapt.checks.findings.measure import Picture
 from adapt.data.exclusions import Excluded, format_exclusions
 from adapt.data.images import ImageError, open_image
 from adapt.errors import RunError
-from adapt.inspection.findings import LEVELS, Finding, Place
-from adapt.inspection.pictures import Picture
 from adapt.report.check_page import shown_places
 
 SIDE = 160

@@ -5,8 +5,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapt.check_cache import Measured, Progress, answer_path, measured, read_json, write_json
-from adapt.check_files import (
+from adapt.checks.cache import Measured, Progress, answer_path, measured, read_json, write_json
+from adapt.checks.findings.copies import find_copies
+from adapt.checks.findings.copy_findings import copy_findings
+from adapt.checks.findings.faults import picture_findings
+from adapt.checks.findings.finding import Finding, Place
+from adapt.checks.findings.measure import Picture
+from adapt.checks.model import (
+    Model,
+    View,
+    judged_labels,
+    judged_names,
+    judged_sizes,
+    leak_free,
+)
+from adapt.checks.record import (
     addressed,
     entry_finding,
     finding_entry,
@@ -15,23 +28,10 @@ from adapt.check_files import (
     write_check,
     write_exclusions,
 )
-from adapt.check_judge import (
-    Model,
-    View,
-    judged_labels,
-    judged_names,
-    judged_sizes,
-    leak_free,
-)
-from adapt.check_sources import DataLike, Sets, read_sets
+from adapt.checks.sources import DataLike, Sets, read_sets
 from adapt.data.exclusions import Excluded, known_hashes
 from adapt.data.sources import Images
 from adapt.errors import DataError
-from adapt.inspection.copies import find_copies
-from adapt.inspection.copy_findings import copy_findings
-from adapt.inspection.findings import Finding, Place
-from adapt.inspection.picture_faults import picture_findings
-from adapt.inspection.pictures import Picture
 from adapt.report.check_page import verdict, write_check_page
 from adapt.version import __version__
 
@@ -111,7 +111,7 @@ def check(
     second call on the same files decodes nothing.
 
     Args:
-        data: Folder, table, archive, recipe or images: see `adapt.check_sources.read_sets`.
+        data: Folder, table, archive, recipe or images: see `adapt.checks.sources.read_sets`.
         root: For a table, the folder that its paths start from.
         model: CLIP that judges labels and class names; None looks at pixels alone.
         pretrained: Its weights.

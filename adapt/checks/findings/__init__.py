@@ -1,0 +1,1 @@
+"""Findings about images, copies, labels and class names; no file is written here."""

@@ -1,1 +1,0 @@
-"""What is wrong with labelled images: findings, each with what mends it."""
