@@ -16,13 +16,13 @@ from tiny import VIT
 import adapt.checks.cache as check_cache
 import adapt.checks.check as check_data
 import adapt.checks.findings.measure as pictures
-from adapt import cli
 from adapt.checks.check import Check, check
 from adapt.checks.findings.copies import Copies
 from adapt.checks.findings.finding import Place
 from adapt.checks.findings.measure import Picture
 from adapt.checks.model import View, leak_free
 from adapt.checks.quick import Glance, quick_check
+from adapt.cli.app import app as cli
 from adapt.data.sources import EMBEDDED, Images, from_folder
 from adapt.errors import DataError, ModelError, RecipeError
 from adapt.recipe.data import RunData, build_data

@@ -43,8 +43,8 @@ PLACES = {
     "peft": ("adapt.models.lora",),
     "albumentations": ("adapt.data.augmentation",),
     "omegaconf": ("adapt.recipe.load", "adapt.runs.pretrain"),
-    "typer": ("adapt.cli",),
-    "rich": ("adapt.cli", "adapt.training"),
+    "typer": ("adapt.cli.app",),
+    "rich": ("adapt.cli.app", "adapt.training"),
     "pickle": (),
     "hydra": (),
 }

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from tiny import drawing, tiny_classifier
 
-from adapt.deploy.predict import predict_to_csv
+from adapt.cli.predict import predict_to_csv
 from adapt.errors import DataError, RecipeError
 from adapt.models.classifier import Classifier
 from adapt.models.prediction import ImageLike, Prediction

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tiny import CLASSES, draw_folder
 
+from adapt.cli.predict import predict_to_csv
 from adapt.data.image_data import ImageData
 from adapt.data.sources import EMBEDDED
-from adapt.deploy.predict import predict_to_csv
 from adapt.errors import DataError, RecipeError
 from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny import CLASSES, VIT, bit_equal, moved, weights
 
-from adapt import cli
+from adapt.cli.app import app as cli
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
 from adapt.evaluation.along import mix
 from adapt.evaluation.calibration import fit_temperature

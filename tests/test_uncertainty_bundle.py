@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import bit_equal, tiny_classifier, weights
 
-from adapt.deploy.predict import predict_to_csv
+from adapt.cli.predict import predict_to_csv
 from adapt.errors import BundleError, DataError
 from adapt.models import bundle
 from adapt.models.classifier import Classifier

@@ -161,7 +161,7 @@ def check(
 ) -> None:
     """Find what is wrong with labelled images, and what mends it."""
     from adapt.checks.check import check as check_data
-    from adapt.cli_check import check_fail_on, default_folder, print_check, progress_bar
+    from adapt.cli.check import check_fail_on, default_folder, print_check, progress_bar
 
     check_fail_on(fail_on)
     with progress_bar() as tell:
@@ -263,7 +263,7 @@ def predict(
     batch_size: Annotated[int, typer.Option(help="Images computed at once.")] = 64,
 ) -> None:
     """Predict images: label, confidence, top 5, error, and whether to trust it, one row each."""
-    from adapt.deploy.predict import predict_to_csv
+    from adapt.cli.predict import predict_to_csv
     from adapt.models.classifier import Classifier
 
     written = predict_to_csv(Classifier.load(model), source, output, batch_size)
