@@ -14,9 +14,9 @@ from report_fixture import make_guard, make_run, make_scores, metrics
 
 from adapt.errors import RecipeError, RunError
 from adapt.report import verdict, write_report
-from adapt.report.numbers import shift_difference, shift_mean
-from adapt.report.read import number
-from adapt.report.tables import accuracy_table, calibration_table, split_table
+from adapt.report.record.numbers import shift_difference, shift_mean
+from adapt.report.record.read import number
+from adapt.report.tables.scores import accuracy_table, calibration_table, split_table
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from report_fixture import make_run
 from scipy import stats
 
-from adapt.report.cells import Cell, Table, Text
-from adapt.report.figures_few_shot import (
+from adapt.report.figures.few_shot import (
     band,
     below_words,
     outlook_words,
     shots_curve,
     shots_table,
 )
-from adapt.report.read import Run, read_run
-from adapt.report.style import Picture, house_style
+from adapt.report.figures.style import Picture, house_style
+from adapt.report.record.read import Run, read_run
+from adapt.report.tables.cells import Cell, Table, Text
 
 SEEDS = 4
 FLAT = "a flat one does not"

@@ -15,25 +15,25 @@ from report_fixture import make_guard, make_run
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
-from adapt.report.cells import Cell, Table, Text
-from adapt.report.end_labels import spread
-from adapt.report.figures_alpha import alpha_curve, rules_table
-from adapt.report.figures_changes import flips, forgetting
-from adapt.report.figures_logit import effective
-from adapt.report.figures_uncertainty import risk_coverage
-from adapt.report.guard import guard_table, worse_classes_table
-from adapt.report.parts import Block, alpha_part, robustness_part, uncertainty_part
-from adapt.report.read import Run, read_run
-from adapt.report.style import Absent, Picture, house_style
-from adapt.report.tables import accuracy_table
-from adapt.report.tables_measures import (
+from adapt.report.figures.alpha import alpha_curve, rules_table
+from adapt.report.figures.changes import flips, forgetting
+from adapt.report.figures.effective_robustness import effective
+from adapt.report.figures.labels import spread
+from adapt.report.figures.style import Absent, Picture, house_style
+from adapt.report.figures.uncertainty import risk_coverage
+from adapt.report.record.read import Run, read_run
+from adapt.report.sections import Block, alpha_part, robustness_part, uncertainty_part
+from adapt.report.tables.cells import Cell, Table, Text
+from adapt.report.tables.guard import guard_table, worse_classes_table
+from adapt.report.tables.robustness import (
     corruption_table,
     effective_table,
     flip_table,
     group_tables,
     retention_table,
 )
-from adapt.report.tables_uncertainty import (
+from adapt.report.tables.scores import accuracy_table
+from adapt.report.tables.uncertainty import (
     abstention_table,
     conformal_table,
     ece_table,

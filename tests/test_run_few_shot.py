@@ -20,7 +20,7 @@ from adapt.methods.auto import Auto
 from adapt.methods.gda import GDA
 from adapt.methods.ranking import FOLDS, expected_accuracy, rank_methods
 from adapt.models.cache_head import CacheHead
-from adapt.report.figures_few_shot import band
+from adapt.report.figures.few_shot import band
 from adapt.runs.folder.ledger import FILE, open_tests, read_ledger
 from adapt.runs.run import Run, load, run
 from adapt.training.support import Support

@@ -20,9 +20,9 @@ from adapt.data.augmentation import Augmentation
 from adapt.data.image_data import ImageData
 from adapt.data.transforms import Preprocessing
 from adapt.report.content import all_pictures, build
-from adapt.report.figures_augmentation import contact_sheet
-from adapt.report.read import read_run
-from adapt.report.style import Absent, Picture, as_inline_svg, as_png, as_svg, house_style
+from adapt.report.figures.augmentation import contact_sheet
+from adapt.report.figures.style import Absent, Picture, as_inline_svg, as_png, as_svg, house_style
+from adapt.report.record.read import read_run
 from adapt.report.write import render
 from adapt.runs.augmentation_sheet import write_views
 from adapt.training.loop import Context

@@ -10,8 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from adapt.errors import RunError
-from adapt.report.numbers import percent
-from adapt.report.read import mapping, number
+from adapt.report.record.numbers import percent
+from adapt.report.record.read import mapping, number
 
 MOST = 24
 """Images shown of one finding."""

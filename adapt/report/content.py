@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapt.report import figures_augmentation, figures_classes, figures_robustness
-from adapt.report.cells import Table
-from adapt.report.numbers import (
+from adapt.report.figures import accuracy as figures_robustness
+from adapt.report.figures import augmentation as figures_augmentation
+from adapt.report.figures import classes as figures_classes
+from adapt.report.figures.style import Absent, Picture
+from adapt.report.record.numbers import (
     decimal,
     difference,
     metric,
@@ -21,10 +23,16 @@ from adapt.report.numbers import (
     shipped,
     test,
 )
-from adapt.report.parts import Block, alpha_part, few_shot_part, robustness_part, uncertainty_part
-from adapt.report.read import Run, number
-from adapt.report.style import Absent, Picture
-from adapt.report.tables import (
+from adapt.report.record.read import Run, number
+from adapt.report.sections import (
+    Block,
+    alpha_part,
+    few_shot_part,
+    robustness_part,
+    uncertainty_part,
+)
+from adapt.report.tables.cells import Table
+from adapt.report.tables.scores import (
     accuracy_table,
     balanced_table,
     calibration_table,

@@ -1,7 +1,6 @@
 """What a run found, in plain words; also printed by the command line."""
 
-from adapt.report.guard import guard_found, guard_said, stepped_back
-from adapt.report.numbers import (
+from adapt.report.record.numbers import (
     SELECTION,
     ZERO_SHOT,
     Interval,
@@ -18,6 +17,7 @@ from adapt.report.numbers import (
     size,
     test,
 )
+from adapt.report.tables.guard import guard_found, guard_said, stepped_back
 
 WARNING = "Warning: "
 TOLERATED_LOSS = 0.02

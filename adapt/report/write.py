@@ -10,10 +10,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from adapt.errors import RecipeError, RunError, did_you_mean
-from adapt.report.cells import Table, Text
 from adapt.report.content import Content, all_pictures, build
-from adapt.report.read import read_run
-from adapt.report.style import Absent, Picture, as_inline_svg, as_png, as_svg, house_style
+from adapt.report.figures.style import Absent, Picture, as_inline_svg, as_png, as_svg, house_style
+from adapt.report.record.read import read_run
+from adapt.report.tables.cells import Table, Text
 
 FORMATS = {"html": "report.html", "md": "report.md"}
 LARGEST_INLINE_SVG = 400_000

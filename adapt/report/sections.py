@@ -2,30 +2,30 @@
 
 from collections.abc import Callable
 
-from adapt.report.cells import Table, Text
-from adapt.report.figures_alpha import alpha_curve, rules_table
-from adapt.report.figures_changes import flips, forgetting
-from adapt.report.figures_few_shot import (
+from adapt.report.figures.accuracy import heat_map
+from adapt.report.figures.alpha import alpha_curve, rules_table
+from adapt.report.figures.changes import flips, forgetting
+from adapt.report.figures.effective_robustness import effective, scatter
+from adapt.report.figures.few_shot import (
     below_words,
     outlook_words,
     ranking_table,
     shots_curve,
     shots_table,
 )
-from adapt.report.figures_logit import effective, scatter
-from adapt.report.figures_robustness import heat_map
-from adapt.report.figures_uncertainty import risk_coverage
-from adapt.report.guard import NO_GUARD, guard_table, worse_classes_table
-from adapt.report.read import Run
-from adapt.report.style import Absent, Picture
-from adapt.report.tables_measures import (
+from adapt.report.figures.style import Absent, Picture
+from adapt.report.figures.uncertainty import risk_coverage
+from adapt.report.record.read import Run
+from adapt.report.tables.cells import Table, Text
+from adapt.report.tables.guard import NO_GUARD, guard_table, worse_classes_table
+from adapt.report.tables.robustness import (
     corruption_table,
     effective_table,
     flip_table,
     group_tables,
     retention_table,
 )
-from adapt.report.tables_uncertainty import (
+from adapt.report.tables.uncertainty import (
     abstention_table,
     conformal_table,
     ece_table,

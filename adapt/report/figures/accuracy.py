@@ -6,7 +6,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
-from adapt.report.numbers import (
+from adapt.report.figures.style import (
+    BLUE,
+    INK,
+    PAPER,
+    VERMILION,
+    Absent,
+    Picture,
+    colour_of,
+    new_figure,
+    percent_axis,
+)
+from adapt.report.record.numbers import (
     difference,
     entry,
     evals,
@@ -22,18 +33,7 @@ from adapt.report.numbers import (
     shorten,
     test,
 )
-from adapt.report.read import Run, number
-from adapt.report.style import (
-    BLUE,
-    INK,
-    PAPER,
-    VERMILION,
-    Absent,
-    Picture,
-    colour_of,
-    new_figure,
-    percent_axis,
-)
+from adapt.report.record.read import Run, number
 
 CHANGE_MAP = LinearSegmentedColormap.from_list("change", [VERMILION, "#ffffff", BLUE])
 

@@ -5,11 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from adapt.report.cells import Cell, Table
-from adapt.report.guard import stepped_back
-from adapt.report.numbers import SELECTION, decimal, mean, percent, shifts, shorten, test
-from adapt.report.read import Run, mapping, number
-from adapt.report.style import (
+from adapt.report.figures.style import (
     BLUE,
     GREEN,
     INK,
@@ -22,6 +18,10 @@ from adapt.report.style import (
     new_figure,
     percent_axis,
 )
+from adapt.report.record.numbers import SELECTION, decimal, mean, percent, shifts, shorten, test
+from adapt.report.record.read import Run, mapping, number
+from adapt.report.tables.cells import Cell, Table
+from adapt.report.tables.guard import stepped_back
 
 Point = Mapping[str, Any]
 RULES = {

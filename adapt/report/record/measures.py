@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapt.report.numbers import evals, test
-from adapt.report.read import Run, mapping, number
+from adapt.report.record.numbers import evals, test
+from adapt.report.record.read import Run, mapping, number
 
 Entry = Mapping[str, Any]
 

@@ -9,20 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
-from adapt.report.numbers import (
-    ZERO_SHOT,
-    decimal,
-    metric,
-    model_name,
-    percent,
-    points,
-    shifts,
-    shipped,
-    shorten,
-    test,
-)
-from adapt.report.read import Row, Run, number
-from adapt.report.style import (
+from adapt.report.figures.style import (
     BLUE,
     GREEN,
     GRID,
@@ -37,6 +24,19 @@ from adapt.report.style import (
     new_figure,
     percent_axis,
 )
+from adapt.report.record.numbers import (
+    ZERO_SHOT,
+    decimal,
+    metric,
+    model_name,
+    percent,
+    points,
+    shifts,
+    shipped,
+    shorten,
+    test,
+)
+from adapt.report.record.read import Row, Run, number
 
 MANY_CLASSES = 40
 MOST_CHANGED = 20

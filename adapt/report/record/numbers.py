@@ -6,7 +6,7 @@ A number that is missing, null or not finite is None, and is written ``n/a``, ne
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapt.report.read import number
+from adapt.report.record.read import number
 
 Scores = Mapping[str, Any]
 Interval = tuple[float, float]

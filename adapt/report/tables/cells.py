@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adapt.report.numbers import Interval, points
-from adapt.report.read import number
+from adapt.report.record.numbers import Interval, points
+from adapt.report.record.read import number
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,18 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 
-from adapt.report.figures_alpha import at_point, curve_points, curve_shifts
-from adapt.report.measures import falls, id_name, line_of, shift_entries, shift_models
-from adapt.report.numbers import (
+from adapt.report.figures.alpha import at_point, curve_points, curve_shifts
+from adapt.report.figures.style import (
+    INK,
+    MUTED,
+    Absent,
+    Picture,
+    colour_of,
+    marker_of,
+    new_figure,
+)
+from adapt.report.record.measures import falls, id_name, line_of, shift_entries, shift_models
+from adapt.report.record.numbers import (
     evals,
     metric,
     model_name,
@@ -22,16 +31,7 @@ from adapt.report.numbers import (
     shorten,
     test,
 )
-from adapt.report.read import Run, mapping, number
-from adapt.report.style import (
-    INK,
-    MUTED,
-    Absent,
-    Picture,
-    colour_of,
-    marker_of,
-    new_figure,
-)
+from adapt.report.record.read import Run, mapping, number
 
 MOST_PANELS = 6
 FEW_MODELS = 5

@@ -5,10 +5,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from adapt.report.end_labels import LINE_LOOKS, label_ends
-from adapt.report.numbers import decimal, evals, percent, share, shorten, test
-from adapt.report.read import Run, mapping, number
-from adapt.report.style import (
+from adapt.report.figures.labels import LINE_LOOKS, label_ends
+from adapt.report.figures.style import (
     BLUE,
     GREEN,
     INK,
@@ -21,6 +19,8 @@ from adapt.report.style import (
     new_figure,
     percent_axis,
 )
+from adapt.report.record.numbers import decimal, evals, percent, share, shorten, test
+from adapt.report.record.read import Run, mapping, number
 
 MOST_NAMED = 6
 _COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, INK)

@@ -9,11 +9,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from scipy.stats import t as student
 
-from adapt.report.cells import Cell, Table, Text, in_words
-from adapt.report.end_labels import LINE_LOOKS, label_ends
-from adapt.report.numbers import evals, percent, points, shorten
-from adapt.report.read import Run, mapping, number
-from adapt.report.style import (
+from adapt.report.figures.labels import LINE_LOOKS, label_ends
+from adapt.report.figures.style import (
     BLUE,
     GREEN,
     INK,
@@ -25,6 +22,9 @@ from adapt.report.style import (
     new_figure,
     percent_axis,
 )
+from adapt.report.record.numbers import evals, percent, points, shorten
+from adapt.report.record.read import Run, mapping, number
+from adapt.report.tables.cells import Cell, Table, Text, in_words
 
 MOST_DRAWN = 5
 _COLOURS = (BLUE, VERMILION, GREEN, PURPLE, INK)

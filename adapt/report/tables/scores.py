@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapt.report.cells import Cell, Table, arrow, span
-from adapt.report.figures_classes import class_rows, confused_pairs
-from adapt.report.numbers import (
+from adapt.report.figures.classes import class_rows, confused_pairs
+from adapt.report.record.numbers import (
     SELECTION,
     ZERO_SHOT,
     Interval,
@@ -26,7 +25,8 @@ from adapt.report.numbers import (
     shipped,
     test,
 )
-from adapt.report.read import Run, mapping, number
+from adapt.report.record.read import Run, mapping, number
+from adapt.report.tables.cells import Cell, Table, arrow, span
 
 PAIRS_SHOWN = 20
 LADDER_LEGEND = "Interval, then the change to zero-shot in points (▲ / ▼ clear, ○ may be chance)."

@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapt.report.end_labels import LINE_LOOKS, label_ends
-from adapt.report.figures_alpha import chosen_alpha
-from adapt.report.measures import entries
-from adapt.report.numbers import percent, points, shorten
-from adapt.report.read import Run, mapping, number
-from adapt.report.style import (
+from adapt.report.figures.alpha import chosen_alpha
+from adapt.report.figures.labels import LINE_LOOKS, label_ends
+from adapt.report.figures.style import (
     BLUE,
     GREEN,
     INK,
@@ -20,6 +17,9 @@ from adapt.report.style import (
     new_figure,
     percent_axis,
 )
+from adapt.report.record.measures import entries
+from adapt.report.record.numbers import percent, points, shorten
+from adapt.report.record.read import Run, mapping, number
 
 MOST_BARS = 24
 MOST_LINES = 6

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from adapt.report.numbers import shorten
-from adapt.report.read import Run, mapping, number
-from adapt.report.style import MUTED, Absent, Picture, new_figure
+from adapt.report.figures.style import MUTED, Absent, Picture, new_figure
+from adapt.report.record.numbers import shorten
+from adapt.report.record.read import Run, mapping, number
 
 NAME, TITLE = "augmentation", "What training sees"
 GAP = 0.05

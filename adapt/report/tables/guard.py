@@ -3,9 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapt.report.cells import Cell, Table, count_text, difference_cell, in_words, signed_span
-from adapt.report.numbers import Scores, interval, points, shorten, size
-from adapt.report.read import mapping, number
+from adapt.report.record.numbers import Scores, interval, points, shorten, size
+from adapt.report.record.read import mapping, number
+from adapt.report.tables.cells import (
+    Cell,
+    Table,
+    count_text,
+    difference_cell,
+    in_words,
+    signed_span,
+)
 
 NO_GUARD = "scores.json holds no guard: the run is older than it, or nothing was held out"
 CLASSES_NAMED = 5

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapt.report.cells import Cell, Table, count_text, in_words
-from adapt.report.measures import id_name
-from adapt.report.numbers import decimal, evals, metric, percent, share, shipped, shorten
-from adapt.report.read import Run, mapping, number
-from adapt.report.tables import eval_note
+from adapt.report.record.measures import id_name
+from adapt.report.record.numbers import decimal, evals, metric, percent, share, shipped, shorten
+from adapt.report.record.read import Run, mapping, number
+from adapt.report.tables.cells import Cell, Table, count_text, in_words
+from adapt.report.tables.scores import eval_note
 
 DETECTORS = {
     "msp": ("highest probability (msp)", "how sure the model is of its answer"),

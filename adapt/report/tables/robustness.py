@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapt.report.cells import Cell, Table, count_text, difference_cell, span
-from adapt.report.measures import entries, falls, id_name, shift_entries, shift_models
-from adapt.report.numbers import (
+from adapt.report.record.measures import entries, falls, id_name, shift_entries, shift_models
+from adapt.report.record.numbers import (
     ZERO_SHOT,
     decimal,
     interval,
@@ -15,8 +14,9 @@ from adapt.report.numbers import (
     points,
     shipped,
 )
-from adapt.report.read import Run, mapping, number
-from adapt.report.tables import eval_note, model_heading
+from adapt.report.record.read import Run, mapping, number
+from adapt.report.tables.cells import Cell, Table, count_text, difference_cell, span
+from adapt.report.tables.scores import eval_note, model_heading
 
 GROUPS_SHOWN = 30
 SMALL_GROUP = 20

@@ -1,0 +1,1 @@
+"""The run folder, read back: facts and numbers, no drawing."""
