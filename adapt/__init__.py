@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from adapt.checks.check import check
     from adapt.data.image_data import ImageData
     from adapt.data.sources import Images
+    from adapt.ensembling.wise_ft import mix, wise_ft
     from adapt.errors import AdaptError
     from adapt.evaluation.evaluate import evaluate
-    from adapt.evaluation.wise_ft import mix, wise_ft
     from adapt.few_shot import FewShotClassifier
     from adapt.methods import method
     from adapt.models.classifier import Classifier
@@ -45,9 +45,9 @@ _HOMES = {
     "check": "adapt.checks.check",
     "evaluate": "adapt.evaluation.evaluate",
     "method": "adapt.methods",
-    "mix": "adapt.evaluation.wise_ft",
+    "mix": "adapt.ensembling.wise_ft",
     "run": "adapt.runs.run",
-    "wise_ft": "adapt.evaluation.wise_ft",
+    "wise_ft": "adapt.ensembling.wise_ft",
 }
 
 __all__ = [

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from adapt.data.images import open_image
 from adapt.errors import DataError, RecipeError
-from adapt.evaluation.calibration import fit_temperature
+from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.few_shot_inputs import (
     name_labels,
     read_labels,

@@ -53,8 +53,8 @@ def measure(kind: str, folder: Path) -> None:
     """Make one soup and print its peak above what the process held before, in bytes."""
     import torch
 
-    from adapt.weights.interpolate import State
-    from adapt.weights.soup import TensorFiles, greedy_soup, uniform_soup
+    from adapt.ensembling.weights.interpolate import State
+    from adapt.ensembling.weights.soup import TensorFiles, greedy_soup, uniform_soup
 
     torch.set_num_threads(1)
     ingredients = {

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import CLASSES, VIT
 
-from adapt.evaluation.along import mix
+from adapt.ensembling.line import mix
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 

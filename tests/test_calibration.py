@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 
 from adapt.errors import DataError
-from adapt.evaluation.calibration import bin_of, expected_calibration_error, fit_temperature
+from adapt.evaluation.metrics.calibration import bin_of, expected_calibration_error, fit_temperature
 
 
 def loss(logits: np.ndarray, targets: np.ndarray, temperature: float) -> float:

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from scipy.stats import betabinom
 
 from adapt.errors import DataError
-from adapt.evaluation.conformal import (
+from adapt.evaluation.uncertainty.conformal import (
     class_thresholds,
     conformal_threshold,
     set_scores,

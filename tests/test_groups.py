@@ -12,8 +12,13 @@ from tiny import draw_folder
 
 from adapt.data.sources import Images, from_frame
 from adapt.errors import DataError
-from adapt.evaluation.bootstrap import paired_difference
-from adapt.evaluation.groups import check_group_columns, columns_of, group_columns, group_table
+from adapt.evaluation.metrics.bootstrap import paired_difference
+from adapt.evaluation.metrics.groups import (
+    check_group_columns,
+    columns_of,
+    group_columns,
+    group_table,
+)
 
 
 def slow_accuracy(values: list[str], right: np.ndarray) -> dict[str, float]:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from tiny import bit_equal, tiny_classifier
 from torch import Tensor
 
+from adapt.ensembling.weights.arithmetic import add_task_vectors, negate
+from adapt.ensembling.weights.interpolate import interpolate
+from adapt.ensembling.weights.lines import depth_shares, lines
 from adapt.errors import RecipeError, WeightsError
 from adapt.training.groups import depths
-from adapt.weights.arithmetic import add_task_vectors, negate
-from adapt.weights.interpolate import interpolate
-from adapt.weights.lines import depth_shares, lines
 
 State = dict[str, Tensor]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tiny import bit_equal
 from torch import Tensor
 
+from adapt.ensembling.weights.model_stock import model_stock, stock_ratio
 from adapt.errors import RecipeError, WeightsError
-from adapt.weights.model_stock import model_stock, stock_ratio
 
 
 def test_two_models_by_hand() -> None:
@@ -81,8 +81,8 @@ def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     start, *rest = ({"w": torch.randn(4, 7, generator=generator)} for _ in range(4))
     whole = model_stock(start, rest)
     kept = dict(whole.state)
-    monkeypatch.setattr("adapt.weights.model_stock.BLOCK", 3)
-    monkeypatch.setattr("adapt.weights.soup.BLOCK", 3)
+    monkeypatch.setattr("adapt.ensembling.weights.model_stock.BLOCK", 3)
+    monkeypatch.setattr("adapt.ensembling.weights.soup.BLOCK", 3)
     found = model_stock(start, rest)
     assert found.ratios == pytest.approx(whole.ratios, rel=1e-12)
     torch.testing.assert_close(dict(found.state), kept, rtol=1e-6, atol=1e-7)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
+from adapt.ensembling.outputs import mix_by_entropy, mix_outputs, mixed_logits
 from adapt.errors import DataError, RecipeError
-from adapt.evaluation.output_ensemble import mix_by_entropy, mix_outputs, mixed_logits
 
 
 def slow_softmax(row: list[float], temperature: float) -> list[float]:

@@ -11,13 +11,13 @@ from tiny import tiny_classifier
 
 from adapt.data.classes import ClassName
 from adapt.data.sources import Images
+from adapt.ensembling.line import mix
+from adapt.ensembling.retention import retention, retention_prompts
+from adapt.ensembling.weights.interpolate import interpolate
 from adapt.errors import DataError, RecipeError
-from adapt.evaluation.along import mix
-from adapt.evaluation.bootstrap import paired_difference
-from adapt.evaluation.retention import retention, retention_prompts
+from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
-from adapt.weights.interpolate import interpolate
 
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)
 PROMPT = "an icon of a {}"

@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit, softmax
 
 from adapt.errors import DataError
-from adapt.evaluation.bootstrap import paired_difference, percentile_interval, resampling_indices
 from adapt.evaluation.evaluate import metrics
-from adapt.evaluation.masking import mask_absent, match_classes, right
-from adapt.evaluation.reference_models import ReferenceModel, read_reference_models
-from adapt.evaluation.robustness import (
+from adapt.evaluation.metrics.bootstrap import (
+    paired_difference,
+    percentile_interval,
+    resampling_indices,
+)
+from adapt.evaluation.metrics.masking import mask_absent, match_classes, right
+from adapt.evaluation.metrics.reference_models import ReferenceModel, read_reference_models
+from adapt.evaluation.metrics.robustness import (
     LogitLine,
     clipped_logit,
     corruption_error,

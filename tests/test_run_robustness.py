@@ -9,12 +9,12 @@ import pytest
 from scipy.special import expit, logit
 
 from adapt.data.sources import Images
+from adapt.ensembling.retention import Retention
 from adapt.errors import DataError
 from adapt.evaluation.evaluate import Split
-from adapt.evaluation.groups import group_table
-from adapt.evaluation.reference_models import ReferenceModel
-from adapt.evaluation.retention import Retention
-from adapt.evaluation.robustness import corruption_error, flip_rate
+from adapt.evaluation.metrics.groups import group_table
+from adapt.evaluation.metrics.reference_models import ReferenceModel
+from adapt.evaluation.metrics.robustness import corruption_error, flip_rate
 from adapt.recipe.schema import Eval, Source
 from adapt.runs.measures.robustness import robustness_of
 

@@ -10,9 +10,9 @@ import pytest
 from tiny import CLASSES, VIT, bit_equal, moved, weights
 
 from adapt.cli.app import app as cli
+from adapt.ensembling.line import mix
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
-from adapt.evaluation.along import mix
-from adapt.evaluation.calibration import fit_temperature
+from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.classifier import Classifier, probe_error
 from adapt.recipe.data import build_data
 from adapt.runs.folder.files import write_json

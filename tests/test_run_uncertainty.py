@@ -13,7 +13,7 @@ from tiny import CLASSES, tiny_classifier
 
 from adapt.data.sources import Images, from_folder
 from adapt.errors import DataError
-from adapt.evaluation.calibration import expected_calibration_error
+from adapt.evaluation.metrics.calibration import expected_calibration_error
 from adapt.models.classifier import Classifier
 from adapt.models.uncertainty import Uncertainty
 from adapt.runs.measures.uncertainty import Answers, Unknowns, uncertainty_of

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapt.errors import DataError
-from adapt.evaluation.selective import (
+from adapt.evaluation.uncertainty.selective import (
     answered_scores,
     answering_threshold,
     part_of,

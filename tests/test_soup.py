@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from tiny import bit_equal
 from torch import Tensor
 
+from adapt.ensembling.weights.soup import Mean, TensorFiles, greedy_soup, position, uniform_soup
 from adapt.errors import RecipeError, WeightsError
-from adapt.weights.soup import Mean, TensorFiles, greedy_soup, position, uniform_soup
 
 State = dict[str, Tensor]
 HALVES = [torch.float32, torch.float16, torch.bfloat16]
@@ -77,7 +77,7 @@ def test_identical_ingredients_give_their_bits(
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     given = states(3)
     whole = uniform_soup(given), position(given[0], given[1], given[2])
-    monkeypatch.setattr("adapt.weights.soup.BLOCK", 5)
+    monkeypatch.setattr("adapt.ensembling.weights.soup.BLOCK", 5)
     assert bit_equal(uniform_soup(given), whole[0])
     assert position(given[0], given[1], given[2]) == pytest.approx(whole[1], rel=1e-12)
 

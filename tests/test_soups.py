@@ -11,13 +11,13 @@ from tiny import CLASSES, VIT, bit_equal, moved, tiny_classifier, weights
 
 from adapt.data.image_data import ImageData
 from adapt.data.sources import Images
+from adapt.ensembling.soups import soup
+from adapt.ensembling.weights.model_stock import model_stock
 from adapt.errors import BundleError, RecipeError, WeightsError
-from adapt.evaluation.calibration import fit_temperature
-from adapt.evaluation.soups import soup
+from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.classifier import Classifier
 from adapt.training.features import predict_logits, prepare
 from adapt.training.settings import Runtime
-from adapt.weights.model_stock import model_stock
 
 RUNTIME = Runtime(accelerator="cpu", precision="32", workers="0", batch_size=16)
 

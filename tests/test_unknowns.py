@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.neighbors import NearestNeighbors
 
 from adapt.errors import DataError
-from adapt.evaluation import unknowns
-from adapt.evaluation.unknowns import auroc, detection, false_positive_rate, knn_scores
+from adapt.evaluation.uncertainty import unknown as unknowns
+from adapt.evaluation.uncertainty.unknown import auroc, detection, false_positive_rate, knn_scores
 from adapt.models.uncertainty import energy
 
 SCORES = st.lists(st.integers(-6, 6), min_size=1, max_size=50)

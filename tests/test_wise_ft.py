@@ -18,22 +18,22 @@ from torch import Tensor
 import adapt
 from adapt.data.shifts import Shift
 from adapt.data.sources import Images, from_folder
+from adapt.ensembling import held_out as held_out_module
+from adapt.ensembling import line as along_module
+from adapt.ensembling import wise_ft as module
+from adapt.ensembling.choose import RULES, Evidence, alpha_grid, choose_alpha, possible_rules
+from adapt.ensembling.guard import guard
+from adapt.ensembling.held_out import HeldOut, held_out, pool
+from adapt.ensembling.line import logits_along, mix, same_towers, scale_by_depth
+from adapt.ensembling.weights.interpolate import interpolate
+from adapt.ensembling.wise_ft import wise_ft
 from adapt.errors import DataError, RecipeError, WeightsError
-from adapt.evaluation import along as along_module
-from adapt.evaluation import held_out as held_out_module
-from adapt.evaluation import wise_ft as module
-from adapt.evaluation.along import logits_along, mix, same_towers, scale_by_depth
 from adapt.evaluation.evaluate import Split, evaluate, softmax
-from adapt.evaluation.guard import guard
-from adapt.evaluation.held_out import HeldOut, held_out, pool
-from adapt.evaluation.wise_ft import wise_ft
 from adapt.models.classifier import Classifier
 from adapt.models.lora import LoraAdapter, LoraSettings
 from adapt.recipe.choices import CORRUPTIONS, SELECT_RULES, Ensemble
 from adapt.training.features import predict_logits, prepare
 from adapt.training.settings import Runtime
-from adapt.weights.choose import RULES, Evidence, alpha_grid, choose_alpha, possible_rules
-from adapt.weights.interpolate import interpolate
 
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)
 State = dict[str, Tensor]

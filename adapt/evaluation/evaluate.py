@@ -8,9 +8,9 @@ import torch
 
 from adapt.data.sources import Images
 from adapt.errors import WeightsError
-from adapt.evaluation.bootstrap import paired_difference
-from adapt.evaluation.masking import mask_absent
-from adapt.evaluation.metrics import score
+from adapt.evaluation.metrics.bootstrap import paired_difference
+from adapt.evaluation.metrics.masking import mask_absent
+from adapt.evaluation.metrics.scores import score
 from adapt.models.classifier import Classifier
 from adapt.training.features import Pixels, predict_logits, prepare
 from adapt.training.settings import Runtime

@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapt.data.image_data import ImageData
+from adapt.ensembling.line import scale_by_depth
+from adapt.ensembling.soups import soup
 from adapt.errors import DataError
-from adapt.evaluation.along import scale_by_depth
-from adapt.evaluation.soups import soup
 from adapt.methods.base import Method
 from adapt.models.classifier import Classifier
 from adapt.recipe.choices import Ensemble

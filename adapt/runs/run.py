@@ -14,9 +14,9 @@ from adapt.common.cache import cache_folder
 from adapt.data.augmentation_steps import step_schemas
 from adapt.data.shifts import SHIFTS
 from adapt.data.stored_splits import check_unchanged
+from adapt.ensembling.outputs import mixed_logits
+from adapt.ensembling.wise_ft import Curve, mix, sweep
 from adapt.evaluation.evaluate import Split
-from adapt.evaluation.output_ensemble import mixed_logits
-from adapt.evaluation.wise_ft import Curve, mix, sweep
 from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier, probe_error
 from adapt.recipe.data import RunData, build_data

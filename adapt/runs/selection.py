@@ -7,10 +7,11 @@ import numpy as np
 
 from adapt.data.image_data import ImageData
 from adapt.data.shifts import Shift
+from adapt.ensembling.choose import alpha_grid, choose_alpha
+from adapt.ensembling.guard import Guard, guard
+from adapt.ensembling.held_out import HeldOut, held_out, pool
 from adapt.errors import DataError
-from adapt.evaluation.calibration import fit_temperature
-from adapt.evaluation.guard import Guard, guard
-from adapt.evaluation.held_out import HeldOut, held_out, pool
+from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.methods.base import Method
 from adapt.methods.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
@@ -20,7 +21,6 @@ from adapt.recipe.source_settings import Holdout
 from adapt.runs.fit import fit
 from adapt.training.features import predict_logits, prepare
 from adapt.training.loop import Context
-from adapt.weights.choose import alpha_grid, choose_alpha
 
 WITHOUT_PROBE = ("linear_probe", "zero_shot")
 """Methods that a linear probe is not trained beside, for comparison."""

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from adapt.data.sources import Images
+from adapt.ensembling.line import mix, scale_by_depth
+from adapt.ensembling.soups import SoupReport, soup
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
-from adapt.evaluation.along import mix, scale_by_depth
-from adapt.evaluation.calibration import fit_temperature
 from adapt.evaluation.evaluate import Split
-from adapt.evaluation.soups import SoupReport, soup
+from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models import bundle
 from adapt.models.backbones import load_backbone
 from adapt.models.classifier import Classifier
@@ -101,7 +101,7 @@ def soup_runs(
         folders: Two or more run folders.
         out: New folder for `model/` (the bundle) and `soup.json` (scores, and why a model was
             refused).
-        select: `greedy`, `uniform` or `model_stock`; see `adapt.evaluation.soups.soup`.
+        select: `greedy`, `uniform` or `model_stock`; see `adapt.ensembling.soups.soup`.
         allow_other_splits: Go on although a run trained on val images of the first, which makes
             its scores too good; a note says so.
 
@@ -151,7 +151,7 @@ def mix_run(
         out: New folder for `model/`, the bundle.
         recalibrate: Read the run's val images again and fit the temperature on them. Without it
             the temperature is 1: that of the run was fitted to another alpha.
-        shallow: See `adapt.evaluation.along.scale_by_depth`; 1 scales nothing.
+        shallow: See `adapt.ensembling.line.scale_by_depth`; 1 scales nothing.
 
     Raises:
         RecipeError: When alpha or shallow is not between 0 and 1, it is not a run folder, or `out`

@@ -15,11 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from adapt.data.sources import Images
+from adapt.ensembling.choose import alpha_grid
+from adapt.ensembling.weights.interpolate import interpolate
 from adapt.models.classifier import Classifier
 from adapt.training.features import Pixels, predict_logits, prepare
 from adapt.training.settings import Runtime
-from adapt.weights.choose import alpha_grid
-from adapt.weights.interpolate import interpolate
 
 DOMAINS = ("outline", "solid", "colour", "emoji", "silhouette")
 RUNTIME = Runtime(accelerator="cpu", workers="0")

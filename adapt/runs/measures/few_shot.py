@@ -11,7 +11,7 @@ from adapt.common.content import content_hashes
 from adapt.data.image_data import ImageData
 from adapt.data.splits import sample_shots
 from adapt.evaluation.evaluate import Split
-from adapt.evaluation.masking import mask_absent
+from adapt.evaluation.metrics.masking import mask_absent
 from adapt.methods.base import Method
 from adapt.methods.feature_space import as_feature_method, read_support
 from adapt.models.classifier import Classifier

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from adapt.ensembling.retention import Retention, retention, retention_prompts
 from adapt.evaluation.evaluate import Split
-from adapt.evaluation.groups import check_group_columns
-from adapt.evaluation.reference_models import read_reference_models
-from adapt.evaluation.retention import Retention, retention, retention_prompts
+from adapt.evaluation.metrics.groups import check_group_columns
+from adapt.evaluation.metrics.reference_models import read_reference_models
 from adapt.models.classifier import Classifier
 from adapt.models.uncertainty import Uncertainty
 from adapt.recipe.data import RunData

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from adapt.data.sources import Images
-from adapt.evaluation.calibration import reliability_bins
 from adapt.evaluation.evaluate import Scores, metrics, softmax
-from adapt.evaluation.masking import mask_absent
-from adapt.evaluation.metrics import confusion_matrix, per_class_table
+from adapt.evaluation.metrics.calibration import reliability_bins
+from adapt.evaluation.metrics.masking import mask_absent
+from adapt.evaluation.metrics.scores import confusion_matrix, per_class_table
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData
 from adapt.runs.folder.files import thumbnails, write_csv, write_json

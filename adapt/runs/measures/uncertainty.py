@@ -6,19 +6,23 @@ from typing import Any
 import numpy as np
 
 from adapt.errors import DataError, did_you_mean
-from adapt.evaluation.bootstrap import FloatArray
-from adapt.evaluation.calibration import expected_calibration_error
-from adapt.evaluation.checks import check_some
-from adapt.evaluation.conformal import (
+from adapt.evaluation.evaluate import softmax
+from adapt.evaluation.metrics.bootstrap import FloatArray
+from adapt.evaluation.metrics.calibration import expected_calibration_error
+from adapt.evaluation.metrics.validation import check_some
+from adapt.evaluation.uncertainty.conformal import (
     class_thresholds,
     conformal_threshold,
     set_scores,
     true_class_scores,
     uncovered_classes,
 )
-from adapt.evaluation.evaluate import softmax
-from adapt.evaluation.selective import answered_scores, answering_threshold, risk_coverage
-from adapt.evaluation.unknowns import KEPT, Detection, detection, knn_scores
+from adapt.evaluation.uncertainty.selective import (
+    answered_scores,
+    answering_threshold,
+    risk_coverage,
+)
+from adapt.evaluation.uncertainty.unknown import KEPT, Detection, detection, knn_scores
 from adapt.models.uncertainty import Uncertainty, energy, prediction_sets
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from adapt.errors import DataError
-from adapt.evaluation.bootstrap import IntArray
-from adapt.evaluation.checks import check_targets
+from adapt.evaluation.metrics.bootstrap import IntArray
+from adapt.evaluation.metrics.validation import check_targets
 
 Logits = np.ndarray[Any, np.dtype[np.floating[Any]]]
 BoolArray = npt.NDArray[np.bool_]

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from scipy.special import expit, logit
 
 from adapt.errors import DataError
-from adapt.evaluation.bootstrap import FloatArray, percentile_interval, resampling_counts
-from adapt.evaluation.masking import BoolArray, check_logits
+from adapt.evaluation.metrics.bootstrap import FloatArray, percentile_interval, resampling_counts
+from adapt.evaluation.metrics.masking import BoolArray, check_logits
 
 Point = tuple[float, float]
 """Accuracy on id and on ood of one model."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from adapt.evaluation.bootstrap import paired_difference
-from adapt.evaluation.held_out import HeldOut
+from adapt.ensembling.held_out import HeldOut
+from adapt.evaluation.metrics.bootstrap import paired_difference
 
 KEPT, LOWERED, FALLBACK = "kept", "lowered", "fallback"
 SMALLEST_CLASS = 10

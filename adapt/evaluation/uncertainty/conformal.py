@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from adapt.errors import DataError
-from adapt.evaluation.bootstrap import FloatArray
-from adapt.evaluation.checks import check_probabilities, check_targets
-from adapt.evaluation.selective import part_of
+from adapt.evaluation.metrics.bootstrap import FloatArray
+from adapt.evaluation.metrics.validation import check_probabilities, check_targets
+from adapt.evaluation.uncertainty.selective import part_of
 
 
 class SetScores(TypedDict):

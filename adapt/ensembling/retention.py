@@ -6,11 +6,11 @@ from typing import Any, TypedDict
 import torch
 
 from adapt.data.sources import Images
+from adapt.ensembling.line import mix, same_towers
 from adapt.errors import DataError
-from adapt.evaluation.along import mix, same_towers
-from adapt.evaluation.bootstrap import paired_difference
 from adapt.evaluation.evaluate import Split
-from adapt.evaluation.masking import BoolArray, right
+from adapt.evaluation.metrics.bootstrap import paired_difference
+from adapt.evaluation.metrics.masking import BoolArray, right
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
 from adapt.models.templates import class_prompts, resolve_templates

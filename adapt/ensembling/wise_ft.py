@@ -8,14 +8,14 @@ import numpy as np
 
 from adapt.data.shifts import Shift
 from adapt.data.sources import Images
+from adapt.ensembling.choose import CORRUPTION_RULES, alpha_grid, choose_alpha, possible_rules
+from adapt.ensembling.held_out import DEFAULT_CORRUPTIONS, HeldOut, held_out
+from adapt.ensembling.line import logits_along, mix
 from adapt.errors import RecipeError
-from adapt.evaluation.along import logits_along, mix
-from adapt.evaluation.calibration import fit_temperature
 from adapt.evaluation.evaluate import Split, metrics
-from adapt.evaluation.held_out import DEFAULT_CORRUPTIONS, HeldOut, held_out
+from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
-from adapt.weights.choose import CORRUPTION_RULES, alpha_grid, choose_alpha, possible_rules
 
 TAKEN = frozenset({"val", "alpha", "synthetic", "regret"})
 
@@ -113,7 +113,7 @@ def wise_ft(
         runtime: Device, batch size, workers.
         rule: `val`, `val_one_se`, `synthetic_shift`, `synthetic_one_se`,
             `both_one_se` or `min_regret`; see
-            `adapt.weights.choose.choose_alpha`.
+            `adapt.ensembling.choose.choose_alpha`.
         corruptions: Of val, for the rules that look at them; no other rule computes them.
 
     Returns:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from adapt.data.sources import Images
 from adapt.errors import DataError, did_you_mean
-from adapt.evaluation.bootstrap import percentile_interval, resampling_counts
+from adapt.evaluation.metrics.bootstrap import percentile_interval, resampling_counts
 
 NO_VALUE = "(none)"
 """Images whose cell is empty are a group of this name."""

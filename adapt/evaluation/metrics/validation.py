@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adapt.errors import DataError
-from adapt.evaluation.bootstrap import FloatArray, IntArray
+from adapt.evaluation.metrics.bootstrap import FloatArray, IntArray
 
 # Probabilities of a half-precision softmax over many classes miss 1 by a few thousandths.
 _SUM_TOLERANCE = 5e-3

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from adapt.ensembling.weights.interpolate import State, check_same, interpolate
 from adapt.errors import RecipeError
-from adapt.weights.interpolate import State, check_same, interpolate
 
 
 def depth_shares(depths: Mapping[str, int]) -> dict[str, float]:

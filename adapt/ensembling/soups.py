@@ -10,17 +10,17 @@ import numpy as np
 import torch
 
 from adapt.data.sources import Images
+from adapt.ensembling.weights.interpolate import State
+from adapt.ensembling.weights.model_stock import model_stock
+from adapt.ensembling.weights.soup import Mean, TensorFiles, Trial, check_alike, greedy_soup
 from adapt.errors import RecipeError, WeightsError, did_you_mean
-from adapt.evaluation.bootstrap import paired_difference
-from adapt.evaluation.calibration import fit_temperature
 from adapt.evaluation.evaluate import Split
+from adapt.evaluation.metrics.bootstrap import paired_difference
+from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models import bundle
 from adapt.models.classifier import Classifier
 from adapt.training.features import predict_logits
 from adapt.training.settings import Runtime
-from adapt.weights.interpolate import State
-from adapt.weights.model_stock import model_stock
-from adapt.weights.soup import Mean, TensorFiles, Trial, check_alike, greedy_soup
 
 SELECTS = ("uniform", "greedy", "model_stock")
 Model = Classifier | str | Path

@@ -7,12 +7,12 @@ import numpy as np
 
 from adapt.data.shifts import Shift
 from adapt.data.sources import Images
+from adapt.ensembling.choose import Evidence
+from adapt.ensembling.line import logits_along
 from adapt.errors import RecipeError
-from adapt.evaluation.along import logits_along
 from adapt.evaluation.evaluate import Split
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
-from adapt.weights.choose import Evidence
 
 DEFAULT_CORRUPTIONS = tuple(
     Shift(kind, 3)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.special import entr, expit, softmax
 
 from adapt.errors import DataError, RecipeError
-from adapt.evaluation.bootstrap import FloatArray
+from adapt.evaluation.metrics.bootstrap import FloatArray
 
 
 def mix_outputs(

@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from adapt.ensembling.weights.interpolate import State, check_same
 from adapt.errors import RecipeError, WeightsError
-from adapt.weights.interpolate import State, check_same
 
 BLOCK = 1 << 20
 """Numbers converted to float64 at once: a whole tensor would cost three times its memory."""

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from adapt.ensembling.weights.interpolate import interpolate
+from adapt.ensembling.weights.lines import depth_shares, lines
 from adapt.errors import WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.cache_head import CacheHead
@@ -14,8 +16,6 @@ from adapt.models.classifier import Classifier
 from adapt.training.features import head_logits, image_features, predict_logits
 from adapt.training.groups import depths, in_tower
 from adapt.training.settings import Runtime
-from adapt.weights.interpolate import interpolate
-from adapt.weights.lines import depth_shares, lines
 
 
 def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from adapt.errors import DataError
-from adapt.evaluation.bootstrap import FloatArray
-from adapt.evaluation.selective import answering_threshold
+from adapt.evaluation.metrics.bootstrap import FloatArray
+from adapt.evaluation.uncertainty.selective import answering_threshold
 
 NEIGHBOURS = 10
 KEPT = 0.95

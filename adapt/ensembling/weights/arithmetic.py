@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from adapt.weights.interpolate import State, check_same
+from adapt.ensembling.weights.interpolate import State, check_same
 
 
 def add_task_vectors(start: State, tuned: Sequence[State], scale: float) -> dict[str, Tensor]:

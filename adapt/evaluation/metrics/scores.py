@@ -16,14 +16,19 @@ from scipy import sparse
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from adapt.errors import DataError
-from adapt.evaluation.bootstrap import (
+from adapt.evaluation.metrics.bootstrap import (
     FloatArray,
     IntArray,
     percentile_interval,
     resampling_counts,
 )
-from adapt.evaluation.calibration import BINS, bin_of, expected_calibration_error, reliability_bins
-from adapt.evaluation.checks import check_probabilities, check_some
+from adapt.evaluation.metrics.calibration import (
+    BINS,
+    bin_of,
+    expected_calibration_error,
+    reliability_bins,
+)
+from adapt.evaluation.metrics.validation import check_probabilities, check_some
 
 __all__ = [
     "ClassRow",

@@ -8,8 +8,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from adapt.errors import DataError
-from adapt.evaluation.bootstrap import FloatArray, IntArray
-from adapt.evaluation.checks import check_probabilities, check_some, check_targets
+from adapt.evaluation.metrics.bootstrap import FloatArray, IntArray
+from adapt.evaluation.metrics.validation import check_probabilities, check_some, check_targets
 
 BINS = 15
 LOWEST_TEMPERATURE = 0.05

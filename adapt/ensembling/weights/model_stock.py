@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from adapt.weights.interpolate import State
-from adapt.weights.soup import BLOCK, Mean, check_alike
+from adapt.ensembling.weights.interpolate import State
+from adapt.ensembling.weights.soup import BLOCK, Mean, check_alike
 
 
 @dataclass(frozen=True)

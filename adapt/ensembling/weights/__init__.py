@@ -1,0 +1,1 @@
+"""Arithmetic on state dicts alone: no model, no data."""

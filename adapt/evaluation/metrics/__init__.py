@@ -1,0 +1,1 @@
+"""Scores, calibration, intervals and robustness, from logits and targets."""

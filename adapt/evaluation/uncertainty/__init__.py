@@ -1,0 +1,1 @@
+"""Conformal sets, abstention and out-of-distribution detection."""

@@ -1,1 +1,0 @@
-"""State-dict algebra: no models, no data."""
