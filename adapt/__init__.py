@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from adapt.ensembling.wise_ft import mix, wise_ft
     from adapt.errors import AdaptError
     from adapt.evaluation.evaluate import evaluate
-    from adapt.few_shot import FewShotClassifier
     from adapt.methods import method
+    from adapt.methods.estimator.classifier import FewShotClassifier
     from adapt.models.classifier import Classifier
     from adapt.runs.run import run
     from adapt.training.data_module import ImageDataModule
@@ -37,7 +37,7 @@ _HOMES = {
     "AdaptModule": "adapt.training.module",
     "Classifier": "adapt.models.classifier",
     "Context": "adapt.training.loop",
-    "FewShotClassifier": "adapt.few_shot",
+    "FewShotClassifier": "adapt.methods.estimator.classifier",
     "ImageData": "adapt.data.image_data",
     "ImageDataModule": "adapt.training.data_module",
     "Images": "adapt.data.sources",

@@ -29,8 +29,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 import adapt.methods
+from adapt.methods.heads.support import Support
 from adapt.models.heads import linear_head
-from adapt.training.support import Support
 
 SCALE = 100.0
 SETS = ("caltech101", "oxford_pets", "dtd")

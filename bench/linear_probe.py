@@ -16,9 +16,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
-from adapt.methods.linear_probe import GRID, LinearProbe
+from adapt.methods.heads.linear_probe import GRID, LinearProbe
+from adapt.methods.heads.support import Support
 from adapt.training.logistic import Logistic
-from adapt.training.support import Support
 
 SETS = ("caltech101", "oxford_pets", "dtd")
 EVERY = 4

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapt.methods.heads.support import Support
 from adapt.training.logistic import Logistic
-from adapt.training.support import Support
 
 SCALE = 20.0
 Array = np.ndarray

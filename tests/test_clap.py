@@ -20,9 +20,9 @@ from support_problem import (
     unit,
 )
 
-from adapt.methods.clap import Clap, penalties
-from adapt.methods.zs_lp import ZsLp
-from adapt.training.support import Support
+from adapt.methods.heads.clap import Clap, penalties
+from adapt.methods.heads.support import Support
+from adapt.methods.heads.zs_lp import ZsLp
 
 
 def slow_penalties(support: Support) -> Array:

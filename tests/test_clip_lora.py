@@ -14,8 +14,8 @@ from tiny import VIT, bit_equal, tiny_classifier, weights
 from torch import Tensor
 
 from adapt.data.image_data import ImageData
-from adapt.methods.clip_lora import ClipLora, with_epochs
-from adapt.methods.lora import build_adapter
+from adapt.methods.encoders.clip_lora import ClipLora, with_epochs
+from adapt.methods.encoders.lora import build_adapter
 from adapt.models.classifier import Classifier
 from adapt.models.lora import ADAPTER
 from adapt.training.loop import Context

@@ -5,8 +5,8 @@ import pytest
 import torch
 from support_problem import ALL, SCALE, UNEVEN, Array, directions, numbers, problem, pull
 
-from adapt.methods.cross_modal import CrossModal, endless
-from adapt.training.support import Support
+from adapt.methods.heads.cross_modal import CrossModal, endless
+from adapt.methods.heads.support import Support
 
 
 def slow(support: Support, order: list[Array], lr: float, decay: float) -> Array:

@@ -16,7 +16,7 @@ from adapt.data.image_data import ImageData
 from adapt.data.images import ImageError
 from adapt.data.shifts import Shift
 from adapt.data.sources import Images, from_folder
-from adapt.methods.feature_space import read_support
+from adapt.methods.heads.base import read_support
 from adapt.models.classifier import Classifier
 from adapt.training import features, views
 from adapt.training.features import head_logits, image_features, predict_logits, prepare

@@ -18,13 +18,13 @@ from tiny import CLASSES, VIT, draw_folder
 from adapt.data.classes import ClassName
 from adapt.data.sources import from_folder
 from adapt.errors import AdaptError, DataError, RecipeError
-from adapt.few_shot import FewShotClassifier
-from adapt.methods.auto import feature_methods
-from adapt.methods.fusion import rounds
-from adapt.methods.gda import GDA
+from adapt.methods.auto.method import feature_methods
+from adapt.methods.estimator.classifier import FewShotClassifier
+from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.heads.gda import GDA
+from adapt.methods.heads.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.training.support import Support
 
 WIDTH, LABELS = 16, ["ant", "bee", "cat", "dog"]
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"

@@ -12,9 +12,15 @@ from scipy.optimize import minimize
 from support_problem import ALL, UNEVEN, problem, shuffled, softmax
 from torch import Tensor
 
-from adapt.methods.fusion import best_alpha, best_setting, fill_classes, held_out_logits, rounds
+from adapt.methods.heads.cross_validation import (
+    best_alpha,
+    best_setting,
+    fill_classes,
+    held_out_logits,
+    rounds,
+)
+from adapt.methods.heads.support import Support
 from adapt.models.heads import linear_head
-from adapt.training.support import Support
 
 
 @settings(max_examples=40, deadline=None)

@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from support_problem import ALL, UNEVEN, Array, numbers, problem, shuffled
 
-from adapt.methods.fusion import rounds
-from adapt.methods.gda import GDA, UNCHOSEN, choose_alpha, evidence, precision
-from adapt.training.support import Support
+from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.heads.gda import GDA, UNCHOSEN, choose_alpha, evidence, precision
+from adapt.methods.heads.support import Support
 
 FULL = ALL * 3
 
@@ -124,7 +124,7 @@ def test_an_image_is_judged_without_itself(
         seen.extend(given)
         return 0.5, 0.0
 
-    monkeypatch.setattr("adapt.methods.gda.best_alpha", remember)
+    monkeypatch.setattr("adapt.methods.heads.gda.best_alpha", remember)
     support = problem(targets, views)
     assert choose_alpha(support) == 0.5
     zero_shot, found, labels, allowed = seen

@@ -15,14 +15,14 @@ import adapt
 from adapt.data.image_data import ImageData
 from adapt.errors import RecipeError
 from adapt.methods import base, register, schemas
-from adapt.methods.linear_probe import LinearProbe
+from adapt.methods.heads.linear_probe import LinearProbe
+from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.runs.augmentation_sheet import check_weight_names
 from adapt.training.features import image_features, prepare
 from adapt.training.loop import Context
 from adapt.training.objectives import CrossEntropy
 from adapt.training.settings import Optim, check_class_weights
-from adapt.training.support import Support
 
 METHODS = list(schemas())
 SETTINGS: dict[str, dict[str, Any]] = {

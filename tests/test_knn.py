@@ -6,8 +6,8 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from support_problem import ALL, UNEVEN, numbers, problem
 
-from adapt.methods.fusion import rounds
-from adapt.methods.knn import COUNTS, KNN
+from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.heads.knn import COUNTS, KNN
 
 FULL = ALL * 3
 

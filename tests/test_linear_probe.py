@@ -15,19 +15,19 @@ from torch import Tensor
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.methods.fusion import rounds
-from adapt.methods.linear_probe import (
+from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.heads.linear_probe import (
     GRID,
     STRENGTHS,
     WITHOUT_FOLDS,
     LinearProbe,
     search_grid,
 )
+from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.training.features import image_features, prepare
 from adapt.training.logistic import Logistic
 from adapt.training.loop import Context
-from adapt.training.support import Support
 
 FEATURES = Path(__file__).parents[2] / "shared" / "data" / "clip_vitb32_features"
 

@@ -18,14 +18,14 @@ from support_problem import (
     shuffled,
 )
 
-from adapt.methods.lp_plus_plus import (
+from adapt.methods.heads.fitting import classes_with_support
+from adapt.methods.heads.lp_plus_plus import (
     LpPlusPlus,
     LpPlusPlusClean,
     released_rates,
     released_start,
 )
-from adapt.training.head_fitting import classes_with_support
-from adapt.training.support import Support
+from adapt.methods.heads.support import Support
 
 
 def slow_released(support: Support, bias: Array, epochs: int) -> list[tuple[Array, Array]]:

@@ -15,8 +15,8 @@ from adapt.data.image_data import ImageData
 from adapt.data.sources import Images
 from adapt.errors import RecipeError
 from adapt.methods import base, get, register, schemas
-from adapt.methods.feature_space import as_feature_method
-from adapt.methods.linear_probe import LinearProbe
+from adapt.methods.heads.base import as_feature_method
+from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.training.features import predict_logits, prepare
 from adapt.training.loop import Context

@@ -13,7 +13,7 @@ from tiny import CLASSES, RESNET, TIMM, VIT, bit_equal, tiny_classifier, weights
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.methods.linear_probe import LinearProbe
+from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.runs.plan import trainable_parameters
 from adapt.training.data_module import ImageDataModule

@@ -6,8 +6,8 @@ import torch
 from sklearn.neighbors import NearestCentroid as Other
 from support_problem import ALL, UNEVEN, numbers, problem, shuffled, unit
 
-from adapt.methods.fusion import rounds
-from adapt.methods.nearest_centroid import NearestCentroid, choose_weight
+from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.heads.nearest_centroid import NearestCentroid, choose_weight
 
 FULL = ALL * 3
 

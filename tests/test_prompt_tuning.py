@@ -20,7 +20,7 @@ from adapt.data.classes import ClassName
 from adapt.data.image_data import ImageData
 from adapt.data.sources import from_embedded
 from adapt.errors import ModelError
-from adapt.methods.prompt_tuning import PromptTuning
+from adapt.methods.encoders.prompt_tuning import PromptTuning
 from adapt.models.classifier import Classifier
 from adapt.models.prompt_learner import PromptLearner, embed_words, prompt_tokens, random_context
 from adapt.training.loop import Context

@@ -12,7 +12,7 @@ from adapt.cli.predict import predict_to_csv
 from adapt.data.image_data import ImageData
 from adapt.data.sources import EMBEDDED
 from adapt.errors import DataError, RecipeError
-from adapt.methods.linear_probe import LinearProbe
+from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.runs.run import Run, run
 

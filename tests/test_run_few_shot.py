@@ -16,14 +16,14 @@ from adapt.common.content import content_hashes
 from adapt.data.sources import from_folder
 from adapt.data.splits import sample_shots
 from adapt.errors import RecipeError, RunError
-from adapt.methods.auto import Auto
-from adapt.methods.gda import GDA
-from adapt.methods.ranking import FOLDS, expected_accuracy, rank_methods
+from adapt.methods.auto.method import Auto
+from adapt.methods.auto.ranking import FOLDS, expected_accuracy, rank_methods
+from adapt.methods.heads.gda import GDA
+from adapt.methods.heads.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.report.figures.few_shot import band
 from adapt.runs.folder.ledger import FILE, open_tests, read_ledger
 from adapt.runs.run import Run, load, run
-from adapt.training.support import Support
 
 RECIPE = """
 version: 1
@@ -166,7 +166,7 @@ def clusters(count: int, seed: int) -> Support:
 
 
 def test_the_ranking_equals_a_slow_cross_validation() -> None:
-    from adapt.methods.fusion import rounds
+    from adapt.methods.heads.cross_validation import rounds
 
     support, method = clusters(4, 0), GDA(alpha=1.0)
     ranking = rank_methods(support, {"gda": method})

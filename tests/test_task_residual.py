@@ -16,8 +16,8 @@ from support_problem import (
     unit,
 )
 
-from adapt.methods.task_residual import TaskResidual
-from adapt.training.support import Support
+from adapt.methods.heads.support import Support
+from adapt.methods.heads.task_residual import TaskResidual
 
 
 def slow(support: Support, epochs: int, scale: float, decay: float) -> Array:

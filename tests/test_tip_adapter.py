@@ -5,8 +5,8 @@ import pytest
 import torch
 from support_problem import ALL, UNEVEN, numbers, problem, shuffled
 
-from adapt.methods.fusion import best_alpha, rounds
-from adapt.methods.tip_adapter import BETAS, TipAdapter, choose_votes
+from adapt.methods.heads.cross_validation import best_alpha, rounds
+from adapt.methods.heads.tip_adapter import BETAS, TipAdapter, choose_votes
 
 FULL = ALL * 3
 

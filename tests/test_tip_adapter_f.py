@@ -8,10 +8,10 @@ import torch
 from support_problem import ALL, Array, numbers, problem, softmax
 from torch import Tensor
 
-from adapt.methods.tip_adapter import TipAdapter
-from adapt.methods.tip_adapter_f import TipAdapterF, train_keys
+from adapt.methods.heads.support import Support
+from adapt.methods.heads.tip_adapter import TipAdapter
+from adapt.methods.heads.tip_adapter_f import TipAdapterF, train_keys
 from adapt.models.cache_head import CacheHead
-from adapt.training.support import Support
 
 FULL = ALL * 3
 BETA, ALPHA = 2.0, 1.5

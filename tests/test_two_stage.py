@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from tiny import bit_equal, cross_entropy, tiny_classifier, weights
 
 from adapt.data.image_data import ImageData
-from adapt.methods.norm_tuning import norm_parameters
-from adapt.methods.two_stage import TwoStage, train_directions
+from adapt.methods.encoders.norm_tuning import norm_parameters
+from adapt.methods.encoders.two_stage import TwoStage, train_directions
 from adapt.models.classifier import Classifier
 from adapt.training.loop import Context
 from adapt.training.module import AdaptModule

@@ -17,8 +17,8 @@ from adapt.data.datasets import ImageDataset
 from adapt.data.image_data import ImageData
 from adapt.data.sources import from_embedded
 from adapt.errors import ModelError
-from adapt.methods import visual_projection
-from adapt.methods.visual_projection import VisualProjection, encode_views, fit_projection
+from adapt.methods.encoders import visual_projection
+from adapt.methods.encoders.visual_projection import VisualProjection, encode_views, fit_projection
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.models.projection import projection_of, without_projection

@@ -17,9 +17,9 @@ from support_problem import (
 )
 from torch import Tensor
 
-from adapt.methods.zs_lp import ZsLp
-from adapt.training.head_fitting import epochs_of_batches
-from adapt.training.support import Support
+from adapt.methods.heads.fitting import epochs_of_batches
+from adapt.methods.heads.support import Support
+from adapt.methods.heads.zs_lp import ZsLp
 
 
 def slow(support: Support, batches: list[list[Array]], lr: float, length: float) -> Array:

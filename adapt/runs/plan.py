@@ -3,7 +3,7 @@
 from typing import Any
 
 from adapt.methods import Method
-from adapt.methods.clip_lora import with_epochs
+from adapt.methods.encoders.clip_lora import with_epochs
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded

@@ -17,7 +17,7 @@ from adapt.data.stored_splits import check_unchanged
 from adapt.ensembling.outputs import mixed_logits
 from adapt.ensembling.wise_ft import Curve, mix, sweep
 from adapt.evaluation.evaluate import Split
-from adapt.methods.linear_probe import LinearProbe
+from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier, probe_error
 from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded, Recipe, load_recipe

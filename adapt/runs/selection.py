@@ -13,7 +13,7 @@ from adapt.ensembling.held_out import HeldOut, held_out, pool
 from adapt.errors import DataError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.methods.base import Method
-from adapt.methods.linear_probe import LinearProbe
+from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.recipe.choices import Ensemble
 from adapt.recipe.schema import Recipe

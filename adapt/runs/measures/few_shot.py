@@ -13,12 +13,12 @@ from adapt.data.splits import sample_shots
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.masking import mask_absent
 from adapt.methods.base import Method
-from adapt.methods.feature_space import as_feature_method, read_support
+from adapt.methods.heads.base import as_feature_method, read_support
+from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.recipe.choices import FewShot
 from adapt.training.features import head_logits, image_features, predict_logits
 from adapt.training.loop import Context
-from adapt.training.support import Support
 
 FORMAT = 1
 Cell = dict[str, Any]

@@ -6,14 +6,14 @@ import torch
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
-from adapt.methods.feature_space import fit_head, head_only
-from adapt.methods.fusion import best_setting
-from adapt.methods.tip_adapter import votes_alone, votes_of
+from adapt.methods.heads.base import fit_head, head_only
+from adapt.methods.heads.cross_validation import best_setting
+from adapt.methods.heads.fitting import check_ranges
+from adapt.methods.heads.support import Support
+from adapt.methods.heads.tip_adapter import votes_alone, votes_of
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context
-from adapt.training.support import Support
 
 COUNTS = (1, 2, 4, 8, 16, 32)
 UNCHOSEN_ALPHA = 2.0

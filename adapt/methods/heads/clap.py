@@ -8,10 +8,8 @@ from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
-from adapt.methods.feature_space import fit_head
-from adapt.models.classifier import Classifier
-from adapt.models.heads import linear_head
-from adapt.training.head_fitting import (
+from adapt.methods.heads.base import fit_head
+from adapt.methods.heads.fitting import (
     check_ranges,
     classes_with_support,
     cosine_loss,
@@ -19,8 +17,10 @@ from adapt.training.head_fitting import (
     fit_rows,
     rows_only,
 )
+from adapt.methods.heads.support import Support
+from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head
 from adapt.training.loop import Context
-from adapt.training.support import Support
 
 
 @register("clap")

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
+from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.training.groups import trainable_copy
-from adapt.training.support import Support
 
 WARMUP_LR = 1e-5
 """Learning rate of the first epoch, in CoOp's code and all that follow it."""

@@ -11,9 +11,9 @@ from adapt.data.augmentation import Augmentation
 from adapt.data.datasets import ImageDataset
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
+from adapt.methods.heads.fitting import check_ranges
 from adapt.models.classifier import Classifier
 from adapt.models.projection import projection_of, without_projection
-from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context
 from adapt.training.module import schedule_factor
 from adapt.training.runtime import inference_device

@@ -10,10 +10,8 @@ from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
-from adapt.methods.feature_space import fit_head
-from adapt.models.classifier import Classifier
-from adapt.models.heads import linear_head
-from adapt.training.head_fitting import (
+from adapt.methods.heads.base import fit_head
+from adapt.methods.heads.fitting import (
     WARMUP_LR,
     Step,
     check_ranges,
@@ -22,8 +20,10 @@ from adapt.training.head_fitting import (
     rows_only,
     within_reach,
 )
+from adapt.methods.heads.support import Support
+from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head
 from adapt.training.loop import Context
-from adapt.training.support import Support
 
 WARMUP = 50
 """Steps of the linear warm-up."""

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
-from adapt.methods.feature_space import fit_head, head_only
+from adapt.methods.heads.base import fit_head, head_only
+from adapt.methods.heads.fitting import check_ranges, classes_with_support, rows_only, within_reach
+from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.head_fitting import check_ranges, classes_with_support, rows_only, within_reach
 from adapt.training.loop import Context
-from adapt.training.support import Support
 
 MOMENTUM, ALPHA_EVERY, ALPHA_START = 0.9, 10, 250.0
 

@@ -9,14 +9,14 @@ from torch import nn
 
 from adapt.data.image_data import ImageData
 from adapt.errors import did_you_mean
+from adapt.methods.auto.ranking import ZERO_SHOT, Ranking, rank_methods
 from adapt.methods.base import get, register, schemas
-from adapt.methods.feature_space import FeatureMethod, head_only, read_support
-from adapt.methods.ranking import ZERO_SHOT, Ranking, rank_methods
+from adapt.methods.heads.base import FeatureMethod, head_only, read_support
+from adapt.methods.heads.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.training.loop import Context
-from adapt.training.support import Support
 
 PREFERRED = (
     "gda",

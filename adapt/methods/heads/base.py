@@ -7,12 +7,12 @@ from torch import nn
 
 from adapt.data.image_data import ImageData
 from adapt.data.sources import Images
+from adapt.methods.heads.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.training.features import image_features, prepare
 from adapt.training.groups import trainable_copy
 from adapt.training.loop import Context
-from adapt.training.support import Support
 from adapt.training.views import view_features
 
 

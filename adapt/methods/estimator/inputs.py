@@ -14,7 +14,7 @@ from torch import Tensor
 
 from adapt.data.classes import ClassName, default_words, normal
 from adapt.errors import DataError, RecipeError, did_you_mean
-from adapt.methods.auto import feature_methods
+from adapt.methods.auto.method import feature_methods
 from adapt.methods.base import get
 
 KINDS: dict[Any, tuple[Any, str]] = {

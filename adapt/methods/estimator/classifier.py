@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from adapt.data.images import open_image
 from adapt.errors import DataError, RecipeError
 from adapt.evaluation.metrics.calibration import fit_temperature
-from adapt.few_shot_inputs import (
+from adapt.methods.auto.method import Auto
+from adapt.methods.auto.ranking import Ranking, out_of_fold
+from adapt.methods.estimator.inputs import (
     name_labels,
     read_labels,
     read_method,
@@ -26,16 +28,14 @@ from adapt.few_shot_inputs import (
     read_words,
     refusal,
 )
-from adapt.methods.auto import Auto
-from adapt.methods.ranking import Ranking, out_of_fold
-from adapt.methods.zero_shot import ZeroShot
+from adapt.methods.heads.support import Support
+from adapt.methods.heads.zero_shot import ZeroShot
 from adapt.models.backbones import load_backbone
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
 from adapt.models.prediction import ImageLike
 from adapt.models.templates import class_prompts, resolve_templates
-from adapt.training.support import Support
 
 CLIP_SCALE = 100.0
 """exp(logit scale) of the CLIPs of OpenAI; what unit text features are multiplied by."""

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
-from adapt.methods.feature_space import fit_head, head_only
-from adapt.methods.tip_adapter import cache, choose_votes
+from adapt.methods.heads.base import fit_head, head_only
+from adapt.methods.heads.fitting import check_ranges
+from adapt.methods.heads.support import Support
+from adapt.methods.heads.tip_adapter import cache, choose_votes
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context
-from adapt.training.support import Support
 
 EPSILON = 1e-4
 LOWEST = 30.0

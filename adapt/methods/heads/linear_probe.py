@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from adapt.data.balance import balance_weights, class_weights
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
-from adapt.methods.feature_space import fit_head, head_only
-from adapt.methods.fusion import rounds
+from adapt.methods.heads.base import fit_head, head_only
+from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.heads.fitting import check_ranges
+from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.head_fitting import check_ranges
 from adapt.training.logistic import Logistic, climb
 from adapt.training.loop import Context
 from adapt.training.settings import check_class_weights
-from adapt.training.support import Support
 
 INITIALISATIONS = ("zero", "zero_shot")
 GRID = np.logspace(-6, 6, 97)

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
-from adapt.methods.feature_space import fit_head, head_only
-from adapt.methods.fusion import best_setting
+from adapt.methods.heads.base import fit_head, head_only
+from adapt.methods.heads.cross_validation import best_setting
+from adapt.methods.heads.fitting import check_ranges
+from adapt.methods.heads.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context
-from adapt.training.support import Support
 
 RELEASED_BETA, RELEASED_ALPHA = 1.0, 1.17
 BETAS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from scipy.optimize import curve_fit
 from torch import Tensor, nn
 
-from adapt.methods.feature_space import FeatureMethod
-from adapt.methods.fusion import rounds
+from adapt.methods.heads.base import FeatureMethod
+from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.heads.support import Support
 from adapt.models.heads import linear_head
-from adapt.training.support import Support
 
 FOLDS = 3
 """Of the race: more would take longer, and tell little more of methods that are as good."""

@@ -8,10 +8,10 @@ import torch
 from adapt.data.balance import class_weights
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
-from adapt.methods.lora import build_adapter, merge_trained
+from adapt.methods.encoders.lora import build_adapter, merge_trained
+from adapt.methods.heads.fitting import check_ranges
 from adapt.models.classifier import Classifier
 from adapt.models.lora import TOWERS, LoraSettings
-from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context, train
 from adapt.training.objectives import CrossEntropy
 from adapt.training.settings import Optim

@@ -8,12 +8,12 @@ from torch.nn.utils import parametrize
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
-from adapt.methods.clip_lora import with_epochs
-from adapt.methods.norm_tuning import NormTuning, norm_parameters
+from adapt.methods.encoders.clip_lora import with_epochs
+from adapt.methods.encoders.norm_tuning import NormTuning, norm_parameters
+from adapt.methods.heads.fitting import check_ranges
 from adapt.models.classifier import Classifier
 from adapt.models.lora import TOWERS
 from adapt.training.groups import in_tower, trainable_copy
-from adapt.training.head_fitting import check_ranges
 from adapt.training.loop import Context, train
 from adapt.training.settings import Optim
 

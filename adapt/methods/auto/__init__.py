@@ -1,0 +1,1 @@
+"""The method that ranks the others by cross-validation."""

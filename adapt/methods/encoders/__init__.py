@@ -1,0 +1,1 @@
+"""Methods that train weights inside the encoders."""

@@ -1,0 +1,1 @@
+"""The methods on features as an estimator of scikit-learn."""

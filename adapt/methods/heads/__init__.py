@@ -1,0 +1,1 @@
+"""Methods that fit a head on features and leave the encoders as they are."""
