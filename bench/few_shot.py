@@ -31,7 +31,7 @@ from adapt.data.image_data import ImageData
 from adapt.data.sources import from_embedded, from_table
 from adapt.methods.auto.method import Auto, feature_methods
 from adapt.models.classifier import Classifier
-from adapt.training.features import image_features, predict_logits, prepare
+from adapt.training.features.features import image_features, predict_logits, prepare
 from adapt.training.loop import Context
 from adapt.training.settings import Runtime
 

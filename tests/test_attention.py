@@ -11,7 +11,7 @@ from tiny import RESNET, TIMM, VIT, tiny_classifier
 from torch import Tensor, nn
 
 from adapt.errors import ModelError
-from adapt.models.attention import Origin, split_attention
+from adapt.models.adapters.attention import Origin, split_attention
 
 B, L, C, HEADS = 3, 5, 8, 2
 

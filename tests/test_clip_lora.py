@@ -16,8 +16,8 @@ from torch import Tensor
 from adapt.data.image_data import ImageData
 from adapt.methods.encoders.clip_lora import ClipLora, with_epochs
 from adapt.methods.encoders.lora import build_adapter
+from adapt.models.adapters.lora import ADAPTER
 from adapt.models.classifier import Classifier
-from adapt.models.lora import ADAPTER
 from adapt.training.loop import Context
 from adapt.training.module import AdaptModule
 from adapt.training.objectives import CrossEntropy, drawn_classes

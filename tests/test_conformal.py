@@ -18,7 +18,7 @@ from adapt.evaluation.uncertainty.conformal import (
     true_class_scores,
     uncovered_classes,
 )
-from adapt.models.uncertainty import prediction_sets
+from adapt.models.prediction.uncertainty import prediction_sets
 
 
 def exchangeable(

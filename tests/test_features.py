@@ -18,8 +18,14 @@ from adapt.data.shifts import Shift
 from adapt.data.sources import Images, from_folder
 from adapt.methods.heads.base import read_support
 from adapt.models.classifier import Classifier
-from adapt.training import features, views
-from adapt.training.features import head_logits, image_features, predict_logits, prepare
+from adapt.training.features.features import (
+    features,
+    head_logits,
+    image_features,
+    predict_logits,
+    prepare,
+    views,
+)
 from adapt.training.loop import Context
 from adapt.training.runtime import placed_on
 from adapt.training.settings import Runtime

@@ -40,7 +40,7 @@ PLACES = {
     "pytorch_lightning": ("adapt.training", "adapt.runs.pretrain"),
     "lightning": (),
     "open_clip": ("adapt.models.backbones", "adapt.runs.pretrain"),
-    "peft": ("adapt.models.lora",),
+    "peft": ("adapt.models.adapters.lora",),
     "albumentations": ("adapt.data.augmentation",),
     "omegaconf": ("adapt.recipe.load", "adapt.runs.pretrain"),
     "typer": ("adapt.cli.app",),

@@ -25,7 +25,7 @@ from adapt.methods.heads.linear_probe import (
 )
 from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
-from adapt.training.features import image_features, prepare
+from adapt.training.features.features import image_features, prepare
 from adapt.training.logistic import Logistic
 from adapt.training.loop import Context
 

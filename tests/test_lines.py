@@ -12,7 +12,7 @@ from adapt.ensembling.weights.arithmetic import add_task_vectors, negate
 from adapt.ensembling.weights.interpolate import interpolate
 from adapt.ensembling.weights.lines import depth_shares, lines
 from adapt.errors import RecipeError, WeightsError
-from adapt.training.groups import depths
+from adapt.training.parameters import depths
 
 State = dict[str, Tensor]
 

@@ -14,8 +14,8 @@ from torch import Tensor
 import adapt
 from adapt.data.image_data import ImageData
 from adapt.errors import ModelError, RunError
+from adapt.models.adapters.lora import ADAPTER, LoraAdapter, LoraSettings
 from adapt.models.classifier import Classifier
-from adapt.models.lora import ADAPTER, LoraAdapter, LoraSettings
 from adapt.training.loop import Context
 from adapt.training.settings import Optim
 

@@ -17,9 +17,9 @@ from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.runs.plan import trainable_parameters
 from adapt.training.data_module import ImageDataModule
-from adapt.training.groups import parameter_groups
 from adapt.training.loop import Context
 from adapt.training.module import AdaptModule
+from adapt.training.parameters import parameter_groups
 from adapt.training.settings import Optim
 
 QUICK = Optim(lr=1e-2, epochs=1, batch_size=8, warmup=0.0)

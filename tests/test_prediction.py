@@ -13,7 +13,7 @@ from tiny import drawing, tiny_classifier
 from adapt.cli.predict import predict_to_csv
 from adapt.errors import DataError, RecipeError
 from adapt.models.classifier import Classifier
-from adapt.models.prediction import ImageLike, Prediction
+from adapt.models.prediction.stream import ImageLike, Prediction
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 import adapt
-from adapt.data.drawings import colourise, place, vary_light
-from adapt.data.pairs import CurriculumSampler, PackedPairs
 from adapt.errors import DataError, RecipeError
 from adapt.runs.pretrain import load_pretrain_recipe, pretrain
-from adapt.training.contrastive import grouped_contrastive_loss
+from adapt.training.pretraining.drawings import colourise, place, vary_light
+from adapt.training.pretraining.module import grouped_contrastive_loss
+from adapt.training.pretraining.pairs import CurriculumSampler, PackedPairs
 
 GROUPS = [0] * 12 + [1] * 8 + [2] * 2
 

@@ -21,8 +21,13 @@ from adapt.data.image_data import ImageData
 from adapt.data.sources import from_embedded
 from adapt.errors import ModelError
 from adapt.methods.encoders.prompt_tuning import PromptTuning
+from adapt.models.adapters.prompt_learner import (
+    PromptLearner,
+    embed_words,
+    prompt_tokens,
+    random_context,
+)
 from adapt.models.classifier import Classifier
-from adapt.models.prompt_learner import PromptLearner, embed_words, prompt_tokens, random_context
 from adapt.training.loop import Context
 from adapt.training.settings import Optim
 
@@ -186,7 +191,7 @@ def test_other_text_towers_are_refused(start: Classifier) -> None:
 
 
 def test_another_tokenizer_is_refused(start: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapt.models.prompt_learner.tokenizer_of", lambda spec: object())
+    monkeypatch.setattr("adapt.models.adapters.prompt_learner.tokenizer_of", lambda spec: object())
     with pytest.raises(ModelError, match="not open_clip's own tokenizer - test-tiny-vit: object"):
         PromptTuning().prepare(start)
 

@@ -18,7 +18,7 @@ from adapt.recipe.data import build_data
 from adapt.runs.folder.files import write_json
 from adapt.runs.run import load
 from adapt.runs.soup import RunFolder, mix_run, soup_runs, start_of, val_images
-from adapt.training.features import predict_logits, prepare
+from adapt.training.features.features import predict_logits, prepare
 from adapt.training.settings import Runtime
 
 RECIPE = """

@@ -15,9 +15,9 @@ from adapt.data.sources import Images, from_folder
 from adapt.errors import DataError
 from adapt.evaluation.metrics.calibration import expected_calibration_error
 from adapt.models.classifier import Classifier
-from adapt.models.uncertainty import Uncertainty
+from adapt.models.prediction.uncertainty import Uncertainty
 from adapt.runs.measures.uncertainty import Answers, Unknowns, uncertainty_of
-from adapt.training.features import predict_logits, prepare
+from adapt.training.features.features import predict_logits, prepare
 from adapt.training.settings import Runtime
 
 NAMES, T = ["cat", "dog", "owl"], 2.0

@@ -16,7 +16,7 @@ from adapt.ensembling.weights.model_stock import model_stock
 from adapt.errors import BundleError, RecipeError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.classifier import Classifier
-from adapt.training.features import predict_logits, prepare
+from adapt.training.features.features import predict_logits, prepare
 from adapt.training.settings import Runtime
 
 RUNTIME = Runtime(accelerator="cpu", precision="32", workers="0", batch_size=16)

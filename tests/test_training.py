@@ -23,10 +23,10 @@ from adapt.training import loop, runtime
 from adapt.training.callbacks import MovingAverage
 from adapt.training.checkpoints import AtomicCheckpointIO
 from adapt.training.data_module import ImageDataModule
-from adapt.training.groups import freeze_first, parameter_groups
 from adapt.training.loop import Context, micro_batch, train
 from adapt.training.module import AdaptModule, schedule_factor
 from adapt.training.objectives import Batch, CrossEntropy, Objective, Outcome
+from adapt.training.parameters import freeze_first, parameter_groups
 from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import Optim, Runtime
 

@@ -18,8 +18,8 @@ from adapt.cli.predict import predict_to_csv
 from adapt.errors import BundleError, DataError
 from adapt.models import bundle
 from adapt.models.classifier import Classifier
-from adapt.models.prediction import Prediction
-from adapt.models.uncertainty import Uncertainty
+from adapt.models.prediction.stream import Prediction
+from adapt.models.prediction.uncertainty import Uncertainty
 
 FULL = Uncertainty(0.6, 0.9, 0.8, 0.7, (0.7, 0.25, 1.0), "energy", 3.5)
 ABSTAIN = Uncertainty(abstain_below=0.6, abstain_coverage=0.9)

@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from adapt.errors import DataError
 from adapt.evaluation.uncertainty import unknown as unknowns
 from adapt.evaluation.uncertainty.unknown import auroc, detection, false_positive_rate, knn_scores
-from adapt.models.uncertainty import energy
+from adapt.models.prediction.uncertainty import energy
 
 SCORES = st.lists(st.integers(-6, 6), min_size=1, max_size=50)
 

@@ -19,9 +19,9 @@ from adapt.data.sources import from_embedded
 from adapt.errors import ModelError
 from adapt.methods.encoders import visual_projection
 from adapt.methods.encoders.visual_projection import VisualProjection, encode_views, fit_projection
+from adapt.models.adapters.projection import projection_of, without_projection
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.models.projection import projection_of, without_projection
 from adapt.training.loop import Context
 
 NAME = {VIT: "proj", RESNET: "attnpool.c_proj.weight", TIMM: "head.proj.weight"}

@@ -29,10 +29,10 @@ from adapt.ensembling.weights.interpolate import interpolate
 from adapt.ensembling.wise_ft import wise_ft
 from adapt.errors import DataError, RecipeError, WeightsError
 from adapt.evaluation.evaluate import Split, evaluate, softmax
+from adapt.models.adapters.lora import LoraAdapter, LoraSettings
 from adapt.models.classifier import Classifier
-from adapt.models.lora import LoraAdapter, LoraSettings
 from adapt.recipe.choices import CORRUPTIONS, SELECT_RULES, Ensemble
-from adapt.training.features import predict_logits, prepare
+from adapt.training.features.features import predict_logits, prepare
 from adapt.training.settings import Runtime
 
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)

@@ -11,8 +11,8 @@ from adapt.data.folders import walk_images
 from adapt.data.tables import safe_cell
 from adapt.errors import DataError
 from adapt.models.classifier import Classifier
-from adapt.models.prediction import Prediction
-from adapt.models.uncertainty import Uncertainty
+from adapt.models.prediction.stream import Prediction
+from adapt.models.prediction.uncertainty import Uncertainty
 
 TOP = 5
 

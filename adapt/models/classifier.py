@@ -15,9 +15,9 @@ from adapt.models import bundle
 from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_backbone
 from adapt.models.cache_head import CacheHead
 from adapt.models.heads import linear_head, text_weights
-from adapt.models.prediction import ImageLike, Prediction, predict_stream
+from adapt.models.prediction.stream import ImageLike, Prediction, predict_stream
+from adapt.models.prediction.uncertainty import Uncertainty, Verdicts
 from adapt.models.templates import class_prompts, resolve_templates
-from adapt.models.uncertainty import Uncertainty, Verdicts
 from adapt.version import __version__
 
 

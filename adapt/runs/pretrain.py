@@ -11,12 +11,12 @@ from pytorch_lightning.loggers import CSVLogger
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
-from adapt.data.pairs import CurriculumSampler, PackedPairs
 from adapt.models.backbones import BackboneSpec, load_backbone, tokenizer_of
 from adapt.recipe.load import load_section
 from adapt.training.checkpoints import AtomicCheckpointIO
-from adapt.training.contrastive import ContrastiveModule
 from adapt.training.loop import quiet_lightning
+from adapt.training.pretraining.module import ContrastiveModule
+from adapt.training.pretraining.pairs import CurriculumSampler, PackedPairs
 from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import PRECISIONS, Pretraining
 
@@ -36,7 +36,7 @@ class PretrainRecipe:
     arch: str = "adapt-icons-xs"
     """Architecture, trained from random weights."""
     pairs: str = MISSING
-    """Folder of packed pairs (`adapt.data.pairs`)."""
+    """Folder of packed pairs (`adapt.training.pretraining.pairs`)."""
     templates: list[str] = field(default_factory=lambda: ["{}"])
     """Sentences a caption is put in, one drawn for each pair and step."""
     training: Pretraining = field(default_factory=Pretraining)

@@ -42,7 +42,7 @@ from adapt.runs.measures.scores import (
     write_tables,
 )
 from adapt.runs.selection import WITHOUT_PROBE, Choice, choose, fold_count
-from adapt.training.features import predict_logits
+from adapt.training.features.features import predict_logits
 from adapt.training.loop import Context
 from adapt.training.settings import Runtime
 

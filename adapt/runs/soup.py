@@ -23,7 +23,7 @@ from adapt.recipe.data import build_data
 from adapt.recipe.load import Loaded
 from adapt.runs.folder.files import write_json
 from adapt.runs.run import load
-from adapt.training.features import predict_logits
+from adapt.training.features.features import predict_logits
 
 ADAPTED = "adapted"
 """Bundle of a run's tuned model, before it was averaged with the start."""

@@ -14,16 +14,16 @@ from torchmetrics.classification import MulticlassAccuracy
 from adapt.data.mixing import apply_mix, draw_mix
 from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
-from adapt.training.contrastive import MAXIMUM_LOGIT_SCALE
-from adapt.training.groups import (
+from adapt.training.objectives import CrossEntropy, Objective
+from adapt.training.parameters import (
     freeze_first,
     frozen_names,
     in_tower,
     parameter_groups,
     text_trains,
 )
-from adapt.training.objectives import CrossEntropy, Objective
 from adapt.training.penalties import Regularisers
+from adapt.training.pretraining.module import MAXIMUM_LOGIT_SCALE
 from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Optim
 

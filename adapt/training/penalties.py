@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
-from adapt.training.groups import blocks_of, frozen_names, in_tower
+from adapt.training.parameters import blocks_of, frozen_names, in_tower
 from adapt.training.settings import Optim
 
 TEACHER_UPDATES = 50

@@ -9,7 +9,7 @@ from adapt.errors import RecipeError
 
 
 def depth_shares(depths: Mapping[str, int]) -> dict[str, float]:
-    """Depths counted from the input, such as `adapt.training.groups.depths` gives, as shares.
+    """Depths counted from the input, such as `adapt.training.parameters.depths` gives, as shares.
 
     Args:
         depths: Depth of each name.

@@ -141,7 +141,7 @@ def set_scores(sets: npt.ArrayLike, targets: npt.ArrayLike) -> SetScores:
 
     Args:
         sets: Shape (N, K), N at least 1, true where a class is in the set of an image, as from
-            `adapt.models.uncertainty.prediction_sets`.
+            `adapt.models.prediction.uncertainty.prediction_sets`.
         targets: Shape (N,), class indices.
 
     Returns:

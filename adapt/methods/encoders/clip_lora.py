@@ -10,8 +10,8 @@ from adapt.data.image_data import ImageData
 from adapt.methods.base import register
 from adapt.methods.encoders.lora import build_adapter, merge_trained
 from adapt.methods.heads.fitting import check_ranges
+from adapt.models.adapters.lora import TOWERS, LoraSettings
 from adapt.models.classifier import Classifier
-from adapt.models.lora import TOWERS, LoraSettings
 from adapt.training.loop import Context, train
 from adapt.training.objectives import CrossEntropy
 from adapt.training.settings import Optim

@@ -7,9 +7,9 @@ from adapt.data.sources import Images
 from adapt.errors import DataError
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier
-from adapt.training.groups import MODEL, trainable_copy
 from adapt.training.loop import Context, train
 from adapt.training.objectives import SAME_CLASS, Contrastive
+from adapt.training.parameters import MODEL, trainable_copy
 from adapt.training.settings import Optim
 
 CAPTIONS = ("prompts", "column")

@@ -8,8 +8,8 @@ from adapt.data.image_data import ImageData
 from adapt.errors import RunError
 from adapt.methods.base import register
 from adapt.methods.heads.fitting import check_ranges
+from adapt.models.adapters.lora import ENDINGS, TOWERS, LoraAdapter, LoraSettings
 from adapt.models.classifier import Classifier
-from adapt.models.lora import ENDINGS, TOWERS, LoraAdapter, LoraSettings
 from adapt.training.loop import Context, train
 from adapt.training.settings import Optim
 

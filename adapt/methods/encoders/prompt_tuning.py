@@ -7,9 +7,9 @@ import torch
 from adapt.data.classes import ClassName, default_words
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
+from adapt.models.adapters.prompt_learner import PromptLearner, embed_words, random_context
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.models.prompt_learner import PromptLearner, embed_words, random_context
 from adapt.models.templates import class_prompts
 from adapt.training.loop import Context, train
 from adapt.training.settings import Optim

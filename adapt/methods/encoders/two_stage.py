@@ -11,10 +11,10 @@ from adapt.methods.base import register
 from adapt.methods.encoders.clip_lora import with_epochs
 from adapt.methods.encoders.norm_tuning import NormTuning, norm_parameters
 from adapt.methods.heads.fitting import check_ranges
+from adapt.models.adapters.lora import TOWERS
 from adapt.models.classifier import Classifier
-from adapt.models.lora import TOWERS
-from adapt.training.groups import in_tower, trainable_copy
 from adapt.training.loop import Context, train
+from adapt.training.parameters import in_tower, trainable_copy
 from adapt.training.settings import Optim
 
 

@@ -12,13 +12,13 @@ from adapt.data.datasets import ImageDataset
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
 from adapt.methods.heads.fitting import check_ranges
+from adapt.models.adapters.projection import projection_of, without_projection
 from adapt.models.classifier import Classifier
-from adapt.models.projection import projection_of, without_projection
+from adapt.training.features.views import encode_views
 from adapt.training.loop import Context
 from adapt.training.module import schedule_factor
 from adapt.training.runtime import inference_device
 from adapt.training.settings import Optim
-from adapt.training.views import encode_views
 
 
 @register("visual_projection")

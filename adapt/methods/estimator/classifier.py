@@ -34,7 +34,7 @@ from adapt.models.backbones import load_backbone
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
-from adapt.models.prediction import ImageLike
+from adapt.models.prediction.stream import ImageLike
 from adapt.models.templates import class_prompts, resolve_templates
 
 CLIP_SCALE = 100.0

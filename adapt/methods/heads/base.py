@@ -10,10 +10,10 @@ from adapt.data.sources import Images
 from adapt.methods.heads.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.training.features import image_features, prepare
-from adapt.training.groups import trainable_copy
+from adapt.training.features.features import image_features, prepare
+from adapt.training.features.views import view_features
 from adapt.training.loop import Context
-from adapt.training.views import view_features
+from adapt.training.parameters import trainable_copy
 
 
 class FeatureMethod(Protocol):

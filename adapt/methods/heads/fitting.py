@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
-from adapt.training.groups import trainable_copy
+from adapt.training.parameters import trainable_copy
 
 WARMUP_LR = 1e-5
 """Learning rate of the first epoch, in CoOp's code and all that follow it."""

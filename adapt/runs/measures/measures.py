@@ -8,14 +8,14 @@ from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.groups import check_group_columns
 from adapt.evaluation.metrics.reference_models import read_reference_models
 from adapt.models.classifier import Classifier
-from adapt.models.uncertainty import Uncertainty
+from adapt.models.prediction.uncertainty import Uncertainty
 from adapt.recipe.data import RunData
 from adapt.recipe.schema import Recipe
 from adapt.runs.folder.files import write_json
 from adapt.runs.measures.robustness import robustness_of
 from adapt.runs.measures.scores import SHIPPED, Outputs
 from adapt.runs.measures.uncertainty import Answers, Unknowns, uncertainty_of
-from adapt.training.features import image_features, predict_logits, prepare
+from adapt.training.features.features import image_features, predict_logits, prepare
 
 
 def id_eval(data: RunData) -> str | None:

@@ -23,7 +23,7 @@ from adapt.evaluation.uncertainty.selective import (
     risk_coverage,
 )
 from adapt.evaluation.uncertainty.unknown import KEPT, Detection, detection, knn_scores
-from adapt.models.uncertainty import Uncertainty, energy, prediction_sets
+from adapt.models.prediction.uncertainty import Uncertainty, energy, prediction_sets
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Low-rank adapters on the split attention of a CLIP (Hu et al. 2021, arXiv:2106.09685).
 
 peft's own path through `nn.MultiheadAttention` adds the output delta twice and skips the dropout;
-its path through `nn.Linear` is right. So attention is split first (`adapt.models.attention`), stock
+its path through `nn.Linear` is right. So attention is split first (`adapt.models.adapters.attention`), stock
 peft adapts the linear layers, and the deltas are added back to a copy of the untouched start.
 """
 
@@ -14,7 +14,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
 from adapt.errors import ModelError
-from adapt.models.attention import Origin, split_attention
+from adapt.models.adapters.attention import Origin, split_attention
 from adapt.models.classifier import Classifier
 
 ADAPTER = "adapt"

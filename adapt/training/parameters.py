@@ -6,8 +6,8 @@ from collections.abc import Callable
 from torch import nn
 
 from adapt.errors import ModelError
+from adapt.models.adapters.lora import TOWERS
 from adapt.models.classifier import Classifier
-from adapt.models.lora import TOWERS
 from adapt.training.settings import Optim
 
 BLOCKS = (

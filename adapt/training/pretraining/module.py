@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from adapt.data.drawings import colourise, place, vary_light
+from adapt.training.pretraining.drawings import colourise, place, vary_light
 from adapt.training.settings import Pretraining
 
 MAXIMUM_LOGIT_SCALE = math.log(100.0)

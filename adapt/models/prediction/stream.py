@@ -13,7 +13,7 @@ from torch import Tensor
 from adapt.data.images import ImageError, open_image
 from adapt.data.transforms import Preprocessing
 from adapt.errors import RecipeError
-from adapt.models.uncertainty import Verdicts
+from adapt.models.prediction.uncertainty import Verdicts
 
 ImageLike = str | Path | Image.Image | np.ndarray
 _Row = tuple[Tensor, np.bool_, np.ndarray, np.bool_]

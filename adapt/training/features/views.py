@@ -14,7 +14,7 @@ from adapt.data.datasets import ImageDataset
 from adapt.data.sources import Images
 from adapt.models.backbones import Backbone, weights_hash
 from adapt.training.data_module import count_workers
-from adapt.training.features import kept_features
+from adapt.training.features.features import kept_features
 from adapt.training.loop import Context
 from adapt.training.runtime import inference_device, placed_on, short_sequence_attention
 from adapt.training.settings import Runtime

@@ -1,0 +1,1 @@
+"""Layers that are put into the encoders: split attention, LoRA, projections, prompts."""

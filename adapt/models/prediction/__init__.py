@@ -1,0 +1,1 @@
+"""Predictions in a stream, with what they say about their own uncertainty."""

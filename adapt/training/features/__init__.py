@@ -1,0 +1,1 @@
+"""Pixels, features and logits of whole splits."""

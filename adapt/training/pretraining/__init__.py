@@ -1,0 +1,1 @@
+"""Contrastive pretraining on pairs of images and captions."""
