@@ -19,7 +19,7 @@ from adapt.version import __version__
 if TYPE_CHECKING:
     from adapt.checks.check import check
     from adapt.data.image_data import ImageData
-    from adapt.data.sources import Images
+    from adapt.data.sources.image_list import Images
     from adapt.ensembling.wise_ft import mix, wise_ft
     from adapt.errors import AdaptError
     from adapt.evaluation.evaluate import evaluate
@@ -40,7 +40,7 @@ _HOMES = {
     "FewShotClassifier": "adapt.methods.estimator.classifier",
     "ImageData": "adapt.data.image_data",
     "ImageDataModule": "adapt.training.data_module",
-    "Images": "adapt.data.sources",
+    "Images": "adapt.data.sources.image_list",
     "Optim": "adapt.training.settings",
     "check": "adapt.checks.check",
     "evaluate": "adapt.evaluation.evaluate",

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from adapt.data.folders import walk_images
-from adapt.data.images import REDUCE_ABOVE, open_image
-from adapt.data.transforms import Preprocessing
+from adapt.data.decoding.open import REDUCE_ABOVE, open_image
+from adapt.data.loading.transforms import Preprocessing
+from adapt.data.sources.folders import walk_images
 
 FACTORS = (1.5, 2.0, 2.5, 3.0, 4.0)
 SCALES = (2, 4)

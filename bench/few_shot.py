@@ -28,7 +28,7 @@ from scipy.stats import t as student
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.data.sources import from_embedded, from_table
+from adapt.data.sources.image_list import from_embedded, from_table
 from adapt.methods.auto.method import Auto, feature_methods
 from adapt.models.classifier import Classifier
 from adapt.training.features.features import image_features, predict_logits, prepare

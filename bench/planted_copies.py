@@ -26,8 +26,8 @@ from adapt.checks.findings.copies import find_copies
 from adapt.checks.findings.copy_findings import copy_findings, leaked_indices
 from adapt.checks.findings.finding import Place
 from adapt.checks.findings.measure import Picture, measure
-from adapt.data.images import open_image
-from adapt.data.sources import EMBEDDED, Images, from_table
+from adapt.data.decoding.open import open_image
+from adapt.data.sources.image_list import EMBEDDED, Images, from_table
 from adapt.training.features.features import image_features, prepare
 from adapt.training.settings import Runtime
 

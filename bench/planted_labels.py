@@ -63,8 +63,8 @@ from adapt.checks.findings.out_of_fold import (
     out_of_fold_probabilities,
     probe_scores,
 )
-from adapt.data.sources import Images, from_folder
-from adapt.data.splits import stratified_folds
+from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.splits.stratified import stratified_folds
 from adapt.models.classifier import Classifier
 from adapt.training.features.features import image_features, prepare
 from adapt.training.settings import Runtime

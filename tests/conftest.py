@@ -10,7 +10,7 @@ import torch
 from tiny import CLASSES, add_configs, draw_folder, tiny_classifier
 
 from adapt.data.image_data import ImageData
-from adapt.data.sources import Images, from_folder
+from adapt.data.sources.image_list import Images, from_folder
 from adapt.models.classifier import Classifier
 from adapt.training.loop import Context
 from adapt.training.settings import Runtime

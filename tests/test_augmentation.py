@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 
 from adapt.common.seeds import sample_seed
-from adapt.data import augmentation, augmentation_steps
-from adapt.data.augmentation import Augmentation
-from adapt.data.policies import POLICIES
-from adapt.data.transforms import Preprocessing
+from adapt.data.augmentation.augmentation import Augmentation, augmentation
+from adapt.data.augmentation.augmentation import steps as augmentation_steps
+from adapt.data.augmentation.policies import POLICIES
+from adapt.data.loading.transforms import Preprocessing
 from adapt.errors import RecipeError
 
 PLAIN = Preprocessing(32, [0, 0, 0], [1, 1, 1])

@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 from recipe_cases import GOOD, swap
 
-from adapt.data.augmentation import Augmentation
-from adapt.data.augmentation_steps import (
+from adapt.data.augmentation.augmentation import Augmentation
+from adapt.data.augmentation.policies import POLICIES
+from adapt.data.augmentation.steps import (
     ALLOWED,
     HIDDEN,
     SIZED,
@@ -22,8 +23,7 @@ from adapt.data.augmentation_steps import (
     step_problems,
     step_schemas,
 )
-from adapt.data.policies import POLICIES
-from adapt.data.transforms import Preprocessing
+from adapt.data.loading.transforms import Preprocessing
 from adapt.errors import RecipeError
 from adapt.recipe.load import Loaded, load_recipe
 from adapt.recipe.schema import AUGMENTATIONS

@@ -11,16 +11,16 @@ from PIL import Image
 from sklearn.utils.class_weight import compute_class_weight
 
 from adapt.common.seeds import sample_seed
-from adapt.data.balance import (
+from adapt.data.image_data import ImageData
+from adapt.data.loading.balance import (
     BALANCES,
     balance_weights,
     balanced_order,
     class_shares,
     class_weights,
 )
-from adapt.data.datasets import TrainSampler
-from adapt.data.image_data import ImageData
-from adapt.data.transforms import Preprocessing
+from adapt.data.loading.datasets import TrainSampler
+from adapt.data.loading.transforms import Preprocessing
 from adapt.errors import RecipeError
 from adapt.recipe.schema import BALANCES as RECIPE_BALANCES
 from adapt.training.data_module import ImageDataModule

@@ -23,7 +23,7 @@ from adapt.checks.findings.measure import Picture
 from adapt.checks.model import View, leak_free
 from adapt.checks.quick import Glance, quick_check
 from adapt.cli.app import app as cli
-from adapt.data.sources import EMBEDDED, Images, from_folder
+from adapt.data.sources.image_list import EMBEDDED, Images, from_folder
 from adapt.errors import DataError, ModelError, RecipeError
 from adapt.recipe.data import RunData, build_data
 from adapt.runs.measures.scores import SHIPPED, Outputs, leak_free_scores

@@ -22,11 +22,11 @@ from packed import (
 )
 
 from adapt.common.content import content_hash
-from adapt.data.classes import ClassName
-from adapt.data.combine import combine
 from adapt.data.image_data import ImageData
-from adapt.data.shifts import Shift
-from adapt.data.sources import Images, from_folder, from_frame, from_table
+from adapt.data.labels.classes import ClassName
+from adapt.data.shifts.shifts import Shift
+from adapt.data.sources.combine import combine
+from adapt.data.sources.image_list import Images, from_folder, from_frame, from_table
 from adapt.errors import DataError, RecipeError
 from adapt.recipe.data import read_source
 from adapt.recipe.load import load_recipe

@@ -11,10 +11,10 @@ import pytorch_lightning as pl
 import torch
 from PIL import Image
 
-from adapt.data.augmentation import Augmentation
-from adapt.data.datasets import EvalSampler, ImageDataset, TrainSampler
+from adapt.data.augmentation.augmentation import Augmentation
 from adapt.data.image_data import ImageData
-from adapt.data.transforms import Preprocessing
+from adapt.data.loading.datasets import EvalSampler, ImageDataset, TrainSampler
+from adapt.data.loading.transforms import Preprocessing
 from adapt.errors import DataError, RecipeError
 from adapt.training.data_module import ImageDataModule, Loader, count_workers
 

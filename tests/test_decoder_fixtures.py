@@ -28,12 +28,12 @@ from tiny import VIT, run_python, tiny_classifier
 
 import adapt
 from adapt.common.content import content_hash
-from adapt.data.classes import normal
-from adapt.data.colours import LARGEST, read_profile
-from adapt.data.formats import suffix_fits
-from adapt.data.images import Facts, ImageError, inspect_image, open_image
-from adapt.data.readable import quarantine
-from adapt.data.sources import Images
+from adapt.data.decoding.colours import LARGEST, read_profile
+from adapt.data.decoding.formats import suffix_fits
+from adapt.data.decoding.open import Facts, ImageError, inspect_image, open_image
+from adapt.data.labels.classes import normal
+from adapt.data.sources.image_list import Images
+from adapt.data.splits.quarantine import quarantine
 
 FILES = fixtures()
 BOMBS = bombs()
@@ -201,7 +201,7 @@ def test_the_header_alone_refuses_a_bomb(tmp_path: Path) -> None:
     code = """
 import resource, sys, warnings
 from pathlib import Path
-from adapt.data.images import ImageError, open_image, inspect_image
+from adapt.data.decoding.open import ImageError, open_image, inspect_image
 warnings.simplefilter("ignore")
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from adapt.data.exclusions import Excluded, exclude, format_exclusions, read_exclusions
-from adapt.data.sources import Images, from_folder
+from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.splits.exclusions import Excluded, exclude, format_exclusions, read_exclusions
 from adapt.errors import DataError
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=12)

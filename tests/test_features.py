@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from tiny import CLASSES, RESNET, VIT, draw_folder, tiny_classifier
 
+from adapt.data.decoding.open import ImageError
 from adapt.data.image_data import ImageData
-from adapt.data.images import ImageError
-from adapt.data.shifts import Shift
-from adapt.data.sources import Images, from_folder
+from adapt.data.shifts.shifts import Shift
+from adapt.data.sources.image_list import Images, from_folder
 from adapt.methods.heads.base import read_support
 from adapt.models.classifier import Classifier
 from adapt.training.features.features import (

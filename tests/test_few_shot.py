@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from tiny import CLASSES, VIT, draw_folder
 
-from adapt.data.classes import ClassName
-from adapt.data.sources import from_folder
+from adapt.data.labels.classes import ClassName
+from adapt.data.sources.image_list import from_folder
 from adapt.errors import AdaptError, DataError, RecipeError
 from adapt.methods.auto.method import feature_methods
 from adapt.methods.estimator.classifier import FewShotClassifier

@@ -41,7 +41,7 @@ PLACES = {
     "lightning": (),
     "open_clip": ("adapt.models.backbones", "adapt.runs.pretrain"),
     "peft": ("adapt.models.adapters.lora",),
-    "albumentations": ("adapt.data.augmentation",),
+    "albumentations": ("adapt.data.augmentation.augmentation",),
     "omegaconf": ("adapt.recipe.load", "adapt.runs.pretrain"),
     "typer": ("adapt.cli.app",),
     "rich": ("adapt.cli.app", "adapt.training"),

@@ -18,7 +18,7 @@ from torch import Tensor
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.errors import DataError
 from adapt.models.backbones import Backbone
 from adapt.models.classifier import Classifier

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import draw_folder
 
-from adapt.data.sources import Images, from_frame
+from adapt.data.sources.image_list import Images, from_frame
 from adapt.errors import DataError
 from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.groups import (

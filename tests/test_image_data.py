@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from adapt.data.image_data import ImageData, draw
-from adapt.data.sources import Images, from_folder, from_table
-from adapt.data.split_columns import column_of, split_by_date, split_by_value, with_groups
+from adapt.data.sources.image_list import Images, from_folder, from_table
+from adapt.data.splits.columns import column_of, split_by_date, split_by_value, with_groups
 from adapt.errors import DataError, RecipeError
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from adapt.data.classes import read_classes
-from adapt.data.images import ImageError, open_image, to_uint8
+from adapt.data.decoding.open import ImageError, open_image, to_uint8
+from adapt.data.labels.classes import read_classes
 from adapt.errors import DataError
 
 PIXELS = np.array(

@@ -12,7 +12,7 @@ from tiny import bit_equal, tiny_classifier, weights
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.errors import RecipeError
 from adapt.methods import base, get, register, schemas
 from adapt.methods.heads.base import as_feature_method

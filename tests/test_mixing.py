@@ -13,8 +13,8 @@ from tiny import tiny_classifier
 from torch import Tensor
 
 import adapt
+from adapt.data.augmentation.mixing import Mix, apply_mix, draw_mix
 from adapt.data.image_data import ImageData
-from adapt.data.mixing import Mix, apply_mix, draw_mix
 from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
 from adapt.training.loop import Context, train

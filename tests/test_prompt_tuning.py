@@ -16,9 +16,9 @@ from tiny import CONFIGS, RESNET, TIMM, VIT, bit_equal, cross_entropy, tiny_clas
 from torch import Tensor, nn
 
 import adapt
-from adapt.data.classes import ClassName
 from adapt.data.image_data import ImageData
-from adapt.data.sources import from_embedded
+from adapt.data.labels.classes import ClassName
+from adapt.data.sources.image_list import from_embedded
 from adapt.errors import ModelError
 from adapt.methods.encoders.prompt_tuning import PromptTuning
 from adapt.models.adapters.prompt_learner import (

@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 
 from adapt.common.content import content_hash
-from adapt.data.readable import (
+from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.splits.quarantine import (
     Quarantined,
     conflicting_files,
     quarantine,
     shared_files,
     split_manifest,
 )
-from adapt.data.sources import Images, from_folder
 from adapt.errors import DataError
 
 

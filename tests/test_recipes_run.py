@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from adapt import methods
-from adapt.data.shifts import SHIFTS
-from adapt.data.sources import EMBEDDED
+from adapt.data.shifts.shifts import SHIFTS
+from adapt.data.sources.image_list import EMBEDDED
 from adapt.models.classifier import Classifier
 from adapt.recipe.load import find_recipe, load_recipe, recipe_names
 from adapt.runs.run import run

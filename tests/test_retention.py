@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from tiny import tiny_classifier
 
-from adapt.data.classes import ClassName
-from adapt.data.sources import Images
+from adapt.data.labels.classes import ClassName
+from adapt.data.sources.image_list import Images
 from adapt.ensembling.line import mix
 from adapt.ensembling.retention import retention, retention_prompts
 from adapt.ensembling.weights.interpolate import interpolate

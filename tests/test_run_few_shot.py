@@ -13,8 +13,8 @@ from scipy import stats
 from tiny import CLASSES, VIT, draw_folder
 
 from adapt.common.content import content_hashes
-from adapt.data.sources import from_folder
-from adapt.data.splits import sample_shots
+from adapt.data.sources.image_list import from_folder
+from adapt.data.splits.stratified import sample_shots
 from adapt.errors import RecipeError, RunError
 from adapt.methods.auto.method import Auto
 from adapt.methods.auto.ranking import FOLDS, expected_accuracy, rank_methods

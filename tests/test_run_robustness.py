@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.ensembling.retention import Retention
 from adapt.errors import DataError
 from adapt.evaluation.evaluate import Split

@@ -11,7 +11,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.metrics import roc_auc_score
 from tiny import CLASSES, tiny_classifier
 
-from adapt.data.sources import Images, from_folder
+from adapt.data.sources.image_list import Images, from_folder
 from adapt.errors import DataError
 from adapt.evaluation.metrics.calibration import expected_calibration_error
 from adapt.models.classifier import Classifier

@@ -10,7 +10,7 @@ import torch
 from tiny import CLASSES, VIT, bit_equal, moved, tiny_classifier, weights
 
 from adapt.data.image_data import ImageData
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.ensembling.soups import soup
 from adapt.ensembling.weights.model_stock import model_stock
 from adapt.errors import BundleError, RecipeError, WeightsError

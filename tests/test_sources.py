@@ -12,9 +12,16 @@ import pytest
 from PIL import Image
 
 from adapt.common.content import content_hash
-from adapt.data.classes import ClassName
-from adapt.data.shifts import Shift, apply_shift, shift_seed
-from adapt.data.sources import EMBEDDED, Images, from_embedded, from_folder, from_frame, from_table
+from adapt.data.labels.classes import ClassName
+from adapt.data.shifts.shifts import Shift, apply_shift, shift_seed
+from adapt.data.sources.image_list import (
+    EMBEDDED,
+    Images,
+    from_embedded,
+    from_folder,
+    from_frame,
+    from_table,
+)
 from adapt.errors import DataError
 
 
@@ -53,7 +60,7 @@ def test_folder(root: Path) -> None:
 
 
 def test_import_needs_no_torch() -> None:
-    code = "import adapt.data.sources, sys; sys.exit('torch' in sys.modules)"
+    code = "import adapt.data.sources.image_list, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -261,7 +268,7 @@ def test_embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw(tmp_path / "shapes/ink/train/alarm_clock/1.png")
     draw(tmp_path / "shapes/ink/train/cat/1.png")
     (tmp_path / "shapes/classes.yaml").write_text("alarm_clock: clock\nfox: fox\n")
-    monkeypatch.setattr("adapt.data.sources.EMBEDDED", tmp_path)
+    monkeypatch.setattr("adapt.data.sources.image_list.EMBEDDED", tmp_path)
     images = from_embedded("shapes", "ink", "train")
     assert [images.classes[key].words for key in images.class_names] == ["clock", "cat"]
     assert images.notes == []

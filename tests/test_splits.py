@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapt.data.split_dates import cut_by_date, in_order, read_moment
-from adapt.data.split_groups import judged_folds, own_groups
-from adapt.data.splits import sample_fraction, sample_shots, stratified_folds, stratified_split
+from adapt.data.splits.dates import cut_by_date, in_order, read_moment
+from adapt.data.splits.groups import judged_folds, own_groups
+from adapt.data.splits.stratified import (
+    sample_fraction,
+    sample_shots,
+    stratified_folds,
+    stratified_split,
+)
 from adapt.errors import RecipeError
 
 LABELS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=60)

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from adapt.data.sources import Images, from_folder, from_table
-from adapt.data.stored_splits import (
+from adapt.data.sources.image_list import Images, from_folder, from_table
+from adapt.data.splits.stored import (
     SplitError,
     check_unchanged,
     compare_splits,

@@ -3,7 +3,7 @@
 import open_clip
 import pytest
 
-from adapt.data.classes import ClassName
+from adapt.data.labels.classes import ClassName
 from adapt.errors import RecipeError
 from adapt.models.templates import class_prompts, resolve_templates, template_sets
 

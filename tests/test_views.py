@@ -16,9 +16,9 @@ from report_fixture import make_run
 
 import adapt
 from adapt.common.seeds import sample_seed
-from adapt.data.augmentation import Augmentation
+from adapt.data.augmentation.augmentation import Augmentation
 from adapt.data.image_data import ImageData
-from adapt.data.transforms import Preprocessing
+from adapt.data.loading.transforms import Preprocessing
 from adapt.report.content import all_pictures, build
 from adapt.report.figures.augmentation import contact_sheet
 from adapt.report.figures.style import Absent, Picture, as_inline_svg, as_png, as_svg, house_style

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 import adapt
 from adapt.common.seeds import sample_seed
-from adapt.data.augmentation import Augmentation
-from adapt.data.datasets import ImageDataset
+from adapt.data.augmentation.augmentation import Augmentation
 from adapt.data.image_data import ImageData
-from adapt.data.sources import from_embedded
+from adapt.data.loading.datasets import ImageDataset
+from adapt.data.sources.image_list import from_embedded
 from adapt.errors import ModelError
 from adapt.methods.encoders import visual_projection
 from adapt.methods.encoders.visual_projection import VisualProjection, encode_views, fit_projection

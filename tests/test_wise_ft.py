@@ -16,8 +16,8 @@ from tiny import CLASSES, RESNET, VIT, bit_equal, draw_folder, moved, tiny_class
 from torch import Tensor
 
 import adapt
-from adapt.data.shifts import Shift
-from adapt.data.sources import Images, from_folder
+from adapt.data.shifts.shifts import Shift
+from adapt.data.sources.image_list import Images, from_folder
 from adapt.ensembling import held_out as held_out_module
 from adapt.ensembling import line as along_module
 from adapt.ensembling import wise_ft as module

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch.nn import functional
 
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.models.classifier import Classifier
 
 VIT, RESNET, TIMM = "test-tiny-vit", "test-tiny-resnet", "test-tiny-timm"

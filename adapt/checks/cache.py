@@ -26,7 +26,7 @@ from safetensors.numpy import load_file, save_file
 from adapt.checks.findings.measure import Picture, measure
 from adapt.common.cache import cache_folder
 from adapt.common.content import content_hash
-from adapt.data.formats import suffix_fits
+from adapt.data.decoding.formats import suffix_fits
 from adapt.errors import RunError
 from adapt.version import __version__
 
@@ -39,10 +39,10 @@ CHUNK = 512
 SHARD = 2
 """Digits of the hash that name a file of the cache."""
 DECODER = (
-    "adapt.data.images",
-    "adapt.data.colours",
-    "adapt.data.formats",
-    "adapt.data.transforms",
+    "adapt.data.decoding.open",
+    "adapt.data.decoding.colours",
+    "adapt.data.decoding.formats",
+    "adapt.data.loading.transforms",
 )
 MEASURES = ("adapt.checks.findings.measure", "adapt.checks.findings.thumbnails")
 CHECKS = (

@@ -29,8 +29,8 @@ from adapt.checks.record import (
     write_exclusions,
 )
 from adapt.checks.sources import DataLike, Sets, read_sets
-from adapt.data.exclusions import Excluded, known_hashes
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
+from adapt.data.splits.exclusions import Excluded, known_hashes
 from adapt.errors import DataError
 from adapt.report.check_page import verdict, write_check_page
 from adapt.version import __version__

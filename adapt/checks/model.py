@@ -19,8 +19,8 @@ from adapt.checks.findings.labels import label_findings
 from adapt.checks.findings.measure import Picture
 from adapt.checks.findings.names import name_findings
 from adapt.checks.findings.out_of_fold import fast_probe, out_of_fold_probabilities
-from adapt.data.classes import ClassName
-from adapt.data.sources import Images
+from adapt.data.labels.classes import ClassName
+from adapt.data.sources.image_list import Images
 
 if TYPE_CHECKING:
     from adapt.models.backbones import Backbone

@@ -21,9 +21,9 @@ from adapt.checks.findings.finding import Place
 from adapt.checks.findings.measure import Picture, measure
 from adapt.checks.findings.names import name_findings
 from adapt.checks.record import addressed, finding_entry, in_order, write_check
-from adapt.data.readable import FIT_SPLITS
-from adapt.data.sources import Images
-from adapt.data.stored_splits import UNUSED
+from adapt.data.sources.image_list import Images
+from adapt.data.splits.quarantine import FIT_SPLITS
+from adapt.data.splits.stored import UNUSED
 from adapt.recipe.data import RunData
 from adapt.version import __version__
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from adapt.checks.findings.finding import LEVELS, Finding, Place
 from adapt.checks.findings.measure import Picture
-from adapt.data.exclusions import Excluded, format_exclusions
-from adapt.data.images import ImageError, open_image
+from adapt.data.decoding.open import ImageError, open_image
+from adapt.data.splits.exclusions import Excluded, format_exclusions
 from adapt.errors import RunError
 from adapt.report.check_page import shown_places
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapt.data.folders import SPLIT_NAMES, is_junk
-from adapt.data.sources import Images, from_folder, from_table
-from adapt.data.split_columns import with_groups
-from adapt.data.tables import PARQUET_SUFFIXES
+from adapt.data.sources.folders import SPLIT_NAMES, is_junk
+from adapt.data.sources.image_list import Images, from_folder, from_table
+from adapt.data.sources.tables import PARQUET_SUFFIXES
+from adapt.data.splits.columns import with_groups
 from adapt.errors import DataError
 from adapt.recipe.data import fit_data, read_sources
 from adapt.recipe.load import recipe_names

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from adapt.common.content import content_hashes
-from adapt.data.sources import GivenClasses, Images, from_folder
-from adapt.data.split_groups import NO_FOLD, judged_folds
-from adapt.data.splits import sample_fraction, sample_shots, stratified_split
+from adapt.data.sources.image_list import GivenClasses, Images, from_folder
+from adapt.data.splits.groups import NO_FOLD, judged_folds
+from adapt.data.splits.stratified import sample_fraction, sample_shots, stratified_split
 from adapt.errors import DataError, RecipeError, did_you_mean
 
 
@@ -165,7 +165,7 @@ class ImageData:
             The data to fit on.
 
         Raises:
-            DataError: See `adapt.data.sources.from_folder` and `build`.
+            DataError: See `adapt.data.sources.image_list.from_folder` and `build`.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from adapt.data.shifts import Shift
-from adapt.data.sources import Images
+from adapt.data.shifts.shifts import Shift
+from adapt.data.sources.image_list import Images
 from adapt.ensembling.choose import Evidence
 from adapt.ensembling.line import logits_along
 from adapt.errors import RecipeError

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 
 import torch
 
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.ensembling.line import mix, same_towers
 from adapt.errors import DataError
 from adapt.evaluation.evaluate import Split

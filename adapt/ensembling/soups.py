@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.ensembling.weights.interpolate import State
 from adapt.ensembling.weights.model_stock import model_stock
 from adapt.ensembling.weights.soup import Mean, TensorFiles, Trial, check_alike, greedy_soup

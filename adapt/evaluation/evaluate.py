@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.errors import WeightsError
 from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.masking import mask_absent

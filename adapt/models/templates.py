@@ -1,6 +1,6 @@
 """Prompt templates: named sets, and the prompts a class gets from them."""
 
-from adapt.data.classes import ClassName
+from adapt.data.labels.classes import ClassName
 from adapt.errors import RecipeError, did_you_mean
 from adapt.models.backbones import named_templates
 

@@ -4,10 +4,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapt.data.combine import combine
-from adapt.data.exclusions import exclude, read_exclusions
 from adapt.data.image_data import ImageData, draw
-from adapt.data.readable import (
+from adapt.data.shifts.shifts import Shift
+from adapt.data.sources.combine import combine
+from adapt.data.sources.image_list import (
+    Images,
+    from_embedded,
+    from_folder,
+    from_table,
+    from_unlabelled,
+)
+from adapt.data.splits.columns import split_by_date, split_by_value, with_groups
+from adapt.data.splits.exclusions import exclude, read_exclusions
+from adapt.data.splits.quarantine import (
     FIT_SPLITS,
     Look,
     Quarantined,
@@ -15,10 +24,7 @@ from adapt.data.readable import (
     quarantine,
     shared_files,
 )
-from adapt.data.shifts import Shift
-from adapt.data.sources import Images, from_embedded, from_folder, from_table, from_unlabelled
-from adapt.data.split_columns import split_by_date, split_by_value, with_groups
-from adapt.data.stored_splits import describe_split, stored_split
+from adapt.data.splits.stored import describe_split, stored_split
 from adapt.errors import DataError, RecipeError
 from adapt.recipe.schema import Eval, Recipe, expand_evals
 from adapt.recipe.source_settings import Source

@@ -9,12 +9,12 @@ from PIL import Image
 from torch import Tensor
 
 from adapt.common.seeds import sample_seed
-from adapt.data.augmentation import Augmentation
-from adapt.data.augmentation_steps import step_schemas
-from adapt.data.balance import check_class_names
+from adapt.data.augmentation.augmentation import Augmentation
+from adapt.data.augmentation.policies import POLICIES, Step
+from adapt.data.augmentation.steps import step_schemas
 from adapt.data.image_data import ImageData
-from adapt.data.policies import POLICIES, Step
-from adapt.data.transforms import Preprocessing
+from adapt.data.loading.balance import check_class_names
+from adapt.data.loading.transforms import Preprocessing
 from adapt.methods.base import Method
 from adapt.runs.folder.files import write_json
 from adapt.training.loop import Context

@@ -11,9 +11,9 @@ from typing import Any
 from adapt import methods
 from adapt.checks.quick import Glance, QuickCheck, quick_check
 from adapt.common.cache import cache_folder
-from adapt.data.augmentation_steps import step_schemas
-from adapt.data.shifts import SHIFTS
-from adapt.data.stored_splits import check_unchanged
+from adapt.data.augmentation.steps import step_schemas
+from adapt.data.shifts.shifts import SHIFTS
+from adapt.data.splits.stored import check_unchanged
 from adapt.ensembling.outputs import mixed_logits
 from adapt.ensembling.wise_ft import Curve, mix, sweep
 from adapt.evaluation.evaluate import Split

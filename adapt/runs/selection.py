@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from adapt.data.image_data import ImageData
-from adapt.data.shifts import Shift
+from adapt.data.shifts.shifts import Shift
 from adapt.ensembling.choose import alpha_grid, choose_alpha
 from adapt.ensembling.guard import Guard, guard
 from adapt.ensembling.held_out import HeldOut, held_out, pool

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.ensembling.line import mix, scale_by_depth
 from adapt.ensembling.soups import SoupReport, soup
 from adapt.errors import DataError, RecipeError, RunError, WeightsError

@@ -7,12 +7,12 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from adapt.data.augmentation import Augmentation, one_thread
-from adapt.data.balance import check_balance
-from adapt.data.datasets import EvalSampler, ImageDataset, TrainSampler
-from adapt.data.policies import AugmentationLike
-from adapt.data.sources import Images
-from adapt.data.transforms import Preprocessing
+from adapt.data.augmentation.augmentation import Augmentation, one_thread
+from adapt.data.augmentation.policies import AugmentationLike
+from adapt.data.loading.balance import check_balance
+from adapt.data.loading.datasets import EvalSampler, ImageDataset, TrainSampler
+from adapt.data.loading.transforms import Preprocessing
+from adapt.data.sources.image_list import Images
 from adapt.errors import RecipeError
 
 TINY = 500

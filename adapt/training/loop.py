@@ -15,9 +15,9 @@ import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from adapt.data.balance import class_weights
+from adapt.data.augmentation.policies import AugmentationLike
 from adapt.data.image_data import ImageData
-from adapt.data.policies import AugmentationLike
+from adapt.data.loading.balance import class_weights
 from adapt.errors import MissingExtraError, ModelError
 from adapt.models.classifier import Classifier
 from adapt.training.callbacks import EpochLines, MovingAverage

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from adapt.data.mixing import apply_mix, draw_mix
+from adapt.data.augmentation.mixing import apply_mix, draw_mix
 from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
 from adapt.training.objectives import CrossEntropy, Objective
@@ -48,7 +48,7 @@ class AdaptModule(pl.LightningModule):
         seed: Fixes the choice of prompts.
         objective: The loss of a batch; cross-entropy with `optim.label_smoothing` when not given.
         class_weights: Weights (K,) that `optim.class_weights` asks for, which needs the data to
-            know them: `adapt.data.balance.class_weights`.
+            know them: `adapt.data.loading.balance.class_weights`.
 
     Raises:
         ModelError: When `optim` asks for what the classifier or the objective cannot give.
@@ -269,7 +269,7 @@ def _check_objective(
     if objective is None and class_weights is None and optim.class_weights != "none":
         raise ModelError(
             f"optim.class_weights - not known without the data - {optim.class_weights!r} - give "
-            "class_weights, from adapt.data.balance.class_weights"
+            "class_weights, from adapt.data.loading.balance.class_weights"
         )
 
 

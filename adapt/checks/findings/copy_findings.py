@@ -9,7 +9,7 @@ from itertools import product
 from adapt.checks.findings.copies import Copies, connected
 from adapt.checks.findings.faults import LEFT_OUT
 from adapt.checks.findings.finding import Finding, Place
-from adapt.data.readable import FIT_SPLITS
+from adapt.data.splits.quarantine import FIT_SPLITS
 
 CHAIN = 20
 """A set with more images is said to be one: its first and last may no longer be alike."""

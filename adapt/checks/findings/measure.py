@@ -15,8 +15,8 @@ from PIL import Image
 
 from adapt.checks.findings.thumbnails import thumbnail
 from adapt.common.content import content_hash
-from adapt.data.formats import suffix_fits
-from adapt.data.images import ImageError, inspect_image
+from adapt.data.decoding.formats import suffix_fits
+from adapt.data.decoding.open import ImageError, inspect_image
 
 ByteArray = npt.NDArray[np.uint8]
 
@@ -54,7 +54,7 @@ class Picture:
     suffix_matches: bool = True
     """Whether the file's name ends as files of its format do."""
     notes: tuple[str, ...] = ()
-    """What was done to show it: see `adapt.data.images.Facts`."""
+    """What was done to show it: see `adapt.data.decoding.open.Facts`."""
     brightness: float = 0.0
     """Mean luma, 0 to 1."""
     contrast: float = 0.0

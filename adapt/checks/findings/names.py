@@ -10,8 +10,8 @@ import numpy as np
 import yaml
 
 from adapt.checks.findings.finding import Finding
-from adapt.data.classes import ClassName, folded
-from adapt.data.folders import SPLIT_NAMES, is_junk
+from adapt.data.labels.classes import ClassName, folded
+from adapt.data.sources.folders import SPLIT_NAMES, is_junk
 from adapt.errors import DataError
 
 SAME_DIRECTION = 0.99

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from adapt.data.splits import sample_fraction, stratified_folds
+from adapt.data.splits.stratified import sample_fraction, stratified_folds
 from adapt.errors import DataError
 from adapt.training.logistic import Logistic, Solution, climb
 

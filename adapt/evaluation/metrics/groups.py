@@ -6,7 +6,7 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.errors import DataError, did_you_mean
 from adapt.evaluation.metrics.bootstrap import percentile_interval, resampling_counts
 

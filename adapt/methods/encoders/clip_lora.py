@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from adapt.data.balance import class_weights
 from adapt.data.image_data import ImageData
+from adapt.data.loading.balance import class_weights
 from adapt.methods.base import register
 from adapt.methods.encoders.lora import build_adapter, merge_trained
 from adapt.methods.heads.fitting import check_ranges

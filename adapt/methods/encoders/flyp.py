@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from adapt.data.image_data import ImageData
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.errors import DataError
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier

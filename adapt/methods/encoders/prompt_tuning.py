@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from adapt.data.classes import ClassName, default_words
 from adapt.data.image_data import ImageData
+from adapt.data.labels.classes import ClassName, default_words
 from adapt.methods.base import register
 from adapt.models.adapters.prompt_learner import PromptLearner, embed_words, random_context
 from adapt.models.classifier import Classifier

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adapt.data.augmentation import Augmentation
-from adapt.data.datasets import ImageDataset
+from adapt.data.augmentation.augmentation import Augmentation
 from adapt.data.image_data import ImageData
+from adapt.data.loading.datasets import ImageDataset
 from adapt.methods.base import register
 from adapt.methods.heads.fitting import check_ranges
 from adapt.models.adapters.projection import projection_of, without_projection

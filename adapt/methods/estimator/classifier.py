@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
-from adapt.data.images import open_image
+from adapt.data.decoding.open import open_image
 from adapt.errors import DataError, RecipeError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.methods.auto.method import Auto

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from adapt.data.classes import ClassName, default_words, normal
+from adapt.data.labels.classes import ClassName, default_words, normal
 from adapt.errors import DataError, RecipeError, did_you_mean
 from adapt.methods.auto.method import feature_methods
 from adapt.methods.base import get

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from adapt.data.image_data import ImageData
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.methods.heads.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier

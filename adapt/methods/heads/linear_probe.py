@@ -8,8 +8,8 @@ import torch
 from scipy.special import log_softmax
 from torch import Tensor, nn
 
-from adapt.data.balance import balance_weights, class_weights
 from adapt.data.image_data import ImageData
+from adapt.data.loading.balance import balance_weights, class_weights
 from adapt.methods.base import register
 from adapt.methods.heads.base import fit_head, head_only
 from adapt.methods.heads.cross_validation import rounds

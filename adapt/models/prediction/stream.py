@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from adapt.data.images import ImageError, open_image
-from adapt.data.transforms import Preprocessing
+from adapt.data.decoding.open import ImageError, open_image
+from adapt.data.loading.transforms import Preprocessing
 from adapt.errors import RecipeError
 from adapt.models.prediction.uncertainty import Verdicts
 

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from adapt.data.images import open_image
-from adapt.data.sources import Images
-from adapt.data.tables import safe_cell
+from adapt.data.decoding.open import open_image
+from adapt.data.sources.image_list import Images
+from adapt.data.sources.tables import safe_cell
 from adapt.errors import RecipeError, RunError
 from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import Runtime

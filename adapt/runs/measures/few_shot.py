@@ -9,7 +9,7 @@ import torch
 
 from adapt.common.content import content_hashes
 from adapt.data.image_data import ImageData
-from adapt.data.splits import sample_shots
+from adapt.data.splits.stratified import sample_shots
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.masking import mask_absent
 from adapt.methods.base import Method

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
 from adapt.evaluation.evaluate import Scores, metrics, softmax
 from adapt.evaluation.metrics.calibration import reliability_bins
 from adapt.evaluation.metrics.masking import mask_absent

@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from adapt.data.sources import Images
-from adapt.data.transforms import Preprocessing
+from adapt.data.loading.transforms import Preprocessing
+from adapt.data.sources.image_list import Images
 from adapt.models.backbones import Backbone, weights_hash
 from adapt.models.classifier import Classifier
 from adapt.training.runtime import inference_device, placed_on, short_sequence_attention

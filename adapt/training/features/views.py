@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from adapt.common.content import content_hashes
-from adapt.data.augmentation import Augmentation, one_thread
-from adapt.data.datasets import ImageDataset
-from adapt.data.sources import Images
+from adapt.data.augmentation.augmentation import Augmentation, one_thread
+from adapt.data.loading.datasets import ImageDataset
+from adapt.data.sources.image_list import Images
 from adapt.models.backbones import Backbone, weights_hash
 from adapt.training.data_module import count_workers
 from adapt.training.features.features import kept_features

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from adapt.data.splits import stratified_folds
+from adapt.data.splits.stratified import stratified_folds
 from adapt.errors import RecipeError
 
 NO_VALUE = frozenset({"", "nan", "NaN", "None", "<NA>", "NaT"})

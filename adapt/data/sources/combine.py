@@ -4,9 +4,9 @@ import os
 from collections.abc import Callable, Sequence
 
 from adapt.common.content import content_hashes
-from adapt.data.classes import ClassName, default_words
-from adapt.data.naming import NO_LETTER, GivenClasses, given_names
-from adapt.data.sources import Images
+from adapt.data.labels.classes import ClassName, default_words
+from adapt.data.labels.naming import NO_LETTER, GivenClasses, given_names
+from adapt.data.sources.image_list import Images
 from adapt.errors import DataError
 
 COLUMN = "source"

@@ -1,7 +1,7 @@
 """Zip and tar archives of images, read member by member and unpacked safely.
 
 No member leads out of the folder, none is a link or a device, and none is written beyond the
-budgets of `adapt.data.unpacked`: archives of strangers are data, nothing else.
+budgets of `adapt.data.sources.unpacked`: archives of strangers are data, nothing else.
 """
 
 import bz2
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from adapt.data.folders import IMAGE_SUFFIXES, SPLIT_NAMES, is_junk
-from adapt.data.sources import GivenClasses, Images, from_folder, from_table
-from adapt.data.unpacked import BLOCK, READ_ERRORS, Writer, unpack_once
+from adapt.data.sources.folders import IMAGE_SUFFIXES, SPLIT_NAMES, is_junk
+from adapt.data.sources.image_list import GivenClasses, Images, from_folder, from_table
+from adapt.data.sources.unpacked import BLOCK, READ_ERRORS, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})

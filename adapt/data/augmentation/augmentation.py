@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from adapt.common.seeds import sample_seed as sample_seed
-from adapt.data.augmentation_steps import build_transform, complete, step_problems
-from adapt.data.policies import POLICIES, AugmentationLike
-from adapt.data.transforms import Preprocessing
+from adapt.data.augmentation.policies import POLICIES, AugmentationLike
+from adapt.data.augmentation.steps import build_transform, complete, step_problems
+from adapt.data.loading.transforms import Preprocessing
 from adapt.errors import RecipeError, did_you_mean
 
 # It asks the network for newer versions when it is imported.
@@ -29,9 +29,9 @@ class Augmentation:
     """A named policy, or an own list of steps, that ends in the numbers a model reads.
 
     Args:
-        policy: A name in `adapt.data.policies.POLICIES`, or steps such as
+        policy: A name in `adapt.data.augmentation.policies.POLICIES`, or steps such as
             `[{"name": "RandomResizedCrop", "scale": [0.5, 1.0]}, {"name": "HorizontalFlip"}]` with
-            names in `adapt.data.augmentation_steps.ALLOWED`.
+            names in `adapt.data.augmentation.steps.ALLOWED`.
         preprocessing: Size and normalisation of the model.
 
     Attributes:

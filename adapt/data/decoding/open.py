@@ -2,7 +2,7 @@
 
 Nothing is trusted but the bytes. The format is told by content and must be on an allow-list, the
 pixel budget is checked on the header, and a file that does not decode to its last pixel is
-refused with its name and the reason. What becomes of colours stands in `adapt.data.colours`.
+refused with its name and the reason. What becomes of colours stands in `adapt.data.decoding.colours`.
 """
 
 import io
@@ -18,10 +18,10 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from adapt.data.colours import to_srgb
-from adapt.data.colours import to_uint8 as to_uint8
-from adapt.data.formats import AGAIN, DAMAGED, START, formats_for, refuse, unidentified
-from adapt.data.formats import ImageError as ImageError
+from adapt.data.decoding.colours import to_srgb
+from adapt.data.decoding.colours import to_uint8 as to_uint8
+from adapt.data.decoding.formats import AGAIN, DAMAGED, START, formats_for, refuse, unidentified
+from adapt.data.decoding.formats import ImageError as ImageError
 
 ImageSource: TypeAlias = str | Path | bytes | Image.Image | np.ndarray
 MAX_PIXELS = 64_000_000
@@ -102,7 +102,7 @@ def open_image(
     The first frame of animations and multi-page files is taken. EXIF orientation is applied,
     broken EXIF ignored. Embedded colour profiles are converted. Transparency of any kind is
     composited on `background`. One-bit images become black and white. Values with more than 8
-    bits are rescaled, never clipped: see `adapt.data.colours`.
+    bits are rescaled, never clipped: see `adapt.data.decoding.colours`.
 
     With `at_least` a JPEG is decoded at 1/8, 1/4 or 1/2 of its size where that divides both sides
     and leaves `REDUCE_ABOVE` times `at_least` on the shorter one. Once it is resized to `at_least`,
@@ -128,7 +128,7 @@ def open_image(
     (255, 255, 255)
     >>> open_image(b"")
     Traceback (most recent call last):
-    adapt.data.formats.ImageError: <bytes> - empty file - 0 bytes - copy or export the image again
+    adapt.data.decoding.formats.ImageError: <bytes> - empty file - 0 bytes - copy or export the image again
     """
     return _opened(source, _Wish(max_pixels, background, at_least))[0]
 

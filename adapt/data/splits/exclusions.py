@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapt.common.content import content_hashes
-from adapt.data.readable import FIT_SPLITS
-from adapt.data.sources import Images
+from adapt.data.sources.image_list import Images
+from adapt.data.splits.quarantine import FIT_SPLITS
 from adapt.errors import DataError
 
 HEADER = "# Images to leave out: SHA-256, set/path, reason. A recipe takes it as `data.exclude`.\n"

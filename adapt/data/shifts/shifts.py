@@ -13,8 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adapt.data import shift_kinds, shift_weather  # entering their shifts is why they are imported
-from adapt.data.shift_tools import SHIFTS, ShiftFunction, UintImage
+from adapt.data.shifts.shifts import kinds as shift_kinds
+from adapt.data.shifts.shifts import (
+    weather as shift_weather,  # entering their shifts is why they are imported
+)
+from adapt.data.shifts.tools import SHIFTS, ShiftFunction, UintImage
 from adapt.errors import DataError, RecipeError, did_you_mean
 
 __all__ = ["SEVERITIES", "SHIFTS", "Shift", "ShiftFunction", "apply_shift", "shift_seed"]

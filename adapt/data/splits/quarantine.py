@@ -11,8 +11,8 @@ from typing import Any
 from PIL import Image
 
 from adapt.common.content import content_hashes
-from adapt.data.images import ImageError, open_image
-from adapt.data.sources import Images
+from adapt.data.decoding.open import ImageError, open_image
+from adapt.data.sources.image_list import Images
 from adapt.errors import DataError
 
 FIT_SPLITS = ("train", "val")

@@ -16,13 +16,13 @@ from typing import Any
 
 import pandas as pd
 
-from adapt.data.archives import Member, check_kind, read_members
-from adapt.data.classes import normal
-from adapt.data.folders import IMAGE_SUFFIXES, is_junk
-from adapt.data.multi_label import several_labels
-from adapt.data.sources import GivenClasses, Images, from_frame
-from adapt.data.split_files import choose_split
-from adapt.data.unpacked import Index, Writer, unpack_once
+from adapt.data.labels.classes import normal
+from adapt.data.sources.archives import Member, check_kind, read_members
+from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk
+from adapt.data.sources.image_list import GivenClasses, Images, from_frame
+from adapt.data.sources.multi_label import several_labels
+from adapt.data.sources.split_names import choose_split
+from adapt.data.sources.unpacked import Index, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
 SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")

@@ -14,12 +14,12 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adapt.data.classes import normal
-from adapt.data.folders import IMAGE_SUFFIXES, is_junk
-from adapt.data.multi_label import several_labels
-from adapt.data.sources import GivenClasses, Images, from_table
-from adapt.data.split_files import choose_split, same_split
-from adapt.data.unpacked import Index, Writer, unpack_once
+from adapt.data.labels.classes import normal
+from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk
+from adapt.data.sources.image_list import GivenClasses, Images, from_table
+from adapt.data.sources.multi_label import several_labels
+from adapt.data.sources.split_names import choose_split, same_split
+from adapt.data.sources.unpacked import Index, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
 Features: TypeAlias = Mapping[str, Any]

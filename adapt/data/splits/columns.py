@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from adapt.common.content import content_hashes
-from adapt.data.classes import normal
-from adapt.data.sources import Images
-from adapt.data.split_dates import Moment, cut_by_date, in_order, read_moment
-from adapt.data.split_groups import NO_VALUE, own_groups
+from adapt.data.labels.classes import normal
+from adapt.data.sources.image_list import Images
+from adapt.data.splits.dates import Moment, cut_by_date, in_order, read_moment
+from adapt.data.splits.groups import NO_VALUE, own_groups
 from adapt.errors import DataError, did_you_mean
 
 SHOWN = 5

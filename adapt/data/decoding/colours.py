@@ -22,7 +22,7 @@ from functools import cache, lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from adapt.data.formats import refuse
+from adapt.data.decoding.formats import refuse
 
 SAME = 3
 LARGEST = 4 * 2**20

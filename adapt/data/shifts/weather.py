@@ -6,7 +6,7 @@ Frost is grown here, since the paper pastes photographs that cannot be shipped.
 import cv2
 import numpy as np
 
-from adapt.data.shift_tools import (
+from adapt.data.shifts.tools import (
     FloatImage,
     Shape,
     cloud,

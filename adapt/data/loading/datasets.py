@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from adapt.common.seeds import sample_seed
-from adapt.data.balance import balanced_order, check_balance
-from adapt.data.sources import Images
+from adapt.data.loading.balance import balanced_order, check_balance
+from adapt.data.sources.image_list import Images
 
 Transform: TypeAlias = Callable[[Image.Image], Tensor]
 SeededTransform: TypeAlias = Callable[[Image.Image, int], Tensor]
@@ -28,7 +28,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
             `TrainSampler` gives.
         seed: Seed of the run.
         at_least: Size that views of (epoch, index) pairs need, so that large JPEGs are decoded
-            smaller; see `adapt.data.images.open_image`. Whole without it.
+            smaller; see `adapt.data.decoding.open.open_image`. Whole without it.
 
     Raises:
         DataError: When an image has a class that is not in `class_names`.
@@ -81,7 +81,7 @@ class TrainSampler(DistributedSampler[Draw]):
     not divide. A subclass of `DistributedSampler`, so that Lightning keeps it and tells the epoch.
 
     With a balance an epoch is as long, but images of rare classes come several times in it, and
-    not all of the frequent ones: see `adapt.data.balance.balanced_order`. What it gives are then
+    not all of the frequent ones: see `adapt.data.loading.balance.balanced_order`. What it gives are then
     triples, so that an image that comes again is seen in another view.
 
     Args:

@@ -15,18 +15,18 @@ import pandas as pd
 from PIL import Image
 
 from adapt.common.content import content_hash
-from adapt.data.classes import ClassName, name_classes, normal, read_classes
-from adapt.data.folders import walk_classes, walk_images
-from adapt.data.images import open_image
-from adapt.data.naming import GivenClasses as GivenClasses
-from adapt.data.naming import choose_folder, class_positions, given_names
-from adapt.data.tables import Table, frame_table, read_table, resolve_paths, rows_of_split
+from adapt.data.decoding.open import open_image
+from adapt.data.labels.classes import ClassName, name_classes, normal, read_classes
+from adapt.data.labels.naming import GivenClasses as GivenClasses
+from adapt.data.labels.naming import choose_folder, class_positions, given_names
+from adapt.data.sources.folders import walk_classes, walk_images
+from adapt.data.sources.tables import Table, frame_table, read_table, resolve_paths, rows_of_split
 from adapt.errors import DataError
 
 if TYPE_CHECKING:
-    from adapt.data.shifts import Shift
+    from adapt.data.shifts.shifts import Shift
 
-EMBEDDED = Path(__file__).parent / "embedded"
+EMBEDDED = Path(__file__).parents[1] / "embedded"
 
 
 @dataclass(repr=False)
@@ -75,7 +75,7 @@ class Images:
 
     @classmethod
     def from_folder(cls, root: str | Path, classes: GivenClasses = None) -> "Images":
-        """Images in one folder for each class; see `adapt.data.sources.from_folder`."""
+        """Images in one folder for each class; see `adapt.data.sources.image_list.from_folder`."""
         return from_folder(root, classes)
 
     @classmethod
@@ -86,7 +86,7 @@ class Images:
         split: str | None = None,
         classes: GivenClasses = None,
     ) -> "Images":
-        """Images listed in a CSV or Parquet file; see `adapt.data.sources.from_table`."""
+        """Images listed in a CSV or Parquet file; see `adapt.data.sources.image_list.from_table`."""
         return from_table(path, root, split, classes)
 
     @classmethod
@@ -97,7 +97,7 @@ class Images:
         split: str | None = None,
         classes: GivenClasses = None,
     ) -> "Images":
-        """Images listed in a pandas table; see `adapt.data.sources.from_frame`."""
+        """Images listed in a pandas table; see `adapt.data.sources.image_list.from_frame`."""
         return from_frame(frame, root, split, classes)
 
     @classmethod
@@ -108,8 +108,8 @@ class Images:
         split: str | None = None,
         classes: GivenClasses = None,
     ) -> "Images":
-        """Images in a zip or tar archive; see `adapt.data.archives.from_archive`."""
-        from adapt.data.archives import from_archive
+        """Images in a zip or tar archive; see `adapt.data.sources.archives.from_archive`."""
+        from adapt.data.sources.archives import from_archive
 
         return from_archive(path, table, split, classes)
 
@@ -121,8 +121,8 @@ class Images:
         class_list: str | Path | Sequence[str] | None = None,
         classes: GivenClasses = None,
     ) -> "Images":
-        """Images in WebDataset shards; see `adapt.data.shards.from_shards`."""
-        from adapt.data.shards import from_shards
+        """Images in WebDataset shards; see `adapt.data.sources.shards.from_shards`."""
+        from adapt.data.sources.shards import from_shards
 
         return from_shards(path, split, class_list, classes)
 
@@ -135,21 +135,21 @@ class Images:
         label: str | None = None,
         classes: GivenClasses = None,
     ) -> "Images":
-        """Images of a Hugging Face data set on disk; see `adapt.data.hub_sets.from_hub`."""
-        from adapt.data.hub_sets import from_hub
+        """Images of a Hugging Face data set on disk; see `adapt.data.sources.hub.from_hub`."""
+        from adapt.data.sources.hub import from_hub
 
         return from_hub(path, split, image, label, classes)
 
     @classmethod
     def combine(cls, parts: "Sequence[Images]", names: Sequence[str] | None = None) -> "Images":
-        """Images of several sources as one; see `adapt.data.combine.combine`."""
-        from adapt.data.combine import combine
+        """Images of several sources as one; see `adapt.data.sources.combine.combine`."""
+        from adapt.data.sources.combine import combine
 
         return combine(parts, names)
 
     @classmethod
     def from_embedded(cls, name: str, domain: str, split: str) -> "Images":
-        """Images that ship with `adapt`; see `adapt.data.sources.from_embedded`."""
+        """Images that ship with `adapt`; see `adapt.data.sources.image_list.from_embedded`."""
         return from_embedded(name, domain, split)
 
     @property
@@ -231,7 +231,7 @@ class Images:
         image = open_image(self.paths[index], at_least=None if self.shift else at_least)
         if self.shift is None:
             return image
-        from adapt.data.shifts import apply_shift, shift_seed
+        from adapt.data.shifts.shifts import apply_shift, shift_seed
 
         seed = shift_seed(content_hash(self.paths[index]))
         pixels = apply_shift(np.asarray(image), self.shift.kind, self.shift.severity, seed)

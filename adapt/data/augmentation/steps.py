@@ -15,7 +15,7 @@ from dataclasses import field, fields, make_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from adapt.data.policies import Step, Steps
+from adapt.data.augmentation.policies import Step, Steps
 from adapt.errors import did_you_mean
 
 # It asks the network for newer versions when it is imported.

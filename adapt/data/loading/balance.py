@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from adapt.data.classes import normal
+from adapt.data.labels.classes import normal
 from adapt.errors import RecipeError, did_you_mean
 
 BALANCES = ("none", "uniform", "sqrt")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adapt.data.classes import normal
-from adapt.data.multi_label import ADVICE, check_joined, one_hot_columns, several_labels
+from adapt.data.labels.classes import normal
+from adapt.data.sources.multi_label import ADVICE, check_joined, one_hot_columns, several_labels
 from adapt.errors import DataError, did_you_mean
 
 NEEDED = ("path", "label")

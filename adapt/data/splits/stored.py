@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from adapt.common.content import content_hashes
-from adapt.data.readable import FIT_SPLITS, Manifest, split_manifest
-from adapt.data.sources import Images
-from adapt.data.split_columns import first_few
+from adapt.data.sources.image_list import Images
+from adapt.data.splits.columns import first_few
+from adapt.data.splits.quarantine import FIT_SPLITS, Manifest, split_manifest
 from adapt.errors import DataError
 
 UNUSED = "unused"
@@ -32,7 +32,7 @@ def split_hash(manifest: Manifest) -> str:
     """One SHA-256 over what is in which split: the same for the same images in any form or order.
 
     Args:
-        manifest: From `adapt.data.readable.split_manifest`.
+        manifest: From `adapt.data.splits.quarantine.split_manifest`.
 
     Returns:
         64 hexadecimal digits, of the sorted (split, sha256, label) triples as JSON.

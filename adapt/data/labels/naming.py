@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from adapt.data.classes import ClassName, name_classes, read_classes
-from adapt.data.folders import is_junk
+from adapt.data.labels.classes import ClassName, name_classes, read_classes
+from adapt.data.sources.folders import is_junk
 from adapt.errors import DataError, did_you_mean
 
 GivenClasses: TypeAlias = str | Path | Mapping[str, ClassName] | None

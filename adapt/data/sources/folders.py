@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapt.data.classes import folded, normal
+from adapt.data.labels.classes import folded, normal
 from adapt.errors import DataError
 
 IMAGE_SUFFIXES = frozenset(

@@ -1,0 +1,1 @@
+"""Training augmentation: policies, steps, mixing."""

@@ -1,0 +1,1 @@
+"""Safe opening of image files: formats, colours, limits."""

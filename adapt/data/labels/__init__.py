@@ -1,0 +1,1 @@
+"""Class names, their order, and what each is called in prompts."""

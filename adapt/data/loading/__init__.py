@@ -1,0 +1,1 @@
+"""Datasets, class balance and transforms for training and evaluation."""

@@ -1,0 +1,1 @@
+"""Synthetic shifts: corruptions of five severities."""

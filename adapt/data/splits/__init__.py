@@ -1,0 +1,1 @@
+"""Train, val and test: stratified, grouped, stored; leaks, quarantine, exclusions."""
