@@ -35,8 +35,9 @@ from packed import (
 
 from adapt.common.content import content_hash
 from adapt.data.image_data import ImageData
+from adapt.data.sources import archives, unpacked
 from adapt.data.sources.archives import from_archive, read_members
-from adapt.data.sources.image_list import Images, archives, from_folder, unpacked
+from adapt.data.sources.image_list import Images, from_folder
 from adapt.data.sources.unpacked import Writer
 from adapt.errors import DataError
 

@@ -18,9 +18,9 @@ from packed import (
     write_parquet,
 )
 
+from adapt.data.sources import hub as hub_sets
 from adapt.data.sources.hub import from_hub
 from adapt.data.sources.image_list import Images
-from adapt.data.sources.image_list import hub as hub_sets
 from adapt.errors import DataError
 
 FILES = class_files()

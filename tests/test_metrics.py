@@ -14,13 +14,13 @@ from sklearn import metrics as sk
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from adapt.errors import AdaptError, DataError
+from adapt.evaluation.metrics import scores as metrics
 from adapt.evaluation.metrics.bootstrap import (
     paired_difference,
     percentile_interval,
     resampling_counts,
     resampling_indices,
 )
-from adapt.evaluation.metrics.scores import scores as metrics
 
 SINGLE = (
     metrics.accuracy,

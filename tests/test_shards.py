@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from packed import CLASSES, Files, class_files, image_bytes, write_shards, write_tar
 
 from adapt.common.content import content_hash
-from adapt.data.sources.image_list import Images, shards
+from adapt.data.sources import shards
+from adapt.data.sources.image_list import Images
 from adapt.data.sources.shards import expand_braces, find_shards, from_shards, read_class_list
 from adapt.data.sources.split_names import choose_split, split_of
 from adapt.errors import DataError
