@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from adapt.methods.estimator.classifier import FewShotClassifier
     from adapt.models.classifier import Classifier
     from adapt.runs.run import run
+    from adapt.training.context import Context
     from adapt.training.data_module import ImageDataModule
-    from adapt.training.loop import Context
     from adapt.training.module import AdaptModule
     from adapt.training.settings import Optim
 

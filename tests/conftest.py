@@ -12,7 +12,7 @@ from tiny import CLASSES, add_configs, draw_folder, tiny_classifier
 from adapt.data.image_data import ImageData
 from adapt.data.sources.image_list import Images, from_folder
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context
+from adapt.training.context import Context
 from adapt.training.settings import Runtime
 
 # What a commit is judged by does not depend on luck: the checks draw the same examples every time.

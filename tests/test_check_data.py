@@ -25,9 +25,8 @@ from adapt.checks.quick import Glance, quick_check
 from adapt.cli.app import app as cli
 from adapt.data.sources.image_list import EMBEDDED, Images, from_folder
 from adapt.errors import DataError, ModelError, RecipeError
-from adapt.recipe.data import RunData, build_data
+from adapt.recipe.data import RunData, build_data, load
 from adapt.runs.measures.scores import SHIPPED, Outputs, leak_free_scores
-from adapt.runs.run import load
 
 RECIPE = """
 name: planted

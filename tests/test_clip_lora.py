@@ -14,14 +14,14 @@ from tiny import VIT, bit_equal, tiny_classifier, weights
 from torch import Tensor
 
 from adapt.data.image_data import ImageData
-from adapt.methods.encoders.clip_lora import ClipLora, with_epochs
+from adapt.methods.encoders.clip_lora import ClipLora
 from adapt.methods.encoders.lora import build_adapter
 from adapt.models.adapters.lora import ADAPTER
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context
+from adapt.training.context import Context
 from adapt.training.module import AdaptModule
 from adapt.training.objectives import CrossEntropy, drawn_classes
-from adapt.training.settings import Optim
+from adapt.training.settings import Optim, with_epochs
 
 SHORT = Optim(lr=5e-3, epochs=1, batch_size=12, weight_decay=0.01, warmup=0.0, clip_norm=0.0)
 IN_IMAGE, IN_TEXT = "visual.transformer.resblocks", "transformer.resblocks"
@@ -71,19 +71,15 @@ def test_adapters_alone_train(tower: str, expected: set[str]) -> None:
 @pytest.mark.parametrize(("batch", "per_shot"), [(32, 500), (32, 7), (10, 100), (5, 3)])
 def test_steps_come_near_to_those_asked_for(toy_data: ImageData, batch: int, per_shot: int) -> None:
     """3 classes with 8 images each: the epoch nearest to 8 times `per_shot` steps."""
-    optim = with_epochs(replace(SHORT, batch_size=batch), toy_data, per_shot)
+    optim = with_epochs(replace(SHORT, batch_size=batch), 24, 3, per_shot)
     epoch = math.ceil(24 / min(batch, 24))
     assert abs(optim.epochs * epoch - 8 * per_shot) <= epoch / 2
     assert replace(optim, epochs=1) == replace(SHORT, batch_size=batch)
-    assert with_epochs(SHORT, toy_data, 0) is SHORT
+    assert with_epochs(SHORT, 24, 3, 0) is SHORT
 
 
 def test_more_shots_than_the_paper_has_add_no_steps(toy_data: ImageData) -> None:
-    class Many:
-        train = range(3 * 50)
-        class_names = ("a", "b", "c")
-
-    optim = with_epochs(replace(SHORT, batch_size=32), Many(), 500)  # type: ignore[arg-type]
+    optim = with_epochs(replace(SHORT, batch_size=32), 3 * 50, 3, 500)
     assert optim.epochs == round(16 * 500 / 5)
 
 

@@ -18,9 +18,9 @@ from adapt.data.shifts.shifts import Shift
 from adapt.data.sources.image_list import Images, from_folder
 from adapt.methods.heads.base import read_support
 from adapt.models.classifier import Classifier
+from adapt.training.context import Context
 from adapt.training.features import features, views
 from adapt.training.features.features import head_logits, image_features, predict_logits, prepare
-from adapt.training.loop import Context
 from adapt.training.runtime import placed_on
 from adapt.training.settings import Runtime
 

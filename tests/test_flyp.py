@@ -22,8 +22,8 @@ from adapt.data.sources.image_list import Images
 from adapt.errors import DataError
 from adapt.models.backbones import Backbone
 from adapt.models.classifier import Classifier
+from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
-from adapt.training.loop import Context
 from adapt.training.objectives import SAME_CLASS, Contrastive, contrastive_loss
 from adapt.training.settings import Optim
 

@@ -19,8 +19,8 @@ from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.runs.augmentation_sheet import check_weight_names
+from adapt.training.context import Context
 from adapt.training.features.features import image_features, prepare
-from adapt.training.loop import Context
 from adapt.training.objectives import CrossEntropy
 from adapt.training.settings import Optim, check_class_weights
 

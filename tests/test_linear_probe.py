@@ -25,9 +25,9 @@ from adapt.methods.heads.linear_probe import (
 )
 from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
+from adapt.training.context import Context
 from adapt.training.features.features import image_features, prepare
 from adapt.training.logistic import Logistic
-from adapt.training.loop import Context
 
 FEATURES = Path(__file__).parents[2] / "shared" / "data" / "clip_vitb32_features"
 

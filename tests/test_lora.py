@@ -16,7 +16,7 @@ from adapt.data.image_data import ImageData
 from adapt.errors import ModelError, RunError
 from adapt.models.adapters.lora import ADAPTER, LoraAdapter, LoraSettings
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context
+from adapt.training.context import Context
 from adapt.training.settings import Optim
 
 EVERYTHING = LoraSettings(4, 16.0, False, 0.0, ["q", "k", "v", "o", "mlp"], "both", [])

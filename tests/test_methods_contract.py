@@ -18,8 +18,8 @@ from adapt.methods import base, get, register, schemas
 from adapt.methods.heads.base import as_feature_method
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
+from adapt.training.context import Context
 from adapt.training.features.features import predict_logits, prepare
-from adapt.training.loop import Context
 from adapt.training.settings import Optim
 
 METHODS = list(schemas())

@@ -16,8 +16,8 @@ from adapt.data.image_data import ImageData
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.runs.plan import trainable_parameters
+from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
-from adapt.training.loop import Context
 from adapt.training.module import AdaptModule
 from adapt.training.parameters import parameter_groups
 from adapt.training.settings import Optim

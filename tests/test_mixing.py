@@ -17,7 +17,8 @@ from adapt.data.augmentation.mixing import Mix, apply_mix, draw_mix
 from adapt.data.image_data import ImageData
 from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context, train
+from adapt.training.context import Context
+from adapt.training.loop import train
 from adapt.training.module import AdaptModule
 from adapt.training.objectives import Contrastive, CrossEntropy
 from adapt.training.settings import Optim

@@ -21,8 +21,8 @@ import adapt
 from adapt.data.image_data import ImageData
 from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
+from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
-from adapt.training.loop import Context
 from adapt.training.module import AdaptModule
 from adapt.training.penalties import (
     distillation,

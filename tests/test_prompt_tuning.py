@@ -28,7 +28,7 @@ from adapt.models.adapters.prompt_learner import (
     random_context,
 )
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context
+from adapt.training.context import Context
 from adapt.training.settings import Optim
 
 # open_clip before 3.1 pools at the largest token only.

@@ -10,13 +10,12 @@ import pytest
 from tiny import CLASSES, VIT, bit_equal, moved, weights
 
 from adapt.cli.app import app as cli
+from adapt.common.files import write_json
 from adapt.ensembling.line import mix
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.classifier import Classifier, probe_error
-from adapt.recipe.data import build_data
-from adapt.runs.folder.files import write_json
-from adapt.runs.run import load
+from adapt.recipe.data import build_data, load
 from adapt.runs.soup import RunFolder, mix_run, soup_runs, start_of, val_images
 from adapt.training.features.features import predict_logits, prepare
 from adapt.training.settings import Runtime

@@ -22,8 +22,9 @@ from adapt.models.heads import text_weights
 from adapt.training import loop, runtime
 from adapt.training.callbacks import MovingAverage
 from adapt.training.checkpoints import AtomicCheckpointIO
+from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
-from adapt.training.loop import Context, micro_batch, train
+from adapt.training.loop import micro_batch, train
 from adapt.training.module import AdaptModule, schedule_factor
 from adapt.training.objectives import Batch, CrossEntropy, Objective, Outcome
 from adapt.training.parameters import freeze_first, parameter_groups
@@ -582,7 +583,8 @@ import torch
 import tiny
 from adapt.data.image_data import ImageData
 from adapt.training.data_module import ImageDataModule
-from adapt.training.loop import Context, make_trainer
+from adapt.training.loop import make_trainer
+from adapt.training.context import Context
 from adapt.training.module import AdaptModule
 from adapt.training.settings import Optim, Runtime
 

@@ -13,7 +13,7 @@ from adapt.data.image_data import ImageData
 from adapt.methods.encoders.norm_tuning import norm_parameters
 from adapt.methods.encoders.two_stage import TwoStage, train_directions
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context
+from adapt.training.context import Context
 from adapt.training.module import AdaptModule
 from adapt.training.settings import Optim
 

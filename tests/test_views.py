@@ -25,7 +25,7 @@ from adapt.report.figures.style import Absent, Picture, as_inline_svg, as_png, a
 from adapt.report.record.read import read_run
 from adapt.report.write import render
 from adapt.runs.augmentation_sheet import write_views
-from adapt.training.loop import Context
+from adapt.training.context import Context
 from adapt.training.settings import Optim
 
 OWN = Preprocessing(32, [0.4, 0.5, 0.6], [0.3, 0.2, 0.1])

@@ -22,7 +22,7 @@ from adapt.methods.encoders.visual_projection import VisualProjection, encode_vi
 from adapt.models.adapters.projection import projection_of, without_projection
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 NAME = {VIT: "proj", RESNET: "attnpool.c_proj.weight", TIMM: "head.proj.weight"}
 Problem = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]

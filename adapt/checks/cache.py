@@ -5,11 +5,9 @@ hash, so that a set that has grown by a few images is measured for these only. W
 kept too. A file that cannot be read is as good as none.
 """
 
-import contextlib
 import hashlib
 import importlib.util
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -18,22 +16,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from adapt.checks.findings.measure import Picture, measure
+from adapt.common.arrays import SingleArray
 from adapt.common.cache import cache_folder
 from adapt.common.content import content_hash
+from adapt.common.files import write_json, write_whole
 from adapt.data.decoding.formats import suffix_fits
-from adapt.errors import RunError
 from adapt.version import __version__
 
 if TYPE_CHECKING:
     from adapt.models.backbones import Backbone
 
-FloatArray = npt.NDArray[np.float32]
+ADVICE = "free space there, or set ADAPT_CACHE to a folder with space"
 CHUNK = 512
 """Images decoded before they are encoded and written down: what is in memory at once."""
 SHARD = 2
@@ -125,7 +123,7 @@ class Measured:
     """
 
     pictures: list[Picture]
-    features: FloatArray | None
+    features: SingleArray | None
     """Unit features (N, D); zeros where an image cannot be read. None without an encoder."""
 
 
@@ -191,7 +189,7 @@ class _Shelf:
         self.encoder = encoder
         self.backbone: Backbone | None = None
         self.pictures: dict[str, Picture] = {}
-        self.features: dict[str, FloatArray] = {}
+        self.features: dict[str, SingleArray] = {}
         self.folder = cache_folder("check", f"measured-{decoder_version()}")
         key = encoder.key if encoder else ""
         self.encoded = cache_folder("check", f"features-{decoder_version()}-{key}")
@@ -236,7 +234,7 @@ class _Shelf:
                 path = self.encoded / f"{shard}.safetensors"
                 _write_features(path, _read_features(path) | coded)
 
-    def gathered(self, hashes: Sequence[str]) -> FloatArray | None:
+    def gathered(self, hashes: Sequence[str]) -> SingleArray | None:
         if self.encoder is None:
             return None
         width = len(next(iter(self.features.values()), ()))
@@ -247,7 +245,7 @@ class _Shelf:
 
 def _encoded(
     backbone: "Backbone", paths: list[str], step: Callable[[int], None]
-) -> tuple[list[Picture], FloatArray]:
+) -> tuple[list[Picture], SingleArray]:
     from adapt.training.features.features import Pixels, image_features
     from adapt.training.settings import Runtime
 
@@ -274,7 +272,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _read_features(path: Path) -> dict[str, FloatArray]:
+def _read_features(path: Path) -> dict[str, SingleArray]:
     from safetensors import safe_open
 
     try:
@@ -286,48 +284,25 @@ def _read_features(path: Path) -> dict[str, FloatArray]:
     return dict(zip(names, rows, strict=True)) if len(names) == len(rows) else {}
 
 
-def _write_features(path: Path, features: Mapping[str, FloatArray]) -> None:
+def _write_features(path: Path, features: Mapping[str, SingleArray]) -> None:
     stacked = {"features": np.stack(list(features.values()))}
     names = {"hashes": " ".join(features)}
-    _write(path, lambda part: save_file(stacked, part, names))
+    write_whole(path, lambda part: save_file(stacked, part, names), ADVICE)
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file of the cache at once or not at all.
-
-    Raises:
-        RunError: When it cannot be written.
-    """
-    text = json.dumps(content, ensure_ascii=True)
-    _write(path, lambda part: Path(part).write_text(text, encoding="utf-8"))
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(part)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        advice = "free space there, or set ADAPT_CACHE to a folder with space"
-        raise RunError(f"{path} - cannot be written - {reason} - {advice}") from error
-
-
-def read_head(key: str) -> FloatArray | None:
+def read_head(key: str) -> SingleArray | None:
     """A zero-shot head (K, D) that was made before, by the name of its model and prompts."""
     try:
-        head: FloatArray = load_file(_head_path(key))["head"]
+        head: SingleArray = load_file(_head_path(key))["head"]
     except (OSError, SafetensorError, KeyError):
         return None
     return head
 
 
-def write_head(key: str, head: FloatArray) -> None:
+def write_head(key: str, head: SingleArray) -> None:
     """Keep a zero-shot head; see `read_head`."""
-    _write(_head_path(key), lambda part: save_file({"head": np.ascontiguousarray(head)}, part))
+    stored = {"head": np.ascontiguousarray(head)}
+    write_whole(_head_path(key), lambda part: save_file(stored, part), ADVICE)
 
 
 def _head_path(key: str) -> Path:

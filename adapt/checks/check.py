@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapt.checks.cache import Measured, Progress, answer_path, measured, read_json, write_json
+from adapt.checks.cache import Measured, Progress, answer_path, measured, read_json
 from adapt.checks.findings.copies import find_copies
 from adapt.checks.findings.copy_findings import copy_findings
 from adapt.checks.findings.faults import picture_findings
@@ -29,6 +29,7 @@ from adapt.checks.record import (
     write_exclusions,
 )
 from adapt.checks.sources import DataLike, Sets, read_sets
+from adapt.common.files import write_json
 from adapt.data.sources.image_list import Images
 from adapt.data.splits.exclusions import Excluded, known_hashes
 from adapt.errors import DataError

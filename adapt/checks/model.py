@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from adapt.checks.cache import Encoder, FloatArray, read_head, weights_key, write_head
+from adapt.checks.cache import Encoder, read_head, weights_key, write_head
 from adapt.checks.findings.balance import balance_findings
 from adapt.checks.findings.copies import Copies
 from adapt.checks.findings.copy_findings import leaked_indices
@@ -19,6 +19,7 @@ from adapt.checks.findings.labels import label_findings
 from adapt.checks.findings.measure import Picture
 from adapt.checks.findings.names import name_findings
 from adapt.checks.findings.out_of_fold import fast_probe, out_of_fold_probabilities
+from adapt.common.arrays import SingleArray
 from adapt.data.labels.classes import ClassName
 from adapt.data.sources.image_list import Images
 
@@ -51,7 +52,7 @@ class Model:
 
         return load_backbone(self.arch, self.pretrained)
 
-    def head(self, names: Sequence[ClassName]) -> FloatArray:
+    def head(self, names: Sequence[ClassName]) -> SingleArray:
         """The zero-shot head (K, D) of these classes, logit scale included."""
         told = [[name.words, *name.prompts] for name in names]
         text = json.dumps([self.encoder.key, TEMPLATES, told])
@@ -66,7 +67,7 @@ class Model:
 
         prompts = class_prompts(list(names), resolve_templates(list(TEMPLATES)))
         with torch.inference_mode():
-            head: FloatArray = text_weights(self.backbone, prompts).float().cpu().numpy()
+            head: SingleArray = text_weights(self.backbone, prompts).float().cpu().numpy()
         write_head(key, head)
         return head
 
@@ -77,7 +78,7 @@ class View:
 
     places: list[Place]
     pictures: list[Picture]
-    features: FloatArray | None
+    features: SingleArray | None
     copies: Copies
     classes: dict[str, ClassName]
     """By key, sorted."""
@@ -99,7 +100,7 @@ class View:
         return [row for row, place in enumerate(self.places) if place.split in splits]
 
 
-def judged_labels(view: View, head: FloatArray) -> list[Finding]:
+def judged_labels(view: View, head: SingleArray) -> list[Finding]:
     """Suspected label errors among all the images.
 
     Args:
@@ -122,7 +123,7 @@ def judged_labels(view: View, head: FloatArray) -> list[Finding]:
     return label_findings(view.places, probabilities, view.class_names, view.labels_file)
 
 
-def judged_names(view: View, head: FloatArray | None) -> list[Finding]:
+def judged_names(view: View, head: SingleArray | None) -> list[Finding]:
     """Class names that CLIP cannot read, with what zero-shot answers where a model is at hand.
 
     Args:

@@ -2,8 +2,6 @@
 
 import base64
 import io
-import json
-import math
 import shlex
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +12,9 @@ from PIL import Image
 
 from adapt.checks.findings.finding import LEVELS, Finding, Place
 from adapt.checks.findings.measure import Picture
+from adapt.common.files import plain, write_json, write_text
 from adapt.data.decoding.open import ImageError, open_image
 from adapt.data.splits.exclusions import Excluded, format_exclusions
-from adapt.errors import RunError
 from adapt.report.check_page import shown_places
 
 SIDE = 160
@@ -59,9 +57,9 @@ def finding_entry(finding: Finding, pictures: Mapping[Key, Picture]) -> Entry:
         "message": finding.message,
         "fix": finding.fix,
         "places": [[entry(place) for place in places] for places in finding.places],
-        "values": [_plain(value) for value in finding.values],
+        "values": [plain(value) for value in finding.values],
         "remove": [entry(place) for place in finding.remove],
-        "details": _plain(finding.details),
+        "details": plain(finding.details),
     }
 
 
@@ -86,17 +84,6 @@ def entry_finding(entry: Mapping[str, Any]) -> Finding:
         tuple(place(one) for one in entry["remove"]),
         dict(entry["details"]),
     )
-
-
-def _plain(value: Any) -> Any:
-    """As JSON can hold it: numbers of numpy as Python's, what is not finite as null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def addressed(content: Entry, data: str) -> Entry:
@@ -142,27 +129,9 @@ def exclusions(content: Mapping[str, Any], labels: bool = False) -> list[Exclude
     return list(lines.values())
 
 
-def write_text(path: Path, text: str) -> Path:
-    """Write a file and the folders above it.
-
-    Raises:
-        RunError: When it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
-        part.replace(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(f"{path} - cannot be written - {reason} - choose another place") from error
-    return path
-
-
 def write_check(folder: Path, content: Mapping[str, Any]) -> Path:
-    """Write `check.json`; see `write_text`."""
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    return write_text(folder / "check.json", f"{text}\n")
+    """Write `check.json`; see `write_json`."""
+    return write_json(folder / "check.json", content)
 
 
 def write_exclusions(

@@ -172,7 +172,7 @@ def _rank(name: str) -> int:
 
 def _recipe(given: str) -> Sets:
     # Here, because reading a recipe loads the methods, and these torch.
-    from adapt.runs.run import load
+    from adapt.recipe.data import load
 
     loaded = load(given)
     recipe = loaded.recipe

@@ -92,7 +92,7 @@ def score_table(scores: dict[str, Any]) -> Table:
 @app.command()
 def validate(recipe: Recipe, overrides: Overrides = None) -> None:
     """Check a recipe and list every mistake; touches no image, weight or device."""
-    from adapt.runs.run import load
+    from adapt.recipe.data import load
 
     loaded = load(recipe, overrides or [])
     console.print(f"good: {loaded.recipe.name} ({loaded.recipe.method['name']})")
@@ -105,8 +105,8 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a run would do: settings, parameters, images, memory, risks. Trains nothing."""
+    from adapt.recipe.data import load
     from adapt.runs.plan import plan as make_plan
-    from adapt.runs.run import load
 
     loaded = load(recipe, overrides or [])
     result = make_plan(loaded)

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import entr, expit, softmax
 
+from adapt.common.arrays import FloatArray
 from adapt.errors import DataError, RecipeError
-from adapt.evaluation.metrics.bootstrap import FloatArray
 
 
 def mix_outputs(

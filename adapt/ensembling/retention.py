@@ -5,12 +5,13 @@ from typing import Any, TypedDict
 
 import torch
 
+from adapt.common.arrays import BoolArray
 from adapt.data.sources.image_list import Images
 from adapt.ensembling.line import mix, same_towers
 from adapt.errors import DataError
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.bootstrap import paired_difference
-from adapt.evaluation.metrics.masking import BoolArray, right
+from adapt.evaluation.metrics.masking import right
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
 from adapt.models.templates import class_prompts, resolve_templates

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 from adapt.data.image_data import ImageData
 from adapt.errors import RecipeError, did_you_mean
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 
 class Method(Protocol):
@@ -96,3 +96,18 @@ def get(name: str) -> type:
             "methods"
         )
     return _TABLE[name]
+
+
+def check_ranges(settings: object, checks: dict[str, tuple[bool, str]]) -> None:
+    """Check hyper-parameters of a method.
+
+    Args:
+        settings: Their owner.
+        checks: For each field whether its value is good, and what to give instead.
+
+    Raises:
+        ValueError: When one is not; the message names it.
+    """
+    for name, (good, advice) in checks.items():
+        if not good:
+            raise ValueError(f"{name} - out of range - {getattr(settings, name)!r} - {advice}")

@@ -1,5 +1,7 @@
 """Classification heads on unit features."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,3 +34,6 @@ def linear_head(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
         head.weight.copy_(weight)
         head.bias.copy_(torch.zeros(len(weight)) if bias is None else bias)
     return head
+
+
+MAXIMUM_LOGIT_SCALE = math.log(100.0)

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from adapt.common.words import listed
 from adapt.errors import did_you_mean
 from adapt.recipe.build import Builder, to_plain
-from adapt.recipe.words import listed
 
 BALANCES_BY = {"optim", "class_weights"}
 """Settings of methods that can give rare classes their share."""

@@ -12,10 +12,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from omegaconf import MISSING
 
+from adapt.common.words import listed
 from adapt.errors import did_you_mean
 from adapt.recipe.source_settings import Holdout, Source
 from adapt.recipe.text import Problems, join
-from adapt.recipe.words import listed
 
 FAILED = object()
 WORDS = {

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from adapt.common.words import check_choice, refuse
 from adapt.recipe.source_settings import Source
-from adapt.recipe.words import check_choice, refuse
 
 ENSEMBLES = ("wise_ft", "none")
 SELECT_RULES = ("val", "val_one_se", "synthetic_shift", "synthetic_one_se", "both_one_se",

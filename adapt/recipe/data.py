@@ -1,11 +1,14 @@
 """From the data sections of a recipe to images: sources, splits, quarantine, leaks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapt import methods
+from adapt.data.augmentation.steps import step_schemas
 from adapt.data.image_data import ImageData, draw
-from adapt.data.shifts.shifts import Shift
+from adapt.data.shifts.shifts import SHIFTS, Shift
 from adapt.data.sources.combine import combine
 from adapt.data.sources.image_list import (
     Images,
@@ -26,6 +29,7 @@ from adapt.data.splits.quarantine import (
 )
 from adapt.data.splits.stored import describe_split, stored_split
 from adapt.errors import DataError, RecipeError
+from adapt.recipe.load import Loaded, load_recipe
 from adapt.recipe.schema import Eval, Recipe, expand_evals
 from adapt.recipe.source_settings import Source
 
@@ -240,3 +244,12 @@ def _check_content(data: RunData, pool: list[Images]) -> None:
             "are too "
             f"high: {listed}",
         )
+
+
+def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
+    """Read and check a recipe (by name or path); touches no image, weight or device.
+
+    Raises:
+        RecipeError: Listing every mistake.
+    """
+    return load_recipe(recipe, list(overrides), methods.schemas(), list(SHIFTS), step_schemas())

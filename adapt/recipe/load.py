@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from adapt.common.words import is_file_name, listed
 from adapt.errors import RecipeError, did_you_mean
 from adapt.recipe.augmentation import check_balance, check_steps
 from adapt.recipe.build import Builder, to_plain
@@ -24,7 +25,6 @@ from adapt.recipe.text import (
     resolve_references,
     shown,
 )
-from adapt.recipe.words import is_file_name, listed
 
 __all__ = [
     "Eval",

@@ -5,6 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from adapt.common.words import check_choice, is_file_name, listed, refuse
 from adapt.recipe.choices import (
     Calibration,
     Ensemble,
@@ -14,7 +15,6 @@ from adapt.recipe.choices import (
     Uncertainty,
 )
 from adapt.recipe.source_settings import Holdout, Shift, Source
-from adapt.recipe.words import check_choice, is_file_name, listed, refuse
 from adapt.training.settings import Runtime
 
 VERSION = 1

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from adapt.recipe.words import check_choice, listed, refuse
+from adapt.common.words import check_choice, listed, refuse
 
 SOURCE_FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
     "folder": {"needs": ("root",), "may": ("root", "split")},

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from adapt.common.words import plural
 from adapt.errors import RunError
 from adapt.report.record.numbers import percent
 from adapt.report.record.read import mapping, number
@@ -87,16 +88,6 @@ class Part:
     together: bool
     more: int
     table: Rows | None
-
-
-def plural(count: int, word: str) -> str:
-    """A count with its noun.
-
-    >>> plural(1, "error"), plural(1234, "image"), plural(2, "class")
-    ('1 error', '1,234 images', '2 classes')
-    """
-    ending = "" if count == 1 else "es" if word.endswith("s") else "s"
-    return f"{count:,} {word}{ending}"
 
 
 def level_counts(content: Mapping[str, Any]) -> dict[str, int]:

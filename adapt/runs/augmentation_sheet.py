@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from adapt.common.files import write_json
 from adapt.common.seeds import sample_seed
 from adapt.data.augmentation.augmentation import Augmentation
 from adapt.data.augmentation.policies import POLICIES, Step
@@ -16,8 +17,7 @@ from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import check_class_names
 from adapt.data.loading.transforms import Preprocessing
 from adapt.methods.base import Method
-from adapt.runs.folder.files import write_json
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 ROWS, EPOCHS = 6, 5
 LARGEST_TILE = 96

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from adapt.common.files import write_json
 from adapt.data.image_data import ImageData
 from adapt.ensembling.line import scale_by_depth
 from adapt.ensembling.soups import soup
@@ -10,8 +11,7 @@ from adapt.errors import DataError
 from adapt.methods.base import Method
 from adapt.models.classifier import Classifier
 from adapt.recipe.choices import Ensemble
-from adapt.runs.folder.files import write_json
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 
 def fit(

@@ -3,7 +3,6 @@
 from typing import Any
 
 from adapt.methods import Method
-from adapt.methods.encoders.clip_lora import with_epochs
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded
@@ -11,6 +10,7 @@ from adapt.runs.augmentation_sheet import check_weight_names
 from adapt.training.loop import micro_batch
 from adapt.training.parameters import freeze_first
 from adapt.training.runtime import resolve_accelerator, resolve_precision
+from adapt.training.settings import with_epochs
 
 SMALL_VAL = 50
 FEW_PER_CLASS = 2
@@ -33,7 +33,7 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     device = resolve_accelerator(recipe.runtime.accelerator)
     optim = getattr(loaded.method, "optim", None)
     if optim and (per_shot := getattr(loaded.method, "steps_per_shot", 0)):
-        optim = with_epochs(optim, data.fit, per_shot)
+        optim = with_epochs(optim, len(data.fit.train), len(data.fit.class_names), per_shot)
     batch = micro_batch(optim, recipe.runtime) if optim else recipe.runtime.batch_size
     return {
         "settings": loaded.resolved,

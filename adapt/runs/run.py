@@ -8,23 +8,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from adapt import methods
 from adapt.checks.quick import Glance, QuickCheck, quick_check
 from adapt.common.cache import cache_folder
-from adapt.data.augmentation.steps import step_schemas
-from adapt.data.shifts.shifts import SHIFTS
+from adapt.common.files import write_json
 from adapt.data.splits.stored import check_unchanged
 from adapt.ensembling.outputs import mixed_logits
 from adapt.ensembling.wise_ft import Curve, mix, sweep
 from adapt.evaluation.evaluate import Split
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier, probe_error
-from adapt.recipe.data import RunData, build_data
-from adapt.recipe.load import Loaded, Recipe, load_recipe
+from adapt.recipe.data import RunData, build_data, load
+from adapt.recipe.load import Loaded, Recipe
 from adapt.report import write_report
 from adapt.runs.augmentation_sheet import check_weight_names, write_views
 from adapt.runs.fit import fit
-from adapt.runs.folder.files import close_folder, environment, open_folder, training_log, write_json
+from adapt.runs.folder.files import close_folder, environment, open_folder, training_log
 from adapt.runs.folder.ledger import eval_hashes, open_tests, read_ledger, write_ledger
 from adapt.runs.measures.few_shot import few_shot
 from adapt.runs.measures.measures import check_measures, write_robustness, write_uncertainty
@@ -42,8 +40,8 @@ from adapt.runs.measures.scores import (
     write_tables,
 )
 from adapt.runs.selection import WITHOUT_PROBE, Choice, choose, fold_count
+from adapt.training.context import Context
 from adapt.training.features.features import predict_logits
-from adapt.training.loop import Context
 from adapt.training.settings import Runtime
 
 
@@ -54,15 +52,6 @@ class Run:
     folder: Path
     scores: dict[str, Any]
     classifier: Classifier
-
-
-def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
-    """Read and check a recipe (by name or path); touches no image, weight or device.
-
-    Raises:
-        RecipeError: Listing every mistake.
-    """
-    return load_recipe(recipe, list(overrides), methods.schemas(), list(SHIFTS), step_schemas())
 
 
 def run(

@@ -19,8 +19,8 @@ from adapt.recipe.choices import Ensemble
 from adapt.recipe.schema import Recipe
 from adapt.recipe.source_settings import Holdout
 from adapt.runs.fit import fit
+from adapt.training.context import Context
 from adapt.training.features.features import predict_logits, prepare
-from adapt.training.loop import Context
 
 WITHOUT_PROBE = ("linear_probe", "zero_shot")
 """Methods that a linear probe is not trained beside, for comparison."""

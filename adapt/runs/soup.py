@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from adapt.common.files import write_json
 from adapt.data.sources.image_list import Images
 from adapt.ensembling.line import mix, scale_by_depth
 from adapt.ensembling.soups import SoupReport, soup
@@ -19,10 +20,8 @@ from adapt.models import bundle
 from adapt.models.backbones import load_backbone
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
-from adapt.recipe.data import build_data
+from adapt.recipe.data import build_data, load
 from adapt.recipe.load import Loaded
-from adapt.runs.folder.files import write_json
-from adapt.runs.run import load
 from adapt.training.features.features import predict_logits
 
 ADAPTED = "adapted"

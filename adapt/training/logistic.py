@@ -3,16 +3,16 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
+
+from adapt.common.arrays import FloatArray
 
 WORTH_THREADS = 10**9
 """Products in a sum over images from which several threads are worth it. The pools of numpy and
 scipy take turns here and wait on each other: with two threads a small fit took three times as long
 as with one."""
-FloatArray = npt.NDArray[np.float64]
 Solution = tuple[np.ndarray, np.ndarray]
 """Weight (K, D) and bias (K,), float32."""
 

@@ -6,7 +6,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +14,18 @@ import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from adapt.data.augmentation.policies import AugmentationLike
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import class_weights
 from adapt.errors import MissingExtraError, ModelError
 from adapt.models.classifier import Classifier
 from adapt.training.callbacks import EpochLines, MovingAverage
 from adapt.training.checkpoints import AtomicCheckpointIO
+from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.module import AdaptModule
 from adapt.training.objectives import Objective
 from adapt.training.runtime import inference_device, resolve_accelerator, resolve_precision
 from adapt.training.settings import Optim, Runtime
-
-
-@dataclass
-class Context:
-    """Everything about a run that is not a method's business."""
-
-    runtime: Runtime = field(default_factory=Runtime)
-    """Devices, precision, workers, loggers."""
-    seed: int = 0
-    """Fixes initialisation, order and augmentation."""
-    augmentation: AugmentationLike = "clip"
-    """Named policy for the training images, or an own list of steps."""
-    folder: Path | None = None
-    """Where the training log and checkpoints go; nothing is written without it."""
-    resume: bool = False
-    """Go on from the last checkpoint in `folder`, if there is one."""
-    quiet: bool = False
-    """No progress on the terminal."""
-    balance: str = "none"
-    """How often training classes are drawn: `none`, `uniform` or `sqrt`."""
-    cache: Path | None = None
-    """Where features of frozen towers are kept by content; nothing is kept without it."""
 
 
 def train(

@@ -14,6 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from adapt.data.augmentation.mixing import apply_mix, draw_mix
 from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
+from adapt.models.heads import MAXIMUM_LOGIT_SCALE
 from adapt.training.objectives import CrossEntropy, Objective
 from adapt.training.parameters import (
     freeze_first,
@@ -23,7 +24,6 @@ from adapt.training.parameters import (
     text_trains,
 )
 from adapt.training.penalties import Regularisers
-from adapt.training.pretraining.module import MAXIMUM_LOGIT_SCALE
 from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Optim
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
 SCHEDULES = ("cosine", "constant")
@@ -224,3 +224,22 @@ def _span(low: float, high: float) -> str:
     if high < math.inf:
         return f"a share from {low:g} to {high:g}"
     return "a number above 0" if 0 < low < 1 else f"{low:g} or more"
+
+
+MOST_SHOTS = 16
+
+
+def with_epochs(optim: Optim, images: int, classes: int, steps_per_shot: int) -> Optim:
+    """The settings with as many epochs as come nearest to so many steps for each shot.
+
+    Args:
+        optim: Its batch size counts; it is returned as it is for 0 steps.
+        images: Training images.
+        classes: Shots are the images per class, in the mean, and at most 16.
+        steps_per_shot: Optimiser steps for each shot.
+    """
+    if not steps_per_shot:
+        return optim
+    shots = min(images / classes, MOST_SHOTS)
+    epoch = math.ceil(images / min(optim.batch_size, images))
+    return replace(optim, epochs=max(1, round(steps_per_shot * shots / epoch)))

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from adapt.checks.findings.measure import Picture
 from adapt.checks.findings.near_pairs import near_pairs
 from adapt.checks.findings.thumbnails import BYTES, Thumbnails
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
+from adapt.common.arrays import IntArray, SingleArray
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Copies:
     """(N,) number of each image's content: equal for equal bytes, -1 for what cannot be read."""
     pairs: IntArray
     """(P, 2) contents that are near copies."""
-    differences: FloatArray
+    differences: SingleArray
     """(P,) see `adapt.checks.findings.thumbnails.difference`."""
 
     @cached_property

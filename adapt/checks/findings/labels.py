@@ -11,14 +11,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from adapt.checks.findings.finding import Finding, Place
 from adapt.checks.findings.out_of_fold import label_frequencies
+from adapt.common.arrays import FloatArray, IntArray
 from adapt.errors import DataError
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 LEAST = 0.7
 """A suspect's score is larger: likely, and a margin, as scores are somewhat too high where classes

@@ -10,15 +10,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from adapt.checks.findings.thumbnails import thumbnail
+from adapt.common.arrays import ByteArray
 from adapt.common.content import content_hash
 from adapt.data.decoding.formats import suffix_fits
 from adapt.data.decoding.open import ImageError, inspect_image
-
-ByteArray = npt.NDArray[np.uint8]
 
 REFERENCE = 256
 """Longer side, in pixels, at which brightness and sharpness are measured: about what a model sees.

@@ -10,7 +10,6 @@ Not to judge neighbours of low correlation: of framed sketches 61 % were found, 
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from adapt.checks.findings.thumbnails import (
     BLOCK,
@@ -20,9 +19,7 @@ from adapt.checks.findings.thumbnails import (
     difference,
     middle,
 )
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
+from adapt.common.arrays import IntArray, SingleArray
 
 NEAR = 0.022
 """Largest share of a near copy that its original does not explain. Measured on planted copies of
@@ -41,7 +38,7 @@ SAME = 50
 
 def near_pairs(
     thumbnails: Thumbnails, progress: Callable[[int], None] | None = None
-) -> tuple[IntArray, FloatArray]:
+) -> tuple[IntArray, SingleArray]:
     """Find the pairs of images that are near copies.
 
     Images without contrast are copies of nothing. The order of the images decides only between
@@ -79,7 +76,7 @@ def near_pairs(
     return pairs[order], values[order]
 
 
-def _contrast(thumbnails: Thumbnails) -> FloatArray:
+def _contrast(thumbnails: Thumbnails) -> SingleArray:
     """Variance of brightness of each."""
     parts = [
         thumbnails.grey(slice(start, start + BLOCK)).var((1, 2))
@@ -121,12 +118,12 @@ def _proposed(thumbnails: Thumbnails, progress: Callable[[int], None] | None) ->
     return np.array(sorted(found), np.int64).reshape(-1, 2)
 
 
-def _small(grey: FloatArray) -> FloatArray:
+def _small(grey: SingleArray) -> SingleArray:
     """(P, 256) pictures of half the side, without mean, of length 1."""
     half = SIDE // 2
     flat = grey.reshape(-1, half, 2, half, 2).mean((2, 4)).reshape(len(grey), -1)
     flat = flat - flat.mean(1, keepdims=True)
-    unit: FloatArray = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    unit: SingleArray = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
     return unit
 
 
@@ -136,7 +133,7 @@ def _blocks(count: int) -> Iterator[tuple[int, slice]]:
         yield start, slice(start, start + size)
 
 
-def _nearest(likeness: FloatArray, start: int) -> IntArray:
+def _nearest(likeness: SingleArray, start: int) -> IntArray:
     """(rows, K) positions of the most alike; `start` is the position of the first row."""
     own = np.arange(len(likeness))
     likeness[own, own + start] = -np.inf

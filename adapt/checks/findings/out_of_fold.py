@@ -11,11 +11,10 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from adapt.common.arrays import FloatArray
 from adapt.data.splits.stratified import sample_fraction, stratified_folds
 from adapt.errors import DataError
 from adapt.training.logistic import Logistic, Solution, climb
-
-FloatArray = npt.NDArray[np.float64]
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Values of C among which the probe's is chosen, by log loss on the first fold."""

@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
-ByteArray = npt.NDArray[np.uint8]
+from adapt.common.arrays import ByteArray, SingleArray
 
 SIDE = 32
 """Of the picture of brightness, in pixels."""
@@ -68,14 +67,14 @@ class Thumbnails:
     def __len__(self) -> int:
         return len(self.values)
 
-    def grey(self, rows: npt.NDArray[np.int64] | slice) -> FloatArray:
+    def grey(self, rows: npt.NDArray[np.int64] | slice) -> SingleArray:
         """(P, SIDE, SIDE) brightness 0..1."""
-        chosen: FloatArray = self.values[rows, : SIDE * SIDE].astype(np.float32) / np.float32(255)
+        chosen: SingleArray = self.values[rows, : SIDE * SIDE].astype(np.float32) / np.float32(255)
         return chosen.reshape(-1, SIDE, SIDE)
 
-    def colours(self, rows: npt.NDArray[np.int64] | slice) -> FloatArray:
+    def colours(self, rows: npt.NDArray[np.int64] | slice) -> SingleArray:
         """(P, 2, COLOURS, COLOURS) differences of colour, -0.5..0.5."""
-        chosen: FloatArray = self.values[rows, SIDE * SIDE :].astype(np.float32) - np.float32(128)
+        chosen: SingleArray = self.values[rows, SIDE * SIDE :].astype(np.float32) - np.float32(128)
         chosen /= np.float32(255)
         return chosen.reshape(-1, 2, COLOURS, COLOURS)
 
@@ -83,15 +82,15 @@ class Thumbnails:
 class _Move(NamedTuple):
     """Where the pixels of the one lie in the other: position = scale * position + shift."""
 
-    scale: FloatArray
+    scale: SingleArray
     """(P, 2), of y and x."""
-    shift: FloatArray
+    shift: SingleArray
     """(P, 2), as a share of the side."""
 
 
 def difference(
     thumbnails: Thumbnails, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
-) -> FloatArray:
+) -> SingleArray:
     """Share of what is seen in one image that the other, moved a little, does not explain.
 
     Args:
@@ -121,7 +120,7 @@ def difference(
 
 def _unexplained(
     thumbnails: Thumbnails, target: npt.NDArray[np.int64], source: npt.NDArray[np.int64]
-) -> FloatArray:
+) -> SingleArray:
     wanted, given = thumbnails.grey(target), thumbnails.grey(source)
     move = _align(wanted, given)
     inside = slice(EDGE, SIDE - EDGE)
@@ -133,7 +132,7 @@ def _unexplained(
     )
 
 
-def _align(wanted: FloatArray, given: FloatArray) -> _Move:
+def _align(wanted: SingleArray, given: SingleArray) -> _Move:
     """Gauss-Newton steps for shift and scale, gain and offset, all pairs at once."""
     count = len(wanted)
     scale, shift = np.ones((count, 2), np.float32), np.zeros((count, 2), np.float32)
@@ -161,11 +160,11 @@ def _align(wanted: FloatArray, given: FloatArray) -> _Move:
 
 
 @lru_cache
-def _centred(side: int) -> FloatArray:
+def _centred(side: int) -> SingleArray:
     return ((np.arange(side) - (side - 1) / 2) / side).astype(np.float32)
 
 
-def middle(pictures: FloatArray, share: float) -> FloatArray:
+def middle(pictures: SingleArray, share: float) -> SingleArray:
     """The middle of each picture, enlarged to the size of the whole.
 
     Args:
@@ -179,19 +178,19 @@ def middle(pictures: FloatArray, share: float) -> FloatArray:
     return _moved(pictures, _Move(scale, np.zeros_like(scale)))
 
 
-def _moved(pictures: FloatArray, move: _Move) -> FloatArray:
+def _moved(pictures: SingleArray, move: _Move) -> SingleArray:
     """(P, S, S) read between the pixels; beyond the edge stands what is on the edge."""
     side = pictures.shape[1]
     at = _centred(side)[None, :, None] * move.scale[:, None] + move.shift[:, None]
     at = np.clip(at * side + (side - 1) / 2, 0, side - 1)
     near = np.maximum(0, 1 - np.abs(at[..., None] - np.arange(side, dtype=np.float32)))
-    found: FloatArray = near[:, :, 0] @ pictures @ near[:, :, 1].transpose(0, 2, 1)
+    found: SingleArray = near[:, :, 0] @ pictures @ near[:, :, 1].transpose(0, 2, 1)
     return found
 
 
 def _residual(
-    wanted: FloatArray, moved: FloatArray, colours: FloatArray, tinted: FloatArray
-) -> FloatArray:
+    wanted: SingleArray, moved: SingleArray, colours: SingleArray, tinted: SingleArray
+) -> SingleArray:
     """Share of brightness and colour left over, at best with one of the corners left out."""
     products = [np.ones_like(wanted), wanted, moved, wanted**2, moved**2, wanted * moved]
     sums = np.stack(products, 1)

@@ -1,27 +1,15 @@
 """What columns of a table say about a split: groups, dates, the split itself."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 
 from adapt.common.content import content_hashes
+from adapt.common.words import first_few
 from adapt.data.labels.classes import normal
 from adapt.data.sources.image_list import Images
 from adapt.data.splits.dates import Moment, cut_by_date, in_order, read_moment
 from adapt.data.splits.groups import NO_VALUE, own_groups
 from adapt.errors import DataError, did_you_mean
-
-SHOWN = 5
-
-
-def first_few(names: Iterable[str]) -> str:
-    """At most five names, and dots for the rest.
-
-    >>> first_few("abcdefg")
-    'a, b, c, d, e, ...'
-    """
-    listed = list(names)
-    return ", ".join(listed[:SHOWN]) + (", ..." if len(listed) > SHOWN else "")
 
 
 def column_of(images: Images, name: str) -> list[str]:

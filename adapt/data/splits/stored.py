@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from adapt.common.content import content_hashes
+from adapt.common.words import first_few
 from adapt.data.sources.image_list import Images
-from adapt.data.splits.columns import first_few
 from adapt.data.splits.quarantine import FIT_SPLITS, Manifest, split_manifest
 from adapt.errors import DataError
 

@@ -6,10 +6,8 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from adapt.common.arrays import FloatArray, IntArray
 from adapt.errors import DataError
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 # Numbers held at once; bounds memory to tens of MB. Part of the seeded result: do not tune lightly.
 _BLOCK = 2_000_000

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
+from adapt.common.arrays import FloatArray, IntArray
 from adapt.errors import DataError
-from adapt.evaluation.metrics.bootstrap import FloatArray, IntArray
 from adapt.evaluation.metrics.validation import check_probabilities, check_some, check_targets
 
 BINS = 15

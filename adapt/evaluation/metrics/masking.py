@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from adapt.common.arrays import BoolArray, IntArray
 from adapt.errors import DataError
-from adapt.evaluation.metrics.bootstrap import IntArray
 from adapt.evaluation.metrics.validation import check_targets
 
 Logits = np.ndarray[Any, np.dtype[np.floating[Any]]]
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
 
+from adapt.common.arrays import BoolArray, FloatArray
 from adapt.errors import DataError
-from adapt.evaluation.metrics.bootstrap import FloatArray, percentile_interval, resampling_counts
-from adapt.evaluation.metrics.masking import BoolArray, check_logits
+from adapt.evaluation.metrics.bootstrap import percentile_interval, resampling_counts
+from adapt.evaluation.metrics.masking import check_logits
 
 Point = tuple[float, float]
 """Accuracy on id and on ood of one model."""

@@ -15,13 +15,9 @@ import torch
 from scipy import sparse
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
+from adapt.common.arrays import FloatArray, IntArray
 from adapt.errors import DataError
-from adapt.evaluation.metrics.bootstrap import (
-    FloatArray,
-    IntArray,
-    percentile_interval,
-    resampling_counts,
-)
+from adapt.evaluation.metrics.bootstrap import percentile_interval, resampling_counts
 from adapt.evaluation.metrics.calibration import (
     BINS,
     bin_of,

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from adapt.common.arrays import FloatArray, IntArray
 from adapt.errors import DataError
-from adapt.evaluation.metrics.bootstrap import FloatArray, IntArray
 
 # Probabilities of a half-precision softmax over many classes miss 1 by a few thousandths.
 _SUM_TOLERANCE = 5e-3

@@ -17,8 +17,8 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from adapt.common.arrays import FloatArray
 from adapt.errors import DataError
-from adapt.evaluation.metrics.bootstrap import FloatArray
 from adapt.evaluation.metrics.validation import check_probabilities, check_targets
 from adapt.evaluation.uncertainty.selective import part_of
 

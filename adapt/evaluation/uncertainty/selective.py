@@ -7,8 +7,8 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from adapt.common.arrays import FloatArray
 from adapt.errors import DataError
-from adapt.evaluation.metrics.bootstrap import FloatArray
 
 POINTS = 101
 """A curve holds no more points than this; its area is taken before it is thinned."""

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from adapt.common.arrays import FloatArray
 from adapt.errors import DataError
-from adapt.evaluation.metrics.bootstrap import FloatArray
 from adapt.evaluation.uncertainty.selective import answering_threshold
 
 NEIGHBOURS = 10

@@ -16,7 +16,7 @@ from adapt.methods.heads.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 PREFERRED = (
     "gda",

@@ -1,23 +1,21 @@
 """CLIP-LoRA: small adapters in both towers, one recipe for all data sets (arXiv:2405.18541)."""
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import class_weights
-from adapt.methods.base import register
+from adapt.methods.base import check_ranges, register
 from adapt.methods.encoders.lora import build_adapter, merge_trained
-from adapt.methods.heads.fitting import check_ranges
 from adapt.models.adapters.lora import TOWERS, LoraSettings
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context, train
+from adapt.training.context import Context
+from adapt.training.loop import train
 from adapt.training.objectives import CrossEntropy
-from adapt.training.settings import Optim
+from adapt.training.settings import Optim, with_epochs
 
 TARGETS = ("q", "k", "v")
-MOST_SHOTS = 16
 
 
 @register("clip_lora")
@@ -81,7 +79,7 @@ class ClipLora:
             RunError: When an adapter stayed what it was.
         """
         context = context or Context()
-        optim = with_epochs(self.optim, data, self.steps_per_shot)
+        optim = with_epochs(self.optim, len(data.train), len(data.class_names), self.steps_per_shot)
         adapter = build_adapter(start, self._settings(), context.seed)
         train(adapter.classifier, data, optim, context, self.objective(start, data))
         return merge_trained(adapter, self.tower)
@@ -106,19 +104,3 @@ class ClipLora:
         return LoraSettings(
             self.rank, self.alpha, True, self.dropout, list(TARGETS), self.tower, []
         )
-
-
-def with_epochs(optim: Optim, data: ImageData, steps_per_shot: int) -> Optim:
-    """The settings with as many epochs as come nearest to so many steps for each shot.
-
-    Args:
-        optim: Its batch size counts; it is returned as it is for 0 steps.
-        data: Shots are the training images of a class, in the mean, and at most 16.
-        steps_per_shot: Optimiser steps for each shot.
-    """
-    if not steps_per_shot:
-        return optim
-    images = len(data.train)
-    shots = min(images / len(data.class_names), MOST_SHOTS)
-    epoch = math.ceil(images / min(optim.batch_size, images))
-    return replace(optim, epochs=max(1, round(steps_per_shot * shots / epoch)))

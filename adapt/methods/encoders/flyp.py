@@ -7,7 +7,8 @@ from adapt.data.sources.image_list import Images
 from adapt.errors import DataError
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context, train
+from adapt.training.context import Context
+from adapt.training.loop import train
 from adapt.training.objectives import SAME_CLASS, Contrastive
 from adapt.training.parameters import MODEL, trainable_copy
 from adapt.training.settings import Optim

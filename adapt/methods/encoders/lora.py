@@ -6,11 +6,11 @@ import torch
 
 from adapt.data.image_data import ImageData
 from adapt.errors import RunError
-from adapt.methods.base import register
-from adapt.methods.heads.fitting import check_ranges
+from adapt.methods.base import check_ranges, register
 from adapt.models.adapters.lora import ENDINGS, TOWERS, LoraAdapter, LoraSettings
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context, train
+from adapt.training.context import Context
+from adapt.training.loop import train
 from adapt.training.settings import Optim
 
 

@@ -6,7 +6,8 @@ from adapt.data.image_data import ImageData
 from adapt.methods.base import register
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context, train
+from adapt.training.context import Context
+from adapt.training.loop import train
 from adapt.training.parameters import in_tower, trainable_copy
 from adapt.training.settings import Optim
 

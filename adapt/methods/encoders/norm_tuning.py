@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context, train
+from adapt.training.context import Context
+from adapt.training.loop import train
 from adapt.training.parameters import check_tower, in_tower, trainable_copy
 from adapt.training.settings import Optim
 

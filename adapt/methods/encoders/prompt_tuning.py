@@ -11,7 +11,8 @@ from adapt.models.adapters.prompt_learner import PromptLearner, embed_words, ran
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.models.templates import class_prompts
-from adapt.training.loop import Context, train
+from adapt.training.context import Context
+from adapt.training.loop import train
 from adapt.training.settings import Optim
 
 

@@ -7,15 +7,14 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from adapt.data.image_data import ImageData
-from adapt.methods.base import register
-from adapt.methods.encoders.clip_lora import with_epochs
+from adapt.methods.base import check_ranges, register
 from adapt.methods.encoders.norm_tuning import NormTuning, norm_parameters
-from adapt.methods.heads.fitting import check_ranges
 from adapt.models.adapters.lora import TOWERS
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context, train
+from adapt.training.context import Context
+from adapt.training.loop import train
 from adapt.training.parameters import in_tower, trainable_copy
-from adapt.training.settings import Optim
+from adapt.training.settings import Optim, with_epochs
 
 
 @register("two_stage")
@@ -73,7 +72,7 @@ class TwoStage:
 
     def stages(self, data: ImageData) -> tuple[Optim, Optim]:
         """The settings of both stages: their epochs, and features are held in the first alone."""
-        whole = with_epochs(self.optim, data, self.steps_per_shot)
+        whole = with_epochs(self.optim, len(data.train), len(data.class_names), self.steps_per_shot)
         first = max(1, round(self.share * whole.epochs))
         # With frozen towers the features of the second stage are held anyway.
         second = replace(whole, epochs=max(1, whole.epochs - first), feature_distillation=0.0)

@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from adapt.data.augmentation.augmentation import Augmentation
 from adapt.data.image_data import ImageData
 from adapt.data.loading.datasets import ImageDataset
-from adapt.methods.base import register
-from adapt.methods.heads.fitting import check_ranges
+from adapt.methods.base import check_ranges, register
 from adapt.models.adapters.projection import projection_of, without_projection
 from adapt.models.classifier import Classifier
+from adapt.training.context import Context
 from adapt.training.features.views import encode_views
-from adapt.training.loop import Context
 from adapt.training.module import schedule_factor
 from adapt.training.runtime import inference_device
 from adapt.training.settings import Optim

@@ -9,12 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
-from adapt.methods.base import register
+from adapt.methods.base import check_ranges, register
 from adapt.methods.heads.base import fit_head
 from adapt.methods.heads.fitting import (
     WARMUP_LR,
     Step,
-    check_ranges,
     classes_with_support,
     fit_rows,
     rows_only,
@@ -23,7 +22,7 @@ from adapt.methods.heads.fitting import (
 from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 WARMUP = 50
 """Steps of the linear warm-up."""

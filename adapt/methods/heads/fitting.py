@@ -20,21 +20,6 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """Of a matrix with a row for each class, and the positions of a batch."""
 
 
-def check_ranges(settings: object, checks: dict[str, tuple[bool, str]]) -> None:
-    """Check hyper-parameters of a method.
-
-    Args:
-        settings: Their owner.
-        checks: For each field whether its value is good, and what to give instead.
-
-    Raises:
-        ValueError: When one is not; the message names it.
-    """
-    for name, (good, advice) in checks.items():
-        if not good:
-            raise ValueError(f"{name} - out of range - {getattr(settings, name)!r} - {advice}")
-
-
 def rows_only(start: Classifier) -> Classifier:
     """A copy of the start in which the head's matrix trains alone: what has no bias to fit."""
     copy = trainable_copy(start, lambda name: False, train_head=True)

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
-from adapt.methods.base import register
+from adapt.methods.base import check_ranges, register
 from adapt.methods.heads.base import fit_head, head_only
 from adapt.methods.heads.cross_validation import best_alpha, class_means, fill_classes, rounds
-from adapt.methods.heads.fitting import check_ranges
 from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 UNCHOSEN = 0.01
 FEWEST_TO_HALVE = 4

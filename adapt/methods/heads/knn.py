@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 import torch
 
 from adapt.data.image_data import ImageData
-from adapt.methods.base import register
+from adapt.methods.base import check_ranges, register
 from adapt.methods.heads.base import fit_head, head_only
 from adapt.methods.heads.cross_validation import best_setting
-from adapt.methods.heads.fitting import check_ranges
 from adapt.methods.heads.support import Support
 from adapt.methods.heads.tip_adapter import votes_alone, votes_of
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 COUNTS = (1, 2, 4, 8, 16, 32)
 UNCHOSEN_ALPHA = 2.0

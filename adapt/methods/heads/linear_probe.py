@@ -10,15 +10,14 @@ from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import balance_weights, class_weights
-from adapt.methods.base import register
+from adapt.methods.base import check_ranges, register
 from adapt.methods.heads.base import fit_head, head_only
 from adapt.methods.heads.cross_validation import rounds
-from adapt.methods.heads.fitting import check_ranges
 from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
+from adapt.training.context import Context
 from adapt.training.logistic import Logistic, climb
-from adapt.training.loop import Context
 from adapt.training.settings import check_class_weights
 
 INITIALISATIONS = ("zero", "zero_shot")

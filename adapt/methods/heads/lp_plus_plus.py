@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
-from adapt.methods.base import register
+from adapt.methods.base import check_ranges, register
 from adapt.methods.heads.base import fit_head, head_only
-from adapt.methods.heads.fitting import check_ranges, classes_with_support, rows_only, within_reach
+from adapt.methods.heads.fitting import classes_with_support, rows_only, within_reach
 from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 MOMENTUM, ALPHA_EVERY, ALPHA_START = 0.9, 10, 250.0
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
-from adapt.methods.base import register
+from adapt.methods.base import check_ranges, register
 from adapt.methods.heads.base import fit_head, head_only
 from adapt.methods.heads.cross_validation import (
     best_alpha,
@@ -15,11 +15,10 @@ from adapt.methods.heads.cross_validation import (
     fill_classes,
     held_out_logits,
 )
-from adapt.methods.heads.fitting import check_ranges
 from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 UNCHOSEN = 0.05
 

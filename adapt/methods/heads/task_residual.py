@@ -7,10 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
-from adapt.methods.base import register
+from adapt.methods.base import check_ranges, register
 from adapt.methods.heads.base import fit_head
 from adapt.methods.heads.fitting import (
-    check_ranges,
     classes_with_support,
     cosine_loss,
     epochs_of_batches,
@@ -20,7 +19,7 @@ from adapt.methods.heads.fitting import (
 from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 SHORT, LONG, MANY_SHOTS = 100, 200, 8
 """The authors' epochs below and from this many shots of a class."""

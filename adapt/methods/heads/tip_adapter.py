@@ -7,14 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adapt.data.image_data import ImageData
-from adapt.methods.base import register
+from adapt.methods.base import check_ranges, register
 from adapt.methods.heads.base import fit_head, head_only
 from adapt.methods.heads.cross_validation import best_setting
-from adapt.methods.heads.fitting import check_ranges
 from adapt.methods.heads.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 RELEASED_BETA, RELEASED_ALPHA = 1.0, 1.17
 BETAS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)

@@ -8,14 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adapt.data.image_data import ImageData
-from adapt.methods.base import register
+from adapt.methods.base import check_ranges, register
 from adapt.methods.heads.base import fit_head, head_only
-from adapt.methods.heads.fitting import check_ranges
 from adapt.methods.heads.support import Support
 from adapt.methods.heads.tip_adapter import cache, choose_votes
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 EPSILON = 1e-4
 LOWEST = 30.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier
-from adapt.training.loop import Context
+from adapt.training.context import Context
 
 
 @register("zero_shot")

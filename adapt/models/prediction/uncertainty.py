@@ -14,10 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
+from adapt.common.arrays import BoolArray, FloatArray
 from adapt.errors import DataError, did_you_mean
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 DETECTORS = ("msp", "energy")
 """Detectors of unknowns that need nothing but the logits, so that a bundle can hold them."""

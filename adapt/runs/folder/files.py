@@ -1,7 +1,6 @@
 """The files of a run folder."""
 
 import csv
-import json
 import os
 import platform
 import shutil
@@ -83,25 +82,6 @@ def _locked(folder: Path) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON beside the target and move it in; numbers that are not finite become null."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(
-        json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    part.replace(path)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and value != value else value
 
 
 def write_csv(path: Path, header: list[str], rows: Iterable[Iterable[Any]]) -> None:

@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from adapt.common.files import write_json
 from adapt.errors import RunError
-from adapt.runs.folder.files import write_json
 
 FILE = "ledger.json"
 

@@ -17,8 +17,8 @@ from adapt.methods.heads.base import as_feature_method, read_support
 from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.recipe.choices import FewShot
+from adapt.training.context import Context
 from adapt.training.features.features import head_logits, image_features, predict_logits
-from adapt.training.loop import Context
 
 FORMAT = 1
 Cell = dict[str, Any]

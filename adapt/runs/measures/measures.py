@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from adapt.common.files import write_json
 from adapt.ensembling.retention import Retention, retention, retention_prompts
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.groups import check_group_columns
@@ -11,7 +12,6 @@ from adapt.models.classifier import Classifier
 from adapt.models.prediction.uncertainty import Uncertainty
 from adapt.recipe.data import RunData
 from adapt.recipe.schema import Recipe
-from adapt.runs.folder.files import write_json
 from adapt.runs.measures.robustness import robustness_of
 from adapt.runs.measures.scores import SHIPPED, Outputs
 from adapt.runs.measures.uncertainty import Answers, Unknowns, uncertainty_of

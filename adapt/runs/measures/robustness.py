@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from adapt.common.arrays import BoolArray
 from adapt.ensembling.retention import Retention
 from adapt.errors import DataError, did_you_mean
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.groups import GroupTable, group_columns, group_table
-from adapt.evaluation.metrics.masking import BoolArray, Masked, mask_absent, match_classes, right
+from adapt.evaluation.metrics.masking import Masked, mask_absent, match_classes, right
 from adapt.evaluation.metrics.reference_models import ReferenceModel
 from adapt.evaluation.metrics.robustness import Point, corruption_error, flip_rate, shift_robustness
 from adapt.recipe.schema import Eval

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from adapt.common.files import write_json
 from adapt.data.sources.image_list import Images
 from adapt.evaluation.evaluate import Scores, metrics, softmax
 from adapt.evaluation.metrics.calibration import reliability_bins
@@ -15,7 +16,7 @@ from adapt.evaluation.metrics.masking import mask_absent
 from adapt.evaluation.metrics.scores import confusion_matrix, per_class_table
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData
-from adapt.runs.folder.files import thumbnails, write_csv, write_json
+from adapt.runs.folder.files import thumbnails, write_csv
 
 WORST_MISTAKES = 24
 START, ADAPTED, PROBE, SHIPPED = "zero_shot", "adapted", "linear_probe", "ensemble"

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from adapt.common.arrays import FloatArray
 from adapt.errors import DataError, did_you_mean
 from adapt.evaluation.evaluate import softmax
-from adapt.evaluation.metrics.bootstrap import FloatArray
 from adapt.evaluation.metrics.calibration import expected_calibration_error
 from adapt.evaluation.metrics.validation import check_some
 from adapt.evaluation.uncertainty.conformal import (

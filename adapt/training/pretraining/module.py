@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from adapt.models.heads import MAXIMUM_LOGIT_SCALE
 from adapt.training.pretraining.drawings import colourise, place, vary_light
 from adapt.training.settings import Pretraining
 
-MAXIMUM_LOGIT_SCALE = math.log(100.0)
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 

@@ -1,14 +1,14 @@
-"""Words, ranges and sentences that the sections of a recipe share.
+"""Words, ranges and sentences that settings and messages share.
 
 Every sentence raised reads *field - what is wrong - what was given - what to do*; the loader puts
 the key path and the line in front. One ``ValueError`` may hold several sentences, one a line.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from omegaconf import MISSING
-
+MISSING = "???"
+"""A value that a recipe leaves for its user to give."""
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 
@@ -50,3 +50,26 @@ def refuse(sentences: Sequence[str]) -> None:
     """
     if sentences:
         raise ValueError("\n".join(sentences))
+
+
+SHOWN = 5
+
+
+def first_few(names: Iterable[str]) -> str:
+    """At most five names, and dots for the rest.
+
+    >>> first_few("abcdefg")
+    'a, b, c, d, e, ...'
+    """
+    listed = list(names)
+    return ", ".join(listed[:SHOWN]) + (", ..." if len(listed) > SHOWN else "")
+
+
+def plural(count: int, word: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "error"), plural(1234, "image"), plural(2, "class")
+    ('1 error', '1,234 images', '2 classes')
+    """
+    ending = "" if count == 1 else "es" if word.endswith("s") else "s"
+    return f"{count:,} {word}{ending}"
