@@ -7,13 +7,13 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
-from tiny import CLASSES, add_configs, draw_folder, tiny_classifier
 
 from adapt.data.image_data import ImageData
 from adapt.data.sources.image_list import Images, from_folder
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.settings import Runtime
+from tests.helpers.tiny import CLASSES, add_configs, draw_folder, tiny_classifier
 
 # What a commit is judged by does not depend on luck: the checks draw the same examples every time.
 # Anyone else's run draws new ones and so keeps looking for what was overlooked.
@@ -38,7 +38,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def tiny_architectures(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """open_clip knows the tiny architectures of `tests/tiny.py`."""
+    """open_clip knows the tiny architectures of `tests/helpers/tiny.py`."""
     add_configs(tmp_path_factory.mktemp("configs"))
 
 

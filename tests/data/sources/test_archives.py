@@ -1,0 +1,559 @@
+"""Archives: the same images as the folder that was packed, nothing unsafe, nothing half."""
+
+import io
+import json
+import os
+import stat
+import tarfile
+import threading
+import time
+import tracemalloc
+import unicodedata
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapt.common.content import content_hash
+from adapt.data.image_data import ImageData
+from adapt.data.sources import archives, unpacked
+from adapt.data.sources.archives import from_archive, read_members
+from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.sources.unpacked import Writer
+from adapt.errors import DataError
+from tests.helpers.packed import (
+    CLASSES,
+    FEATURES,
+    class_files,
+    hub_table,
+    image_bytes,
+    member,
+    save_to_disk,
+    table_of,
+    write_folder,
+    write_shards,
+    write_tar,
+    write_zip,
+)
+
+FILES = class_files()
+TARS = {"photos.tar": "w", "photos.tgz": "w:gz", "photos.tar.xz": "w:xz", "photos.tar.bz2": "w:bz2"}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ADAPT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "unpacked"
+
+
+def refused(function: Callable[..., object], *arguments: object, **options: object) -> str:
+    with pytest.raises(DataError) as caught:
+        function(*arguments, **options)
+    return str(caught.value)
+
+
+def relatives(images: Images) -> list[str]:
+    return [images.relative(index) for index in range(len(images))]
+
+
+def hashes(images: Images) -> list[str]:
+    return [content_hash(path) for path in images.paths]
+
+
+def write_form(name: str, folder: Path) -> Images:
+    """The images of `FILES` in one form."""
+    if name == "shards":
+        return Images.from_shards(write_shards(folder / "shards", FILES, label="index"),
+                                  class_list=CLASSES)  # fmt: skip
+    if name == "hub":
+        return Images.from_hub(save_to_disk(folder / "hub", hub_table(FILES), FEATURES))
+    if name == "zip":
+        return Images.from_archive(write_zip(folder / "photos.zip", FILES))
+    if name in TARS:
+        return Images.from_archive(write_tar(folder / name, FILES, TARS[name]))
+    root = write_folder(folder / "photos", FILES)
+    if name == "folder":
+        return from_folder(root)
+    table = table_of(FILES).sample(frac=1, random_state=1)
+    if name == "csv":
+        table.to_csv(root / "labels.csv", index=False)
+        return Images.from_table(root / "labels.csv")
+    if name == "parquet":
+        table.to_parquet(root / "labels.parquet")
+        return Images.from_table(root / "labels.parquet")
+    return Images.from_frame(table, root)
+
+
+FORMS = ("csv", "parquet", "frame", "hub", "shards", "zip", *TARS)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_gives_the_same_splits(tmp_path: Path, name: str) -> None:
+    want = write_form("folder", tmp_path / "one")
+    got = write_form(name, _made(tmp_path / "two"))
+    assert sorted(zip(got.labels, hashes(got), strict=True)) == sorted(
+        zip(want.labels, hashes(want), strict=True)
+    )
+    for options in ({}, {"seed": 3, "shots": 2}, {"val_fraction": 0.4, "seed": 7}):
+        first, second = ImageData.build(want, **options), ImageData.build(got, **options)
+        for one, other in ((first.train, second.train), (first.val, second.val)):
+            assert one is not None
+            assert other is not None
+            assert one.labels == other.labels
+            assert hashes(one) == hashes(other)
+        assert first.class_names == second.class_names
+        assert first.notes == second.notes
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_archive_is_the_folder(tmp_path: Path, cache: Path) -> None:
+    folder = from_folder(write_folder(tmp_path / "photos", FILES))
+    for images in (
+        from_archive(write_zip(tmp_path / "a.zip", FILES)),
+        from_archive(write_tar(tmp_path / "a.tgz", FILES, "w:gz")),
+        from_archive(write_zip(tmp_path / "top.zip", [(f"top/{n}", c) for n, c in FILES])),
+    ):
+        assert relatives(images) == relatives(folder)
+        assert images.labels == folder.labels
+        assert [Path(path).read_bytes() for path in images.paths] == [
+            Path(path).read_bytes() for path in folder.paths
+        ]
+        assert Path(images.root).is_relative_to(cache)
+        assert images.notes[0].endswith("unpacked once, until its bytes change")
+        assert images.notes[1:] == folder.notes == []
+
+
+def test_unpacked_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_zip(tmp_path / "a.zip", FILES)
+    first = from_archive(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(archives, "read_members", None)  # a second reading would fail
+        second = from_archive(path)
+        renamed = from_archive(path.rename(tmp_path / "b.zip"))
+    assert (second.paths, second.notes) == (first.paths, first.notes)
+    assert renamed.paths == first.paths
+    assert len(list(cache.iterdir())) == 1
+    changed = from_archive(write_zip(tmp_path / "b.zip", FILES[1:]))
+    assert len(changed) == len(FILES) - 1
+    assert changed.root != first.root
+
+
+@pytest.mark.parametrize("harm", ["remove", "shorten", "record"])
+def test_harmed_cache_is_made_again(tmp_path: Path, harm: str) -> None:
+    path = write_zip(tmp_path / "a.zip", FILES)
+    first = from_archive(path)
+    victim = Path(first.paths[3])
+    if harm == "remove":
+        victim.unlink()
+    elif harm == "shorten":
+        victim.write_bytes(b"")
+    else:
+        (Path(first.root).parent / "unpacked.json").write_text("{")
+    assert from_archive(path).paths == first.paths
+    assert victim.read_bytes() == dict(FILES)["/".join(victim.parts[-2:])]
+
+
+def test_junk_and_foreign_files_as_in_folders(tmp_path: Path) -> None:
+    more = [("cat/.DS_Store", b"x"), ("__MACOSX/cat/._00.png", b"x"), ("__MACOSX/1.png", b"x"),
+            ("dog/notes.txt", b"x"), ("stray.png", image_bytes(1))]  # fmt: skip
+    folder = from_folder(write_folder(tmp_path / "photos", FILES + more))
+    for path in (
+        write_zip(tmp_path / "a.zip", FILES + more),
+        write_tar(tmp_path / "a", more + FILES),
+    ):
+        images = from_archive(path)
+        assert images.notes[1:] == folder.notes
+        assert relatives(images) == relatives(folder)
+    assert len(folder.notes) == 3
+
+
+def test_tables_and_splits_inside(tmp_path: Path) -> None:
+    rows = table_of(FILES).assign(split=["train", "test"] * 9, site="north")
+    packed = [*FILES, ("labels.csv", rows.to_csv(index=False).encode())]
+    for prefix in ("", "set/"):
+        path = write_zip(tmp_path / "a.zip", [(f"{prefix}{name}", c) for name, c in packed])
+        images = from_archive(path, table="labels.csv", split="test")
+        assert sorted(relatives(images)) == [name for name, _ in FILES[1::2]]
+        assert images.columns["site"] == ["north"] * 9
+    message = refused(from_archive, path, table="label.csv")
+    assert "no such table at its top - 'label.csv', did you mean 'labels.csv'?" in message
+    flat = [(name.replace("/", "_"), content) for name, content in FILES]
+    path = write_zip(tmp_path / "flat.zip", [*flat, ("labels.csv", b"path,label\n")])
+    assert "no class folders - images and labels.csv - name its table" in refused(
+        from_archive, path
+    )
+
+
+def test_split_folders(tmp_path: Path) -> None:
+    packed = [(f"set/{'test' if i % 3 else 'train'}/{n}", c) for i, (n, c) in enumerate(FILES)]
+    path = write_tar(tmp_path / "a.tar", packed)
+    message = refused(from_archive, path)
+    assert message.endswith(
+        "its folders are splits, not classes - test, train - choose one: split: test"
+    )
+    assert relatives(from_archive(path, split="train")) == [name for name, _ in FILES[::3]]
+    assert "did you mean 'test'? - choose from test, train" in refused(
+        from_archive, path, split="tset"
+    )
+    alone = write_tar(tmp_path / "b.tar", [(n, c) for n, c in packed if "/train/" in n])
+    assert len(from_archive(alone, split="train")) == 6
+
+
+UNSAFE = {
+    "../x.png": "it leads out", "cat/../../x.png": "it leads out", "..\\x.png": "it leads out",
+    "/tmp/x.png": "it is absolute", "\\x.png": "it is absolute", "C:\\x.png": "it is absolute",
+    "c:x.png": "it is absolute", "cat/..": "it leads out", "cat/" + "x" * 300: "over 255 bytes",
+    ".": "it is empty",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_unsafe_names(tmp_path: Path, cache: Path, name: str, kind: str) -> None:
+    before = sorted(tmp_path.parent.iterdir())
+    write = write_zip if kind == "zip" else write_tar
+    path = write(tmp_path / "a", [*FILES, (name, image_bytes(1))])
+    message = refused(from_archive, path)
+    assert message.startswith(f"{path}, member {name!r} - unsafe name - {UNSAFE[name]}")
+    assert list(cache.iterdir()) == []
+    assert sorted(tmp_path.parent.iterdir()) == before
+    assert sorted(tmp_path.iterdir()) == [path, cache.parent]
+
+
+PIECES = ["..", ".", "", "a", "B", "C:", "\\", "é", "\0", "~", " "]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=6), st.sampled_from(["/", "\\", ""]))
+def test_no_name_leaves_the_folder(pieces: list[str], joint: str) -> None:
+    name = joint.join(pieces)
+    try:
+        parts = Writer("a", Path("/base"), 0).parts(name)
+    except DataError:
+        return
+    # Independent: what the system makes of it, on POSIX and on Windows.
+    for separator in "/\\":
+        target = os.path.normpath("/base/" + name.replace("\\", "/"))
+        assert target == "/base" or target.startswith("/base/"), (name, separator)
+        assert separator not in "".join(parts)
+    assert target == os.path.normpath("/base/" + "/".join(parts))
+
+
+TYPES = {
+    "link": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "fifo": tarfile.FIFOTYPE,
+    "device": tarfile.CHRTYPE, "disk": tarfile.BLKTYPE, "sparse": tarfile.GNUTYPE_SPARSE,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_only_files_and_folders(tmp_path: Path, cache: Path, kind: str) -> None:
+    entry = member("cat/evil.png", 0, TYPES[kind], "/etc/passwd")
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(entry)
+    want = {"hard link": "link", "fifo": "device", "disk": "device", "sparse": "sparse file"}
+    message = refused(from_archive, path)
+    assert f"member 'cat/evil.png' - a {want.get(kind, kind)} - only files" in message
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize(("mode", "what"), [(stat.S_IFLNK, "a link"), (stat.S_IFIFO, "a device")])
+def test_links_and_devices_in_zip(tmp_path: Path, mode: int, what: str) -> None:
+    entry = zipfile.ZipInfo("cat/evil.png")
+    entry.external_attr = (mode | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(entry, "/etc/passwd")
+    assert f"member 'cat/evil.png' - {what} - " in refused(from_archive, tmp_path / "a.zip")
+
+
+def test_encrypted_zip(tmp_path: Path) -> None:
+    content = bytearray(write_zip(tmp_path / "a.zip", [("cat/1.png", b"x")]).read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "a.zip").write_bytes(content)
+    assert "member 'cat/1.png' - an encrypted file - " in refused(from_archive, tmp_path / "a.zip")
+
+
+NFC, NFD = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("cat/1.png", "cat/1.PNG"), ("cat/1.png", "cat/1.png"), (f"{NFC}/1.png", f"{NFD}/2.png"),
+     ("Cat/1.png", "cat/2.png"), ("cat", "cat/1.png"), ("cat/1.png", "cat"), ("a//b", "a/b"),
+     ("ß.png", "SS.png")],
+)  # fmt: skip
+def test_names_that_some_system_mixes_up(tmp_path: Path, first: str, second: str) -> None:
+    path = write_tar(tmp_path / "a.tar", [(first, b"1"), (second, b"2")])
+    message = refused(from_archive, path)
+    assert message.startswith(f"{path}, member {second!r} - two members of equal name - ")
+
+
+def test_zip_names_in_utf8_without_the_flag(tmp_path: Path) -> None:
+    name = "caf\u00e9/1.png"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("caf??/1.png", image_bytes(1))
+        archive.writestr("dog/1.png", image_bytes(2))
+    content = (tmp_path / "a.zip").read_bytes().replace(b"caf??", name.split("/")[0].encode())
+    (tmp_path / "a.zip").write_bytes(content)
+    assert from_archive(tmp_path / "a.zip").class_names == ["caf\u00e9", "dog"]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tgz"])
+def test_bombs(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(unpacked, "FREE_BYTES", 1 << 20)
+    path, zeros = tmp_path / "bomb", bytes(1 << 19)
+    files = [(f"cat/{i}.png", zeros) for i in range(16)]
+    (write_zip(path, files) if kind == "zip" else write_tar(path, files, "w:gz"))
+    written: list[int] = []
+    write = Writer.write
+
+    def spy(self: Writer, *arguments: Any) -> str:
+        done = write(self, *arguments)
+        written.append(self.total)
+        return done
+
+    monkeypatch.setattr(Writer, "write", spy)
+    message = refused(from_archive, path)
+    assert "- a decompression bomb - " in message
+    packed = path.stat().st_size
+    assert max(written) <= max(1 << 20, unpacked.MAX_RATIO * packed) < 16 * len(zeros)
+    assert list(cache.iterdir()) == []
+    monkeypatch.setattr(unpacked, "MAX_RATIO", 100_000)
+    assert len(from_archive(write_zip(path, [("dog/1.png", b"1"), *files]))) == 17
+
+
+def test_budgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_zip(tmp_path / "a.zip", FILES)
+    with monkeypatch.context() as patched:
+        patched.setattr(unpacked, "MAX_FILES", 17)
+        assert "too much to unpack - 18 files" in refused(from_archive, path)
+        patched.setattr(unpacked, "MAX_FILES", 18)
+        patched.setattr(unpacked, "MAX_BYTES", sum(len(c) for _, c in FILES) - 1)
+        assert "too much to unpack" in refused(from_archive, path)
+        patched.setattr(unpacked, "MAX_BYTES", sum(len(c) for _, c in FILES))
+        assert len(from_archive(path)) == 18
+
+
+def test_budgets_go_by_the_header_and_by_what_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpacked, "FREE_BYTES", 1 << 20)
+    unread = io.BytesIO(bytes(4 << 20))
+    told = Writer("a", tmp_path / "told", packed=10)
+    assert "a decompression bomb" in refused(told.write, "x.png", unread, 4 << 20)
+    assert unread.tell() == 0
+    silent = Writer("a", tmp_path / "silent", packed=10)
+    assert "a decompression bomb" in refused(silent.write, "x.png", unread, 0)
+    assert silent.total <= 1 << 20
+
+
+def test_a_zip_that_lies_about_its_sizes(tmp_path: Path, cache: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", [("cat/1.png", bytes(100_000))])
+    content = bytearray(path.read_bytes())
+    place = content.index(b"PK\x01\x02") + 24
+    content[place : place + 4] = (10).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert "member 'cat/1.png' - damaged" in refused(from_archive, path)
+    assert list(cache.iterdir()) == []
+
+
+def test_memory_stays_flat(tmp_path: Path) -> None:
+    size = 24 << 20
+    path = tmp_path / "a.tgz"
+    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+        for name in ("cat/1.png", "dog/1.png"):
+            archive.addfile(member(name, size), io.BytesIO(bytes(size)))
+    tracemalloc.start()
+    images = from_archive(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [Path(path).stat().st_size for path in images.paths] == [size, size]
+    assert peak < size / 3
+
+
+SMALL = [("cat/1.png", image_bytes(1)), ("dog/1.png", image_bytes(2))]
+
+
+@pytest.mark.parametrize("kind", ["zip", *TARS])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(share=st.floats(0, 1, exclude_max=True))
+def test_cut_off_anywhere(tmp_path: Path, cache: Path, kind: str, share: float) -> None:
+    path = tmp_path / kind
+    _ = write_zip(path, SMALL) if kind == "zip" else write_tar(path, SMALL, TARS[kind])
+    content = path.read_bytes()
+    end = len(content)
+    if kind == "photos.tar":  # behind the end mark there is padding alone
+        end = content.rindex(SMALL[1][1]) + 512
+    path.write_bytes(content[: int(share * end)])
+    assert str(path) in refused(from_archive, path)
+    assert not cache.is_dir() or list(cache.iterdir()) == []
+
+
+def test_a_tar_cut_off_between_members(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", SMALL)
+    content = path.read_bytes()
+    end = (content.rindex(SMALL[1][1]) + len(SMALL[1][1]) + 511) // 512 * 512
+    for place in range(0, end + 1, 512):
+        path.write_bytes(content[:place])
+        assert str(path) in refused(from_archive, path), place
+    path.write_bytes(content[: end + 512])
+    assert len(from_archive(path)) == 2
+
+
+@pytest.mark.parametrize("kind", ["zip", "photos.tgz", "photos.tar.xz", "photos.tar.bz2"])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_never_changes_an_image(
+    tmp_path: Path, kind: str, share: float, bit: int
+) -> None:
+    path = tmp_path / kind
+    _ = write_zip(path, SMALL) if kind == "zip" else write_tar(path, SMALL, TARS[kind])
+    content = bytearray(path.read_bytes())
+    content[int(share * len(content))] ^= 1 << bit
+    path.write_bytes(content)
+    try:
+        images = from_archive(path)
+    except DataError:
+        return
+    assert {Path(p).read_bytes() for p in images.paths} <= {content for _, content in SMALL}
+
+
+def test_what_is_no_archive(tmp_path: Path) -> None:
+    foreign = {
+        b"7z\xbc\xaf\x27\x1c0000": "it is 7-Zip", b"Rar!\x1a\x07": "it is RAR",
+        b"\x28\xb5\x2f\xfd00": "it is Zstandard", b"hello": "not a zip or tar archive",
+        b"": "not a zip or tar archive", b"x" * 2000: "not a zip or tar archive",
+        image_bytes(1): "not a zip or tar archive", b"PK\x03\x04": "damaged zip archive",
+        b"\x1f\x8b\x08": "damaged tar archive",
+    }  # fmt: skip
+    for content, what in foreign.items():
+        (tmp_path / "a.zip").write_bytes(content)
+        assert what in refused(from_archive, tmp_path / "a.zip")
+    assert "given as an archive" in refused(from_archive, tmp_path)
+    assert "no images - 0 files" in refused(from_archive, write_tar(tmp_path / "b", []))
+    assert "no images - 0 files" in refused(from_archive, write_zip(tmp_path / "b", []))
+    only = write_zip(tmp_path / "c", [(".DS_Store", b"x")])
+    assert "no images - 0 files" in refused(from_archive, only)
+
+
+def crafted(size: str, kind: bytes = b"0") -> bytes:
+    """A tar header with any size field."""
+    entry = bytearray(member("x", 0, kind).tobuf(tarfile.GNU_FORMAT))
+    entry[124:136] = b"\xff" * 11 + b"\x00" if size == "-256" else f"{int(size):011o}\0".encode()
+    entry[148:156] = b" " * 8
+    entry[148:156] = f"{sum(entry):06o}\0 ".encode()
+    return bytes(entry)
+
+
+@pytest.mark.parametrize(
+    ("size", "kind"), [("-256", b"0"), ("1000000000", b"L"), ("99999999", b"x")]
+)
+def test_headers_that_ask_for_too_much(tmp_path: Path, size: str, kind: bytes) -> None:
+    good = write_tar(tmp_path / "good", SMALL[:1]).read_bytes()
+    start = good[: good.rindex(SMALL[0][1]) // 512 * 512 + 512]
+    (tmp_path / "a.tar").write_bytes(start + crafted(size, kind) + bytes(1024))
+    message = refused(lambda path: list(read_members(path)), tmp_path / "a.tar")
+    assert f"damaged tar archive - a header speaks of {size} bytes" in message
+
+
+def test_interrupted(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_zip(tmp_path / "a.zip", FILES)
+    write, count = Writer.write, iter(range(100))
+
+    def stop(self: Writer, *arguments: Any) -> str:
+        if next(count) == 7:
+            raise KeyboardInterrupt
+        return write(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            from_archive(path)
+    assert list(cache.iterdir()) == []
+    old, fresh = cache / ".new-killed", cache / ".new-running"
+    for left in (old, fresh):
+        write_folder(left / "files", FILES[:3])
+    long_ago = time.time() - 2 * unpacked.LEFT_OVER
+    os.utime(old, (long_ago, long_ago))
+    assert len(from_archive(path)) == len(FILES)
+    assert not old.exists()
+    assert fresh.exists()
+
+
+def test_several_at_a_time(tmp_path: Path, cache: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", FILES)
+    found: list[list[str]] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(from_archive(path).paths)) for _ in "abcd"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert all(paths == found[0] for paths in found)
+    assert len(list(cache.iterdir())) == 1
+    assert len(from_archive(path)) == len(FILES)
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("ADAPT_CACHE", str(tmp_path / "file"))
+    message = refused(from_archive, write_zip(tmp_path / "a.zip", FILES))
+    assert "cannot be unpacked" in message
+    assert "set ADAPT_CACHE" in message
+
+
+MULTI: dict[str, Any] = {
+    "lists": pd.DataFrame({"path": ["a", "b"], "label": [["x", "y"], ["x"]]}),
+    "joined": pd.DataFrame({"path": list("abcd"), "label": ["x|y", "x", "y", "y|x"]}),
+    "semicolons": pd.DataFrame({"path": list("abcd"), "label": ["x; y", "x;z", "y;z", "x"]}),
+    "text lists": pd.DataFrame({"path": list("ab"), "label": ["['x', 'y']", "['z']"]}),
+    "one-hot": pd.DataFrame({"path": list("ab"), "cat": [0, 1], "dog": [1, 1], "age": [3, 4]}),
+    "booleans": pd.DataFrame({"path": list("ab"), "cat": [True, True], "dog": [False, True]}),
+    "twice": pd.DataFrame({"path": list("aab"), "label": ["x", "y", "x"]}),
+}
+
+
+@pytest.mark.parametrize("name", MULTI)
+@pytest.mark.parametrize("form", ["frame", "csv", "parquet"])
+def test_multi_label_tables(tmp_path: Path, name: str, form: str) -> None:
+    frame, path = MULTI[name], tmp_path / f"t.{form}"
+    if form == "frame":
+        message = refused(Images.from_frame, frame, tmp_path)
+    else:
+        _ = frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
+        message = refused(Images.from_table, path)
+    assert "adapt trains one label for each image" in message
+    assert ("listed twice" if name == "twice" else "several labels for one image") in message
+
+
+def test_labels_that_only_look_joined(tmp_path: Path) -> None:
+    root = write_folder(tmp_path, [(f"{i}.png", image_bytes(i)) for i in range(6)])
+    labels = ["salt, pepper", "salt, pepper", "tench, Tinca tinca", "maillot",
+              "maillot, tank suit", "a|b"]  # fmt: skip
+    frame = pd.DataFrame({"path": [f"{i}.png" for i in range(6)], "label": labels})
+    assert sorted(Images.from_frame(frame, root).labels) == sorted(labels)
+    once = pd.DataFrame({"path": ["0.png", "0.png"], "label": ["x", "x"]})
+    assert refused(Images.from_frame, once, root).endswith("keep one row")
+
+
+def test_notes_of_the_record_name_no_place(tmp_path: Path, cache: Path) -> None:
+    from_archive(write_zip(tmp_path / "a.zip", [*FILES, (".DS_Store", b"")]))
+    record = json.loads(next(cache.rglob("unpacked.json")).read_text())
+    assert record["files"] == len(FILES)
+    assert record["bytes"] == sum(len(content) for _, content in FILES)
+    assert str(tmp_path) not in json.dumps(record)

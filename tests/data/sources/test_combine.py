@@ -1,0 +1,272 @@
+"""Several sources as one, and every kind of source in a recipe."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from adapt.common.content import content_hash
+from adapt.data.image_data import ImageData
+from adapt.data.labels.classes import ClassName
+from adapt.data.shifts.shifts import Shift
+from adapt.data.sources.combine import combine
+from adapt.data.sources.image_list import Images, from_folder, from_frame, from_table
+from adapt.errors import DataError, RecipeError
+from adapt.recipe.data import read_source
+from adapt.recipe.load import load_recipe
+from adapt.recipe.source_settings import Source
+from tests.helpers.packed import (
+    CLASSES,
+    FEATURES,
+    class_files,
+    hub_table,
+    image_bytes,
+    save_dict,
+    table_of,
+    write_folder,
+    write_shards,
+    write_tar,
+    write_zip,
+)
+
+FILES = class_files()
+OTHERS = class_files(3, ("dog", "eel"), seed=1000)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADAPT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> list[Images]:
+    return [from_folder(write_folder(tmp_path / "a", FILES)),
+            from_folder(write_folder(tmp_path / "deep" / "b", OTHERS))]  # fmt: skip
+
+
+def refused(function: Any, *arguments: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        function(*arguments)
+    return str(caught.value)
+
+
+def test_union_by_name(tmp_path: Path, parts: list[Images]) -> None:
+    whole = Images.combine(parts, ["mine", "theirs"])
+    want = sorted(
+        [(n.split("/")[0], f"a/{n}") for n, _ in FILES]
+        + [(n.split("/")[0], f"deep/b/{n}") for n, _ in OTHERS]
+    )
+    assert whole.root == str(tmp_path)
+    assert [(whole.labels[i], whole.relative(i)) for i in range(len(whole))] == want
+    assert whole.counts() == {"cat": 6, "dog": 9, "eel": 3, "sea_lion": 6}
+    assert whole.columns == {
+        "source": ["theirs" if name.startswith("deep") else "mine" for _, name in want]
+    }
+    assert whole.groups is whole.splits is None
+    assert whole.notes == ["mine: 1 classes are in other parts only: eel",
+                           "theirs: 2 classes are in other parts only: cat, sea_lion"]  # fmt: skip
+
+
+def test_splits_are_those_of_one_folder(tmp_path: Path, parts: list[Images]) -> None:
+    renamed = [(f"{name.split('/')[0]}/x_{name.split('/')[1]}", c) for name, c in OTHERS]
+    one = from_folder(write_folder(tmp_path / "one", FILES + renamed))
+    for seed in range(3):
+        got, want = ImageData.build(combine(parts), seed=seed), ImageData.build(one, seed=seed)
+        for first, second in ((got.train, want.train), (got.val, want.val)):
+            assert first is not None
+            assert second is not None
+            assert first.labels == second.labels
+            assert [content_hash(p) for p in first.paths] == [content_hash(p) for p in second.paths]
+
+
+def test_columns_groups_and_splits(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "a", FILES)
+    other = write_folder(tmp_path / "b", OTHERS)
+    rows = table_of(FILES).assign(group=["g", "h", "i"] * 6, site="north", source="web", split="x")
+    first = from_frame(rows, root)
+    second = from_frame(table_of(OTHERS).assign(group=["g", "h", "i"] * 2, age=3, split="y"), other)
+    whole = combine([first, second])
+    frame = pd.DataFrame({"group": whole.groups, "split": whole.splits, **whole.columns})
+    assert dict(frame.groupby("source").size()) == {"1": 18, "2": 6}
+    for name, part, length in (("1", rows, 6), ("2", OTHERS, 2)):
+        got = frame[frame["source"] == name]
+        assert dict(got.groupby("group").size()) == {f"{name}/{g}": length for g in "ghi"}
+        assert set(got["split"]) == {"x" if name == "1" else "y"}
+        assert set(got["site"]) == {"north" if name == "1" else ""}
+        assert set(got["age"]) == {"" if name == "1" else "3"}
+        assert set(got["given_source"]) == {"web" if name == "1" else ""}
+        assert len(part) == len(got)
+    alone = combine([first, replace(second, groups=None, splits=None)])
+    assert alone.splits is None
+    assert alone.groups is not None
+    assert len(set(alone.groups)) == 3 + len(OTHERS)
+
+
+def test_ungrouped_images_split_alike_wherever_they_lie(tmp_path: Path) -> None:
+    got = []
+    for place in ("x", "y/z"):
+        grouped = from_frame(table_of(FILES).assign(group=[str(i % 9) for i in range(18)]),
+                             write_folder(tmp_path / place / "a", FILES))  # fmt: skip
+        data = ImageData.build(
+            combine([grouped, from_folder(write_folder(tmp_path / place / "b", OTHERS))])
+        )
+        assert data.val is not None
+        got.append([content_hash(path) for path in data.val.paths])
+    assert got[0] == got[1]
+
+
+def test_words(tmp_path: Path, parts: list[Images]) -> None:
+    named = {"dog": ClassName("dog", "hound"), "cta": ClassName("cta", "house cat")}
+    one = from_folder(tmp_path / "a", named)
+    for whole in (combine([one, parts[1]]), combine([parts[1], one])):
+        words = {key: name.words for key, name in whole.classes.items()}
+        assert words == {"cat": "cat", "dog": "hound", "eel": "eel", "sea_lion": "sea lion"}
+    other = replace(parts[1], classes={"dog": ClassName("dog", "puppy")})
+    message = refused(combine, [one, other])
+    assert "class 'dog' - two names for one class - 'hound' in 1, 'puppy' in 2" in message
+    upper = from_folder(write_folder(tmp_path / "c", [("Dog/1.png", image_bytes(5))]))
+    message = refused(combine, [parts[1], upper])
+    assert "two classes have equal words - 'Dog' and 'dog' are both 'dog'" in message
+
+
+def test_words_of_the_whole(tmp_path: Path, parts: list[Images]) -> None:
+    numbers = from_folder(write_folder(tmp_path / "c", [("7/1.png", image_bytes(5))]))
+    assert "3: 1 class names have no letter (7)" in combine([*parts, numbers]).notes[0]
+    named = {
+        "7": ClassName("7", "yak"),
+        "eel": ClassName("eel", "moray", ("a {}",)),
+        "ctt": ClassName("ctt", "x"),
+    }
+    whole = combine([*parts, numbers], None, named)
+    words = [name.words for name in whole.classes.values()]
+    assert words == ["yak", "cat", "dog", "moray", "sea lion"]
+    assert [note for note in whole.notes if "other parts" not in note] == [
+        "1 named classes do not occur: 'ctt', did you mean 'cat'?"
+    ]
+
+
+def test_what_cannot_be_combined(tmp_path: Path, parts: list[Images]) -> None:
+    message = refused(combine, [parts[0], parts[0].subset([3])], ["a", "b"])
+    assert message == f"{parts[0].paths[3]} - a file of two parts - in a and in b - keep it in one"
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert "a file of two parts" in refused(combine, [parts[0], from_folder(tmp_path / "link")])
+    assert "no parts - 0 given" in refused(combine, [])
+    assert "wrong names" in refused(combine, parts, ["a"])
+    assert "wrong names" in refused(combine, parts, ["a", "a"])
+    shift = Shift("gaussian_noise", 2)
+    noisy = parts[1].with_shift(shift)
+    assert "parts are corrupted unlike" in refused(combine, [parts[0], noisy])
+    assert combine([part.with_shift(shift) for part in parts]).shift == shift
+
+
+KINDS = {
+    "folder": "{kind: folder, root: photos}",
+    "archive": "{kind: archive, path: photos.zip}",
+    "archive with a table": "{kind: archive, path: listed.tar.gz, table: labels.csv, split: train}",
+    "shards": "{kind: shards, path: 'shards/photos-{000..003}.tar', class_list: classes.txt}",
+    "folder of shards": "{kind: shards, path: shards, class_list: classes.txt}",
+    "huggingface": "{kind: huggingface, path: hub, split: train}",
+    "all of it": "{kind: huggingface, path: hub, split: train, image: image, label: label}",
+    "combined": """
+      kind: combined
+      parts:
+        - {kind: archive, path: first.zip}
+        - {kind: folder, root: second}""",
+}
+RECIPE = """
+name: x
+model: {arch: ViT-B-32, pretrained: openai}
+data:
+  train: SOURCE
+method: {name: plain}
+"""
+
+
+@dataclass
+class Plain:
+    """A method without settings."""
+
+
+def load(tmp_path: Path, source: str) -> Any:
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace("SOURCE", source))
+    return load_recipe(tmp_path / "recipe.yaml", [], {"plain": Plain}, ())
+
+
+@pytest.fixture
+def everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same images in every form, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    write_folder(Path("photos"), FILES)
+    write_zip(Path("photos.zip"), FILES)
+    rows = table_of(FILES).assign(split="train").to_csv(index=False)
+    write_tar(Path("listed.tar.gz"), [*FILES, ("labels.csv", rows.encode())], "w:gz")
+    write_shards(Path("shards"), FILES, label="index")
+    Path("classes.txt").write_text("\n".join(CLASSES))
+    save_dict(Path("hub"), {"train": hub_table(FILES), "test": hub_table(FILES[:3])}, FEATURES)
+    write_zip(Path("first.zip"), FILES[::2])
+    write_folder(Path("second"), FILES[1::2])
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_in_a_recipe(everywhere: Path, kind: str) -> None:
+    loaded = load(everywhere, KINDS[kind])
+    images = read_source(loaded.recipe.data.train, None, "train")
+    got, want = ImageData.build(images), ImageData.build(from_folder("photos"))
+    for one, other in ((got.train, want.train), (got.val, want.val)):
+        assert one is not None
+        assert other is not None
+        assert one.labels == other.labels
+        assert [content_hash(p) for p in one.paths] == [content_hash(p) for p in other.paths]
+    (everywhere / "again.yaml").write_text(loaded.text())
+    again = load_recipe(everywhere / "again.yaml", [], {"plain": Plain}, ())
+    assert again.recipe == loaded.recipe
+    assert "parts" not in yaml.safe_load(loaded.text())["data"]["train"] or kind == "combined"
+
+
+def test_names_of_parts(everywhere: Path) -> None:
+    whole = read_source(load(everywhere, KINDS["combined"]).recipe.data.train, None, "train")
+    assert sorted(set(whole.columns["source"])) == ["first.zip", "second"]
+    write_folder(everywhere / "other" / "second", OTHERS)
+    source = Source(
+        "combined", parts=[Source("folder", "second"), Source("folder", "other/second")]
+    )
+    assert set(read_source(source, None, "train").columns["source"]) == {"1 second", "2 second"}
+
+
+WRONG = {
+    "{kind: archive}": "data.train.path - missing - given nothing - kind archive needs it",
+    "{kind: archive, path: no.zip}": "data.train.path - no such file - given 'no.zip'",
+    "{kind: shards, path: no}": "data.train.path - no such file - given 'no'",
+    "{kind: shards, path: shards, table: t}": "data.train.table - does not go with kind shards",
+    "{kind: shards, path: shards, class_list: no.txt}": "data.train.class_list - no such file",
+    "{kind: folder, root: photos, label: x}": "data.train.label - does not go with kind folder",
+    "{kind: combined}": "data.train.parts - missing - given nothing - kind combined needs it",
+    "{kind: combined, parts: []}": "data.train.parts - empty - given []",
+    "{kind: combined, parts: photos}": "data.train.parts - wrong type - given 'photos'",
+    "{kind: combined, parts: [photos]}": "data.train.parts[0] - wrong type - given 'photos'",
+    "{kind: combined, parts: [{kind: folder, rot: x}]}": "data.train.parts[0].rot - unknown key",
+    "{kind: combined, parts: [{kind: folder, root: no}]}": "data.train.parts[0].root - no such",
+    "{kind: combined, parts: [{kind: folder, root: photos, shots: 3}]}":
+        "data.train.parts[0].shots - not in a part - given 3",
+    "{kind: combined, parts: [{kind: combined, parts: [{kind: folder, root: photos}]}]}":
+        "data.train.parts[0].parts - not in a part - given a list",
+    "{kind: hugginface, path: hub}": "data.train.kind - not known - given 'hugginface'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", WRONG)
+def test_recipes_that_are_wrong(everywhere: Path, source: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load(everywhere, source)
+    assert WRONG[source] in str(caught.value)
+
+
+def test_tables_join_folders(tmp_path: Path, parts: list[Images]) -> None:
+    root = write_folder(tmp_path / "c", OTHERS[:2])
+    table_of(OTHERS[:2]).to_csv(root / "t.csv", index=False)
+    whole = combine([parts[0], from_table(root / "t.csv")])
+    assert whole.counts()["dog"] == 8

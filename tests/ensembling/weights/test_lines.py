@@ -1,0 +1,123 @@
+"""LiNeS and task arithmetic against numpy, with scales by hand."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from adapt.ensembling.weights.arithmetic import add_task_vectors, negate
+from adapt.ensembling.weights.interpolate import interpolate
+from adapt.ensembling.weights.lines import depth_shares, lines
+from adapt.errors import RecipeError, WeightsError
+from adapt.training.parameters import depths
+from tests.helpers.tiny import bit_equal, tiny_classifier
+
+State = dict[str, Tensor]
+
+
+def draw(seed: int) -> State:
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        **{name: torch.randn(3, generator=generator) for name in ("stem", "one", "two", "head")},
+        "n": torch.tensor(seed),
+    }
+
+
+def test_scales_by_hand() -> None:
+    start, tuned = draw(0), draw(1)
+    shares = depth_shares({"stem": 0, "one": 1, "two": 2, "head": 3})
+    found = lines(start, tuned, shares, 0.1, 0.7)
+    for name, scale in {"stem": 0.1, "one": 0.3, "two": 0.5, "head": 0.7}.items():
+        a, b = start[name].double().numpy(), tuned[name].double().numpy()
+        np.testing.assert_allclose(found[name].numpy(), a + scale * (b - a), rtol=1e-6, atol=1e-7)
+    assert found["n"].item() == 0
+
+
+@given(scale=st.floats(0, 1.5), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=30)
+def test_equal_scales_are_a_straight_line(scale: float, seed: int) -> None:
+    start, tuned = draw(seed), draw(seed + 1)
+    shares = dict.fromkeys(start, 0.37)
+    expected = interpolate(start, tuned, scale) | {"n": start["n"]}
+    assert bit_equal(lines(start, tuned, shares, scale, scale), expected)
+
+
+def test_the_ends_are_bit_equal() -> None:
+    start, tuned = draw(0), draw(1)
+    shares = {"stem": 0.0, "one": 0.0, "two": 1.0, "head": 1.0}
+    found = lines(start, tuned, shares, 0.0, 1.0)
+    expected = {name: (tuned if shares.get(name) else start)[name] for name in start}
+    assert bit_equal(found, expected)
+
+
+def test_depths_of_a_classifier() -> None:
+    classifier = tiny_classifier()
+    names = list(classifier.state_dict())
+    shares = depth_shares(depths(names))
+    assert set(shares) == set(names)
+    assert shares["backbone.model.visual.conv1.weight"] == 0
+    # two blocks: distances 0 (entrance), 1, 2, 3 (what follows)
+    block = "backbone.model.visual.transformer.resblocks.{}.ln_1.weight"
+    assert shares[block.format(0)] == pytest.approx(1 / 3)
+    assert shares[block.format(1)] == pytest.approx(2 / 3)
+    assert shares["head.weight"] == 1
+    assert depth_shares({"a": 4, "b": 4}) == {"a": 1.0, "b": 1.0}
+    assert depth_shares({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ({"stem": 0.0}, "name missing - one"),
+        ({"stem": 0.0, "one": 1.2, "two": 0.0, "head": 0.0}, "out of range - one: 1.2"),
+        ({"stem": 0.0, "one": float("nan"), "two": 0.0, "head": 0.0}, "out of range - one: nan"),
+    ],
+)
+def test_depths_that_do_not_fit(shares: dict[str, float], expected: str) -> None:
+    with pytest.raises(RecipeError, match=expected):
+        lines(draw(0), draw(1), shares, 0.5, 1.0)
+
+
+@given(scale=st.floats(-2, 2), count=st.integers(1, 4), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=40)
+def test_task_vectors_add_up(scale: float, count: int, seed: int) -> None:
+    start, tuned = draw(seed), [draw(seed + 1 + n) for n in range(count)]
+    found = add_task_vectors(start, tuned, scale)
+    for name in ("stem", "head"):
+        origin = start[name].double().numpy()
+        vector = sum(one[name].double().numpy() - origin for one in tuned)
+        np.testing.assert_allclose(found[name], origin + scale * vector, rtol=1e-5, atol=1e-6)
+        assert found[name].dtype == torch.float32
+    assert found["n"] is start["n"]
+
+
+def test_what_did_not_change_keeps_its_bits() -> None:
+    start = {"w": torch.tensor([-0.0, 1e-45, 3.3333333])}
+    same, other = {"w": start["w"].clone()}, {"w": start["w"] + 1}
+    found = add_task_vectors(start, [same], 0.3)
+    assert np.array_equal(np.signbit(found["w"].numpy()), [True, False, False])
+    assert bit_equal(found, start)
+    torch.testing.assert_close(add_task_vectors(start, [same, other], 1.0), other)
+
+
+def test_negation_is_the_mirror_image() -> None:
+    start, tuned = draw(0), draw(1)
+    forgot, learned = negate(start, tuned, 0.4), add_task_vectors(start, [tuned], 0.4)
+    for name in ("stem", "one"):
+        middle = (forgot[name].double() + learned[name].double()) / 2
+        np.testing.assert_allclose(middle, start[name].double(), atol=1e-6)
+        expected = start[name].double() - 0.4 * (tuned[name].double() - start[name].double())
+        np.testing.assert_allclose(forgot[name], expected, rtol=1e-6, atol=1e-7)
+
+
+def test_other_shapes_are_refused() -> None:
+    start, other = draw(0), draw(1) | {"stem": torch.zeros(2)}
+    for attempt in (
+        lambda: negate(start, other),
+        lambda: add_task_vectors(start, [draw(2), other], 1.0),
+        lambda: lines(start, other, {}, 0.0, 1.0),
+    ):
+        with pytest.raises(WeightsError, match="stem - shapes differ"):
+            attempt()

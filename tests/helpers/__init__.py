@@ -1,0 +1,1 @@
+"""What several tests share: tiny models, packed sets, made-up runs."""

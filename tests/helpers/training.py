@@ -1,0 +1,53 @@
+"""Trainings as several tests make them, and how their weights are compared."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from adapt.data.image_data import ImageData
+from adapt.models.classifier import Classifier
+from adapt.training.context import Context
+from adapt.training.loop import train
+from adapt.training.settings import Optim
+
+
+def fit(
+    start: Classifier, data: ImageData, optim: Optim, context: Context, objective: Any = None
+) -> Classifier:
+    """Train the image tower and the head of a copy."""
+    copy = start.clone().requires_grad_(False)
+    copy.backbone.image_tower.requires_grad_(True)
+    copy.head.requires_grad_(True)
+    copy.head_from_text = False
+    return train(copy, data, optim, context, objective)
+
+
+def close(left: dict[str, Tensor], right: dict[str, Tensor], tolerance: float) -> None:
+    """Equal up to a tolerance, but for the bias of the keys.
+
+    It cancels in the softmax, so its gradient is rounding noise, which Adam blows up to full steps.
+    """
+    assert left.keys() == right.keys()
+    for name in left:
+        one, other = left[name].clone(), right[name].clone()
+        if name.endswith("in_proj_bias"):
+            third = len(one) // 3
+            one[third : 2 * third] = other[third : 2 * third] = 0
+        difference = float((one.double() - other.double()).abs().max())
+        assert difference <= tolerance, (name, difference)
+
+
+class Stop(Exception):
+    """Ends a training as a crash would."""
+
+
+def plain_trainer(**options: Any) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )

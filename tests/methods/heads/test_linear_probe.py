@@ -1,0 +1,267 @@
+"""The probe against scikit-learn and scipy; its search against trying everything."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+import adapt
+from adapt.data.image_data import ImageData
+from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.heads.linear_probe import (
+    GRID,
+    STRENGTHS,
+    WITHOUT_FOLDS,
+    LinearProbe,
+    search_grid,
+)
+from adapt.methods.heads.support import Support
+from adapt.models.classifier import Classifier
+from adapt.training.context import Context
+from adapt.training.features.features import image_features, prepare
+from adapt.training.logistic import Logistic
+from tests.helpers.support_problem import fit_probe
+
+FEATURES = Path(__file__).parents[4] / "shared" / "data" / "clip_vitb32_features"
+
+
+def problem(classes: int, count: int = 60, width: int = 6) -> tuple[Tensor, Tensor]:
+    random = np.random.default_rng(classes)
+    centres = random.normal(size=(classes, width))
+    y = random.integers(0, classes, count)
+    x = centres[y] + 1.5 * random.normal(size=(count, width))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return torch.from_numpy(x).float(), torch.from_numpy(y)
+
+
+def sklearn_fit(x: Tensor, y: Tensor, strength: float) -> LogisticRegression:
+    model = LogisticRegression(C=strength, tol=1e-12, max_iter=100_000)
+    return model.fit(x.double().numpy(), y.numpy())
+
+
+@pytest.mark.parametrize("strength", [1e-4, 0.1, 1.0, 30.0, 1e4])
+def test_equals_scikit_learn(strength: float) -> None:
+    x, y = problem(4)
+    weight, bias = fit_probe(x, y, 4, strength)
+    expected = sklearn_fit(x, y, strength)
+    probabilities = softmax((x @ weight.T + bias).double().numpy(), axis=1)
+    np.testing.assert_allclose(probabilities, expected.predict_proba(x.double().numpy()), atol=2e-5)
+    size = np.abs(expected.coef_).max()
+    np.testing.assert_allclose(weight.numpy(), expected.coef_, atol=2e-4 * size)
+    np.testing.assert_allclose(
+        bias - bias.mean(), expected.intercept_ - expected.intercept_.mean(), atol=1e-6, rtol=2e-4
+    )
+
+
+@pytest.mark.parametrize("strength", [0.1, 10.0])
+def test_two_classes_are_scikit_learns_double_strength(strength: float) -> None:
+    x, y = problem(2)
+    weight, bias = fit_probe(x, y, 2, strength)
+    expected = sklearn_fit(x, y, 2 * strength)
+    np.testing.assert_allclose(weight[1] - weight[0], expected.coef_[0], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(bias[1] - bias[0], expected.intercept_[0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("strength", [0.01, 1.0, 100.0])
+def test_anchored_probe_equals_a_direct_minimisation(strength: float) -> None:
+    x, y = problem(3)
+    anchor = torch.randn(3, 6, generator=torch.Generator().manual_seed(0)) * 3
+    weight, bias = fit_probe(x, y, 3, strength, anchor)
+    expected = direct(x.double().numpy(), y.numpy(), anchor.double().numpy(), strength)
+    np.testing.assert_allclose(weight, expected[0], atol=3e-3)
+    np.testing.assert_allclose(bias, expected[1], atol=3e-3)
+
+
+def test_strong_regularisation_gives_the_anchor_back() -> None:
+    x, y = problem(3)
+    anchor = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+    weight, _ = fit_probe(x, y, 3, 1e-6, anchor)
+    torch.testing.assert_close(weight, anchor, atol=1e-4, rtol=0)
+    assert fit_probe(x, y, 3, 1e-6)[0].abs().max() < 1e-4
+
+
+def test_a_class_without_images_and_one_image() -> None:
+    x, y = problem(3)
+    weight, bias = fit_probe(x, y, 5, 1.0)
+    assert weight.shape == (5, 6)
+    assert torch.isfinite(weight).all()
+    logits = x @ weight.T + bias
+    assert int(logits.argmax(1).max()) < 3
+
+
+SHAPES: dict[str, Callable[[float], float]] = {
+    "smooth": lambda place: -abs(place - 61.3),
+    "left end": lambda place: -place,
+    "right end": lambda place: place,
+    "plateau": lambda place: min(place, 40.0),
+    "hat": lambda place: max(0.0, 20 - abs(place - 33)),
+    "flat": lambda place: 0.0,
+}
+
+
+@pytest.mark.parametrize("shape", list(SHAPES))
+def test_search_finds_what_trying_all_finds(shape: str) -> None:
+    calls = []
+
+    def score(strength: float) -> float:
+        calls.append(strength)
+        return SHAPES[shape](8 * (np.log10(strength) + 6))
+
+    found = search_grid(score)
+    values = [SHAPES[shape](8 * (np.log10(strength) + 6)) for strength in GRID]
+    assert found == GRID[int(np.argmax(values))], "the smallest of the best"
+    assert len(calls) == len(set(calls)) <= 7 + 2 * 4
+
+
+@pytest.mark.parametrize("place", range(97))
+def test_search_finds_every_peak(place: int) -> None:
+    peak = np.log10(GRID[place])
+    assert search_grid(lambda strength: -abs(np.log10(strength) - peak)) == GRID[place]
+
+
+def test_grid() -> None:
+    assert len(GRID) == 97
+    np.testing.assert_allclose([GRID[0], GRID[48], GRID[-1]], [1e-6, 1, 1e6])
+    np.testing.assert_allclose(np.diff(np.log10(GRID)), 1 / 8)
+
+
+def toy_features(start: Classifier, data: ImageData, context: Context) -> list[Tensor]:
+    parts = []
+    for images in (data.train, data.val):
+        assert images is not None
+        pixels = prepare(images, start.backbone.preprocessing)
+        parts += [
+            image_features(start.backbone, pixels, context.runtime),
+            torch.from_numpy(images.targets(start.class_names)),
+        ]
+    return parts
+
+
+def test_method_fits_the_features(start: Classifier, toy_data: ImageData, context: Context) -> None:
+    x, y, *_ = toy_features(start, toy_data, context)
+    probe = adapt.method("linear_probe", initialisation="zero", inverse_strength=3.0).fit(
+        start, toy_data, context
+    )
+    expected = sklearn_fit(x, y, 3.0)
+    np.testing.assert_allclose(probe.head.weight.detach(), expected.coef_, atol=1e-3)
+    assert not probe.head_from_text
+    anchored = adapt.method("linear_probe", inverse_strength=1e-6).fit(start, toy_data, context)
+    torch.testing.assert_close(anchored.head.weight, start.head.weight, atol=1e-3, rtol=0)
+
+
+def test_method_searches_on_val_only(
+    start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    x, y, val_x, val_y = toy_features(start, toy_data, context)
+    probe = adapt.method("linear_probe", initialisation="zero").fit(start, toy_data, context)
+
+    def score(strength: float) -> float:
+        return float(sklearn_fit(x, y, strength).score(val_x.double().numpy(), val_y.numpy()))
+
+    expected = sklearn_fit(x, y, search_grid(score))
+    logits = probe.head(val_x).detach().numpy()
+    np.testing.assert_allclose(
+        softmax(logits, axis=1), expected.predict_proba(val_x.double().numpy()), atol=5e-3
+    )
+
+
+@pytest.mark.parametrize(
+    "settings", [{"initialisation": "one"}, {"inverse_strength": -1.0}, {"iterations": 0}]
+)
+def test_out_of_range(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=rf"^{next(iter(settings))} - "):
+        adapt.method("linear_probe", **settings)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FEATURES.is_dir(), reason="the benchmark data are not here")
+@pytest.mark.parametrize("name", ["caltech101", "dtd"])
+def test_features_of_a_real_clip(name: str) -> None:
+    with np.load(FEATURES / f"{name}.npz") as stored:
+        arrays = {re.sub(r"\d+", "", key): stored[key] for key in stored.files}
+    x, test = (torch.from_numpy(arrays[key].astype(np.float32)) for key in ("train_x", "test_x"))
+    y = torch.from_numpy(arrays["train_y"]).long()
+    weight, bias = fit_probe(x, y, int(y.max()) + 1, 100.0)
+    found = (test @ weight.T + bias).argmax(1).numpy()
+    model = LogisticRegression(C=100, tol=1e-6, max_iter=5000)
+    expected = model.fit(x.double().numpy(), y.numpy()).predict(test.double().numpy())
+    assert (found == expected).mean() >= 0.998
+    truth = arrays["test_y"]
+    assert (found == truth).mean() == pytest.approx((expected == truth).mean(), abs=0.001)
+
+
+@pytest.mark.parametrize("initialisation", ["zero", "zero_shot"])
+def test_without_val_the_likelihood_of_held_out_labels_decides(initialisation: str) -> None:
+    """No neighbour of the value found is better, each fold judged by a direct minimisation."""
+    x, y = problem(3, count=40)
+    text = 5 * torch.nn.functional.normalize(torch.eye(3, 6) + 0.1, dim=1)
+    support = Support(x[None], y, text)
+    number = rounds(support, 3).numpy()
+    base = text.double().numpy() if initialisation == "zero_shot" else np.zeros((3, 6))
+
+    def likelihood(strength: float) -> float:
+        parts = []
+        for one in range(3):
+            features, targets = x[number != one].double().numpy(), y[number != one].numpy()
+            held, truth = x[number == one].double().numpy(), y[number == one].numpy()
+            w, b = direct(features, targets, base, strength)
+            logits = held @ w.T + b
+            parts.append(logits[np.arange(len(truth)), truth] - logsumexp(logits, axis=1))
+        return float(np.concatenate(parts).mean())
+
+    chosen = STRENGTHS.index(LinearProbe(initialisation).search(support))
+    near = range(max(chosen - 1, 0), min(chosen + 2, len(STRENGTHS)))
+    assert max(near, key=lambda place: likelihood(STRENGTHS[place])) == chosen
+
+
+def direct(
+    features: np.ndarray, targets: np.ndarray, base: np.ndarray, strength: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The minimum by BFGS, written down as the formula reads."""
+    classes, width = base.shape
+
+    def objective(flat: np.ndarray) -> float:
+        w, b = flat[: classes * width].reshape(base.shape), flat[classes * width :]
+        logits = features @ w.T + b
+        loss = (logsumexp(logits, axis=1) - logits[np.arange(len(targets)), targets]).sum()
+        return float(loss + ((w - base) ** 2).sum() / (2 * strength))
+
+    start = np.concatenate([base.ravel(), np.zeros(classes)])
+    best = minimize(objective, start, method="BFGS", options={"gtol": 1e-5, "maxiter": 3000})
+    return best.x[: classes * width].reshape(base.shape), best.x[classes * width :]
+
+
+def test_one_image_a_class_leaves_nothing_to_choose_by() -> None:
+    support = Support(torch.eye(3)[None], torch.arange(3), torch.eye(3))
+    assert LinearProbe().search(support) == WITHOUT_FOLDS
+    assert LinearProbe().head(support)(torch.eye(3)).argmax(1).tolist() == [0, 1, 2]
+
+
+def test_views_of_an_image_stay_together() -> None:
+    """Twice the same view is each image counted twice: C is worth half."""
+    x, y = problem(3, count=30)
+    text = torch.nn.functional.normalize(torch.eye(3, 6), dim=1)
+    one = LinearProbe(inverse_strength=4.0).head(Support(x[None], y, text))
+    two = LinearProbe(inverse_strength=2.0).head(Support(torch.stack([x, x]), y, text))
+    torch.testing.assert_close(one.weight, two.weight, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("classes", [3, 7])
+def test_warm_starts_end_where_cold_ones_do(classes: int) -> None:
+    """Fewer features than dimensions, class weights and an anchor included."""
+    random = np.random.default_rng(classes)
+    x, y = random.normal(size=(20, 30)), np.arange(20) % classes
+    anchor, factor = random.normal(size=(classes, 30)), random.uniform(0.5, 2, classes)
+    warm = Logistic(x, y, classes, anchor, factor)
+    for strength in (0.01, 100.0, 1.0):
+        found = warm.fit(strength)
+        cold = Logistic(x, y, classes, anchor, factor).fit(strength)
+        np.testing.assert_allclose(found[0], cold[0], atol=1e-3)
+        np.testing.assert_allclose(found[1], cold[1], atol=1e-3)

@@ -1,0 +1,66 @@
+"""A head with a cache: its votes, its bundle, and its place on the line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adapt.ensembling.line import mix
+from adapt.models.cache_head import CacheHead
+from adapt.models.classifier import Classifier
+from tests.helpers.tiny import CLASSES, VIT
+
+
+def zero_shot() -> Classifier:
+    return Classifier.from_clip(VIT, "random", CLASSES)
+
+
+def unit(*shape: int, seed: int = 0) -> torch.Tensor:
+    values = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.normalize(values, dim=-1)
+
+
+def cached(start: Classifier, neighbours: int = 0) -> Classifier:
+    width, count = start.head.weight.shape[1], len(start.class_names)
+    keys, values = unit(7, width, seed=1), torch.rand(7, count)
+    tuned = start.clone()
+    weight = start.head.weight.detach() + 0.5
+    tuned.head = CacheHead(weight, torch.ones(count), keys, values, 3.0, neighbours)
+    tuned.head_from_text = False
+    return tuned
+
+
+@pytest.mark.parametrize("neighbours", [0, 1, 3, 9])
+def test_logits_equal_a_slow_direct_sum(neighbours: int) -> None:
+    features, keys = unit(5, 4, seed=2), unit(6, 4, seed=3)
+    values, weight = torch.rand(6, 3), torch.randn(3, 4)
+    head = CacheHead(weight, torch.arange(3.0), keys, values, 2.5, neighbours)
+    found = head(features).detach().numpy()
+    for row, feature in enumerate(features.numpy()):
+        cosine = keys.numpy() @ feature
+        allowed = np.argsort(-cosine)[: neighbours or 6]
+        logits = weight.numpy() @ feature + np.arange(3.0)
+        for key in allowed:
+            logits += np.exp(-2.5 * (1 - cosine[key])) * values[key].numpy()
+        np.testing.assert_allclose(found[row], logits, rtol=1e-5, atol=1e-5)
+
+
+def test_a_bundle_brings_the_cache_back(tmp_path: Path) -> None:
+    tuned = cached(zero_shot(), neighbours=2)
+    again = Classifier.load(tuned.save(tmp_path / "model"))
+    size = tuned.backbone.preprocessing.size
+    pixels = torch.randn(3, 3, size, size)
+    assert torch.equal(again(pixels), tuned(pixels))
+    assert isinstance(again.head, CacheHead)
+    assert int(again.head.neighbours) == 2
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_logits_are_linear_on_the_line(alpha: float) -> None:
+    start = zero_shot()
+    tuned = cached(start)
+    size = start.backbone.preprocessing.size
+    pixels = torch.randn(3, 3, size, size)
+    expected = (1 - alpha) * start(pixels) + alpha * tuned(pixels)
+    torch.testing.assert_close(mix(start, tuned, alpha)(pixels), expected, rtol=1e-4, atol=1e-4)

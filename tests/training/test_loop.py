@@ -1,0 +1,696 @@
+"""The training loop against sums done by hand: rates, averages, batches, checkpoints."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import adapt
+from adapt.data.image_data import ImageData
+from adapt.errors import ModelError, RunError
+from adapt.models.classifier import Classifier
+from adapt.models.heads import text_weights
+from adapt.training import loop, runtime
+from adapt.training.callbacks import MovingAverage
+from adapt.training.checkpoints import AtomicCheckpointIO
+from adapt.training.context import Context
+from adapt.training.data_module import ImageDataModule
+from adapt.training.loop import micro_batch, train
+from adapt.training.module import AdaptModule, schedule_factor
+from adapt.training.objectives import Batch, CrossEntropy, Objective, Outcome
+from adapt.training.parameters import freeze_first, parameter_groups
+from adapt.training.runtime import resolve_accelerator, resolve_precision
+from adapt.training.settings import Optim, Runtime
+from tests.helpers.tiny import (
+    CLASSES,
+    RESNET,
+    TIMM,
+    VIT,
+    bit_equal,
+    run_python,
+    tiny_classifier,
+    weights,
+)
+from tests.helpers.training import Stop, close, fit, plain_trainer
+
+QUICK = Optim(lr=1e-3, epochs=2, batch_size=8, warmup=0.0)
+TOWER = "backbone.model.visual."
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_schedule(schedule: str) -> None:
+    factor = schedule_factor(20, Optim(warmup=0.25, schedule=schedule))
+    rising = [(step + 1) / 5 for step in range(5)]
+    falling = [(1 + math.cos(math.pi * step / 15)) / 2 for step in range(16)]
+    expected = rising + (falling if schedule == "cosine" else [1.0] * 16)
+    assert [factor(step) for step in range(21)] == pytest.approx(expected)
+    assert schedule_factor(20, Optim(warmup=0.0))(0) == 1.0
+    assert schedule_factor(20, Optim())(30) == 0.0
+
+
+def rates(module: torch.nn.Module, optim: Optim) -> dict[str, tuple[float, float]]:
+    """Learning rate and weight decay of each parameter, by name."""
+    names = {id(p): name for name, p in module.named_parameters()}
+    found: dict[str, tuple[float, float]] = {}
+    for group in parameter_groups(module, optim):
+        for parameter in group["params"]:  # type: ignore[attr-defined]
+            name = names[id(parameter)]
+            assert name not in found, "a parameter is in one group only"
+            found[name] = (group["lr"], group["weight_decay"])  # type: ignore[assignment]
+    return found
+
+
+def trainable(arch: str) -> Classifier:
+    classifier = tiny_classifier(arch).requires_grad_(False)
+    classifier.backbone.image_tower.requires_grad_(True)
+    classifier.head.requires_grad_(True)
+    return classifier
+
+
+LAYERS: dict[str, tuple[int, list[tuple[str, int]]]] = {
+    VIT: (
+        3,
+        [
+            (r"(conv1|class_embedding|positional_embedding|ln_pre)", 0),
+            (r"transformer\.resblocks\.0\.", 1),
+            (r"transformer\.resblocks\.1\.", 2),
+            (r"(ln_post|proj)", 3),
+        ],
+    ),
+    RESNET: (
+        5,
+        [
+            (r"(conv|bn)[123]\.", 0),
+            *((rf"layer{block}\.", block) for block in (1, 2, 3, 4)),
+            (r"attnpool\.", 5),
+        ],
+    ),
+    TIMM: (
+        7,
+        [
+            (r"trunk\.(cls_token|pos_embed|patch_embed)", 0),
+            *((rf"trunk\.blocks\.{block}\.", block + 1) for block in range(6)),
+            (r"(trunk\.norm|trunk\.fc_norm|head)", 7),
+        ],
+    ),
+}
+
+
+def depth(arch: str, name: str) -> int:
+    top, table = LAYERS[arch]
+    if not name.startswith(TOWER):
+        return top
+    (found,) = {value for pattern, value in table if re.match(pattern, name.removeprefix(TOWER))}
+    return found
+
+
+@pytest.mark.parametrize("arch", [VIT, RESNET, TIMM])
+def test_learning_rates_by_layer(arch: str) -> None:
+    classifier = trainable(arch)
+    optim = Optim(lr=0.1, layer_decay=0.5, weight_decay=0.3)
+    found = rates(classifier, optim)
+    assert set(found) == {n for n, p in classifier.named_parameters() if p.requires_grad}
+    top = LAYERS[arch][0]
+    for name, parameter in classifier.named_parameters():
+        if parameter.requires_grad:
+            expected = 0.1 * 0.5 ** (top - depth(arch, name))
+            decay = 0.3 if parameter.ndim >= 2 else 0.0
+            assert found[name] == pytest.approx((expected, decay)), name
+    same = rates(classifier, replace(optim, layer_decay=1.0))
+    assert {rate for rate, _ in same.values()} == {0.1}
+
+
+@pytest.mark.parametrize("arch", [VIT, RESNET, TIMM])
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_freeze_first(arch: str, count: int) -> None:
+    classifier = trainable(arch)
+    freeze_first(classifier, count)
+    for name, parameter in classifier.named_parameters():
+        if name.startswith(TOWER):
+            frozen = count > 0 and depth(arch, name) <= count
+            assert parameter.requires_grad is not frozen, name
+    assert classifier.head.weight.requires_grad
+    with pytest.raises(ModelError, match=f"the image tower has {LAYERS[arch][0] - 1} blocks"):
+        freeze_first(trainable(arch), LAYERS[arch][0])
+
+
+def by_hand(start: Classifier, data: ImageData, optim: Optim) -> list[dict[str, Tensor]]:
+    """Plain PyTorch: the trainable weights after each step."""
+    classifier = start.clone().requires_grad_(False)
+    classifier.backbone.image_tower.requires_grad_(True)
+    classifier.head.requires_grad_(True)
+    parameters = {n: p for n, p in classifier.named_parameters() if p.requires_grad}
+    loader = ImageDataModule(
+        data.train, None, CLASSES, start.backbone.preprocessing, "none", optim.batch_size, 0, 0
+    ).train_dataloader()
+    matrices = [p for p in parameters.values() if p.ndim >= 2]
+    vectors = [p for p in parameters.values() if p.ndim < 2]
+    steps = len(loader) * optim.epochs
+    adam = torch.optim.AdamW(
+        [{"params": vectors, "weight_decay": 0.0},
+         {"params": matrices, "weight_decay": optim.weight_decay}],
+        lr=optim.lr,
+    )  # fmt: skip
+    history = []
+    for epoch in range(optim.epochs):
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        for batch in loader:
+            for group in adam.param_groups:
+                group["lr"] = optim.lr * (1 + math.cos(math.pi * len(history) / steps)) / 2
+            adam.zero_grad()
+            F.cross_entropy(
+                classifier(batch["image"]),
+                batch["target"],
+                label_smoothing=optim.label_smoothing,
+            ).backward()
+            if optim.clip_norm:
+                torch.nn.utils.clip_grad_norm_(parameters.values(), optim.clip_norm)
+            adam.step()
+            history.append({n: p.detach().clone() for n, p in parameters.items()})
+    return history
+
+
+@pytest.mark.parametrize(
+    "optim", [QUICK, replace(QUICK, clip_norm=0.0, label_smoothing=0.1, weight_decay=0.5)]
+)
+def test_training_equals_plain_pytorch(
+    optim: Optim, start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    found = weights(fit(start, toy_data, optim, context))
+    history = by_hand(start, toy_data, optim)
+    assert len(history) == 6
+    close({n: found[n] for n in history[-1]}, history[-1], 5e-5)
+    assert (history[-1]["head.weight"] - start.head.weight).abs().max() > 1e-3
+
+
+def test_moving_average_equals_one_kept_by_hand(
+    start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    optim = replace(QUICK, ema=0.3)
+    found = weights(fit(start, toy_data, optim, context))
+    history = by_hand(start, toy_data, QUICK)
+    average = {n: v.double() for n, v in history[0].items()}
+    for step, values in enumerate(history[1:], 2):
+        decay = min(0.3, (1 + step) / (10 + step))
+        average = {n: decay * average[n] + (1 - decay) * v.double() for n, v in values.items()}
+    close({n: found[n].double() for n in average}, average, 5e-5)
+    assert (average["head.weight"] - history[-1]["head.weight"]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("accumulate", [2, 4])
+def test_micro_batches_add_up(
+    accumulate: int, start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    whole = weights(fit(start, toy_data, QUICK, context))
+    parts = weights(fit(start, toy_data, replace(QUICK, accumulate=accumulate), context))
+    close(whole, parts, 1e-5)
+
+
+def test_dropout_acts_while_training(
+    start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    found = []
+    for dropout in (0.0, 0.5):
+        method = adapt.method("lora", dropout=dropout, optim=replace(QUICK, epochs=1))
+        found.append(weights(method.fit(start, toy_data, context)))
+    assert not bit_equal(*found)
+
+
+def test_statistics_of_frozen_layers_stay(toy_data: ImageData, context: Context) -> None:
+    start = tiny_classifier(RESNET)
+    tuned = weights(fit(start, toy_data, replace(QUICK, freeze_first=2), context))
+    for name, before in weights(start).items():
+        if name.startswith(TOWER) and depth(RESNET, name) <= 2:
+            assert torch.equal(tuned[name], before), name
+        elif name.endswith(("running_mean", "num_batches_tracked")):
+            assert not torch.equal(tuned[name], before), name
+
+
+def test_gradient_checkpointing_changes_nothing(
+    start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    plain = weights(fit(start, toy_data, QUICK, context))
+    saving = fit(start, toy_data, replace(QUICK, checkpointing=True), context)
+    close(plain, weights(saving), 1e-5)
+    assert not saving.backbone.model.visual.transformer.grad_checkpointing
+
+
+def test_shares_of_a_batch() -> None:
+    assert micro_batch(Optim(batch_size=24, accumulate=3), Runtime(devices=2)) == 4
+    with pytest.raises(ModelError, match="give a multiple of 6"):
+        micro_batch(Optim(batch_size=9, accumulate=3), Runtime(devices=2))
+
+
+def test_layer_decay_and_freezing_reach_the_weights(
+    start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    before = weights(start)
+    optim = replace(QUICK, freeze_first=1, epochs=1, layer_decay=1e-3, weight_decay=0.0)
+    after = weights(fit(start, toy_data, optim, context))
+    moved = {n: float((after[n] - before[n]).abs().max()) for n in before}
+    for name, change in moved.items():
+        if name.startswith(TOWER) and depth(VIT, name) <= 1:
+            assert change == 0, name
+    block, top = (moved[f"{TOWER}{n}"] for n in ("transformer.resblocks.1.mlp.c_fc.weight", "proj"))
+    assert 0 < block < top / 100
+
+
+def plus(penalty: Callable[[Classifier, Tensor], Tensor]) -> Objective:
+    """Cross-entropy plus something made from the classifier and its logits."""
+
+    def objective(classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
+        loss, (logits,) = CrossEntropy()(classifier, batch, generator)
+        return loss + penalty(classifier, logits), (logits,)
+
+    return objective
+
+
+def test_an_objective_of_ones_own(start: Classifier, toy_data: ImageData, context: Context) -> None:
+    seen = []
+
+    def objective(classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
+        seen.append((batch["image"].shape, batch["index"].tolist()))
+        bias = classifier.head.bias
+        return plus(lambda *_: 100 * bias.square().sum() + bias[0] * 50)(
+            classifier, batch, generator
+        )
+
+    plain = fit(start, toy_data, QUICK, context)
+    held = fit(start, toy_data, QUICK, context, objective)
+    assert seen[0][0] == (8, 3, 32, 32)
+    assert sorted(index for _, indices in seen[:3] for index in indices) == list(range(24))
+    assert held.head.bias[0] < plain.head.bias[0]
+
+
+# Checkpoints
+
+
+def with_folder(context: Context, folder: Path, resume: bool = False) -> Context:
+    return replace(context, folder=folder, resume=resume)
+
+
+def test_a_checkpoint_holds_what_trains(
+    start: Classifier, toy_data: ImageData, context: Context, tmp_path: Path
+) -> None:
+    tuned = fit(start, toy_data, QUICK, with_folder(context, tmp_path))
+    (path,) = (tmp_path / "checkpoints").iterdir()
+    assert path.name == "last.ckpt"
+    stored = torch.load(path, weights_only=True)
+    state = {n.removeprefix("classifier."): v for n, v in stored["state_dict"].items()}
+    assert set(state) == {n for n, _ in tuned.named_parameters()} & {
+        n for n in tuned.state_dict() if n.startswith((TOWER, "head."))
+    }
+    assert all(torch.equal(value, tuned.state_dict()[n]) for n, value in state.items())
+    assert stored["base_hash"] == start.backbone.spec.base_hash
+    assert stored["epoch"] == 1
+    log = (tmp_path / "log" / "metrics.csv").read_text()
+    assert {"train_loss", "val_loss", "val_accuracy"} <= set(log.splitlines()[0].split(","))
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_resumed_equals_uninterrupted(
+    ema: float,
+    start: Classifier,
+    toy_data: ImageData,
+    context: Context,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    optim = replace(QUICK, epochs=4, ema=ema)
+    whole = weights(fit(start, toy_data, optim, context))
+    original = AdaptModule.training_step
+    count = 0
+
+    def crash(self: AdaptModule, *given: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == 8:  # in the third epoch of three steps each
+            raise Stop
+        return original(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AdaptModule, "training_step", crash)
+        with pytest.raises(Stop):
+            fit(start, toy_data, optim, with_folder(context, tmp_path))
+    torch.manual_seed(77)
+    steps: list[int] = []
+    monkeypatch.setattr(
+        AdaptModule,
+        "training_step",
+        lambda self, *given: (steps.append(1), original(self, *given))[1],
+    )
+    resumed = weights(fit(start, toy_data, optim, with_folder(context, tmp_path, resume=True)))
+    assert bit_equal(whole, resumed)
+    assert len(steps) == 6, "two epochs were done before"
+    finished = weights(fit(start, toy_data, optim, with_folder(context, tmp_path, resume=True)))
+    assert bit_equal(whole, finished), "a finished training is not trained again"
+    assert len(steps) == 6
+
+
+def test_resume_without_a_checkpoint_starts(
+    start: Classifier, toy_data: ImageData, context: Context, tmp_path: Path
+) -> None:
+    whole = weights(fit(start, toy_data, QUICK, context))
+    found = fit(start, toy_data, QUICK, with_folder(context, tmp_path, resume=True))
+    assert bit_equal(whole, weights(found))
+
+
+def test_resume_with_other_base_weights_is_refused(
+    start: Classifier, toy_data: ImageData, context: Context, tmp_path: Path
+) -> None:
+    fit(start, toy_data, QUICK, with_folder(context, tmp_path))
+    with pytest.raises(RunError, match="made from other base weights"):
+        fit(tiny_classifier(seed=5), toy_data, QUICK, with_folder(context, tmp_path, resume=True))
+
+
+def test_checkpoint_files(tmp_path: Path) -> None:
+    files = AtomicCheckpointIO()
+    content = {"state_dict": {"w": torch.arange(3.0)}, "epoch": 4}
+    path = tmp_path / "deep" / "last.ckpt"
+    files.save_checkpoint(content, path)
+    assert [p.name for p in path.parent.iterdir()] == ["last.ckpt"]
+    found = files.load_checkpoint(path)
+    assert torch.equal(found["state_dict"]["w"], content["state_dict"]["w"])
+    assert found["epoch"] == 4
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError) as caught:
+        files.save_checkpoint(content, tmp_path / "file" / "last.ckpt")
+    assert str(caught.value).startswith(f"{tmp_path / 'file' / 'last.ckpt'} - checkpoint cannot")
+    assert caught.value.exit_code == 5
+    with pytest.raises(RunError, match="no such checkpoint"):
+        files.load_checkpoint(tmp_path / "none.ckpt")
+    files.remove_checkpoint(path)
+    files.remove_checkpoint(path)
+    assert not path.exists()
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, path = AtomicCheckpointIO(), tmp_path / "last.ckpt"
+    files.save_checkpoint({"epoch": 1}, path)
+    original = Path.open
+
+    def full(self: Path, mode: str = "r", *given: Any, **named: Any) -> Any:
+        return original(Path("/dev/full") if "w" in mode else self, mode, *given, **named)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(RunError, match="cannot be written"):
+        files.save_checkpoint({"w": torch.zeros(100_000)}, path)
+    monkeypatch.undo()
+    assert files.load_checkpoint(path) == {"epoch": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+class Surprise:
+    """What a harmful checkpoint would hold: a class of its own."""
+
+
+def test_checkpoints_with_objects_are_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": Surprise()}, tmp_path / "evil.ckpt")
+    with pytest.raises(Exception, match=r"[Ww]eights.only|Unsupported"):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "evil.ckpt", weights_only=False)
+
+
+# What can go wrong
+
+
+def poisoned(steps: set[int], value: float) -> Objective:
+    """A loss that is not finite in some steps."""
+    calls = []
+
+    def penalty(classifier: Classifier, logits: Tensor) -> Tensor:
+        calls.append(1)
+        return logits.sum() * (value if len(calls) in steps else 0.0)
+
+    return plus(penalty)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_is_skipped(
+    value: float, start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    tuned = fit(start, toy_data, QUICK, context, poisoned({1, 2, 4, 5}, value))
+    assert all(torch.isfinite(p).all() for p in tuned.parameters())
+    with pytest.raises(RunError, match="loss not finite - 3 steps in a row"):
+        fit(start, toy_data, QUICK, context, poisoned({2, 3, 4}, value))
+
+
+def test_a_gradient_that_is_not_finite_is_skipped(
+    start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    def penalty_in(steps: set[int]) -> Objective:
+        calls = []
+
+        def penalty(classifier: Classifier, _: Tensor) -> Tensor:
+            calls.append(1)
+            zero = (classifier.head.bias - classifier.head.bias.detach()).sum()
+            # The value is 0, its derivative infinite.
+            return zero.abs().sqrt() if len(calls) in steps else zero * 0
+
+        return plus(penalty)
+
+    tuned = fit(start, toy_data, QUICK, context, penalty_in({1, 2, 4}))
+    assert all(torch.isfinite(p).all() for p in tuned.parameters())
+    with pytest.raises(RunError, match="gradient not finite - 3 steps in a row"):
+        fit(start, toy_data, QUICK, context, penalty_in({1, 2, 3}))
+
+
+def test_a_skipped_step_changes_nothing(
+    start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    optim = replace(QUICK, epochs=1, batch_size=24)
+    tuned = fit(start, toy_data, optim, context, poisoned({1}, math.nan))
+    assert bit_equal(weights(tuned), weights(start))
+
+
+def test_a_parameter_without_gradient_is_named(
+    start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    copy = start.clone().requires_grad_(True)
+    copy.head_from_text = False  # so nothing depends on the text tower
+    with pytest.raises(RunError, match=r"positional_embedding - trains but gets no gradient"):
+        train(copy, toy_data, QUICK, context)
+
+
+def test_nothing_to_train(start: Classifier, toy_data: ImageData, context: Context) -> None:
+    with pytest.raises(ModelError, match="nothing would train"):
+        train(start.clone().requires_grad_(False), toy_data, QUICK, context)
+
+
+def test_validation_uses_the_head_of_the_moving_text_tower(
+    start: Classifier, toy_data: ImageData
+) -> None:
+    copy = start.clone().requires_grad_(False)
+    copy.backbone.model.text_projection.requires_grad_(True)
+    loader = ImageDataModule(
+        toy_data.train, toy_data.val, CLASSES, copy.backbone.preprocessing, "none", 8, 0
+    )
+    module = AdaptModule(copy, replace(QUICK, lr=0.05))
+    trainer = plain_trainer(max_epochs=2)
+    trainer.fit(module, datamodule=loader)
+    (batch,) = ImageDataModule(
+        toy_data.train, toy_data.val, CLASSES, copy.backbone.preprocessing, "none", 64, 0
+    ).val_dataloader()
+    with torch.no_grad():
+        logits = copy.features(batch["image"]) @ text_weights(copy.backbone, copy.prompts).T
+        expected = F.cross_entropy(logits, batch["target"])
+        stale = F.cross_entropy(start(batch["image"]), batch["target"])
+    torch.testing.assert_close(trainer.callback_metrics["val_loss"], expected, atol=1e-4, rtol=0)
+    assert abs(stale - expected) > 1e-2
+
+
+# Machines
+
+
+def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    for native in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda native=native, **_: native)
+        monkeypatch.setattr(runtime, "native_bf16_cpu", lambda native=native: native)
+        assert resolve_precision("auto", "cuda") == ("bf16-mixed" if native else "16-mixed")
+        assert resolve_precision("auto", "cpu") == ("bf16-mixed" if native else "32-true")
+        assert resolve_precision("auto", "mps") == "32-true"
+    for given, expected in (("32", "32-true"), ("bf16-mixed",) * 2, ("16-mixed",) * 2):
+        assert resolve_precision(given, "cpu") == expected
+
+
+@pytest.mark.parametrize("there", [(), ("_is_amx_tile_supported",), ("_is_avx512_bf16_supported",)])
+def test_cpu_with_bf16(there: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name in there, raising=False)
+    assert runtime.native_bf16_cpu() is bool(there)
+
+
+def test_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def machine(cuda: bool, mps: bool) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    machine(True, False)
+    assert [resolve_accelerator(n) for n in ("auto", "gpu", "cpu")] == ["cuda", "cuda", "cpu"]
+    machine(False, True)
+    assert [resolve_accelerator(n) for n in ("auto", "gpu")] == ["mps", "mps"]
+    machine(False, False)
+    assert resolve_accelerator("auto") == "cpu"
+    for name in ("gpu", "cuda", "mps", "tpu"):
+        with pytest.raises(ModelError, match=r"use auto or one of cpu"):
+            resolve_accelerator(name)
+
+
+def test_bf16_on_a_cpu(start: Classifier, toy_data: ImageData, context: Context) -> None:
+    own = replace(context, runtime=replace(context.runtime, precision="bf16-mixed"))
+    rounded = weights(fit(start, toy_data, QUICK, own))
+    exact = weights(fit(start, toy_data, QUICK, context))
+    assert all(value.dtype == exact[name].dtype for name, value in rounded.items())
+    change = (exact["head.weight"] - start.head.weight).abs().mean()
+    error = (rounded["head.weight"] - exact["head.weight"]).abs().mean()
+    assert 0 < error < change
+
+
+TWO_PROCESSES = """
+import sys, tempfile
+from dataclasses import replace
+from pathlib import Path
+import torch
+from tests.helpers import tiny
+from adapt.data.image_data import ImageData
+from adapt.training.data_module import ImageDataModule
+from adapt.training.loop import make_trainer
+from adapt.training.context import Context
+from adapt.training.module import AdaptModule
+from adapt.training.settings import Optim, Runtime
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    tiny.add_configs(Path(tempfile.mkdtemp()))
+    data = ImageData.from_folder(sys.argv[1] + "/train", val=sys.argv[1] + "/val")
+    val = data.val.subset([0, 1, 4, 5, 8, 9, 10])
+    start = tiny.tiny_classifier()
+    own = start.backbone.preprocessing
+    loader = ImageDataModule(data.train, val, tiny.CLASSES, own, "none", 2, 0)
+    runtime = Runtime(accelerator="cpu", devices=2, strategy="ddp", precision="32")
+    trainer = make_trainer(Optim(epochs=1), Context(runtime, quiet=True))
+    trainer.validate(AdaptModule(start, Optim()), datamodule=loader, verbose=False)
+    if trainer.is_global_zero:
+        print("accuracy", float(trainer.callback_metrics["val_accuracy"]), trainer.world_size)
+"""
+
+
+def test_two_processes_score_exactly(toy_root: Path, tmp_path: Path, start: Classifier) -> None:
+    """Seven images over two processes, none twice and none left out."""
+    printed = run_python(TWO_PROCESSES, tmp_path, str(toy_root))
+    (found,) = re.findall(r"accuracy (\S+) 2", printed)
+    data = ImageData.from_folder(toy_root / "train", val=toy_root / "val")
+    assert data.val is not None
+    val = data.val.subset([0, 1, 4, 5, 8, 9, 10])
+    own = start.backbone.preprocessing
+    with torch.no_grad():
+        guessed = [int(start(own(val.open(i))[None]).argmax()) for i in range(7)]
+    expected = sum(a == b for a, b in zip(guessed, val.targets(CLASSES), strict=True)) / 7
+    assert float(found) == pytest.approx(expected, abs=1e-6)
+    assert 0 < expected < 1
+
+
+# In a trainer of the user's own
+
+
+def test_a_plain_trainer(start: Classifier, toy_data: ImageData, context: Context) -> None:
+    copy = start.clone().requires_grad_(False)
+    copy.backbone.image_tower.requires_grad_(True)
+    copy.head.requires_grad_(True)
+    copy.head_from_text = False
+    module = adapt.AdaptModule(copy, QUICK)
+    loader = adapt.ImageDataModule(
+        toy_data.train, toy_data.val, CLASSES, copy.backbone.preprocessing, "none", 8, 0
+    )
+    trainer = plain_trainer(max_epochs=2)
+    trainer.fit(module, datamodule=loader)
+    assert bit_equal(weights(copy), weights(fit(start, toy_data, QUICK, context)))
+    (scores,) = trainer.validate(module, datamodule=loader, verbose=False)
+    assert toy_data.val is not None
+    own = copy.backbone.preprocessing
+    targets = toy_data.val.targets(CLASSES)
+    with torch.no_grad():
+        pixels = torch.stack([own(toy_data.val.open(i)) for i in range(len(targets))])
+        logits = module(pixels)
+    assert scores["val_accuracy"] == pytest.approx((logits.argmax(1).numpy() == targets).mean())
+    expected = F.cross_entropy(logits, torch.from_numpy(targets))
+    assert scores["val_loss"] == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_the_average_in_a_plain_trainer(start: Classifier, toy_data: ImageData) -> None:
+    copy = start.clone().requires_grad_(False)
+    copy.head.requires_grad_(True)
+    copy.head_from_text = False
+    loader = ImageDataModule(
+        toy_data.train, None, CLASSES, copy.backbone.preprocessing, "none", 8, 0
+    )
+    average = MovingAverage(0.9)
+    plain_trainer(max_epochs=1, callbacks=[average]).fit(
+        AdaptModule(copy, QUICK), datamodule=loader
+    )
+    assert set(average.average) == {"classifier.head.weight", "classifier.head.bias"}
+    assert torch.equal(copy.head.weight, average.average["classifier.head.weight"])
+
+
+def test_one_line_an_epoch(
+    start: Classifier,
+    toy_data: ImageData,
+    context: Context,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    fit(start, toy_data, replace(QUICK, epochs=3), replace(context, quiet=False))
+    out, err = capfd.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert len(lines) == 3
+    for number, line in enumerate(lines, 1):
+        pattern = (
+            rf"epoch {number}/3  train_loss \d+\.\d{{4}}  val_loss \d+\.\d{{4}}  "
+            r"val_accuracy [01]\.\d{4}  \d+ s"
+        )
+        assert re.fullmatch(pattern, "  ".join(sorted_parts(line))), line
+    fit(start, toy_data, QUICK, context)
+    assert capfd.readouterr() == ("", "")
+
+
+def sorted_parts(line: str) -> list[str]:
+    """The parts of a line with the three scores in a fixed order."""
+    first, *scores, last = line.split("  ")
+    order = ["train_loss", "val_loss", "val_accuracy"]
+    return [first, *sorted(scores, key=lambda part: order.index(part.split()[0])), last]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"lr": 0.0}, {"epochs": 0}, {"batch_size": 0}, {"warmup": 1.0}, {"schedule": "linear"},
+     {"ema": 1.0}, {"layer_decay": 0.0}, {"accumulate": 3}, {"clip_norm": -1.0},
+     {"l2_sp": -1.0}, {"feature_distillation": -1.0}, {"self_distillation": -1.0}],
+)  # fmt: skip
+def test_settings_out_of_range(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} - out of range - "):
+        Optim(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"precision": "fp8"}, {"workers": "-1"}, {"devices": 0}, {"loggers": ["paper"]}]
+)
+def test_runtime_out_of_range(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} - "):
+        Runtime(**wrong)
+
+
+def test_a_missing_logger_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(**_: Any) -> None:
+        raise ModuleNotFoundError("wandb")
+
+    monkeypatch.setattr(loop.pl.loggers, "WandbLogger", missing)
+    with pytest.raises(adapt.AdaptError, match=r"wandb - pip install 'adapt-clip\[wandb\]'"):
+        loop.make_loggers(Runtime(loggers=["wandb"]), tmp_path)
