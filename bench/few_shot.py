@@ -32,7 +32,7 @@ from adapt.data.sources.image_list import from_embedded, from_table
 from adapt.methods.auto.method import Auto, feature_methods
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.features.features import image_features, predict_logits, prepare
+from adapt.training.features.encode import image_features, predict_logits, prepare
 from adapt.training.settings import Runtime
 
 SHOTS, DRAWS = (1, 2, 4, 8, 16), 5

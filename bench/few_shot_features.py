@@ -29,7 +29,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 import adapt.methods
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
 
 SCALE = 100.0

@@ -16,8 +16,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
+from adapt.methods.features.support import Support
 from adapt.methods.heads.linear_probe import GRID, LinearProbe
-from adapt.methods.heads.support import Support
 from adapt.training.logistic import Logistic
 
 SETS = ("caltech101", "oxford_pets", "dtd")

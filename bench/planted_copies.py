@@ -28,7 +28,7 @@ from adapt.checks.findings.finding import Place
 from adapt.checks.findings.measure import Picture, measure
 from adapt.data.decoding.open import open_image
 from adapt.data.sources.image_list import EMBEDDED, Images, from_table
-from adapt.training.features.features import image_features, prepare
+from adapt.training.features.encode import image_features, prepare
 from adapt.training.settings import Runtime
 
 SHARE, SEEDS, CONFLICTS = 0.05, 5, 3

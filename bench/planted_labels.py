@@ -66,7 +66,7 @@ from adapt.checks.findings.out_of_fold import (
 from adapt.data.sources.image_list import Images, from_folder
 from adapt.data.splits.stratified import stratified_folds
 from adapt.models.classifier import Classifier
-from adapt.training.features.features import image_features, prepare
+from adapt.training.features.encode import image_features, prepare
 from adapt.training.settings import Runtime
 
 DOMAINS = ("emoji", "outline", "solid", "colour", "silhouette")

@@ -246,7 +246,7 @@ class _Shelf:
 def _encoded(
     backbone: "Backbone", paths: list[str], step: Callable[[int], None]
 ) -> tuple[list[Picture], SingleArray]:
-    from adapt.training.features.features import Pixels, image_features
+    from adapt.training.features.encode import Pixels, image_features
     from adapt.training.settings import Runtime
 
     preprocessing = backbone.preprocessing

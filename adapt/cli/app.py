@@ -224,7 +224,7 @@ def _models() -> list[tuple[str, str]]:
 
 
 def _shifts() -> list[tuple[str, str]]:
-    from adapt.data.shifts.shifts import SHIFTS
+    from adapt.data.shifts.shift import SHIFTS
 
     return [(name, (shift.__doc__ or "").split("\n")[0]) for name, shift in sorted(SHIFTS.items())]
 

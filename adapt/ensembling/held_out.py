@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from adapt.data.shifts.shifts import Shift
+from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import Images
 from adapt.ensembling.choose import Evidence
 from adapt.ensembling.line import logits_along

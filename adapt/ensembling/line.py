@@ -13,7 +13,7 @@ from adapt.errors import WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.training.features.features import head_logits, image_features, predict_logits
+from adapt.training.features.encode import head_logits, image_features, predict_logits
 from adapt.training.parameters import depths, in_tower
 from adapt.training.settings import Runtime
 

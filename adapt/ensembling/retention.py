@@ -15,7 +15,7 @@ from adapt.evaluation.metrics.masking import right
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
 from adapt.models.templates import class_prompts, resolve_templates
-from adapt.training.features.features import predict_logits
+from adapt.training.features.encode import predict_logits
 from adapt.training.settings import Runtime
 
 SHOWN = 5

@@ -19,7 +19,7 @@ from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models import bundle
 from adapt.models.classifier import Classifier
-from adapt.training.features.features import predict_logits
+from adapt.training.features.encode import predict_logits
 from adapt.training.settings import Runtime
 
 SELECTS = ("uniform", "greedy", "model_stock")

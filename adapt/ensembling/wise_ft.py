@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adapt.data.shifts.shifts import Shift
+from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import Images
 from adapt.ensembling.choose import CORRUPTION_RULES, alpha_grid, choose_alpha, possible_rules
 from adapt.ensembling.held_out import DEFAULT_CORRUPTIONS, HeldOut, held_out

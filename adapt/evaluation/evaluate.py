@@ -12,7 +12,7 @@ from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.masking import mask_absent
 from adapt.evaluation.metrics.scores import score
 from adapt.models.classifier import Classifier
-from adapt.training.features.features import Pixels, predict_logits, prepare
+from adapt.training.features.encode import Pixels, predict_logits, prepare
 from adapt.training.settings import Runtime
 
 Metrics = dict[str, Any]

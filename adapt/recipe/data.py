@@ -8,7 +8,7 @@ from typing import Any
 from adapt import methods
 from adapt.data.augmentation.steps import step_schemas
 from adapt.data.image_data import ImageData, draw
-from adapt.data.shifts.shifts import SHIFTS, Shift
+from adapt.data.shifts.shift import SHIFTS, Shift
 from adapt.data.sources.combine import combine
 from adapt.data.sources.image_list import (
     Images,

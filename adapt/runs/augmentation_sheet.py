@@ -10,7 +10,7 @@ from torch import Tensor
 
 from adapt.common.files import write_json
 from adapt.common.seeds import sample_seed
-from adapt.data.augmentation.augmentation import Augmentation
+from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.augmentation.policies import POLICIES, Step
 from adapt.data.augmentation.steps import step_schemas
 from adapt.data.image_data import ImageData

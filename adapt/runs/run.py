@@ -41,7 +41,7 @@ from adapt.runs.measures.scores import (
 )
 from adapt.runs.selection import WITHOUT_PROBE, Choice, choose, fold_count
 from adapt.training.context import Context
-from adapt.training.features.features import predict_logits
+from adapt.training.features.encode import predict_logits
 from adapt.training.settings import Runtime
 
 

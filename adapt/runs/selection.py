@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from adapt.data.image_data import ImageData
-from adapt.data.shifts.shifts import Shift
+from adapt.data.shifts.shift import Shift
 from adapt.ensembling.choose import alpha_grid, choose_alpha
 from adapt.ensembling.guard import Guard, guard
 from adapt.ensembling.held_out import HeldOut, held_out, pool
@@ -20,7 +20,7 @@ from adapt.recipe.schema import Recipe
 from adapt.recipe.source_settings import Holdout
 from adapt.runs.fit import fit
 from adapt.training.context import Context
-from adapt.training.features.features import predict_logits, prepare
+from adapt.training.features.encode import predict_logits, prepare
 
 WITHOUT_PROBE = ("linear_probe", "zero_shot")
 """Methods that a linear probe is not trained beside, for comparison."""

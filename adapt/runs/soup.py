@@ -22,7 +22,7 @@ from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
 from adapt.recipe.data import build_data, load
 from adapt.recipe.load import Loaded
-from adapt.training.features.features import predict_logits
+from adapt.training.features.encode import predict_logits
 
 ADAPTED = "adapted"
 """Bundle of a run's tuned model, before it was averaged with the start."""

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from adapt.data.augmentation.augmentation import Augmentation, one_thread
+from adapt.data.augmentation.pipeline import Augmentation, one_thread
 from adapt.data.augmentation.policies import AugmentationLike
 from adapt.data.loading.balance import check_balance
 from adapt.data.loading.datasets import EvalSampler, ImageDataset, TrainSampler

@@ -227,7 +227,7 @@ def test_only_what_is_new_is_measured(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_features_are_those_of_the_model(tmp_path: Path) -> None:
     from adapt.models.backbones import load_backbone
-    from adapt.training.features.features import image_features, prepare
+    from adapt.training.features.encode import image_features, prepare
     from adapt.training.settings import Runtime
 
     images = from_folder(clean(tmp_path / "photos") / "train")

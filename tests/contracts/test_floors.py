@@ -52,6 +52,8 @@ ROOMS = {
 }
 KNOW_RECIPES = ("cli", "__main__", "runs", "checks", "recipe")
 SETTINGS_MAY = ("adapt.errors", "adapt.common")
+# Settings that hold settings of the rooms below.
+SETTINGS_OF: dict[str, tuple[str, ...]] = {}
 
 # Where a foreign library may be imported: starts of module names.
 PLACES = {
@@ -70,7 +72,7 @@ PLACES = {
     "pickle": (),
     "hydra": (),
 }
-LINES, BODY, BODY_P90, PARAMETERS, PUBLIC = 400, 60, 30, 8, 16
+LINES, BODY, BODY_P90, PARAMETERS, PUBLIC, FILES = 400, 60, 30, 8, 16, 12
 NO_DOCSTRING = ("__init__", "__post_init__")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -184,35 +186,66 @@ def report(violations: list[str]) -> None:
     assert not violations, "\n".join([f"{len(violations)} violations", *violations])
 
 
-def rank(floor: str) -> int | None:
-    return next((i for i, names in enumerate(FLOORS) if floor in names), None)
+def rank(part: str, floors: list[tuple[str, ...]] = FLOORS) -> int | None:
+    return next((i for i, names in enumerate(floors) if part in names), None)
+
+
+def inner(module: str) -> str:
+    """The group inside a room: a sub-room, or a single file."""
+    return module.split(".")[2] if module.count(".") > 1 else ""
 
 
 def test_every_module_has_a_floor() -> None:
-    report([name for name, module in modules().items()
-            if name != "adapt" and rank(module.floor) is None])  # fmt: skip
+    missing = [name for name, module in modules().items()
+               if name != "adapt" and rank(module.floor) is None]  # fmt: skip
+    missing += [name for name, module in modules().items()
+                if module.floor in ROOMS and name.count(".") > 2
+                and rank(inner(name), ROOMS[module.floor]) is None]  # fmt: skip
+    report(missing)
+
+
+def upward(module: Module, target: str) -> str:
+    """What is wrong with an import of this target, or nothing."""
+    above, below, room = rank(module.floor), rank(floor_name(target)), module.floor
+    if below is None:
+        return "; import the module that defines it"
+    if above is not None and below < above:
+        return ", which is on a floor above"
+    if floor_name(target) == "recipe" and room not in KNOW_RECIPES:
+        return f"; only {', '.join(KNOW_RECIPES)} know recipes"
+    if floor_name(target) == room and room in ROOMS:
+        above, below = rank(inner(module.name), ROOMS[room]), rank(inner(target), ROOMS[room])
+        if above is not None and below is not None and below < above:
+            return f", which is above it in the room {room}"
+    if module.name.endswith(".settings") and not target.startswith(
+        (*SETTINGS_MAY, *SETTINGS_OF.get(room, ()))
+    ):
+        return f"; settings may import only {', '.join(SETTINGS_MAY)}"
+    return ""
 
 
 def test_imports_point_down() -> None:
+    """The room of a module is the second word of its name; imports inside functions count."""
     violations = []
     for module in modules().values():
         if module.name == "adapt":
             continue  # the door, which shows names of all floors
-        for one in module.imports:
-            if one.target.split(".")[0] != "adapt":
-                continue
-            above, below = rank(module.floor), rank(floor_name(one.target))
-            place = f"{where(module, one.line)}: {module.name} imports {one.target}"
-            if module.floor == "recipe":
-                if not one.target.startswith(RECIPE_MAY):
-                    violations.append(f"{place}; recipe may import only {', '.join(RECIPE_MAY)}")
-            elif below is None:
-                violations.append(f"{place}; import the module that defines it")
-            elif above is not None and below < above:
-                violations.append(f"{place}, which is on a floor above")
-            elif floor_name(one.target) == "recipe" and module.floor not in KNOW_RECIPES:
-                violations.append(f"{place}; only {', '.join(KNOW_RECIPES)} know recipes")
+        for imported in module.imports:
+            if imported.target.split(".")[0] == "adapt":
+                problem = upward(module, imported.target)
+                place = f"{where(module, imported.line)}: {module.name} imports {imported.target}"
+                violations += [place + problem] if problem else []
     report(violations)
+
+
+def test_report_reads_a_run_folder_alone() -> None:
+    """It imports nothing of `adapt` but `common` and `errors`, and no torch."""
+    allowed = ("adapt.report", "adapt.common", "adapt.errors", "adapt.version")
+    report([f"{where(module, imported.line)}: {imported.target}"
+            for module in modules().values() if module.floor == "report"
+            for imported in module.imports
+            if imported.target.split(".")[0] in ("adapt", "torch")
+            and not imported.target.startswith(allowed)])  # fmt: skip
 
 
 def test_foreign_libraries_have_one_place() -> None:
@@ -226,25 +259,54 @@ def test_foreign_libraries_have_one_place() -> None:
     report(violations)
 
 
-# Readers and `Images` import each other inside functions, until `ImageList` stands below them.
-KNOWN_CIRCLE = {"sources", "archives", "shards", "hub_sets", "combine"}
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """What is left after all that import nothing left are peeled off: a circle, or above one."""
+    graph = {name: set(targets) for name, targets in graph.items()}
+    while free := [name for name, targets in graph.items() if not targets & graph.keys()]:
+        for name in free:
+            del graph[name]
+    return [f"{name} -> {', '.join(sorted(targets & graph.keys()))}"
+            for name, targets in graph.items()]  # fmt: skip
 
 
 def test_no_import_cycle() -> None:
     """Imports inside functions count: they hide a circle, they do not remove it."""
-    graph = {
+    report(circle({
         name: {one.target for one in module.imports
                if one.target in modules() and one.target not in (name, "adapt")}
         for name, module in modules().items()
-    }  # fmt: skip
-    for name in KNOWN_CIRCLE:
-        graph[f"adapt.data.{name}"] -= {f"adapt.data.{other}" for other in KNOWN_CIRCLE}
-    # Peel off modules that import nothing left; what stays is a cycle or imports one.
-    while free := [name for name, targets in graph.items() if not targets & graph.keys()]:
-        for name in free:
-            del graph[name]
-    report([f"{name} -> {', '.join(sorted(targets & graph.keys()))}"
-            for name, targets in graph.items()])  # fmt: skip
+    }))  # fmt: skip
+
+
+def folder_of(module: str) -> str:
+    path = modules()[module].path
+    return path.parent.relative_to(PACKAGE.parent).as_posix()
+
+
+def test_no_cycle_of_folders() -> None:
+    """A folder is the files that stand in it, those of its sub-folders left out."""
+    graph: dict[str, set[str]] = {}
+    for name, module in modules().items():
+        if name == "adapt":
+            continue
+        targets = {folder_of(one.target) for one in module.imports if one.target in modules()}
+        graph.setdefault(folder_of(name), set()).update(targets - {folder_of(name)})
+    report(circle(graph))
+
+
+def test_folders_are_rooms() -> None:
+    """Few files in the root, at most 12 in a folder, and no file name that begins like it."""
+    files: dict[Path, list[str]] = {}
+    for module in modules().values():
+        if module.path.name != "__init__.py":
+            files.setdefault(module.path.parent, []).append(module.path.stem)
+    loose = set(files.pop(PACKAGE)) - {"__main__", "errors", "version"}
+    assert len(loose) <= 3, f"loose modules: {', '.join(sorted(loose))}"
+    full = {str(folder): len(names) for folder, names in files.items() if len(names) > FILES}
+    assert not full, full
+    report([f"{folder / name}.py repeats the name of its folder"
+            for folder, names in files.items() for name in names
+            if name.startswith(folder.name)])  # fmt: skip
 
 
 def test_file_length() -> None:

@@ -13,12 +13,12 @@ import adapt
 from adapt.data.image_data import ImageData
 from adapt.errors import RecipeError
 from adapt.methods import base, register, schemas
+from adapt.methods.features.support import Support
 from adapt.methods.heads.linear_probe import LinearProbe
-from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.runs.augmentation_sheet import check_weight_names
 from adapt.training.context import Context
-from adapt.training.features.features import image_features, prepare
+from adapt.training.features.encode import image_features, prepare
 from adapt.training.objectives import CrossEntropy
 from adapt.training.settings import Optim, check_class_weights
 from tests.helpers.support_problem import fit_probe

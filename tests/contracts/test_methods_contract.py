@@ -14,10 +14,10 @@ from adapt.data.image_data import ImageData
 from adapt.data.sources.image_list import Images
 from adapt.errors import RecipeError
 from adapt.methods import base, get, register, schemas
-from adapt.methods.heads.base import as_feature_method
+from adapt.methods.features.base import as_feature_method
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.features.features import predict_logits, prepare
+from adapt.training.features.encode import predict_logits, prepare
 from adapt.training.settings import Optim
 from tests.helpers.methods import METHODS, WITH_OPTIM, make
 from tests.helpers.tiny import bit_equal, tiny_classifier, weights

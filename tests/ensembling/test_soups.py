@@ -15,7 +15,7 @@ from adapt.ensembling.weights.model_stock import model_stock
 from adapt.errors import BundleError, RecipeError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.classifier import Classifier
-from adapt.training.features.features import predict_logits, prepare
+from adapt.training.features.encode import predict_logits, prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, VIT, bit_equal, moved, tiny_classifier, weights
 

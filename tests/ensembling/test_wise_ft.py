@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score
 from torch import Tensor
 
 import adapt
-from adapt.data.shifts.shifts import Shift
+from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import Images, from_folder
 from adapt.ensembling import held_out as held_out_module
 from adapt.ensembling import line as along_module
@@ -31,7 +31,7 @@ from adapt.evaluation.evaluate import Split, evaluate, softmax
 from adapt.models.adapters.lora import LoraAdapter, LoraSettings
 from adapt.models.classifier import Classifier
 from adapt.recipe.choices import CORRUPTIONS, SELECT_RULES, Ensemble
-from adapt.training.features.features import predict_logits, prepare
+from adapt.training.features.encode import predict_logits, prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import (
     CLASSES,

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 from adapt.training.logistic import Logistic
 
 SCALE = 20.0

@@ -15,7 +15,7 @@ from PIL import Image
 
 import adapt
 from adapt.common.seeds import sample_seed
-from adapt.data.augmentation.augmentation import Augmentation
+from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.image_data import ImageData
 from adapt.data.loading.transforms import Preprocessing
 from adapt.report.content import all_pictures, build

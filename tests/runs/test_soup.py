@@ -16,7 +16,7 @@ from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.classifier import Classifier, probe_error
 from adapt.recipe.data import build_data, load
 from adapt.runs.soup import RunFolder, mix_run, soup_runs, start_of, val_images
-from adapt.training.features.features import predict_logits, prepare
+from adapt.training.features.encode import predict_logits, prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, VIT, bit_equal, moved, weights
 

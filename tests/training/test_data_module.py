@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from PIL import Image
 
-from adapt.data.augmentation.augmentation import Augmentation
+from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.image_data import ImageData
 from adapt.data.loading.datasets import EvalSampler, ImageDataset, TrainSampler
 from adapt.data.loading.transforms import Preprocessing

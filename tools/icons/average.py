@@ -18,7 +18,7 @@ from adapt.data.sources.image_list import Images
 from adapt.ensembling.choose import alpha_grid
 from adapt.ensembling.weights.interpolate import interpolate
 from adapt.models.classifier import Classifier
-from adapt.training.features.features import Pixels, predict_logits, prepare
+from adapt.training.features.encode import Pixels, predict_logits, prepare
 from adapt.training.settings import Runtime
 
 DOMAINS = ("outline", "solid", "colour", "emoji", "silhouette")

@@ -1,7 +1,7 @@
 """Noise, blur and digital shifts, after ImageNet-C (Hendrycks & Dietterich, arXiv:1903.12261).
 
 Where a constant differs from the paper's, the function says so. Functions here are entered in
-``SHIFTS`` and meant to be called by name, through ``adapt.data.shifts.shifts.apply_shift``.
+``SHIFTS`` and meant to be called by name, through ``adapt.data.shifts.shift.apply_shift``.
 """
 
 import cv2

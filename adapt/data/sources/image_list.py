@@ -24,7 +24,7 @@ from adapt.data.sources.tables import Table, frame_table, read_table, resolve_pa
 from adapt.errors import DataError
 
 if TYPE_CHECKING:
-    from adapt.data.shifts.shifts import Shift
+    from adapt.data.shifts.shift import Shift
 
 EMBEDDED = Path(__file__).parents[1] / "embedded"
 
@@ -231,7 +231,7 @@ class Images:
         image = open_image(self.paths[index], at_least=None if self.shift else at_least)
         if self.shift is None:
             return image
-        from adapt.data.shifts.shifts import apply_shift, shift_seed
+        from adapt.data.shifts.shift import apply_shift, shift_seed
 
         seed = shift_seed(content_hash(self.paths[index]))
         pixels = apply_shift(np.asarray(image), self.shift.kind, self.shift.severity, seed)

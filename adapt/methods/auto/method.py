@@ -11,8 +11,8 @@ from adapt.data.image_data import ImageData
 from adapt.errors import did_you_mean
 from adapt.methods.auto.ranking import ZERO_SHOT, Ranking, rank_methods
 from adapt.methods.base import get, register, schemas
-from adapt.methods.heads.base import FeatureMethod, head_only, read_support
-from adapt.methods.heads.support import Support
+from adapt.methods.features.base import FeatureMethod, head_only, read_support
+from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head

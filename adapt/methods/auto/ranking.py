@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from scipy.optimize import curve_fit
 from torch import Tensor, nn
 
-from adapt.methods.heads.base import FeatureMethod
-from adapt.methods.heads.cross_validation import rounds
-from adapt.methods.heads.support import Support
+from adapt.methods.features.base import FeatureMethod
+from adapt.methods.features.cross_validation import rounds
+from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
 
 FOLDS = 3

@@ -28,7 +28,7 @@ from adapt.methods.estimator.inputs import (
     read_words,
     refusal,
 )
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 from adapt.methods.heads.zero_shot import ZeroShot
 from adapt.models.backbones import load_backbone
 from adapt.models.cache_head import CacheHead

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import check_ranges, register
-from adapt.methods.heads.base import fit_head
-from adapt.methods.heads.fitting import (
+from adapt.methods.features.base import fit_head
+from adapt.methods.features.fitting import (
     classes_with_support,
     cosine_loss,
     epochs_of_batches,
     fit_rows,
     rows_only,
 )
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.training.context import Context

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import check_ranges, register
-from adapt.methods.heads.base import fit_head
-from adapt.methods.heads.fitting import (
+from adapt.methods.features.base import fit_head
+from adapt.methods.features.fitting import (
     WARMUP_LR,
     Step,
     classes_with_support,
@@ -19,7 +19,7 @@ from adapt.methods.heads.fitting import (
     rows_only,
     within_reach,
 )
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.training.context import Context

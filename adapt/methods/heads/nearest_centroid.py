@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import check_ranges, register
-from adapt.methods.heads.base import fit_head, head_only
-from adapt.methods.heads.cross_validation import (
+from adapt.methods.features.base import fit_head, head_only
+from adapt.methods.features.cross_validation import (
     best_alpha,
     class_means,
     fill_classes,
     held_out_logits,
 )
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.training.context import Context

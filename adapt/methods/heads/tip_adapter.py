@@ -8,9 +8,9 @@ from torch import Tensor
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import check_ranges, register
-from adapt.methods.heads.base import fit_head, head_only
-from adapt.methods.heads.cross_validation import best_setting
-from adapt.methods.heads.support import Support
+from adapt.methods.features.base import fit_head, head_only
+from adapt.methods.features.cross_validation import best_setting
+from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import check_ranges, register
-from adapt.methods.heads.base import fit_head, head_only
-from adapt.methods.heads.support import Support
+from adapt.methods.features.base import fit_head, head_only
+from adapt.methods.features.support import Support
 from adapt.methods.heads.tip_adapter import cache, choose_votes
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier

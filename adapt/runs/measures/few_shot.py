@@ -13,12 +13,12 @@ from adapt.data.splits.stratified import sample_shots
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.masking import mask_absent
 from adapt.methods.base import Method
-from adapt.methods.heads.base import as_feature_method, read_support
-from adapt.methods.heads.support import Support
+from adapt.methods.features.base import as_feature_method, read_support
+from adapt.methods.features.support import Support
 from adapt.models.classifier import Classifier
 from adapt.recipe.choices import FewShot
 from adapt.training.context import Context
-from adapt.training.features.features import head_logits, image_features, predict_logits
+from adapt.training.features.encode import head_logits, image_features, predict_logits
 
 FORMAT = 1
 Cell = dict[str, Any]

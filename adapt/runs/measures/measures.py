@@ -15,7 +15,7 @@ from adapt.recipe.schema import Recipe
 from adapt.runs.measures.robustness import robustness_of
 from adapt.runs.measures.scores import SHIPPED, Outputs
 from adapt.runs.measures.uncertainty import Answers, Unknowns, uncertainty_of
-from adapt.training.features.features import image_features, predict_logits, prepare
+from adapt.training.features.encode import image_features, predict_logits, prepare
 
 
 def id_eval(data: RunData) -> str | None:

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from adapt.common.content import content_hashes
-from adapt.data.augmentation.augmentation import Augmentation, one_thread
+from adapt.data.augmentation.pipeline import Augmentation, one_thread
 from adapt.data.loading.datasets import ImageDataset
 from adapt.data.sources.image_list import Images
 from adapt.models.backbones import Backbone, weights_hash
 from adapt.training.context import Context
 from adapt.training.data_module import count_workers
-from adapt.training.features.features import kept_features
+from adapt.training.features.encode import kept_features
 from adapt.training.runtime import inference_device, placed_on, short_sequence_attention
 from adapt.training.settings import Runtime
 

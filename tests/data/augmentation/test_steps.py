@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from adapt.data.augmentation.augmentation import Augmentation
+from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.augmentation.policies import POLICIES
 from adapt.data.augmentation.steps import (
     ALLOWED,

@@ -11,7 +11,7 @@ import yaml
 from adapt.common.content import content_hash
 from adapt.data.image_data import ImageData
 from adapt.data.labels.classes import ClassName
-from adapt.data.shifts.shifts import Shift
+from adapt.data.shifts.shift import Shift
 from adapt.data.sources.combine import combine
 from adapt.data.sources.image_list import Images, from_folder, from_frame, from_table
 from adapt.errors import DataError, RecipeError

@@ -13,7 +13,7 @@ from PIL import Image
 
 from adapt.common.content import content_hash
 from adapt.data.labels.classes import ClassName
-from adapt.data.shifts.shifts import Shift, apply_shift, shift_seed
+from adapt.data.shifts.shift import Shift, apply_shift, shift_seed
 from adapt.data.sources.image_list import (
     EMBEDDED,
     Images,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import adapt
 from adapt.common.seeds import sample_seed
-from adapt.data.augmentation.augmentation import Augmentation
+from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.image_data import ImageData
 from adapt.data.loading.datasets import ImageDataset
 from adapt.data.sources.image_list import from_embedded

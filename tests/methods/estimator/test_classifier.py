@@ -19,9 +19,9 @@ from adapt.data.sources.image_list import from_folder
 from adapt.errors import AdaptError, DataError, RecipeError
 from adapt.methods.auto.method import feature_methods
 from adapt.methods.estimator.classifier import FewShotClassifier
-from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.features.cross_validation import rounds
+from adapt.methods.features.support import Support
 from adapt.methods.heads.gda import GDA
-from adapt.methods.heads.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from tests.helpers.tiny import CLASSES, VIT, draw_folder

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from adapt.methods.features.support import Support
 from adapt.methods.heads.clap import Clap, penalties
-from adapt.methods.heads.support import Support
 from adapt.methods.heads.zs_lp import ZsLp
 from tests.helpers.support_problem import (
     ALL,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from adapt.methods.features.support import Support
 from adapt.methods.heads.cross_modal import CrossModal, endless
-from adapt.methods.heads.support import Support
 from tests.helpers.support_problem import (
     ALL,
     SCALE,

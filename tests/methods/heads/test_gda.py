@@ -8,9 +8,9 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.features.cross_validation import rounds
+from adapt.methods.features.support import Support
 from adapt.methods.heads.gda import GDA, UNCHOSEN, choose_alpha, evidence, precision
-from adapt.methods.heads.support import Support
 from tests.helpers.support_problem import ALL, UNEVEN, Array, numbers, problem, shuffled
 
 FULL = ALL * 3

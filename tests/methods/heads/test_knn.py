@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.features.cross_validation import rounds
 from adapt.methods.heads.knn import COUNTS, KNN
 from tests.helpers.support_problem import ALL, UNEVEN, numbers, problem
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.features.cross_validation import rounds
+from adapt.methods.features.support import Support
 from adapt.methods.heads.linear_probe import (
     GRID,
     STRENGTHS,
@@ -22,10 +23,9 @@ from adapt.methods.heads.linear_probe import (
     LinearProbe,
     search_grid,
 )
-from adapt.methods.heads.support import Support
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.features.features import image_features, prepare
+from adapt.training.features.encode import image_features, prepare
 from adapt.training.logistic import Logistic
 from tests.helpers.support_problem import fit_probe
 

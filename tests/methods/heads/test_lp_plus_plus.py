@@ -7,14 +7,14 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from adapt.methods.heads.fitting import classes_with_support
+from adapt.methods.features.fitting import classes_with_support
+from adapt.methods.features.support import Support
 from adapt.methods.heads.lp_plus_plus import (
     LpPlusPlus,
     LpPlusPlusClean,
     released_rates,
     released_start,
 )
-from adapt.methods.heads.support import Support
 from tests.helpers.support_problem import (
     ALL,
     SCALE,

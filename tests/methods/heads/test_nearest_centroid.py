@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.neighbors import NearestCentroid as Other
 
-from adapt.methods.heads.cross_validation import rounds
+from adapt.methods.features.cross_validation import rounds
 from adapt.methods.heads.nearest_centroid import NearestCentroid, choose_weight
 from tests.helpers.support_problem import ALL, UNEVEN, numbers, problem, shuffled, unit
 

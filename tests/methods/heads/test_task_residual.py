@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 from adapt.methods.heads.task_residual import TaskResidual
 from tests.helpers.support_problem import (
     ALL,

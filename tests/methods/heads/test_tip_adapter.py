@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapt.methods.heads.cross_validation import best_alpha, rounds
+from adapt.methods.features.cross_validation import best_alpha, rounds
 from adapt.methods.heads.tip_adapter import BETAS, TipAdapter, choose_votes
 from tests.helpers.support_problem import ALL, UNEVEN, numbers, problem, shuffled
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 from adapt.methods.heads.tip_adapter import TipAdapter
 from adapt.methods.heads.tip_adapter_f import TipAdapterF, train_keys
 from adapt.models.cache_head import CacheHead

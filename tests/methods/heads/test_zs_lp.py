@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from adapt.methods.heads.fitting import epochs_of_batches
-from adapt.methods.heads.support import Support
+from adapt.methods.features.fitting import epochs_of_batches
+from adapt.methods.features.support import Support
 from adapt.methods.heads.zs_lp import ZsLp
 from tests.helpers.support_problem import (
     ALL,

@@ -17,8 +17,8 @@ from adapt.data.splits.stratified import sample_shots
 from adapt.errors import RecipeError, RunError
 from adapt.methods.auto.method import Auto
 from adapt.methods.auto.ranking import FOLDS, expected_accuracy, rank_methods
+from adapt.methods.features.support import Support
 from adapt.methods.heads.gda import GDA
-from adapt.methods.heads.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.recipe.data import load
 from adapt.report.figures.few_shot import band
@@ -167,7 +167,7 @@ def clusters(count: int, seed: int) -> Support:
 
 
 def test_the_ranking_equals_a_slow_cross_validation() -> None:
-    from adapt.methods.heads.cross_validation import rounds
+    from adapt.methods.features.cross_validation import rounds
 
     support, method = clusters(4, 0), GDA(alpha=1.0)
     ranking = rank_methods(support, {"gda": method})

@@ -16,7 +16,7 @@ from adapt.evaluation.metrics.calibration import expected_calibration_error
 from adapt.models.classifier import Classifier
 from adapt.models.prediction.uncertainty import Uncertainty
 from adapt.runs.measures.uncertainty import Answers, Unknowns, uncertainty_of
-from adapt.training.features.features import predict_logits, prepare
+from adapt.training.features.encode import predict_logits, prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, tiny_classifier
 

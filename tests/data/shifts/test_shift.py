@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from adapt.data.shifts.shifts import SHIFTS, Shift, apply_shift, shift_seed
+from adapt.data.shifts.shift import SHIFTS, Shift, apply_shift, shift_seed
 from adapt.data.shifts.tools import (
     at_reference_size,
     cloud,
@@ -224,7 +224,7 @@ def test_noise_of_two_kinds_is_not_the_same(monkeypatch: pytest.MonkeyPatch) -> 
 def test_seed_of_a_name_is_stable() -> None:
     assert shift_seed("cat.jpg") != shift_seed("cat.jpeg")
     assert 0 <= shift_seed("") < 2**63
-    code = "from adapt.data.shifts.shifts import shift_seed; print(shift_seed('häuser/1.png'))"
+    code = "from adapt.data.shifts.shift import shift_seed; print(shift_seed('häuser/1.png'))"
     command = [sys.executable, "-c", code]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert int(printed) == shift_seed("häuser/1.png")

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 
 ROUNDS = 10
 FURTHEST = 6.0

@@ -7,11 +7,11 @@ from torch import nn
 
 from adapt.data.image_data import ImageData
 from adapt.data.sources.image_list import Images
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.features.features import image_features, prepare
+from adapt.training.features.encode import image_features, prepare
 from adapt.training.features.views import view_features
 from adapt.training.parameters import trainable_copy
 

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from torch import Tensor
 
-from adapt.methods.heads.cross_validation import (
+from adapt.methods.features.cross_validation import (
     best_alpha,
     best_setting,
     fill_classes,
     held_out_logits,
     rounds,
 )
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
 from tests.helpers.support_problem import ALL, UNEVEN, problem, shuffled, softmax
 

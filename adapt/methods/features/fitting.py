@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
-from adapt.methods.heads.support import Support
+from adapt.methods.features.support import Support
 from adapt.models.classifier import Classifier
 from adapt.training.parameters import trainable_copy
 

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 from adapt.common.seeds import sample_seed
-from adapt.data.augmentation import augmentation
+from adapt.data.augmentation import pipeline as augmentation
 from adapt.data.augmentation import steps as augmentation_steps
-from adapt.data.augmentation.augmentation import Augmentation
+from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.augmentation.policies import POLICIES
 from adapt.data.loading.transforms import Preprocessing
 from adapt.errors import RecipeError

@@ -13,13 +13,14 @@ from PIL import Image
 
 from adapt.data.decoding.open import ImageError
 from adapt.data.image_data import ImageData
-from adapt.data.shifts.shifts import Shift
+from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import Images, from_folder
-from adapt.methods.heads.base import read_support
+from adapt.methods.features.base import read_support
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.features import features, views
-from adapt.training.features.features import head_logits, image_features, predict_logits, prepare
+from adapt.training.features import encode as features
+from adapt.training.features import views
+from adapt.training.features.encode import head_logits, image_features, predict_logits, prepare
 from adapt.training.runtime import placed_on
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, RESNET, VIT, draw_folder, tiny_classifier
