@@ -19,7 +19,7 @@ from adapt.version import __version__
 if TYPE_CHECKING:
     from adapt.checks.check import check
     from adapt.data.image_data import ImageData
-    from adapt.data.sources.image_list import Images
+    from adapt.data.images import Images
     from adapt.ensembling.wise_ft import mix, wise_ft
     from adapt.errors import AdaptError
     from adapt.evaluation.evaluate import evaluate
@@ -36,11 +36,11 @@ _HOMES = {
     "AdaptError": "adapt.errors",
     "AdaptModule": "adapt.training.module",
     "Classifier": "adapt.models.classifier",
-    "Context": "adapt.training.loop",
+    "Context": "adapt.training.context",
     "FewShotClassifier": "adapt.methods.estimator.classifier",
     "ImageData": "adapt.data.image_data",
     "ImageDataModule": "adapt.training.data_module",
-    "Images": "adapt.data.sources.image_list",
+    "Images": "adapt.data.images",
     "Optim": "adapt.training.settings",
     "check": "adapt.checks.check",
     "evaluate": "adapt.evaluation.evaluate",

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from adapt.data.decoding.open import REDUCE_ABOVE, open_image
-from adapt.data.loading.transforms import Preprocessing
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.sources.folders import walk_images
 
 FACTORS = (1.5, 2.0, 2.5, 3.0, 4.0)

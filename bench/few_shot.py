@@ -28,7 +28,8 @@ from scipy.stats import t as student
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.data.sources.image_list import from_embedded, from_table
+from adapt.data.sources.embedded import from_embedded
+from adapt.data.sources.tables import from_table
 from adapt.methods.auto.method import Auto, feature_methods
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context

@@ -27,7 +27,9 @@ from adapt.checks.findings.copy_findings import copy_findings, leaked_indices
 from adapt.checks.findings.finding import Place
 from adapt.checks.findings.measure import Picture, measure
 from adapt.data.decoding.open import open_image
-from adapt.data.sources.image_list import EMBEDDED, Images, from_table
+from adapt.data.sources.embedded import EMBEDDED
+from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.tables import from_table
 from adapt.training.features.encode import image_features, prepare
 from adapt.training.settings import Runtime
 
@@ -97,10 +99,10 @@ MIRRORED: dict[str, Alter] = {
 }
 
 
-def pictograms() -> Images:
+def pictograms() -> ImageList:
     """All embedded drawings, as one set with splits."""
     rows = sorted((EMBEDDED / "pictograms").glob("*/*/*/*.png"))
-    return Images(
+    return ImageList(
         [str(path) for path in rows],
         [path.parts[-2] for path in rows],
         None,
@@ -110,7 +112,7 @@ def pictograms() -> Images:
     )
 
 
-def domain(pacs: Path, name: str) -> Images:
+def domain(pacs: Path, name: str) -> ImageList:
     """One domain of PACS; its val images are the test."""
     images = from_table(pacs / "manifest.csv")
     assert images.splits is not None
@@ -119,7 +121,7 @@ def domain(pacs: Path, name: str) -> Images:
     return replace(images, splits=["test" if one == "val" else one for one in images.splits])
 
 
-def embed(images: Images) -> np.ndarray:
+def embed(images: ImageList) -> np.ndarray:
     """Unit features of the embedded model."""
     backbone = Classifier.from_clip("adapt-icons-xs", "embedded", ["a", "b"]).backbone
     runtime = Runtime()
@@ -150,7 +152,7 @@ def best_bound(likeness: np.ndarray, planted: np.ndarray) -> tuple[int, int, flo
 class Trial:
     """One set of images with copies planted into its test."""
 
-    def __init__(self, images: Images, measured: list[Picture]) -> None:
+    def __init__(self, images: ImageList, measured: list[Picture]) -> None:
         self.images, self.measured = images, measured
         assert images.splits is not None
         self.splits = images.splits
@@ -256,7 +258,7 @@ def total(results: list[dict[str, dict]]) -> dict[str, dict]:
     return summed
 
 
-def lines(name: str, images: Images, summed: dict[str, dict]) -> list[str]:
+def lines(name: str, images: ImageList, summed: dict[str, dict]) -> list[str]:
     """The table of one set of images."""
     planted = summed["adapt check"]["planted"]
     rows = [

@@ -63,7 +63,9 @@ from adapt.checks.findings.out_of_fold import (
     out_of_fold_probabilities,
     probe_scores,
 )
-from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.images import Images
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.stratified import stratified_folds
 from adapt.models.classifier import Classifier
 from adapt.training.features.encode import image_features, prepare
@@ -75,7 +77,7 @@ Case = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 """Features (N, D), classes (N,) and the zero-shot head (K, D), where there is one."""
 
 
-def features(sets: list[Images]) -> Case:
+def features(sets: list[ImageList]) -> Case:
     """The embedded model's features of several sets with the same classes."""
     classes = {key: name for images in sets for key, name in images.classes.items()}
     occurring = {key for images in sets for key in images.labels}

@@ -3,7 +3,7 @@
 import os
 
 import adapt
-from adapt.data.sources.image_list import from_embedded
+from adapt.data.sources.embedded import from_embedded
 
 tiny = "ADAPT_TINY" in os.environ  # the project's tests run every example small
 emoji = from_embedded("pictograms", "emoji", "train")

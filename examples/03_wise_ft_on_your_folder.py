@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import adapt
-from adapt.data.sources.image_list import EMBEDDED
+from adapt.data.sources.embedded import EMBEDDED
 
 tiny = "ADAPT_TINY" in os.environ
 embedded = EMBEDDED / "pictograms"

@@ -10,7 +10,7 @@ import os
 import sys
 
 import adapt
-from adapt.data.sources.image_list import EMBEDDED
+from adapt.data.sources.embedded import EMBEDDED
 
 tiny = "ADAPT_TINY" in os.environ
 embedded = EMBEDDED / "pictograms"

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from adapt.data.image_data import ImageData
-from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.settings import Runtime
@@ -58,7 +59,7 @@ def toy_data(toy_root: Path) -> ImageData:
 
 
 @pytest.fixture(scope="session")
-def toy_test(toy_root: Path) -> Images:
+def toy_test(toy_root: Path) -> ImageList:
     """Drawings that no method has seen."""
     return from_folder(toy_root / "test")
 

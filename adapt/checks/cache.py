@@ -40,7 +40,7 @@ DECODER = (
     "adapt.data.decoding.open",
     "adapt.data.decoding.colours",
     "adapt.data.decoding.formats",
-    "adapt.data.loading.transforms",
+    "adapt.data.decoding.preprocessing",
 )
 MEASURES = ("adapt.checks.findings.measure", "adapt.checks.findings.thumbnails")
 CHECKS = (

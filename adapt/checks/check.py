@@ -30,7 +30,7 @@ from adapt.checks.record import (
 )
 from adapt.checks.sources import DataLike, Sets, read_sets
 from adapt.common.files import write_json
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.exclusions import Excluded, known_hashes
 from adapt.errors import DataError
 from adapt.report.check_page import verdict, write_check_page
@@ -211,7 +211,9 @@ def _examined(
     }
 
 
-def _placed(images: Mapping[str, Images], row: Mapping[str, int]) -> tuple[list[Place], list[int]]:
+def _placed(
+    images: Mapping[str, ImageList], row: Mapping[str, int]
+) -> tuple[list[Place], list[int]]:
     """Every image as the user knows it, and its position among what was measured."""
     places = [
         Place(name, each.relative(index), each.labels[index])

@@ -21,7 +21,7 @@ from adapt.checks.findings.names import name_findings
 from adapt.checks.findings.out_of_fold import fast_probe, out_of_fold_probabilities
 from adapt.common.arrays import SingleArray
 from adapt.data.labels.classes import ClassName
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 
 if TYPE_CHECKING:
     from adapt.models.backbones import Backbone
@@ -169,7 +169,7 @@ def leak_free(view: View) -> dict[str, dict[str, Any]]:
 
 
 def judged_sizes(
-    view: View, sets: Mapping[str, Images], groups: Sequence[str] | None
+    view: View, sets: Mapping[str, ImageList], groups: Sequence[str] | None
 ) -> list[Finding]:
     """What the numbers of images a class say.
 

@@ -21,7 +21,7 @@ from adapt.checks.findings.finding import Place
 from adapt.checks.findings.measure import Picture, measure
 from adapt.checks.findings.names import name_findings
 from adapt.checks.record import addressed, finding_entry, in_order, write_check
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.quarantine import FIT_SPLITS
 from adapt.data.splits.stored import UNUSED
 from adapt.recipe.data import RunData
@@ -131,7 +131,7 @@ def quick_check(data: RunData, glance: Glance, recipe: str) -> QuickCheck:
     return QuickCheck(content, _notes(content["findings"]), leaked)
 
 
-def _counts(data: RunData, natural: Mapping[str, Images]) -> dict[str, dict[str, int]]:
+def _counts(data: RunData, natural: Mapping[str, ImageList]) -> dict[str, dict[str, int]]:
     """Images a class of what train and val were taken from, whole, and of each eval."""
     pool = [
         one

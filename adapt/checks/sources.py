@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapt.data.sources.folders import SPLIT_NAMES, is_junk
-from adapt.data.sources.image_list import Images, from_folder, from_table
-from adapt.data.sources.tables import PARQUET_SUFFIXES
+from adapt.data.images import Images
+from adapt.data.sources.folders import SPLIT_NAMES, from_folder, is_junk
+from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.tables import PARQUET_SUFFIXES, from_table
 from adapt.data.splits.columns import with_groups
 from adapt.errors import DataError
 from adapt.recipe.data import fit_data, read_sources
@@ -20,7 +21,7 @@ TABLE_SUFFIXES = PARQUET_SUFFIXES | {".csv", ".tsv", ".txt"}
 RECIPE_SUFFIXES = (".yaml", ".yml")
 USUAL = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 """Names of splits, as `adapt` calls them."""
-DataLike = str | Path | Images | Mapping[str, Images]
+DataLike = str | Path | ImageList | Mapping[str, ImageList]
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Sets:
 
     name: str
     """What to call all of it."""
-    images: dict[str, Images]
+    images: dict[str, ImageList]
     """By the name of the set: `train`, `val` or an eval."""
     notes: list[str] = field(default_factory=list)
     others: frozenset[str] = frozenset()
@@ -50,7 +51,7 @@ class Sets:
             first = with_groups(first, self.loaded.recipe.data.train.group)
         return first.groups
 
-    def split(self, readable: list[bool]) -> dict[str, Images]:
+    def split(self, readable: list[bool]) -> dict[str, ImageList]:
         """The sets as a run sees them: what cannot be read is gone, val is taken from train.
 
         Args:
@@ -98,7 +99,7 @@ def read_sets(data: DataLike, root: str | Path | None = None) -> Sets:
     adapt.errors.DataError: /no/such/folder - not found - neither a file, a folder nor a recipe - \
 check the path
     """
-    if isinstance(data, Images):
+    if isinstance(data, ImageList):
         data = {"train": data}
     if isinstance(data, Mapping):
         first = next(iter(data.values()))
@@ -118,7 +119,7 @@ check the path
     return _sets(path.name.split(".")[0], {"train": Images.from_archive(path)})
 
 
-def _sets(name: str, images: dict[str, Images], **more: Any) -> Sets:
+def _sets(name: str, images: dict[str, ImageList], **more: Any) -> Sets:
     ordered = {key: _ordered(each) for key, each in images.items()}
     several = len(ordered) > 1
     notes = [
@@ -129,7 +130,7 @@ def _sets(name: str, images: dict[str, Images], **more: Any) -> Sets:
     return Sets(name, ordered, list(dict.fromkeys(notes)), **more)
 
 
-def _ordered(images: Images) -> Images:
+def _ordered(images: ImageList) -> ImageList:
     """The same findings, whatever order the images come in."""
     keys = [(images.labels[index], images.relative(index)) for index in range(len(images))]
     return images.subset(sorted(range(len(images)), key=lambda index: keys[index]))
@@ -143,7 +144,7 @@ def _folder(path: Path) -> Sets:
     return _sets(name, _named({each: from_folder(path / each) for each in sorted(inside)}))
 
 
-def _by_split(images: Images) -> dict[str, Images]:
+def _by_split(images: ImageList) -> dict[str, ImageList]:
     if images.splits is None:
         return {"train": images}
     rows: dict[str, list[int]] = {}
@@ -157,7 +158,7 @@ def _by_split(images: Images) -> dict[str, Images]:
     return _named(found)
 
 
-def _named(sets: dict[str, Images]) -> dict[str, Images]:
+def _named(sets: dict[str, ImageList]) -> dict[str, ImageList]:
     """With the usual names, train first, then val."""
     usual = {name: USUAL.get(name.lower(), name) for name in sets}
     if len({*usual.values()}) < len(sets):

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from adapt.common.content import content_hashes
-from adapt.data.sources.image_list import GivenClasses, Images, from_folder
+from adapt.data.labels.naming import GivenClasses
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.groups import NO_FOLD, judged_folds
 from adapt.data.splits.stratified import sample_fraction, sample_shots, stratified_split
 from adapt.errors import DataError, RecipeError, did_you_mean
@@ -20,8 +22,8 @@ class ImageData:
         DataError: When train has fewer than two classes, or val a class that train lacks.
     """
 
-    train: Images
-    val: Images | None = None
+    train: ImageList
+    val: ImageList | None = None
     notes: list[str] = field(default_factory=list)
     """What is worth knowing about the split, one sentence each."""
 
@@ -64,11 +66,11 @@ class ImageData:
     @classmethod
     def build(
         cls,
-        source: Images,
+        source: ImageList,
         val_fraction: float | None = 0.2,
         shots: int | None = None,
         seed: int = 0,
-        val_source: Images | None = None,
+        val_source: ImageList | None = None,
         val_shots: int | None = None,
         split_seed: int | None = None,
         fraction: float | None = None,
@@ -165,7 +167,7 @@ class ImageData:
             The data to fit on.
 
         Raises:
-            DataError: See `adapt.data.sources.image_list.from_folder` and `build`.
+            DataError: See `adapt.data.sources.folders.from_folder` and `build`.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -179,22 +181,22 @@ class ImageData:
         return cls.build(source, val, shots, seed)
 
 
-def _keys(images: Images) -> list[str]:
+def _keys(images: ImageList) -> list[str]:
     """Names that are the same wherever the images lie, so that splits are too."""
     return content_hashes(images.paths)
 
 
-def _ordered(images: Images) -> Images:
+def _ordered(images: ImageList) -> ImageList:
     """By class, then content: training sees one order, whatever the images came in."""
     keys = list(zip(images.labels, _keys(images), strict=True))
     return images.subset(sorted(range(len(images)), key=lambda index: keys[index]))
 
 
-def _single(images: Images) -> list[str]:
+def _single(images: ImageList) -> list[str]:
     return [key for key, count in images.counts().items() if count == 1]
 
 
-def _split(source: Images, fraction: float, seed: int) -> tuple[Images, Images]:
+def _split(source: ImageList, fraction: float, seed: int) -> tuple[ImageList, ImageList]:
     train, val = stratified_split(source.labels, fraction, seed, source.groups, _keys(source))
     if len(val) == 0:
         given = f"{fraction} of {len(source)} images, {source.counts()}"
@@ -203,7 +205,7 @@ def _split(source: Images, fraction: float, seed: int) -> tuple[Images, Images]:
     return source.subset(train), source.subset(val)
 
 
-def draw(images: Images, shots: int | None, fraction: float | None, seed: int) -> Images:
+def draw(images: ImageList, shots: int | None, fraction: float | None, seed: int) -> ImageList:
     """Up to `shots` images of each class, or a share of each class, or all.
 
     Args:
@@ -225,7 +227,7 @@ def draw(images: Images, shots: int | None, fraction: float | None, seed: int) -
     return images
 
 
-def _crossing_groups(train: Images, val: Images | None) -> list[str]:
+def _crossing_groups(train: ImageList, val: ImageList | None) -> list[str]:
     if val is None or train.groups is None or val.groups is None:
         return []
     both = sorted(set(train.groups) & set(val.groups))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from adapt.data.shifts.shift import Shift
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.choose import Evidence
 from adapt.ensembling.line import logits_along
 from adapt.errors import RecipeError
@@ -58,7 +58,7 @@ class HeldOut:
 def held_out(
     start: Classifier,
     tuned: Classifier,
-    val: Images,
+    val: ImageList,
     alphas: Sequence[float],
     runtime: Runtime,
     corruptions: Sequence[Shift] = (),

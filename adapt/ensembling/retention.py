@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import torch
 
 from adapt.common.arrays import BoolArray
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.line import mix, same_towers
 from adapt.errors import DataError
 from adapt.evaluation.evaluate import Split
@@ -37,7 +37,7 @@ class Retention(TypedDict):
     curve: list[dict[str, float]]
 
 
-def retention_prompts(images: Images, templates: Sequence[str]) -> list[list[str]]:
+def retention_prompts(images: ImageList, templates: Sequence[str]) -> list[list[str]]:
     """Prompts of the classes that occur in a retention set, in the order of its `class_names`.
 
     Also the check that the set can be used, to be made before anything is trained.
@@ -74,7 +74,7 @@ def retention(
     start: Classifier,
     tuned: Classifier,
     shipped: Classifier,
-    images: Images,
+    images: ImageList,
     templates: Sequence[str],
     alphas: Sequence[float] = (),
     runtime: Runtime | None = None,

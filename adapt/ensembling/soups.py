@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.weights.interpolate import State
 from adapt.ensembling.weights.model_stock import model_stock
 from adapt.ensembling.weights.soup import Mean, TensorFiles, Trial, check_alike, greedy_soup
@@ -111,7 +111,7 @@ def _facts(names: list[str], base: str, config: Any, sizes: Any) -> dict[str, An
 
 def soup(
     models: Sequence[Model] | Mapping[str, Model],
-    val: Images,
+    val: ImageList,
     select: str = "uniform",
     start: Classifier | None = None,
     runtime: Runtime | None = None,

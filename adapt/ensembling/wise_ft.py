@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from adapt.data.shifts.shift import Shift
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.choose import CORRUPTION_RULES, alpha_grid, choose_alpha, possible_rules
 from adapt.ensembling.held_out import DEFAULT_CORRUPTIONS, HeldOut, held_out
 from adapt.ensembling.line import logits_along, mix
@@ -95,8 +95,8 @@ def rule_table(held: HeldOut) -> dict[str, dict[str, float]]:
 def wise_ft(
     start: Classifier,
     tuned: Classifier,
-    val: Images,
-    evals: dict[str, Images] | None = None,
+    val: ImageList,
+    evals: dict[str, ImageList] | None = None,
     alphas: int = 11,
     runtime: Runtime | None = None,
     rule: str = "both_one_se",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import WeightsError
 from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.masking import mask_absent
@@ -24,12 +24,14 @@ class Split:
     """A named set made ready to be scored: its pixels and true classes are read once."""
 
     name: str
-    images: Images
+    images: ImageList
     pixels: Pixels
     targets: np.ndarray
 
     @classmethod
-    def read(cls, name: str, images: Images, classifier: Classifier, runtime: Runtime) -> "Split":
+    def read(
+        cls, name: str, images: ImageList, classifier: Classifier, runtime: Runtime
+    ) -> "Split":
         """Decode and resize every image, and number its class as the classifier does.
 
         Raises:
@@ -78,7 +80,7 @@ def metrics(
 
 
 def evaluate(
-    models: dict[str, Classifier], evals: dict[str, Images], runtime: Runtime | None = None
+    models: dict[str, Classifier], evals: dict[str, ImageList], runtime: Runtime | None = None
 ) -> Scores:
     """Score every model on every named set.
 

@@ -19,7 +19,7 @@ from open_clip.factory import get_model_config
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from adapt.data.loading.transforms import Preprocessing
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import ModelError, did_you_mean
 
 EMBEDDED_ARCH = "adapt-icons-xs"

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.labels.classes import ClassName, default_words
-from adapt.data.loading.transforms import Preprocessing
 from adapt.errors import AdaptError, BundleError, DataError
 from adapt.models import bundle
 from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_backbone

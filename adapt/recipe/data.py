@@ -8,15 +8,13 @@ from typing import Any
 from adapt import methods
 from adapt.data.augmentation.steps import step_schemas
 from adapt.data.image_data import ImageData, draw
+from adapt.data.images import Images
 from adapt.data.shifts.shift import SHIFTS, Shift
 from adapt.data.sources.combine import combine
-from adapt.data.sources.image_list import (
-    Images,
-    from_embedded,
-    from_folder,
-    from_table,
-    from_unlabelled,
-)
+from adapt.data.sources.embedded import from_embedded
+from adapt.data.sources.folders import from_folder, from_unlabelled
+from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.tables import from_table
 from adapt.data.splits.columns import split_by_date, split_by_value, with_groups
 from adapt.data.splits.exclusions import exclude, read_exclusions
 from adapt.data.splits.quarantine import (
@@ -41,18 +39,18 @@ class RunData:
     """Everything a run reads: what `fit` may see, and the test sets it may not."""
 
     fit: ImageData
-    evals: dict[str, Images]
+    evals: dict[str, ImageList]
     specs: dict[str, Eval]
-    retention: dict[str, Images] = field(default_factory=dict)
+    retention: dict[str, ImageList] = field(default_factory=dict)
     """Evals with other classes."""
-    unknown: Images | None = None
+    unknown: ImageList | None = None
     """Images of none of the classes."""
     quarantined: list[Quarantined] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     manifest: dict[str, Any] = field(default_factory=dict)
 
 
-def read_source(source: Source, classes: str | None, default_split: str) -> Images:
+def read_source(source: Source, classes: str | None, default_split: str) -> ImageList:
     """The images a source describes.
 
     Args:
@@ -110,8 +108,8 @@ def build_data(recipe: Recipe, also: Look | None = None) -> RunData:
     pool = [sources.pop(name) for name in FIT_SPLITS if name in sources]
     fit = fit_data(recipe, pool)
     specs = {one.name: one for one in expand_evals(recipe)}
-    evals: dict[str, Images] = {}
-    retention: dict[str, Images] = {}
+    evals: dict[str, ImageList] = {}
+    retention: dict[str, ImageList] = {}
     for name, one in specs.items():
         if one.source is None:
             evals[name] = evals[one.of or ""].with_shift(Shift(one.shift or "", one.severity or 0))
@@ -135,7 +133,7 @@ def build_data(recipe: Recipe, also: Look | None = None) -> RunData:
     return data
 
 
-def read_sources(recipe: Recipe) -> tuple[dict[str, Images], list[str]]:
+def read_sources(recipe: Recipe) -> tuple[dict[str, ImageList], list[str]]:
     """Every image a recipe names, by set, less those that it excludes; none is decoded.
 
     Args:
@@ -164,7 +162,7 @@ def read_sources(recipe: Recipe) -> tuple[dict[str, Images], list[str]]:
     return exclude(sources, read_exclusions(section.exclude), section.exclude)
 
 
-def fit_data(recipe: Recipe, pool: list[Images]) -> ImageData:
+def fit_data(recipe: Recipe, pool: list[ImageList]) -> ImageData:
     """Train and val, from the source of train and, if val has one of its own, that of val."""
     train, val, seed = recipe.data.train, recipe.data.val, recipe.seed
     pool = [
@@ -197,14 +195,14 @@ def fit_data(recipe: Recipe, pool: list[Images]) -> ImageData:
     return fit
 
 
-def _strangers(source: Source) -> Images:
+def _strangers(source: Source) -> ImageList:
     """Images of none of the classes; a folder may hold them in any way."""
     if source.kind == "folder" and not source.split:
         return from_unlabelled(source.root or "")
     return read_source(source, None, "test")
 
 
-def _source_notes(fit: ImageData, evals: dict[str, Images]) -> list[str]:
+def _source_notes(fit: ImageData, evals: dict[str, ImageList]) -> list[str]:
     named = {"train": fit.train} | evals
     return [
         f"{name}: {note}"
@@ -214,7 +212,7 @@ def _source_notes(fit: ImageData, evals: dict[str, Images]) -> list[str]:
     ]
 
 
-def _check_content(data: RunData, pool: list[Images]) -> None:
+def _check_content(data: RunData, pool: list[ImageList]) -> None:
     """Write down which file went where, refuse conflicting labels in train, and name leaks."""
     natural = {name: images for name, images in data.evals.items() if images.shift is None}
     seen = {"train": data.fit.train} | ({"val": data.fit.val} if data.fit.val is not None else {})

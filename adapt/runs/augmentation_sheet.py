@@ -13,9 +13,9 @@ from adapt.common.seeds import sample_seed
 from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.augmentation.policies import POLICIES, Step
 from adapt.data.augmentation.steps import step_schemas
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import check_class_names
-from adapt.data.loading.transforms import Preprocessing
 from adapt.methods.base import Method
 from adapt.training.context import Context
 

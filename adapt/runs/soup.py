@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from adapt.common.files import write_json
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.line import mix, scale_by_depth
 from adapt.ensembling.soups import SoupReport, soup
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
@@ -185,7 +185,7 @@ def mix_run(
     return Made(mixed.save(target / "model", info), mixed, [note])
 
 
-def val_images(run: RunFolder) -> Images:
+def val_images(run: RunFolder) -> ImageList:
     """The val images of a run, read again from its recipe.
 
     Raises:

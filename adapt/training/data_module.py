@@ -9,10 +9,10 @@ from torch.utils.data import DataLoader, Sampler
 
 from adapt.data.augmentation.pipeline import Augmentation, one_thread
 from adapt.data.augmentation.policies import AugmentationLike
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.loading.balance import check_balance
 from adapt.data.loading.datasets import EvalSampler, ImageDataset, TrainSampler
-from adapt.data.loading.transforms import Preprocessing
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError
 
 TINY = 500
@@ -75,8 +75,8 @@ class ImageDataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        train: Images,
-        val: Images | None,
+        train: ImageList,
+        val: ImageList | None,
         class_names: list[str],
         preprocessing: Preprocessing,
         augmentation: AugmentationLike = "clip",

@@ -22,7 +22,9 @@ from adapt.checks.findings.measure import Picture
 from adapt.checks.model import View, leak_free
 from adapt.checks.quick import Glance, quick_check
 from adapt.cli.app import app as cli
-from adapt.data.sources.image_list import EMBEDDED, Images, from_folder
+from adapt.data.sources.embedded import EMBEDDED
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, ModelError, RecipeError
 from adapt.recipe.data import RunData, build_data, load
 from adapt.runs.measures.scores import SHIPPED, Outputs, leak_free_scores
@@ -433,7 +435,7 @@ def test_what_cannot_be_checked_is_said(tmp_path: Path) -> None:
 
 def test_images_at_hand_can_be_checked(tmp_path: Path) -> None:
     images = from_folder(clean(tmp_path / "photos") / "train")
-    assert isinstance(images, Images)
+    assert isinstance(images, ImageList)
     assert check(images, model=None).content["sets"]["train"]["images"] == 12
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from adapt.cli.app import app as cli
-from adapt.data.sources.image_list import EMBEDDED
+from adapt.data.sources.embedded import EMBEDDED
 
 RECIPE = """
 version: 1

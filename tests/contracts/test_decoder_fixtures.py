@@ -17,8 +17,8 @@ from adapt.common.content import content_hash
 from adapt.data.decoding.colours import LARGEST, read_profile
 from adapt.data.decoding.formats import suffix_fits
 from adapt.data.decoding.open import Facts, ImageError, inspect_image, open_image
+from adapt.data.images import Images
 from adapt.data.labels.classes import normal
-from adapt.data.sources.image_list import Images
 from adapt.data.splits.quarantine import quarantine
 from tests.helpers.colour_profiles import ADOBE, STEPS, rgb_profile
 from tests.helpers.image_fixtures import (

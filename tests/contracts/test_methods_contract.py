@@ -11,7 +11,7 @@ import torch
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError
 from adapt.methods import base, get, register, schemas
 from adapt.methods.features.base import as_feature_method
@@ -37,7 +37,7 @@ def learner(name: str) -> Any:
     return make(name, LONG_OF.get(name, LONG))
 
 
-def accuracy(classifier: Classifier, images: Images, context: Context) -> float:
+def accuracy(classifier: Classifier, images: ImageList, context: Context) -> float:
     pixels = prepare(images, classifier.backbone.preprocessing)
     logits = predict_logits(classifier, pixels, context.runtime)
     return float((logits.argmax(1) == images.targets(classifier.class_names)).mean())
@@ -113,9 +113,9 @@ def test_prepare_says_what_trains(
 
 
 def test_data_of_a_fit_holds_no_test_images(toy_data: ImageData) -> None:
-    fields = {name for name, value in vars(toy_data).items() if isinstance(value, Images)}
+    fields = {name for name, value in vars(toy_data).items() if isinstance(value, ImageList)}
     assert fields == {"train", "val"}
-    assert not {n for n, value in vars(Context()).items() if isinstance(value, Images)}
+    assert not {n for n, value in vars(Context()).items() if isinstance(value, ImageList)}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -171,7 +171,7 @@ def test_workers_and_seed(
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "zero_shot"])
 def test_it_learns(
-    name: str, start: Classifier, toy_data: ImageData, toy_test: Images, context: Context
+    name: str, start: Classifier, toy_data: ImageData, toy_test: ImageList, context: Context
 ) -> None:
     """15 images of 3 classes: 80 % by guessing happens once in 15,000 times."""
     tuned = learner(name).fit(start, toy_data, context)
@@ -200,7 +200,7 @@ def test_validation_images_do_not_train(
 
 @pytest.mark.parametrize("name", METHODS)
 def test_classes_are_joined_by_name(
-    name: str, toy_data: ImageData, toy_test: Images, context: Context
+    name: str, toy_data: ImageData, toy_test: ImageList, context: Context
 ) -> None:
     """A start with its classes in another order learns the same thing."""
     turned = tiny_classifier(names=toy_data.class_names[::-1])

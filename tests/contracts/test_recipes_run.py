@@ -9,7 +9,7 @@ from PIL import Image
 
 from adapt import methods
 from adapt.data.shifts.shift import SHIFTS
-from adapt.data.sources.image_list import EMBEDDED
+from adapt.data.sources.embedded import EMBEDDED
 from adapt.models.classifier import Classifier
 from adapt.recipe.load import find_recipe, load_recipe, recipe_names
 from adapt.runs.run import run

@@ -6,7 +6,9 @@ import pytest
 from PIL import Image
 
 from adapt.data.image_data import ImageData, draw
-from adapt.data.sources.image_list import Images, from_folder, from_table
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.tables import from_table
 from adapt.data.splits.columns import column_of, split_by_date, split_by_value, with_groups
 from adapt.errors import DataError, RecipeError
 
@@ -101,7 +103,7 @@ def test_groups_stay_together(tmp_path: Path) -> None:
     assert not set(data.train.groups) & set(data.val.groups)
 
 
-def table(root: Path, header: str, rows: list[str]) -> Images:
+def table(root: Path, header: str, rows: list[str]) -> ImageList:
     """Images 0.png, 1.png, ... of a table whose rows begin with the label."""
     (root / "i").mkdir(parents=True, exist_ok=True)
     lines = []
@@ -112,7 +114,7 @@ def table(root: Path, header: str, rows: list[str]) -> Images:
     return from_table(root / "labels.csv")
 
 
-def names(images: Images) -> list[str]:
+def names(images: ImageList) -> list[str]:
     return sorted(Path(path).stem for path in images.paths)
 
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from adapt.data.images import Images
 from adapt.data.labels.classes import ClassName
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.line import mix
 from adapt.ensembling.retention import retention, retention_prompts
 from adapt.ensembling.weights.interpolate import interpolate
@@ -43,7 +44,7 @@ def tuned(start: Classifier) -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def images() -> Images:
+def images() -> ImageList:
     """Two pictures of each of five classes, and the first two prompts: text is the slow part."""
     every = Images.from_embedded("pictograms", "emoji", "test")
     labels = np.array(every.labels)
@@ -53,7 +54,7 @@ def images() -> Images:
     return few
 
 
-def by_hand(model: Classifier, images: Images) -> np.ndarray:
+def by_hand(model: Classifier, images: ImageList) -> np.ndarray:
     """Whether each image is nearest to the mean of its own class's prompts, one by one."""
     keys = sorted(set(images.labels))
     means = []
@@ -72,7 +73,7 @@ def by_hand(model: Classifier, images: Images) -> np.ndarray:
 
 
 def test_retention_against_heads_made_by_hand(
-    start: Classifier, tuned: Classifier, images: Images
+    start: Classifier, tuned: Classifier, images: ImageList
 ) -> None:
     found = retention(
         start, tuned, mix(start, tuned, 0.5), images, [PROMPT], [0.0, 0.5, 1.0], RUNTIME
@@ -97,14 +98,14 @@ def test_retention_against_heads_made_by_hand(
 
 
 def test_the_curve_uses_the_given_alphas_and_the_shipped_model_need_not_be_on_it(
-    start: Classifier, tuned: Classifier, images: Images
+    start: Classifier, tuned: Classifier, images: ImageList
 ) -> None:
     found = retention(start, tuned, tuned, images, [PROMPT], runtime=RUNTIME)
     assert found["curve"] == []
     assert found["after"] == by_hand(tuned, images).mean()
 
 
-def test_a_new_head_forgets_nothing(start: Classifier, images: Images) -> None:
+def test_a_new_head_forgets_nothing(start: Classifier, images: ImageList) -> None:
     probe = start.clone()
     with torch.no_grad():
         probe.head.weight.normal_()
@@ -113,7 +114,9 @@ def test_a_new_head_forgets_nothing(start: Classifier, images: Images) -> None:
     assert {point["accuracy"] for point in found["curve"]} == {found["before"]}
 
 
-def test_models_are_left_as_they_were(start: Classifier, tuned: Classifier, images: Images) -> None:
+def test_models_are_left_as_they_were(
+    start: Classifier, tuned: Classifier, images: ImageList
+) -> None:
     head, names = start.head.weight.clone(), list(start.class_names)
     retention(start, tuned, start, images.subset([0, 3]), [PROMPT], [0.5], RUNTIME)
     assert torch.equal(start.head.weight, head)
@@ -130,14 +133,14 @@ def test_prompts_are_the_classes_own_or_from_the_templates(toy_root: Path) -> No
         retention_prompts(images, ["opnai"])
 
 
-def numbered(images: Images, classes: dict[str, ClassName]) -> Images:
+def numbered(images: ImageList, classes: dict[str, ClassName]) -> ImageList:
     keys = {key: str(index) for index, key in enumerate(images.class_names)}
-    return Images(
+    return ImageList(
         images.paths, [keys[one] for one in images.labels], None, None, "/nowhere", classes
     )
 
 
-def test_classes_without_names_are_refused(toy_test: Images) -> None:
+def test_classes_without_names_are_refused(toy_test: ImageList) -> None:
     start = tiny_classifier()
     with pytest.raises(DataError) as caught:
         retention(start, start, start, numbered(toy_test, {}), ["plain"])
@@ -149,6 +152,6 @@ def test_classes_without_names_are_refused(toy_test: Images) -> None:
     assert retention_prompts(numbered(toy_test, named), ["a {}"])[0] == ["a square"]
 
 
-def test_one_class_is_no_test(toy_test: Images) -> None:
+def test_one_class_is_no_test(toy_test: ImageList) -> None:
     with pytest.raises(DataError, match="too few classes - 1"):
         retention_prompts(toy_test.subset([0, 1]), ["plain"])

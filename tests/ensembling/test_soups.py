@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from adapt.data.image_data import ImageData
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.soups import soup
 from adapt.ensembling.weights.model_stock import model_stock
 from adapt.errors import BundleError, RecipeError, WeightsError
@@ -22,19 +22,19 @@ from tests.helpers.tiny import CLASSES, VIT, bit_equal, moved, tiny_classifier, 
 RUNTIME = Runtime(accelerator="cpu", precision="32", workers="0", batch_size=16)
 
 
-def accuracy(model: Classifier, images: Images) -> float:
+def accuracy(model: Classifier, images: ImageList) -> float:
     pixels = prepare(images, model.backbone.preprocessing)
     right = predict_logits(model, pixels, RUNTIME).argmax(1) == images.targets(model.class_names)
     return float(right.mean())
 
 
 @pytest.fixture
-def val(toy_data: ImageData) -> Images:
+def val(toy_data: ImageData) -> ImageList:
     assert toy_data.val is not None
     return toy_data.val
 
 
-def test_a_uniform_soup_of_learned_heads(start: Classifier, val: Images) -> None:
+def test_a_uniform_soup_of_learned_heads(start: Classifier, val: ImageList) -> None:
     models = [moved(start, seed) for seed in range(3)]
     before = [weights(one) for one in models]
     found, report = soup(models, val, runtime=RUNTIME)
@@ -54,7 +54,7 @@ def test_a_uniform_soup_of_learned_heads(start: Classifier, val: Images) -> None
     assert not found.head_from_text
 
 
-def test_text_heads_are_built_anew(start: Classifier, val: Images) -> None:
+def test_text_heads_are_built_anew(start: Classifier, val: ImageList) -> None:
     models = [moved(start, seed, learned=False) for seed in range(2)]
     found, report = soup(models, val, runtime=RUNTIME)
     assert found.head_from_text
@@ -70,14 +70,16 @@ def test_text_heads_are_built_anew(start: Classifier, val: Images) -> None:
     assert report.notes[0] == "the models have other prompts: their text heads were averaged"
 
 
-def test_one_text_head_among_learned_ones_is_averaged(start: Classifier, val: Images) -> None:
+def test_one_text_head_among_learned_ones_is_averaged(start: Classifier, val: ImageList) -> None:
     one, two = moved(start, 0), moved(start, 1, learned=False)
     found, _ = soup([one, two], val, runtime=RUNTIME)
     torch.testing.assert_close(found.head.weight, (one.head.weight + two.head.weight) / 2)
     assert not found.head_from_text
 
 
-def test_bundles_and_models_give_the_same(start: Classifier, val: Images, tmp_path: Path) -> None:
+def test_bundles_and_models_give_the_same(
+    start: Classifier, val: ImageList, tmp_path: Path
+) -> None:
     models = [moved(start, seed) for seed in range(2)]
     folders = [tmp_path / str(number) for number in range(2)]
     for one, folder in zip(models, folders, strict=True):
@@ -103,7 +105,7 @@ def heads(start: Classifier, *rows: list[list[float]]) -> list[Classifier]:
     return made
 
 
-def test_a_greedy_soup_of_constant_answers(start: Classifier, val: Images) -> None:
+def test_a_greedy_soup_of_constant_answers(start: Classifier, val: ImageList) -> None:
     # biases alone decide: the answer is one class for every image
     few = val.subset([0, 1, 2, 4, 5, 8])  # 3 blue, 2 green, 1 red
     assert few.counts() == {"blue_square": 3, "green_cross": 2, "red_circle": 1}
@@ -121,7 +123,7 @@ def test_a_greedy_soup_of_constant_answers(start: Classifier, val: Images) -> No
     assert report.to_dict()["trials"][1]["kept"] is False
 
 
-def test_a_greedy_soup_keeps_what_helps(start: Classifier, val: Images) -> None:
+def test_a_greedy_soup_keeps_what_helps(start: Classifier, val: ImageList) -> None:
     models = {str(seed): moved(start, seed, 0.1) for seed in range(20, 25)}
     _, report = soup(models, val, "greedy", start, RUNTIME)
     order = sorted(models, key=lambda name: -report.alone[name])
@@ -135,7 +137,7 @@ def test_a_greedy_soup_keeps_what_helps(start: Classifier, val: Images) -> None:
     assert all(-1 <= trial.cosine <= 1 for trial in report.trials[1:] if trial.cosine is not None)
 
 
-def test_model_stock_of_classifiers(start: Classifier, val: Images) -> None:
+def test_model_stock_of_classifiers(start: Classifier, val: ImageList) -> None:
     models = [moved(start, seed) for seed in range(3)]
     models.append(models[0].clone())
     found, report = soup(models, val, "model_stock", start, RUNTIME)
@@ -146,7 +148,7 @@ def test_model_stock_of_classifiers(start: Classifier, val: Images) -> None:
         soup(models, val, "model_stock", runtime=RUNTIME)
 
 
-def test_a_soup_below_all_its_models_says_so(start: Classifier, val: Images) -> None:
+def test_a_soup_below_all_its_models_says_so(start: Classifier, val: ImageList) -> None:
     blue, green = heads(start, [[9.0, 0, 8.5]], [[0, 9.0, 8.5]])
     few = val.subset([0, 1, 4, 5])  # blue and green: each model has half, red wins the mean
     _, report = soup([blue, green], few, runtime=RUNTIME)
@@ -193,7 +195,7 @@ def test_models_that_do_not_belong_together(
     change: Callable[[Classifier], Classifier],
     expected: str,
     start: Classifier,
-    val: Images,
+    val: ImageList,
     tmp_path: Path,
 ) -> None:
     changed = change(start)
@@ -208,7 +210,7 @@ def test_models_that_do_not_belong_together(
         soup([start, tmp_path / "changed"], val, runtime=RUNTIME)
 
 
-def test_other_shapes(start: Classifier, val: Images) -> None:
+def test_other_shapes(start: Classifier, val: ImageList) -> None:
     other = start.clone()
     other.head = torch.nn.Linear(12, 3)
     other.head_from_text = False
@@ -216,7 +218,7 @@ def test_other_shapes(start: Classifier, val: Images) -> None:
         soup([start, other], val, runtime=RUNTIME)
 
 
-def test_wrong_arguments(start: Classifier, val: Images, tmp_path: Path) -> None:
+def test_wrong_arguments(start: Classifier, val: ImageList, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="soup - too few models - 1"):
         soup([start], val)
     with pytest.raises(RecipeError, match="soup - too few models - 0"):

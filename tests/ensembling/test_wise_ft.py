@@ -16,7 +16,8 @@ from torch import Tensor
 
 import adapt
 from adapt.data.shifts.shift import Shift
-from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
 from adapt.ensembling import held_out as held_out_module
 from adapt.ensembling import line as along_module
 from adapt.ensembling import wise_ft as module
@@ -175,7 +176,7 @@ def test_models_that_do_not_fit(start: Classifier) -> None:
 
 
 @pytest.fixture(scope="module")
-def splits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Images]:
+def splits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ImageList]:
     root = tmp_path_factory.mktemp("splits")
     counts = {"val": [6, 5, 4], "test": [3, 4, 5]}
     return {
@@ -186,7 +187,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Images]:
 
 @pytest.mark.parametrize("kind", [new_head, moved])
 def test_curve_equals_each_model_on_its_own(
-    kind: Callable[[Classifier], Classifier], start: Classifier, splits: dict[str, Images]
+    kind: Callable[[Classifier], Classifier], start: Classifier, splits: dict[str, ImageList]
 ) -> None:
     tuned = kind(start)
     assert same_towers(start, tuned) is (kind is new_head)
@@ -203,7 +204,7 @@ def test_curve_equals_each_model_on_its_own(
 
 
 def test_a_head_only_curve_reads_pixels_once(
-    start: Classifier, splits: dict[str, Images], monkeypatch: pytest.MonkeyPatch
+    start: Classifier, splits: dict[str, ImageList], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
     original = along_module.image_features
@@ -248,7 +249,7 @@ def test_lora_at_alpha_is_the_base_plus_a_share_of_the_delta(
     assert torch.equal(mixed["visual.proj"], base["visual.proj"])
 
 
-def planted(start: Classifier, images: Images, best: float) -> Callable[[float], float]:
+def planted(start: Classifier, images: ImageList, best: float) -> Callable[[float], float]:
     """What accuracy each alpha would have if logits were right near `best` only."""
     targets = images.targets(start.class_names)
 
@@ -259,7 +260,7 @@ def planted(start: Classifier, images: Images, best: float) -> Callable[[float],
 
 
 def test_the_choice_sees_val_only(
-    start: Classifier, splits: dict[str, Images], monkeypatch: pytest.MonkeyPatch
+    start: Classifier, splits: dict[str, ImageList], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Test logits are planted to be best where val is worst."""
     tops = {"val": 0.3, "test": 1.0}
@@ -287,7 +288,7 @@ def test_the_choice_sees_val_only(
     assert sorted(both.logits["test"]) == [0.0, 0.3, 1.0], "kept: the ends and the chosen"
 
 
-def test_evals_cannot_change_the_choice(start: Classifier, splits: dict[str, Images]) -> None:
+def test_evals_cannot_change_the_choice(start: Classifier, splits: dict[str, ImageList]) -> None:
     tuned = moved(start)
     wrong = replace(splits["test"], labels=splits["test"].labels[::-1])
     chosen = {
@@ -300,7 +301,9 @@ def test_evals_cannot_change_the_choice(start: Classifier, splits: dict[str, Ima
             wise_ft(start, tuned, splits["val"], {name: wrong}, 5, RUNTIME)
 
 
-def test_chosen_is_the_smallest_of_the_best(start: Classifier, splits: dict[str, Images]) -> None:
+def test_chosen_is_the_smallest_of_the_best(
+    start: Classifier, splits: dict[str, ImageList]
+) -> None:
     best, curve = wise_ft(start, start.clone(), splits["val"], None, 5, RUNTIME)
     assert curve.chosen == 0.0, "all alphas are equal"
     assert bit_equal(weights(best), weights(start))
@@ -381,7 +384,7 @@ def test_corruption_rules_against_numpy(rows: list[tuple[float, float, float]]) 
 
 
 def test_held_out_equals_each_model_on_its_own(
-    start: Classifier, splits: dict[str, Images]
+    start: Classifier, splits: dict[str, ImageList]
 ) -> None:
     tuned, blur = moved(start, size=0.3), Shift("gaussian_blur", 4)
     found = held_out(start, tuned, splits["val"], [0.0, 0.5, 1.0], RUNTIME, [blur])
@@ -448,7 +451,7 @@ def test_guard_names_classes_that_lost_beyond_chance() -> None:
     assert worse["ci"][1] < 0
 
 
-def test_evaluate_against_scikit_learn(start: Classifier, splits: dict[str, Images]) -> None:
+def test_evaluate_against_scikit_learn(start: Classifier, splits: dict[str, ImageList]) -> None:
     tuned = moved(start, size=0.3).with_temperature(2.0)
     scores = evaluate({"zero_shot": start, "tuned": tuned}, splits, RUNTIME)
     for name, images in splits.items():
@@ -467,7 +470,7 @@ def test_evaluate_against_scikit_learn(start: Classifier, splits: dict[str, Imag
 
 
 def test_evaluate_refuses_other_classes(
-    start: Classifier, splits: dict[str, Images], tmp_path: Path
+    start: Classifier, splits: dict[str, ImageList], tmp_path: Path
 ) -> None:
     turned = tiny_classifier(names=CLASSES[::-1])
     with pytest.raises(WeightsError, match="tuned - other classes than zero_shot"):

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch.nn import functional
 
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.models.classifier import Classifier
 
 VIT, RESNET, TIMM = "test-tiny-vit", "test-tiny-resnet", "test-tiny-timm"
@@ -131,7 +131,7 @@ def moved(start: Classifier, seed: int = 0, size: float = 0.05, learned: bool = 
     return tuned if learned else tuned.rebuild_head()
 
 
-def cross_entropy(classifier: Classifier, images: Images) -> float:
+def cross_entropy(classifier: Classifier, images: ImageList) -> float:
     """Mean over the images, seen as evaluation sees them."""
     own = classifier.backbone.preprocessing
     pixels = torch.stack([own(images.open(index)) for index in range(len(images))])

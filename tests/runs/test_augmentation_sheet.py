@@ -16,8 +16,8 @@ from PIL import Image
 import adapt
 from adapt.common.seeds import sample_seed
 from adapt.data.augmentation.pipeline import Augmentation
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.image_data import ImageData
-from adapt.data.loading.transforms import Preprocessing
 from adapt.report.content import all_pictures, build
 from adapt.report.figures.augmentation import contact_sheet
 from adapt.report.figures.style import Absent, Picture, as_inline_svg, as_png, as_svg, house_style

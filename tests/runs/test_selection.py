@@ -9,7 +9,7 @@ import pytest
 
 from adapt.cli.predict import predict_to_csv
 from adapt.data.image_data import ImageData
-from adapt.data.sources.image_list import EMBEDDED
+from adapt.data.sources.embedded import EMBEDDED
 from adapt.errors import DataError, RecipeError
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from adapt.data.augmentation.pipeline import Augmentation
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.image_data import ImageData
 from adapt.data.loading.datasets import EvalSampler, ImageDataset, TrainSampler
-from adapt.data.loading.transforms import Preprocessing
 from adapt.errors import DataError, RecipeError
 from adapt.training.data_module import ImageDataModule, Loader, count_workers
 

@@ -14,7 +14,7 @@ from statistics import fmean
 import torch
 from safetensors.torch import load_file, save_file
 
-from adapt.data.sources.image_list import Images
+from adapt.data.images import Images
 from adapt.ensembling.choose import alpha_grid
 from adapt.ensembling.weights.interpolate import interpolate
 from adapt.models.classifier import Classifier

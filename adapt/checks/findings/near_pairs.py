@@ -1,7 +1,7 @@
 """Near copies: pairs of images of which one is the other, saved again, resized, cropped, framed.
 
 Neighbours are proposed cheaply, by the correlation of small pictures, and judged by
-`adapt.checks.findings.thumbnails.difference`. Nothing grows with the square of the number of images but
+`thumbnails.difference`. Nothing grows with the square of the number of images but
 the time of a matrix product. Two things were tried and left out. Neighbours by the features of the
 embedded model: on pictograms as many copies were found, and more than twice as many that are none.
 Not to judge neighbours of low correlation: of framed sketches 61 % were found, not 72 %.

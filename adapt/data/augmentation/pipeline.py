@@ -15,7 +15,7 @@ from torch import Tensor
 from adapt.common.seeds import sample_seed as sample_seed
 from adapt.data.augmentation.policies import POLICIES, AugmentationLike
 from adapt.data.augmentation.steps import build_transform, complete, step_problems
-from adapt.data.loading.transforms import Preprocessing
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import RecipeError, did_you_mean
 
 # It asks the network for newer versions when it is imported.

@@ -1,6 +1,6 @@
 """Named augmentations, written as lists of steps that a recipe could write itself.
 
-A step is a mapping: the `name` of a transform and its arguments; see `adapt.data.augmentation.pipeline`.
+A step is a mapping: the `name` of a transform and its arguments; see `Augmentation`.
 """
 
 from collections.abc import Callable, Sequence

@@ -2,7 +2,7 @@
 
 Nothing is trusted but the bytes. The format is told by content and must be on an allow-list, the
 pixel budget is checked on the header, and a file that does not decode to its last pixel is
-refused with its name and the reason. What becomes of colours stands in `adapt.data.decoding.colours`.
+refused with its name and the reason. What becomes of colours is said in `colours`.
 """
 
 import io
@@ -128,7 +128,8 @@ def open_image(
     (255, 255, 255)
     >>> open_image(b"")
     Traceback (most recent call last):
-    adapt.data.decoding.formats.ImageError: <bytes> - empty file - 0 bytes - copy or export the image again
+    adapt.data.decoding.formats.ImageError: <bytes> - empty file - 0 bytes - copy or export the \
+image again
     """
     return _opened(source, _Wish(max_pixels, background, at_least))[0]
 

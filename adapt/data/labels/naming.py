@@ -7,7 +7,6 @@ from typing import TypeAlias
 import numpy as np
 
 from adapt.data.labels.classes import ClassName, name_classes, read_classes
-from adapt.data.sources.folders import is_junk
 from adapt.errors import DataError, did_you_mean
 
 GivenClasses: TypeAlias = str | Path | Mapping[str, ClassName] | None
@@ -72,29 +71,3 @@ def class_positions(
                 f"{did_you_mean(label, class_names)} - known are: {known}"
             )
     return np.array([position[label] for label in labels], dtype=np.int64)
-
-
-def choose_folder(kind: str, given: str, folder: Path) -> Path:
-    """The folder of that name in another one.
-
-    Args:
-        kind: What the folders are, for the message.
-        given: Its name.
-        folder: The folder above.
-
-    Raises:
-        DataError: When it is not there; the message lists what there is.
-
-    >>> choose_folder("split", "train", Path("/no/such"))
-    Traceback (most recent call last):
-    adapt.errors.DataError: /no/such - no such embedded split - 'train' - choose from none: \
-nothing is installed
-    """
-    known: list[str] = []
-    if folder.is_dir():
-        known = sorted(p.name for p in folder.iterdir() if p.is_dir() and not is_junk(p.name))
-    if given not in known:
-        hint = did_you_mean(given, known)
-        advice = f"choose from {', '.join(known) or 'none: nothing is installed'}"
-        raise DataError(f"{folder} - no such embedded {kind} - {given!r}{hint} - {advice}")
-    return folder / given

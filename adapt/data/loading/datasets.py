@@ -10,7 +10,7 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from adapt.common.seeds import sample_seed
 from adapt.data.loading.balance import balanced_order, check_balance
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 
 Transform: TypeAlias = Callable[[Image.Image], Tensor]
 SeededTransform: TypeAlias = Callable[[Image.Image, int], Tensor]
@@ -36,7 +36,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        images: Images,
+        images: ImageList,
         class_names: list[str],
         transform: Callable[..., Tensor],
         seed: int = 0,
@@ -81,7 +81,7 @@ class TrainSampler(DistributedSampler[Draw]):
     not divide. A subclass of `DistributedSampler`, so that Lightning keeps it and tells the epoch.
 
     With a balance an epoch is as long, but images of rare classes come several times in it, and
-    not all of the frequent ones: see `adapt.data.loading.balance.balanced_order`. What it gives are then
+    not all of the frequent ones: see `balance.balanced_order`. What it gives are then
     triples, so that an image that comes again is seen in another view.
 
     Args:

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from adapt.data.sources.folders import IMAGE_SUFFIXES, SPLIT_NAMES, is_junk
-from adapt.data.sources.image_list import GivenClasses, Images, from_folder, from_table
+from adapt.data.labels.naming import GivenClasses
+from adapt.data.sources.folders import IMAGE_SUFFIXES, SPLIT_NAMES, from_folder, is_junk
+from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.tables import from_table
 from adapt.data.sources.unpacked import BLOCK, READ_ERRORS, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
@@ -217,7 +219,7 @@ def from_archive(
     table: str | None = None,
     split: str | None = None,
     classes: GivenClasses = None,
-) -> Images:
+) -> ImageList:
     """Images of a zip or tar archive that holds class folders, or images and a table of them.
 
     It is unpacked once into the cache. A single folder at the top is passed through.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from adapt.common.content import content_hashes
 from adapt.data.labels.classes import ClassName, default_words
 from adapt.data.labels.naming import NO_LETTER, GivenClasses, given_names
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 
 COLUMN = "source"
@@ -14,8 +14,8 @@ COLUMN = "source"
 
 
 def combine(
-    parts: Sequence[Images], names: Sequence[str] | None = None, classes: GivenClasses = None
-) -> Images:
+    parts: Sequence[ImageList], names: Sequence[str] | None = None, classes: GivenClasses = None
+) -> ImageList:
     """The images of all parts; labels are joined by name.
 
     Columns that a part lacks are empty there. Groups of two parts are two groups, also where they
@@ -53,7 +53,7 @@ def combine(
         given, wrong = given_names(classes, {label for part in parts for label in part.labels})
         words |= {key: name for key, name in given.items() if name != _default(key)}
         notes = [note for note in notes if NO_LETTER not in note] + wrong
-    whole = Images(
+    whole = ImageList(
         paths=[path for part in parts for path in part.paths],
         labels=[label for part in parts for label in part.labels],
         groups=_groups(parts),
@@ -68,7 +68,7 @@ def combine(
     return whole.subset(sorted(range(len(whole)), key=keys.__getitem__))
 
 
-def _check_files(parts: Sequence[Images], called: list[str]) -> None:
+def _check_files(parts: Sequence[ImageList], called: list[str]) -> None:
     seen: dict[str, str] = {}
     for name, part in zip(called, parts, strict=True):
         for path in part.paths:
@@ -82,7 +82,7 @@ def _default(key: str) -> ClassName:
     return ClassName(key, default_words(key))
 
 
-def _classes(parts: Sequence[Images], called: list[str]) -> dict[str, ClassName]:
+def _classes(parts: Sequence[ImageList], called: list[str]) -> dict[str, ClassName]:
     """Words of all classes; those that somebody gave go before those of the key."""
     first: dict[str, tuple[str, ClassName]] = {}
     for name, part in zip(called, parts, strict=True):
@@ -107,7 +107,7 @@ def _common_root(roots: list[str]) -> str:
 
 
 def _all_or_none(
-    parts: Sequence[Images], values: Callable[[Images], list[str] | None]
+    parts: Sequence[ImageList], values: Callable[[ImageList], list[str] | None]
 ) -> list[str] | None:
     found = [values(part) for part in parts]
     if any(one is None for one in found):
@@ -115,7 +115,7 @@ def _all_or_none(
     return [value for one in found for value in one or []]
 
 
-def _groups(parts: Sequence[Images]) -> list[str] | None:
+def _groups(parts: Sequence[ImageList]) -> list[str] | None:
     """Groups of the whole; splits go by their names, so these tell no name of a part."""
     if all(part.groups is None for part in parts):
         return None
@@ -126,7 +126,7 @@ def _groups(parts: Sequence[Images]) -> list[str] | None:
     ]
 
 
-def _columns(parts: Sequence[Images], called: list[str]) -> dict[str, list[str]]:
+def _columns(parts: Sequence[ImageList], called: list[str]) -> dict[str, list[str]]:
     own = [
         {f"given_{name}" if name == COLUMN else name: cells for name, cells in part.columns.items()}
         for part in parts
@@ -144,7 +144,7 @@ def _columns(parts: Sequence[Images], called: list[str]) -> dict[str, list[str]]
     return whole
 
 
-def _notes(parts: Sequence[Images], called: list[str]) -> list[str]:
+def _notes(parts: Sequence[ImageList], called: list[str]) -> list[str]:
     pairs = list(zip(called, parts, strict=True))
     notes = [f"{name}: {note}" for name, part in pairs for note in part.notes]
     labels = {label for part in parts for label in part.labels}

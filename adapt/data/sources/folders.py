@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapt.data.labels.classes import folded, normal
+from adapt.data.labels.naming import GivenClasses, given_names
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 
 IMAGE_SUFFIXES = frozenset(
@@ -232,3 +234,53 @@ class _Walker:
         self.found.files.append((label, entry.path))
         self.found.depth = max(self.found.depth, depth)
         self.found.nested += depth > 1
+
+
+def from_folder(root: str | Path, classes: GivenClasses = None) -> ImageList:
+    """Images in one folder for each class; folders below a class folder belong to it.
+
+    Args:
+        root: Folder that holds the class folders.
+        classes: Words and prompts of the classes: a YAML file or a dict; folder names if None.
+
+    Returns:
+        Images sorted by class, then path.
+
+    Raises:
+        DataError: See `walk_classes` and `read_classes`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "cat").mkdir()
+    ...     Image.new("RGB", (2, 2)).save(Path(folder, "cat", "1.png"))
+    ...     from_folder(folder).counts()
+    {'cat': 1}
+    """
+    found = walk_classes(root)
+    labels = [label for label, _ in found.files]
+    names, notes = given_names(classes, labels)
+    base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
+    paths = [path for _, path in found.files]
+    return ImageList(paths, labels, None, None, base, names, notes=found.notes() + notes)
+
+
+def from_unlabelled(root: str | Path) -> ImageList:
+    """Every image below a folder, whatever the folders are called; all get the label `unknown`.
+
+    Args:
+        root: Folder of images, in folders or not.
+
+    Raises:
+        DataError: When it is no folder, or holds no image.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (2, 2)).save(Path(folder, "1.png"))
+    ...     from_unlabelled(folder).counts()
+    {'unknown': 1}
+    """
+    base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
+    paths = [str(path) for path in walk_images(base)]
+    if not paths:
+        raise DataError(f"{root} - no images - given as unknown images - check the folder")
+    return ImageList(paths, ["unknown"] * len(paths), None, None, base, {})

@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adapt.data.labels.classes import normal
+from adapt.data.labels.naming import GivenClasses
 from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk
-from adapt.data.sources.image_list import GivenClasses, Images, from_table
+from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.multi_label import several_labels
 from adapt.data.sources.split_names import choose_split, same_split
+from adapt.data.sources.tables import from_table
 from adapt.data.sources.unpacked import Index, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
@@ -67,7 +69,7 @@ def from_hub(
     image: str | None = None,
     label: str | None = None,
     classes: GivenClasses = None,
-) -> Images:
+) -> ImageList:
     """Images of a Hugging Face data set on disk, unpacked once into the cache.
 
     The bytes of every image stay as they are. Other columns of plain values are kept.

@@ -17,11 +17,13 @@ from typing import Any
 import pandas as pd
 
 from adapt.data.labels.classes import normal
+from adapt.data.labels.naming import GivenClasses
 from adapt.data.sources.archives import Member, check_kind, read_members
 from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk
-from adapt.data.sources.image_list import GivenClasses, Images, from_frame
+from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.multi_label import several_labels
 from adapt.data.sources.split_names import choose_split
+from adapt.data.sources.tables import from_frame
 from adapt.data.sources.unpacked import Index, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
@@ -120,7 +122,7 @@ def from_shards(
     split: str | None = None,
     class_list: str | Path | Sequence[str] | None = None,
     classes: GivenClasses = None,
-) -> Images:
+) -> ImageList:
     """Images of WebDataset shards, unpacked once into the cache.
 
     Plain values in `.json` become columns; so does `.txt`, as `caption`, where the label comes

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from adapt.data.labels.classes import normal
+from adapt.data.labels.naming import GivenClasses, given_names
+from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.multi_label import ADVICE, check_joined, one_hot_columns, several_labels
 from adapt.errors import DataError, did_you_mean
 
@@ -322,3 +324,86 @@ def safe_cell(cell: Any) -> Any:
     if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return f"'{cell}"
     return "" if cell is None else cell
+
+
+def from_table(
+    path: str | Path,
+    root: str | Path | None = None,
+    split: str | None = None,
+    classes: GivenClasses = None,
+) -> ImageList:
+    r"""Images listed in a CSV or Parquet file with the columns `path,label[,split,group]`.
+
+    Args:
+        path: The table.
+        root: Folder that the paths start from and stay under; the table's own if None.
+        split: Take only the rows whose `split` is this.
+        classes: Words and prompts of the classes: a YAML file or a dict; labels if None.
+
+    Returns:
+        Images sorted by class, then path: the same as `from_folder` gives for the same files.
+
+    Raises:
+        DataError: See `read_table` and `resolve_paths`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (2, 2)).save(Path(folder, "1.png"))
+    ...     _ = Path(folder, "labels.csv").write_text("path,label\n1.png,cat\n")
+    ...     from_table(Path(folder, "labels.csv")).counts()
+    {'cat': 1}
+    """
+    return _from_rows(read_table(path), Path(path).parent if root is None else root, split, classes)
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    root: str | Path,
+    split: str | None = None,
+    classes: GivenClasses = None,
+) -> ImageList:
+    """Images listed in a pandas table; see `from_table`.
+
+    Args:
+        frame: Columns `path,label[,split,group]`.
+        root: Folder that the paths start from and stay under.
+        split: Take only the rows whose `split` is this.
+        classes: Words and prompts of the classes: a YAML file or a dict; labels if None.
+
+    Returns:
+        Images sorted by class, then path.
+
+    Raises:
+        DataError: See `frame_table` and `resolve_paths`.
+
+    >>> from_frame(pd.DataFrame({"file": ["1.png"], "label": ["cat"]}), ".")
+    Traceback (most recent call last):
+    adapt.errors.DataError: <frame> - no column 'path' - given ['file', 'label'] - name the \
+columns path,label[,split,group]
+    """
+    return _from_rows(frame_table(frame), root, split, classes)
+
+
+def _from_rows(
+    table: Table, root: str | Path, split: str | None, classes: GivenClasses
+) -> ImageList:
+    base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
+    paths = resolve_paths(table, base)
+    rows = range(len(paths)) if split is None else rows_of_split(table, split)
+    order = sorted(rows, key=lambda row: (table.label[row], paths[row]))
+    labels = [table.label[row] for row in order]
+    names, notes = given_names(classes, labels)
+
+    def pick(values: list[str] | None) -> list[str] | None:
+        return None if values is None else [values[row] for row in order]
+
+    return ImageList(
+        paths=[paths[row] for row in order],
+        labels=labels,
+        groups=pick(table.group),
+        splits=pick(table.split),
+        root=base,
+        classes=names,
+        notes=notes,
+        columns={name: [values[row] for row in order] for name, values in table.others.items()},
+    )

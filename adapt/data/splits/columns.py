@@ -6,13 +6,13 @@ from dataclasses import replace
 from adapt.common.content import content_hashes
 from adapt.common.words import first_few
 from adapt.data.labels.classes import normal
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.dates import Moment, cut_by_date, in_order, read_moment
 from adapt.data.splits.groups import NO_VALUE, own_groups
 from adapt.errors import DataError, did_you_mean
 
 
-def column_of(images: Images, name: str) -> list[str]:
+def column_of(images: ImageList, name: str) -> list[str]:
     """One column of the table the images came from, found without regard to case.
 
     Args:
@@ -25,7 +25,7 @@ def column_of(images: Images, name: str) -> list[str]:
     Raises:
         DataError: When there is no such column, naming those there are.
 
-    >>> images = Images(["/a/1.png"], ["cat"], None, None, "/a", {}, columns={"taken": ["2024"]})
+    >>> images = ImageList(["/a/1.png"], ["cat"], None, None, "/a", {}, columns={"taken": ["2024"]})
     >>> column_of(images, "Taken")
     ['2024']
     """
@@ -39,7 +39,7 @@ def column_of(images: Images, name: str) -> list[str]:
     raise DataError(f"{images.root} - no such column - {given} - choose from {there}")
 
 
-def with_groups(images: Images, column: str | None = None) -> Images:
+def with_groups(images: ImageList, column: str | None = None) -> ImageList:
     """Images whose groups are those of a column; one without a value is a group of its own.
 
     Args:
@@ -52,7 +52,7 @@ def with_groups(images: Images, column: str | None = None) -> Images:
     Raises:
         DataError: When there is no such column, or every cell of it is empty.
 
-    >>> images = Images(["/a/1.png"], ["cat"], None, None, "/a", {}, columns={"farm": ["north"]})
+    >>> images = ImageList(["/a/1.png"], ["cat"], None, None, "/a", {}, columns={"farm": ["north"]})
     >>> with_groups(images, "farm").groups
     ['north']
     """
@@ -76,7 +76,9 @@ def with_groups(images: Images, column: str | None = None) -> Images:
     return replace(images, groups=own_groups(values, keys), notes=[*images.notes, note])
 
 
-def split_by_date(images: Images, column: str, fraction: float) -> tuple[Images, Images, list[str]]:
+def split_by_date(
+    images: ImageList, column: str, fraction: float
+) -> tuple[ImageList, ImageList, list[str]]:
     """Hold out the newest images by a column of dates (ISO 8601); see `cut_by_date`.
 
     Args:
@@ -110,7 +112,7 @@ def split_by_date(images: Images, column: str, fraction: float) -> tuple[Images,
     return images.subset(cut.train), images.subset(cut.val), notes
 
 
-def _dates(images: Images, column: str) -> list[str]:
+def _dates(images: ImageList, column: str) -> list[str]:
     cells = column_of(images, column)
     moments: list[Moment] = []
     advice = "write 2024-05-31, or 2024-05-31T18:00:00+02:00"
@@ -129,11 +131,11 @@ def _dates(images: Images, column: str) -> list[str]:
     return texts
 
 
-def _cell(images: Images, index: int, column: str) -> str:
+def _cell(images: ImageList, index: int, column: str) -> str:
     return f"{images.root}, row of {images.relative(index)}, column {column!r}"
 
 
-def split_by_value(images: Images, value: str) -> tuple[Images, Images, list[str]]:
+def split_by_value(images: ImageList, value: str) -> tuple[ImageList, ImageList, list[str]]:
     """The split that the column `split` of a table says: its rows of `train`, and those of `value`.
 
     Args:
@@ -147,7 +149,7 @@ def split_by_value(images: Images, value: str) -> tuple[Images, Images, list[str
         DataError: When there is no column `split`, or it lacks one of the two; lists what there is.
 
     >>> names = [f"/a/{number}.png" for number in range(3)]
-    >>> images = Images(names, ["cat"] * 3, None, ["train", "val", "test"], "/a", {})
+    >>> images = ImageList(names, ["cat"] * 3, None, ["train", "val", "test"], "/a", {})
     >>> split_by_value(images, "val")[2]
     ['1 images are in neither train nor val by their split: test (1)']
     """

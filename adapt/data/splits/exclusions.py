@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapt.common.content import content_hashes
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.quarantine import FIT_SPLITS
 from adapt.errors import DataError
 
@@ -91,8 +91,8 @@ class _Spot(NamedTuple):
 
 
 def exclude(
-    sets: Mapping[str, Images], lines: Sequence[Excluded], name: str
-) -> tuple[dict[str, Images], list[str]]:
+    sets: Mapping[str, ImageList], lines: Sequence[Excluded], name: str
+) -> tuple[dict[str, ImageList], list[str]]:
     """Leave out one image for each line.
 
     The content decides. Where the same content lies more than once, the set and then the path
@@ -167,7 +167,7 @@ def _side(split: str, known: Sequence[str]) -> str | None:
     return split if split in known else None
 
 
-def _without(images: Images, gone: set[int], name: str) -> Images:
+def _without(images: ImageList, gone: set[int], name: str) -> ImageList:
     if not gone:
         return images
     if len(gone) == len(images):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from adapt.common.content import content_hashes
 from adapt.data.decoding.open import ImageError, open_image
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 
 FIT_SPLITS = ("train", "val")
@@ -56,8 +56,8 @@ def _reasons(paths: list[str], also: Look | None) -> Iterator[str | None]:
 
 
 def quarantine(
-    images: Images, limit: float = 0.01, also: Look | None = None
-) -> tuple[Images, list[Quarantined]]:
+    images: ImageList, limit: float = 0.01, also: Look | None = None
+) -> tuple[ImageList, list[Quarantined]]:
     """Open every image to its last pixel and set aside those that cannot be read.
 
     Args:
@@ -102,7 +102,7 @@ file) - repair or remove them, or raise the limit
     return replace(kept, notes=kept.notes + notes), listed
 
 
-def split_manifest(splits: Mapping[str, Images]) -> Manifest:
+def split_manifest(splits: Mapping[str, ImageList]) -> Manifest:
     """Which file went into which split, by content.
 
     Args:

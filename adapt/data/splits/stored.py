@@ -14,7 +14,7 @@ from typing import Any
 
 from adapt.common.content import content_hashes
 from adapt.common.words import first_few
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.quarantine import FIT_SPLITS, Manifest, split_manifest
 from adapt.errors import DataError
 
@@ -50,7 +50,7 @@ def split_hash(manifest: Manifest) -> str:
     return hashlib.sha256(json.dumps(triples, separators=(",", ":")).encode()).hexdigest()
 
 
-def describe_split(splits: Mapping[str, Images], pool: Sequence[Images]) -> Manifest:
+def describe_split(splits: Mapping[str, ImageList], pool: Sequence[ImageList]) -> Manifest:
     """What a run writes to `split.json`.
 
     Args:
@@ -263,8 +263,8 @@ def _problem(content: Any) -> str | None:
 
 
 def stored_split(
-    path: str | Path, images: Images, allow_changes: bool = False
-) -> tuple[Images, Images | None, list[str]]:
+    path: str | Path, images: ImageList, allow_changes: bool = False
+) -> tuple[ImageList, ImageList | None, list[str]]:
     """Exactly the train and val images of an earlier run, by content, wherever they lie now.
 
     Args:

@@ -6,7 +6,7 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, did_you_mean
 from adapt.evaluation.metrics.bootstrap import percentile_interval, resampling_counts
 
@@ -109,12 +109,12 @@ def group_table(
     )
 
 
-def columns_of(images: Images) -> dict[str, list[str]]:
+def columns_of(images: ImageList) -> dict[str, list[str]]:
     """All metadata columns of a set, by name; its groups, if it has some, are called `group`."""
     return images.columns | ({GROUP: images.groups} if images.groups is not None else {})
 
 
-def group_columns(images: Images, names: Iterable[str] | None = None) -> dict[str, list[str]]:
+def group_columns(images: ImageList, names: Iterable[str] | None = None) -> dict[str, list[str]]:
     """The columns to report a set by.
 
     Args:
@@ -132,7 +132,7 @@ def group_columns(images: Images, names: Iterable[str] | None = None) -> dict[st
     return {name: cells for name, cells in columns.items() if 2 <= len(set(cells)) <= most}
 
 
-def check_group_columns(names: Iterable[str], evals: Mapping[str, Images]) -> None:
+def check_group_columns(names: Iterable[str], evals: Mapping[str, ImageList]) -> None:
     """Check, before anything is trained, that every column asked for can be reported.
 
     Args:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from adapt.data.image_data import ImageData
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier
@@ -86,7 +86,7 @@ class Flyp:
         return train(self.prepare(start), data, self.optim, context or Context(), objective)
 
 
-def read_captions(images: Images) -> list[str]:
+def read_captions(images: ImageList) -> list[str]:
     """The caption of each image, from the column `caption`.
 
     Raises:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from adapt.data.image_data import ImageData
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
@@ -48,7 +48,7 @@ def read_support(start: Classifier, data: ImageData, context: Context, views: in
     """
     names, backbone, runtime = start.class_names, start.backbone, context.runtime
 
-    def one_view(images: Images) -> torch.Tensor:
+    def one_view(images: ImageList) -> torch.Tensor:
         pixels = prepare(images, backbone.preprocessing, runtime)
         return image_features(backbone, pixels, runtime, context.cache)
 

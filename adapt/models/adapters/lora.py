@@ -1,7 +1,7 @@
 """Low-rank adapters on the split attention of a CLIP (Hu et al. 2021, arXiv:2106.09685).
 
 peft's own path through `nn.MultiheadAttention` adds the output delta twice and skips the dropout;
-its path through `nn.Linear` is right. So attention is split first (`adapt.models.adapters.attention`), stock
+its path through `nn.Linear` is right. So attention is split first (`attention`), stock
 peft adapts the linear layers, and the deltas are added back to a copy of the untouched start.
 """
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from adapt.data.decoding.open import ImageError, open_image
-from adapt.data.loading.transforms import Preprocessing
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import RecipeError
 from adapt.models.prediction.uncertainty import Verdicts
 

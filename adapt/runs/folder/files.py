@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from adapt.data.decoding.open import open_image
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import safe_cell
 from adapt.errors import RecipeError, RunError
 from adapt.training.runtime import resolve_accelerator, resolve_precision
@@ -124,7 +124,7 @@ def training_log(folder: Path) -> None:
         write_csv(folder / "metrics.csv", [*names, "lr"], content)
 
 
-def thumbnails(folder: Path, mistakes: list[dict[str, Any]], evals: dict[str, Images]) -> None:
+def thumbnails(folder: Path, mistakes: list[dict[str, Any]], evals: dict[str, ImageList]) -> None:
     """Small pictures of the listed mistakes, as the model saw them, added as `thumbnail`."""
     target = folder / "figures" / "mistakes"
     target.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from adapt.common.files import write_json
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.evaluation.evaluate import Scores, metrics, softmax
 from adapt.evaluation.metrics.calibration import reliability_bins
 from adapt.evaluation.metrics.masking import mask_absent
@@ -89,7 +89,7 @@ def leak_free_scores(outputs: Outputs, leaked: Mapping[str, list[int]]) -> dict[
     return found
 
 
-def write_tables(folder: Path, outputs: Outputs, evals: dict[str, Images]) -> None:
+def write_tables(folder: Path, outputs: Outputs, evals: dict[str, ImageList]) -> None:
     """Write per-class scores, confusion, reliability and the worst mistakes."""
     names, rows, confusion, mistakes = outputs.class_names, [], [], []
     reliability: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
@@ -167,7 +167,7 @@ def _majority(data: RunData, targets: np.ndarray) -> dict[str, Any]:
 
 
 def _mistakes(
-    split: str, images: Images, probabilities: np.ndarray, targets: np.ndarray, names: list[str]
+    split: str, images: ImageList, probabilities: np.ndarray, targets: np.ndarray, names: list[str]
 ) -> list[dict[str, Any]]:
     predicted = probabilities.argmax(1)
     wrong = np.flatnonzero(predicted != targets)

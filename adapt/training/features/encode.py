@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from adapt.data.loading.transforms import Preprocessing
-from adapt.data.sources.image_list import Images
+from adapt.data.decoding.preprocessing import Preprocessing
+from adapt.data.sources.image_list import ImageList
 from adapt.models.backbones import Backbone, weights_hash
 from adapt.models.classifier import Classifier
 from adapt.training.runtime import inference_device, placed_on, short_sequence_attention
@@ -55,7 +55,9 @@ class Pixels:
         return self.preprocessing.normalise_batch(block)
 
 
-def prepare(images: Images, preprocessing: Preprocessing, runtime: Runtime | None = None) -> Pixels:
+def prepare(
+    images: ImageList, preprocessing: Preprocessing, runtime: Runtime | None = None
+) -> Pixels:
     """Decode, shift and resize every image of a split, in threads.
 
     Above 2 GiB the pixels go to a temporary file that is deleted with the last reference.

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from adapt.common.content import content_hashes
 from adapt.data.augmentation.pipeline import Augmentation, one_thread
 from adapt.data.loading.datasets import ImageDataset
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.models.backbones import Backbone, weights_hash
 from adapt.training.context import Context
 from adapt.training.data_module import count_workers
@@ -20,7 +20,7 @@ from adapt.training.runtime import inference_device, placed_on, short_sequence_a
 from adapt.training.settings import Runtime
 
 
-def view_features(backbone: Backbone, images: Images, views: int, context: Context) -> Tensor:
+def view_features(backbone: Backbone, images: ImageList, views: int, context: Context) -> Tensor:
     """Unit features (V, N, D) of augmented views of each image, in float32 on the CPU.
 
     Args:
@@ -45,7 +45,7 @@ def view_features(backbone: Backbone, images: Images, views: int, context: Conte
     )
 
 
-def _key(backbone: Backbone, images: Images, views: int, context: Context) -> str:
+def _key(backbone: Backbone, images: ImageList, views: int, context: Context) -> str:
     parts = {
         "images": content_hashes(images.paths),
         "shift": str(images.shift),

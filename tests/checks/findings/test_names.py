@@ -11,7 +11,7 @@ import yaml
 from adapt.checks.findings.finding import LEVELS, Finding
 from adapt.checks.findings.names import class_line, is_code, is_no_class, name_findings
 from adapt.data.labels.classes import ClassName, default_words, read_classes
-from adapt.data.sources.image_list import EMBEDDED
+from adapt.data.sources.embedded import EMBEDDED
 from adapt.errors import DataError
 
 

@@ -19,7 +19,7 @@ from adapt.data.augmentation import pipeline as augmentation
 from adapt.data.augmentation import steps as augmentation_steps
 from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.augmentation.policies import POLICIES
-from adapt.data.loading.transforms import Preprocessing
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import RecipeError
 
 PLAIN = Preprocessing(32, [0, 0, 0], [1, 1, 1])

@@ -22,7 +22,7 @@ from adapt.data.augmentation.steps import (
     step_problems,
     step_schemas,
 )
-from adapt.data.loading.transforms import Preprocessing
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import RecipeError
 from adapt.recipe.load import Loaded, load_recipe
 from adapt.recipe.schema import AUGMENTATIONS

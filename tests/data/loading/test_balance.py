@@ -11,6 +11,7 @@ from PIL import Image
 from sklearn.utils.class_weight import compute_class_weight
 
 from adapt.common.seeds import sample_seed
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import (
     BALANCES,
@@ -20,7 +21,6 @@ from adapt.data.loading.balance import (
     class_weights,
 )
 from adapt.data.loading.datasets import TrainSampler
-from adapt.data.loading.transforms import Preprocessing
 from adapt.errors import RecipeError
 from adapt.recipe.schema import BALANCES as RECIPE_BALANCES
 from adapt.training.data_module import ImageDataModule

@@ -21,9 +21,11 @@ from hypothesis import strategies as st
 
 from adapt.common.content import content_hash
 from adapt.data.image_data import ImageData
+from adapt.data.images import Images
 from adapt.data.sources import archives, unpacked
 from adapt.data.sources.archives import from_archive, read_members
-from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.unpacked import Writer
 from adapt.errors import DataError
 from tests.helpers.packed import (
@@ -57,15 +59,15 @@ def refused(function: Callable[..., object], *arguments: object, **options: obje
     return str(caught.value)
 
 
-def relatives(images: Images) -> list[str]:
+def relatives(images: ImageList) -> list[str]:
     return [images.relative(index) for index in range(len(images))]
 
 
-def hashes(images: Images) -> list[str]:
+def hashes(images: ImageList) -> list[str]:
     return [content_hash(path) for path in images.paths]
 
 
-def write_form(name: str, folder: Path) -> Images:
+def write_form(name: str, folder: Path) -> ImageList:
     """The images of `FILES` in one form."""
     if name == "shards":
         return Images.from_shards(write_shards(folder / "shards", FILES, label="index"),

@@ -10,10 +10,13 @@ import yaml
 
 from adapt.common.content import content_hash
 from adapt.data.image_data import ImageData
+from adapt.data.images import Images
 from adapt.data.labels.classes import ClassName
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.combine import combine
-from adapt.data.sources.image_list import Images, from_folder, from_frame, from_table
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.tables import from_frame, from_table
 from adapt.errors import DataError, RecipeError
 from adapt.recipe.data import read_source
 from adapt.recipe.load import load_recipe
@@ -42,7 +45,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> list[Images]:
+def parts(tmp_path: Path) -> list[ImageList]:
     return [from_folder(write_folder(tmp_path / "a", FILES)),
             from_folder(write_folder(tmp_path / "deep" / "b", OTHERS))]  # fmt: skip
 
@@ -53,7 +56,7 @@ def refused(function: Any, *arguments: Any) -> str:
     return str(caught.value)
 
 
-def test_union_by_name(tmp_path: Path, parts: list[Images]) -> None:
+def test_union_by_name(tmp_path: Path, parts: list[ImageList]) -> None:
     whole = Images.combine(parts, ["mine", "theirs"])
     want = sorted(
         [(n.split("/")[0], f"a/{n}") for n, _ in FILES]
@@ -70,7 +73,7 @@ def test_union_by_name(tmp_path: Path, parts: list[Images]) -> None:
                            "theirs: 2 classes are in other parts only: cat, sea_lion"]  # fmt: skip
 
 
-def test_splits_are_those_of_one_folder(tmp_path: Path, parts: list[Images]) -> None:
+def test_splits_are_those_of_one_folder(tmp_path: Path, parts: list[ImageList]) -> None:
     renamed = [(f"{name.split('/')[0]}/x_{name.split('/')[1]}", c) for name, c in OTHERS]
     one = from_folder(write_folder(tmp_path / "one", FILES + renamed))
     for seed in range(3):
@@ -118,7 +121,7 @@ def test_ungrouped_images_split_alike_wherever_they_lie(tmp_path: Path) -> None:
     assert got[0] == got[1]
 
 
-def test_words(tmp_path: Path, parts: list[Images]) -> None:
+def test_words(tmp_path: Path, parts: list[ImageList]) -> None:
     named = {"dog": ClassName("dog", "hound"), "cta": ClassName("cta", "house cat")}
     one = from_folder(tmp_path / "a", named)
     for whole in (combine([one, parts[1]]), combine([parts[1], one])):
@@ -132,7 +135,7 @@ def test_words(tmp_path: Path, parts: list[Images]) -> None:
     assert "two classes have equal words - 'Dog' and 'dog' are both 'dog'" in message
 
 
-def test_words_of_the_whole(tmp_path: Path, parts: list[Images]) -> None:
+def test_words_of_the_whole(tmp_path: Path, parts: list[ImageList]) -> None:
     numbers = from_folder(write_folder(tmp_path / "c", [("7/1.png", image_bytes(5))]))
     assert "3: 1 class names have no letter (7)" in combine([*parts, numbers]).notes[0]
     named = {
@@ -148,7 +151,7 @@ def test_words_of_the_whole(tmp_path: Path, parts: list[Images]) -> None:
     ]
 
 
-def test_what_cannot_be_combined(tmp_path: Path, parts: list[Images]) -> None:
+def test_what_cannot_be_combined(tmp_path: Path, parts: list[ImageList]) -> None:
     message = refused(combine, [parts[0], parts[0].subset([3])], ["a", "b"])
     assert message == f"{parts[0].paths[3]} - a file of two parts - in a and in b - keep it in one"
     (tmp_path / "link").symlink_to(tmp_path / "a")
@@ -265,7 +268,7 @@ def test_recipes_that_are_wrong(everywhere: Path, source: str) -> None:
     assert WRONG[source] in str(caught.value)
 
 
-def test_tables_join_folders(tmp_path: Path, parts: list[Images]) -> None:
+def test_tables_join_folders(tmp_path: Path, parts: list[ImageList]) -> None:
     root = write_folder(tmp_path / "c", OTHERS[:2])
     table_of(OTHERS[:2]).to_csv(root / "t.csv", index=False)
     whole = combine([parts[0], from_table(root / "t.csv")])

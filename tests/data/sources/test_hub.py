@@ -9,7 +9,7 @@ import pytest
 
 from adapt.data.sources import hub as hub_sets
 from adapt.data.sources.hub import from_hub
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 from tests.helpers.packed import (
     CLASSES,
@@ -40,7 +40,7 @@ def refused(*arguments: Any, **options: Any) -> str:
     return str(caught.value)
 
 
-def content(images: Images) -> list[tuple[str, bytes]]:
+def content(images: ImageList) -> list[tuple[str, bytes]]:
     return [(images.labels[i], Path(path).read_bytes()) for i, path in enumerate(images.paths)]
 
 

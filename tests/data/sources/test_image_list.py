@@ -14,14 +14,10 @@ from PIL import Image
 from adapt.common.content import content_hash
 from adapt.data.labels.classes import ClassName
 from adapt.data.shifts.shift import Shift, apply_shift, shift_seed
-from adapt.data.sources.image_list import (
-    EMBEDDED,
-    Images,
-    from_embedded,
-    from_folder,
-    from_frame,
-    from_table,
-)
+from adapt.data.sources.embedded import EMBEDDED, from_embedded
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.tables import from_frame, from_table
 from adapt.errors import DataError
 
 
@@ -44,7 +40,7 @@ def refused(function: Callable[..., object], *arguments: object, **options: obje
     return str(caught.value)
 
 
-def relatives(images: Images) -> list[str]:
+def relatives(images: ImageList) -> list[str]:
     return [images.relative(index) for index in range(len(images))]
 
 
@@ -268,7 +264,7 @@ def test_embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw(tmp_path / "shapes/ink/train/alarm_clock/1.png")
     draw(tmp_path / "shapes/ink/train/cat/1.png")
     (tmp_path / "shapes/classes.yaml").write_text("alarm_clock: clock\nfox: fox\n")
-    monkeypatch.setattr("adapt.data.sources.image_list.EMBEDDED", tmp_path)
+    monkeypatch.setattr("adapt.data.sources.embedded.EMBEDDED", tmp_path)
     images = from_embedded("shapes", "ink", "train")
     assert [images.classes[key].words for key in images.class_names] == ["clock", "cat"]
     assert images.notes == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adapt.common.content import content_hash
 from adapt.data.sources import shards
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.shards import expand_braces, find_shards, from_shards, read_class_list
 from adapt.data.sources.split_names import choose_split, split_of
 from adapt.errors import DataError
@@ -34,7 +34,7 @@ def refused(*arguments: object, **options: object) -> str:
     return str(caught.value)
 
 
-def content(images: Images) -> list[tuple[str, bytes]]:
+def content(images: ImageList) -> list[tuple[str, bytes]]:
     return sorted((images.labels[i], Path(p).read_bytes()) for i, p in enumerate(images.paths))
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.exclusions import Excluded, exclude, format_exclusions, read_exclusions
 from adapt.errors import DataError
 
@@ -21,7 +22,7 @@ def sha(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def folder(root: Path, files: dict[str, int]) -> Images:
+def folder(root: Path, files: dict[str, int]) -> ImageList:
     """Class folders; equal numbers are equal contents."""
     for name, content in files.items():
         path = root / name
@@ -31,7 +32,7 @@ def folder(root: Path, files: dict[str, int]) -> Images:
     return from_folder(root)
 
 
-def names(images: Images) -> list[str]:
+def names(images: ImageList) -> list[str]:
     return [images.relative(index) for index in range(len(images))]
 
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from adapt.common.content import content_hash
-from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.quarantine import (
     Quarantined,
     conflicting_files,
@@ -19,7 +20,7 @@ from adapt.data.splits.quarantine import (
 from adapt.errors import DataError
 
 
-def folder(root: Path, names: list[str], shade: int = 0) -> Images:
+def folder(root: Path, names: list[str], shade: int = 0) -> ImageList:
     for number, name in enumerate(names):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from adapt.data.sources.image_list import Images, from_folder, from_table
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.tables import from_table
 from adapt.data.splits.stored import (
     SplitError,
     check_unchanged,
@@ -63,7 +65,7 @@ def store(path: Path, data: RunData) -> Path:
     return path
 
 
-def contents(images: Images | None) -> Counter[str]:
+def contents(images: ImageList | None) -> Counter[str]:
     paths = images.paths if images else []
     return Counter(hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths)
 

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapt.data.sources.image_list import Images, from_frame
+from adapt.data.images import Images
+from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.tables import from_frame
 from adapt.errors import DataError
 from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.groups import (
@@ -103,7 +105,7 @@ def test_group_table_refuses(values: list[str], right: list[int], expected: str)
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
+def images(tmp_path_factory: pytest.TempPathFactory) -> ImageList:
     """Six drawings with four columns."""
     root = draw_folder(tmp_path_factory.mktemp("groups"), {"red_circle": 6}, 0)
     frame = pd.DataFrame(
@@ -120,7 +122,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
     return from_frame(frame, root)
 
 
-def test_columns_of_images(images: Images) -> None:
+def test_columns_of_images(images: ImageList) -> None:
     assert set(columns_of(images)) == {"group", "light", "caption", "camera", "site"}
     assert columns_of(images)["group"] == ["p1"] * 3 + ["p2"] * 3
     # Captions differ from image to image, one camera and an empty column compare nothing.
@@ -131,7 +133,7 @@ def test_columns_of_images(images: Images) -> None:
     assert four == {"light": ["night", "night", "day", ""]}
 
 
-def test_columns_are_checked_beforehand(images: Images, toy_root: Path) -> None:
+def test_columns_are_checked_beforehand(images: ImageList, toy_root: Path) -> None:
     evals = {"test": images, "plain": Images.from_folder(toy_root / "test")}
     check_group_columns(["light", "group", "camera"], evals)
     with pytest.raises(DataError, match="no such column - 'lights', did you mean 'light'"):

@@ -16,7 +16,8 @@ from torch import Tensor
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.data.sources.image_list import Images
+from adapt.data.images import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 from adapt.models.backbones import Backbone
 from adapt.models.classifier import Classifier
@@ -135,7 +136,7 @@ def test_a_class_is_captioned_by_all_its_prompts(start: Classifier, toy_data: Im
         assert [text.split()[0] for text in texts] == [CLASSES[k] for k in batch["target"].tolist()]
 
 
-def captioned(toy_root: Path, captions: list[str] | None) -> Images:
+def captioned(toy_root: Path, captions: list[str] | None) -> ImageList:
     rows = [{"path": f"{key}/{number}.png", "label": key} for key in CLASSES for number in range(8)]
     frame = pd.DataFrame(rows)
     if captions is not None:

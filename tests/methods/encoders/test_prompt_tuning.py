@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import adapt
 from adapt.data.image_data import ImageData
 from adapt.data.labels.classes import ClassName
-from adapt.data.sources.image_list import from_embedded
+from adapt.data.sources.embedded import from_embedded
 from adapt.errors import ModelError
 from adapt.methods.encoders.prompt_tuning import PromptTuning
 from adapt.models.adapters.prompt_learner import (

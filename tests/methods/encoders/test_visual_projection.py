@@ -14,7 +14,7 @@ from adapt.common.seeds import sample_seed
 from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.image_data import ImageData
 from adapt.data.loading.datasets import ImageDataset
-from adapt.data.sources.image_list import from_embedded
+from adapt.data.sources.embedded import from_embedded
 from adapt.errors import ModelError
 from adapt.methods.encoders import visual_projection
 from adapt.methods.encoders.visual_projection import VisualProjection, encode_views, fit_projection

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from adapt.data.labels.classes import ClassName
-from adapt.data.sources.image_list import from_folder
+from adapt.data.sources.folders import from_folder
 from adapt.errors import AdaptError, DataError, RecipeError
 from adapt.methods.auto.method import feature_methods
 from adapt.methods.estimator.classifier import FewShotClassifier

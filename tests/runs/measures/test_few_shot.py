@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 
 from adapt.common.content import content_hashes
-from adapt.data.sources.image_list import from_folder
+from adapt.data.sources.folders import from_folder
 from adapt.data.splits.stratified import sample_shots
 from adapt.errors import RecipeError, RunError
 from adapt.methods.auto.method import Auto

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from adapt.data.sources.image_list import Images
+from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.retention import Retention
 from adapt.errors import DataError
 from adapt.evaluation.evaluate import Split
@@ -31,7 +31,7 @@ SKILL = {"zero_shot": 0.4, "linear_probe": 0.8, "adapted": 1.6, "ensemble": 1.4}
 
 def split(name: str, targets: np.ndarray, columns: dict[str, list[str]] | None = None) -> Split:
     paths = [f"/nowhere/{index}.png" for index in range(len(targets))]
-    images = Images(paths, [f"class {one}" for one in targets], None, None, "/nowhere", {},
+    images = ImageList(paths, [f"class {one}" for one in targets], None, None, "/nowhere", {},
                     columns=columns or {})  # fmt: skip
     return Split(name, images, None, targets)  # type: ignore[arg-type]
 

@@ -10,7 +10,8 @@ import pytest
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import roc_auc_score
 
-from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 from adapt.evaluation.metrics.calibration import expected_calibration_error
 from adapt.models.classifier import Classifier
@@ -194,7 +195,7 @@ def test_bad_input(change: dict[str, object], expected: str) -> None:
         uncertainty_of(**(arguments | change))  # type: ignore[arg-type]
 
 
-def read(classifier: Classifier, images: Images) -> Answers:
+def read(classifier: Classifier, images: ImageList) -> Answers:
     pixels = prepare(images, classifier.backbone.preprocessing)
     logits = predict_logits(classifier, pixels, Runtime(accelerator="cpu", batch_size=64))
     return Answers(logits, images.targets(classifier.class_names))

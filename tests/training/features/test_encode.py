@@ -14,7 +14,8 @@ from PIL import Image
 from adapt.data.decoding.open import ImageError
 from adapt.data.image_data import ImageData
 from adapt.data.shifts.shift import Shift
-from adapt.data.sources.image_list import Images, from_folder
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
 from adapt.methods.features.base import read_support
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
@@ -29,13 +30,13 @@ RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=4)
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> Images:
+def images(tmp_path: Path) -> ImageList:
     return from_folder(draw_folder(tmp_path / "own", dict.fromkeys(CLASSES, 3), seed=7))
 
 
 @pytest.mark.parametrize("arch", [VIT, RESNET])
 @pytest.mark.parametrize("workers", ["0", "3"])
-def test_logits_equal_each_image_on_its_own(arch: str, workers: str, images: Images) -> None:
+def test_logits_equal_each_image_on_its_own(arch: str, workers: str, images: ImageList) -> None:
     classifier = tiny_classifier(arch)
     own = classifier.backbone.preprocessing
     with torch.no_grad():
@@ -51,7 +52,7 @@ def test_logits_equal_each_image_on_its_own(arch: str, workers: str, images: Ima
     assert torch.equal(batch, expected)
 
 
-def test_a_shifted_split_is_shifted(images: Images, start: Classifier) -> None:
+def test_a_shifted_split_is_shifted(images: ImageList, start: Classifier) -> None:
     own = start.backbone.preprocessing
     shifted = images.with_shift(Shift("gaussian_blur", 3))
     pixels = prepare(shifted, own)
@@ -60,7 +61,7 @@ def test_a_shifted_split_is_shifted(images: Images, start: Classifier) -> None:
     assert pixels.content_hash != prepare(images, own).content_hash
 
 
-def test_an_unreadable_image_is_named(images: Images, start: Classifier) -> None:
+def test_an_unreadable_image_is_named(images: ImageList, start: Classifier) -> None:
     Path(images.paths[4]).write_bytes(b"")
     with pytest.raises(ImageError) as caught:
         prepare(images, start.backbone.preprocessing)
@@ -68,7 +69,7 @@ def test_an_unreadable_image_is_named(images: Images, start: Classifier) -> None
 
 
 def test_beyond_memory_pixels_go_to_a_file(
-    images: Images, start: Classifier, monkeypatch: pytest.MonkeyPatch
+    images: ImageList, start: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = start.backbone.preprocessing
     inside = prepare(images, own)
@@ -90,7 +91,7 @@ def stored(cache: Path) -> set[str]:
 
 
 def test_cache_is_kept_by_content(
-    images: Images, start: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    images: ImageList, start: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
     own = start.backbone.preprocessing
@@ -132,7 +133,9 @@ def test_cache_is_kept_by_content(
     assert len(stored(cache)) == 4
 
 
-def test_cache_tells_activations_apart(images: Images, start: Classifier, tmp_path: Path) -> None:
+def test_cache_tells_activations_apart(
+    images: ImageList, start: Classifier, tmp_path: Path
+) -> None:
     pixels = prepare(images, start.backbone.preprocessing)
     image_features(start.backbone, pixels, RUNTIME, tmp_path / "cache")
     spec = start.backbone.spec
@@ -142,7 +145,7 @@ def test_cache_tells_activations_apart(images: Images, start: Classifier, tmp_pa
 
 
 def test_without_a_cache_nothing_is_written(
-    images: Images, start: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    images: ImageList, start: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -150,7 +153,7 @@ def test_without_a_cache_nothing_is_written(
     assert not list((tmp_path / "here").iterdir())
 
 
-def test_evaluation_mode(images: Images) -> None:
+def test_evaluation_mode(images: ImageList) -> None:
     """Batch statistics would make an image's logits depend on its neighbours."""
     classifier = tiny_classifier(RESNET).train()
     mean = classifier.backbone.model.visual.bn1.running_mean.clone()
