@@ -6,7 +6,7 @@ Sets: features of a real CLIP (Caltech-101 and Pets: the classes that have a tex
 and DTD, all classes: no text, so all have one direction and zero-shot knows nothing), and features
 of the embedded model for its own drawings (emoji) and for photos of clothing, which it was never
 trained for. A draw is so many images of each class; a method sees it alone, with its default
-settings, and the test images are scored once for each fit. Methods that tune a tower need images
+settings, and the test images are scored once for each fit. Methods that tune an encoder need images
 and minutes: named by `--methods` they run on draws of emoji and clothing. Each cell is kept in a
 file, so the script can be stopped and goes on.
 """

@@ -113,7 +113,7 @@ def main() -> None:
     text = f"""# Memory of soups
 
 Written by `python bench/soup_memory.py docs/benchmarks/soup_memory.md`: how it is measured stands
-there. One ViT-B-32 state dict (both towers, float32) is {found["size"] / MIB:.0f} MiB. Peaks are
+there. One ViT-B-32 state dict (both encoders, float32) is {found["size"] / MIB:.0f} MiB. Peaks are
 resident memory above the interpreter with its libraries ({found["before"] / MIB:.0f} MiB), the
 result included, for the greedy soup also the working model it is scored with.
 

@@ -43,7 +43,7 @@ class Model:
 
     @cached_property
     def backbone(self) -> "Backbone":
-        """Both towers.
+        """Both encoders.
 
         Raises:
             ModelError: When there is no such model.

@@ -362,7 +362,7 @@ def pretrain(
         "pretraining"
     ),
 ) -> None:
-    """Train both towers on packed image-text pairs; go on if the folder has a checkpoint."""
+    """Train both encoders on packed image-text pairs; go on if the folder has a checkpoint."""
     from adapt.runs.pretrain import pretrain as run_pretraining
 
     console.print(str(run_pretraining(recipe, str(out), overrides or [])), soft_wrap=True)

@@ -14,7 +14,7 @@ from adapt.evaluation.evaluate import Split
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.training.features.encode import head_logits, image_features, predict_logits
-from adapt.training.parameters import depths, in_tower
+from adapt.training.parameters import depths, in_encoder
 from adapt.training.settings import Runtime
 
 
@@ -23,7 +23,7 @@ def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
 
     Learned heads are averaged like any weight; a cache of support features fades in over the linear
     head of the start. When both heads come from text, the head is made anew from the averaged text
-    tower.
+    encoder.
 
     Raises:
         WeightsError: When the two do not share classes, names or shapes.
@@ -35,11 +35,11 @@ def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
             f"class names - differ - {first} - both models must have the same classes in the "
             "same order"
         )
-    towers = interpolate(
+    encoders = interpolate(
         start.backbone.model.state_dict(), tuned.backbone.model.state_dict(), alpha
     )
     mixed = (start if alpha == 0 else tuned).clone()
-    mixed.backbone.model.load_state_dict(towers)
+    mixed.backbone.model.load_state_dict(encoders)
     mixed.head = _mix_heads(start.head, tuned.head, alpha)
     mixed.uncertainty = None  # thresholds belong to the weights they were chosen with
     if alpha not in (0, 1) and start.head_from_text and tuned.head_from_text:
@@ -63,8 +63,8 @@ def _mix_heads(
 def scale_by_depth(start: Classifier, tuned: Classifier, shallow: float) -> Classifier:
     """The tuned model with less of the change of its shallow layers (LiNeS, arXiv:2410.17146).
 
-    In each tower the change of a layer is multiplied by a factor that rises linearly from `shallow`
-    at the input to 1 at the output; the head keeps all of its own.
+    In each encoder the change of a layer is multiplied by a factor that rises linearly from
+    `shallow` at the input to 1 at the output; the head keeps all of its own.
 
     Args:
         start: What `tuned` was tuned from.
@@ -76,8 +76,8 @@ def scale_by_depth(start: Classifier, tuned: Classifier, shallow: float) -> Clas
     """
     before, after = start.state_dict(), tuned.state_dict()
     shares = dict.fromkeys(before, 1.0)
-    for tower in ("image", "text"):
-        shares |= depth_shares(depths([name for name in before if in_tower(name, tower)]))
+    for encoder in ("image", "text"):
+        shares |= depth_shares(depths([name for name in before if in_encoder(name, encoder)]))
     scaled = tuned.clone()
     scaled.load_state_dict(lines(before, after, shares, shallow, 1.0))
     if shallow != 1 and start.head_from_text and tuned.head_from_text:
@@ -85,7 +85,7 @@ def scale_by_depth(start: Classifier, tuned: Classifier, shallow: float) -> Clas
     return scaled
 
 
-def same_towers(start: Classifier, tuned: Classifier) -> bool:
+def same_encoders(start: Classifier, tuned: Classifier) -> bool:
     """Whether only the heads differ, so that logits are linear in alpha."""
     first, second = start.backbone.model.state_dict(), tuned.backbone.model.state_dict()
     return first.keys() == second.keys() and all(
@@ -98,10 +98,10 @@ def logits_along(
 ) -> Callable[[float, Split], np.ndarray]:
     """A function from (alpha, split) to logits, as cheap as the two models allow.
 
-    With equal towers the features of a split are computed once and only heads are mixed. Otherwise
-    one working copy is kept and its weights are replaced for each alpha.
+    With equal encoders the features of a split are computed once and only heads are mixed.
+    Otherwise one working copy is kept and its weights are replaced for each alpha.
     """
-    if same_towers(start, tuned):
+    if same_encoders(start, tuned):
         known = {}
 
         def from_features(alpha: float, split: Split) -> np.ndarray:

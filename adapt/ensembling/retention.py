@@ -7,7 +7,7 @@ import torch
 
 from adapt.common.arrays import BoolArray
 from adapt.data.sources.image_list import ImageList
-from adapt.ensembling.line import mix, same_towers
+from adapt.ensembling.line import mix, same_encoders
 from adapt.errors import DataError
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.bootstrap import paired_difference
@@ -51,7 +51,7 @@ def retention_prompts(images: ImageList, templates: Sequence[str]) -> list[list[
 
     Raises:
         DataError: When there is only one class, or a class has neither words with a letter nor
-            prompts: the text tower cannot know what `7` shows.
+            prompts: the text encoder cannot know what `7` shows.
         RecipeError: When a template is not known.
     """
     names = [images.classes[key] for key in images.class_names]
@@ -83,7 +83,7 @@ def retention(
 
     Adapting to some classes can make a CLIP forget the rest (catastrophic forgetting; measured so
     in LDIFS, Mukhoti et al. 2023, arXiv:2308.13320). Each model gets a head for the retention
-    classes from its own text tower; the head for the adapted classes plays no part.
+    classes from its own text encoder; the head for the adapted classes plays no part.
 
     Args:
         start: The zero-shot model.
@@ -113,7 +113,7 @@ def retention(
         return right(predict_logits(judge, split.pixels, runtime), split.targets)
 
     before, after = answers(start), answers(shipped)
-    unchanged = same_towers(start, tuned)  # then every point of the line has the same towers
+    unchanged = same_encoders(start, tuned)  # then every point of the line has the same encoders
     curve: list[dict[str, Any]] = [
         {
             "alpha": alpha,
@@ -134,7 +134,7 @@ def retention(
 
 
 def zero_shot_on(model: Classifier, class_names: list[str], prompts: list[list[str]]) -> Classifier:
-    """The same towers (shared) with a head for other classes, from the model's own text tower."""
+    """The same encoders (shared) with a head for other classes, from their own text encoder."""
     model.eval()
     with torch.no_grad():
         head = linear_head(text_weights(model.backbone, prompts))

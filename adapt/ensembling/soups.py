@@ -24,7 +24,7 @@ from adapt.training.settings import Runtime
 
 SELECTS = ("uniform", "greedy", "model_stock")
 Model = Classifier | str | Path
-_TOWERS, _HEAD = "backbone.model.", "head."
+_ENCODERS, _HEAD = "backbone.model.", "head."
 
 
 @dataclass
@@ -80,7 +80,7 @@ class _Ingredient:
         folder = Path(model)
         # Checks every hash; its tensors are mapped, not read, and dropped at once.
         config, manifest, _ = bundle.read_bundle(folder)
-        files = {_TOWERS: folder / bundle.TOWERS, _HEAD: folder / bundle.HEAD}
+        files = {_ENCODERS: folder / bundle.ENCODERS, _HEAD: folder / bundle.HEAD}
         facts = _facts(
             manifest["class_names"],
             manifest["base_hash"],
@@ -91,12 +91,12 @@ class _Ingredient:
         return cls(name, model, TensorFiles(files), facts, prompts, from_text)
 
     def state(self, with_head: bool) -> State:
-        """All weights, or those of the towers."""
+        """All weights, or those of the encoders."""
         if with_head:
             return self.weights
         if not isinstance(self.model, Classifier):
-            return TensorFiles({_TOWERS: Path(self.model) / bundle.TOWERS})
-        return {name: value for name, value in self.weights.items() if name.startswith(_TOWERS)}
+            return TensorFiles({_ENCODERS: Path(self.model) / bundle.ENCODERS})
+        return {name: value for name, value in self.weights.items() if name.startswith(_ENCODERS)}
 
     def copy(self) -> Classifier:
         """A working copy whose weights may be replaced."""
@@ -119,9 +119,9 @@ def soup(
     """Average models that were tuned from one start.
 
     Learned heads are averaged like any weight. When all heads come from text, with the same
-    prompts, the head is made anew from the averaged text tower. Bundles are read tensor by tensor,
-    and one classifier is kept whose weights are replaced, so memory does not grow with their
-    number.
+    prompts, the head is made anew from the averaged text encoder. Bundles are read tensor by
+    tensor, and one classifier is kept whose weights are replaced, so memory does not grow with
+    their number.
 
     Args:
         models: Two or more classifiers or bundle folders, or a mapping from names to them.

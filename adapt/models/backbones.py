@@ -29,7 +29,7 @@ open_clip.add_model_config(Path(__file__).parent / "configs")
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """What is needed to build the same towers again, and which weights they started from."""
+    """What is needed to build the same encoders again, and which weights they started from."""
 
     arch: str
     """Architecture name, `hf-hub:...` or `local-dir:...`."""
@@ -46,7 +46,7 @@ class BackboneSpec:
 
 
 class Backbone(nn.Module):
-    """Both towers of a CLIP, with its preprocessing and tokenizer.
+    """Both encoders of a CLIP, with its preprocessing and tokenizer.
 
     Args:
         model: An open_clip model with `encode_image`, `encode_text` and `logit_scale`.
@@ -78,10 +78,10 @@ class Backbone(nn.Module):
         return scale
 
     @property
-    def image_tower(self) -> nn.Module:
+    def image_encoder(self) -> nn.Module:
         """The part of the model that sees pixels."""
-        tower: nn.Module = self.model.visual
-        return tower
+        encoder: nn.Module = self.model.visual
+        return encoder
 
     @property
     def width(self) -> int:
@@ -184,7 +184,7 @@ def load_backbone(arch: str, pretrained: str, seed: int = 0) -> Backbone:
 def build_backbone(
     spec: BackboneSpec, preprocessing: Preprocessing, state: dict[str, Tensor]
 ) -> Backbone:
-    """The same towers again from a spec and a state dict; nothing is looked up or downloaded.
+    """The same encoders again from a spec and a state dict; nothing is looked up or downloaded.
 
     Raises:
         ModelError: When the state dict does not fit the architecture of the spec.

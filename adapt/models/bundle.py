@@ -1,7 +1,7 @@
 """The bundle on disk: safetensors and JSON, every file hashed, no code.
 
     model/open_clip_config.json       architecture and preprocessing, as open_clip reads them
-    model/open_clip_model.safetensors both towers under open_clip's own names
+    model/open_clip_model.safetensors both encoders under open_clip's own names
     model/head.safetensors            weight (K, D) and bias (K) of the head, and its cache
     model/probe.safetensors           four made-up images and the logits they gave when saved
     model/classifier.json             class names, prompts, temperature, origin, hash of each file;
@@ -25,10 +25,10 @@ from adapt.errors import BundleError
 FORMAT = 1
 MANIFEST = "classifier.json"
 CONFIG = "open_clip_config.json"
-TOWERS = "open_clip_model.safetensors"
+ENCODERS = "open_clip_model.safetensors"
 HEAD = "head.safetensors"
 PROBE = "probe.safetensors"
-FILES = (CONFIG, TOWERS, HEAD, PROBE)
+FILES = (CONFIG, ENCODERS, HEAD, PROBE)
 UNCERTAINTY = "uncertainty"
 KEYS = (
     "arch",
@@ -53,7 +53,7 @@ def write_bundle(
     Args:
         folder: Created when missing.
         config: Content of `open_clip_config.json`.
-        tensors: State dicts by file name (`TOWERS`, `HEAD`, `PROBE`).
+        tensors: State dicts by file name (`ENCODERS`, `HEAD`, `PROBE`).
         manifest: Content of `classifier.json` without `format` and `files`.
 
     Raises:
@@ -119,7 +119,7 @@ def read_bundle(
                 f"{folder / name} - altered - its hash is not the one in {MANIFEST} - copy it again"
             )
     try:
-        tensors = {name: load_file(folder / name) for name in (TOWERS, HEAD, PROBE)}
+        tensors = {name: load_file(folder / name) for name in (ENCODERS, HEAD, PROBE)}
     except SafetensorError as error:
         raise BundleError(
             f"{folder} - damaged weights - {error} - copy the whole folder again"

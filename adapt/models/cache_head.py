@@ -8,7 +8,7 @@ class CacheHead(nn.Module):
     """Logits of a linear head plus votes of stored support features.
 
     `features @ weight.T + bias + votes @ values`, where the vote of a stored key for a feature of
-    cosine c is `exp(-sharpness * (1 - c))`. That is Tip-Adapter (arXiv:2207.09519); with
+    cosine c is `exp(-beta * (1 - c))`. That is Tip-Adapter (arXiv:2207.09519); with
     `neighbours` only so many of the nearest keys vote, which is a weighted nearest-neighbour
     classifier.
 
@@ -17,7 +17,7 @@ class CacheHead(nn.Module):
         bias: Bias (K,) of the linear part.
         keys: Unit features (M, D) of the support images.
         values: What each key votes for (M, K): one-hot rows times their strength.
-        sharpness: How fast a vote falls with distance; Tip-Adapter's beta.
+        beta: How fast a vote falls with distance; Tip-Adapter's beta.
         neighbours: Number of nearest keys that vote; 0 is all of them.
 
     >>> head = CacheHead(torch.zeros(2, 2), torch.zeros(2), torch.eye(2), torch.eye(2), 1.0)
@@ -25,7 +25,7 @@ class CacheHead(nn.Module):
     [1.0, 0.368]
     """
 
-    sharpness: Tensor
+    beta: Tensor
     neighbours: Tensor
 
     def __init__(
@@ -34,22 +34,20 @@ class CacheHead(nn.Module):
         bias: Tensor,
         keys: Tensor,
         values: Tensor,
-        sharpness: float,
+        beta: float,
         neighbours: int = 0,
     ) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
         self.keys, self.values = nn.Parameter(keys.clone()), nn.Parameter(values.clone())
-        self.register_buffer("sharpness", torch.tensor(float(sharpness)))
+        self.register_buffer("beta", torch.tensor(float(beta)))
         self.register_buffer("neighbours", torch.tensor(int(neighbours)))
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> "CacheHead":
         """The head of a state dict."""
-        sharpness, neighbours = float(state["sharpness"]), int(state["neighbours"])
-        return cls(
-            state["weight"], state["bias"], state["keys"], state["values"], sharpness, neighbours
-        )
+        beta, neighbours = float(state["beta"]), int(state["neighbours"])
+        return cls(state["weight"], state["bias"], state["keys"], state["values"], beta, neighbours)
 
     @property
     def out_features(self) -> int:
@@ -59,7 +57,7 @@ class CacheHead(nn.Module):
     def votes(self, features: Tensor) -> Tensor:
         """The vote (B, M) of every key, zero for those that are not near enough."""
         cosine = features @ self.keys.T
-        votes = torch.exp(-self.sharpness * (1 - cosine))
+        votes = torch.exp(-self.beta * (1 - cosine))
         count = int(self.neighbours)
         if not 0 < count < len(self.keys):
             return votes
@@ -83,6 +81,6 @@ class CacheHead(nn.Module):
             torch.lerp(bias, self.bias.detach(), alpha),
             self.keys.detach(),
             alpha * self.values.detach(),
-            float(self.sharpness),
+            float(self.beta),
             int(self.neighbours),
         )

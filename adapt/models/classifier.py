@@ -27,12 +27,12 @@ class Classifier(nn.Module):
     Calling it with normalised pixels (B, 3, H, W) gives logits (B, K).
 
     Args:
-        backbone: Both towers and the preprocessing.
+        backbone: Both encoders and the preprocessing.
         head: Linear layer on unit image features, or one with a cache of support features.
         class_names: The K class keys, in the order of the logits.
         prompts: The prompts of each class, in the same order.
-        head_from_text: Whether the head is what the text tower says (then it is rebuilt when the
-            towers change), or learned (then it is averaged like any other weight).
+        head_from_text: Whether the head is what the text encoder says (then it is rebuilt when the
+            encoders change), or learned (then it is averaged like any other weight).
         temperature: Probabilities are softmax(logits / temperature).
         uncertainty: When `predict` abstains, and the rest of `Prediction` beside the label.
 
@@ -124,7 +124,7 @@ class Classifier(nn.Module):
         return copy.deepcopy(self)
 
     def rebuild_head(self) -> "Classifier":
-        """Set the head to what the text tower says now; returns self."""
+        """Set the head to what the text encoder says now; returns self."""
         with torch.no_grad():
             weight = text_weights(self.backbone, self.prompts)
             self.head.weight.copy_(weight)
@@ -213,7 +213,7 @@ class Classifier(nn.Module):
         if self.uncertainty is not None:
             manifest[bundle.UNCERTAINTY] = self.uncertainty.to_dict()
         tensors = {
-            bundle.TOWERS: self.backbone.model.state_dict(),
+            bundle.ENCODERS: self.backbone.model.state_dict(),
             bundle.HEAD: self.head.state_dict(),
             bundle.PROBE: {"pixels": pixels, "logits": logits},
         }
@@ -246,7 +246,7 @@ class Classifier(nn.Module):
             manifest["arch"], manifest["pretrained"], config["model_cfg"], manifest["base_hash"]
         )
         preprocessing = Preprocessing.from_dict(config["preprocess_cfg"])
-        backbone = build_backbone(spec, preprocessing, tensors[bundle.TOWERS])
+        backbone = build_backbone(spec, preprocessing, tensors[bundle.ENCODERS])
         state = tensors[bundle.HEAD]
         head: nn.Linear | CacheHead = linear_head(state["weight"], state["bias"])
         if "keys" in state:

@@ -13,10 +13,10 @@ def text_weights(backbone: Backbone, prompts: list[list[str]]) -> Tensor:
     """One direction per class: each prompt's unit feature, averaged, made unit again, scaled.
 
     Prompt ensembling of CLIP (Radford et al. 2021, arXiv:2103.00020). Differentiable with respect
-    to the text tower.
+    to the text encoder.
 
     Args:
-        backbone: The CLIP whose text tower is used.
+        backbone: The CLIP whose text encoder is used.
         prompts: The prompts of each class; classes may have different numbers of them.
 
     Returns:

@@ -37,8 +37,8 @@ class Ensemble:
     severity: int = 3
     """Strength of these, 1 to 5."""
     shallow: float = 1.0
-    """Share of its change that the first layer of a tower keeps, rising to 1 at the output (LiNeS,
-    arXiv:2410.17146), before alpha is chosen; 1 is off."""
+    """Share of its change that the first layer of an encoder keeps, rising to 1 at the output
+    (LiNeS, arXiv:2410.17146), before alpha is chosen; 1 is off."""
     members: int = 1
     """Trainings, with seeds that follow each other, whose weights are averaged to the adapted
     model (a soup) before alpha is chosen."""

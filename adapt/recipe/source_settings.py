@@ -53,7 +53,7 @@ class Source:
     """Column that names the group of each image; no group is ever split. `group` when not given
     and there."""
     retention: bool = False
-    """For an eval with *other* classes: the text tower names them, before and after, to tell what
+    """For an eval with *other* classes: the text encoder names them, before and after, to tell what
     the model has forgotten."""
     classes: str | None = None
     """For a retention set: YAML file with the words of its classes."""

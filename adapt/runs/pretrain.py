@@ -42,7 +42,7 @@ class PretrainRecipe:
     training: Pretraining = field(default_factory=Pretraining)
     """Steps, rates, curriculum."""
     compile: bool = False
-    """Compile the towers: a third faster on a CPU with a C++ compiler."""
+    """Compile the encoders: a third faster on a CPU with a C++ compiler."""
     precision: str = "32"
     """`auto`, `32`, `bf16-mixed` or `16-mixed`."""
 
@@ -82,7 +82,7 @@ def load_pretrain_recipe(recipe: str, overrides: list[str]) -> PretrainRecipe:
 
 
 def pretrain(recipe: str, out: str | Path, overrides: list[str]) -> Path:
-    """Train (or go on training) and write `weights.safetensors` with both towers in fp16.
+    """Train (or go on training) and write `weights.safetensors` with both encoders in fp16.
 
     Args:
         recipe: Name or path of a pretraining recipe.

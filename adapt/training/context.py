@@ -26,4 +26,4 @@ class Context:
     balance: str = "none"
     """How often training classes are drawn: `none`, `uniform` or `sqrt`."""
     cache: Path | None = None
-    """Where features of frozen towers are kept by content; nothing is kept without it."""
+    """Where features of frozen encoders are kept by content; nothing is kept without it."""

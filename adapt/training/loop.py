@@ -38,7 +38,7 @@ def train(
     """Train what requires gradients in `classifier`, in place, and return it ready to use.
 
     That is on the CPU, in evaluation mode, with every weight requiring gradients again. A head
-    from text follows a text tower that trained.
+    from text follows a text encoder that trained.
 
     Args:
         classifier: See `AdaptModule`.

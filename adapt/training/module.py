@@ -19,7 +19,7 @@ from adapt.training.objectives import CrossEntropy, Objective
 from adapt.training.parameters import (
     freeze_first,
     frozen_names,
-    in_tower,
+    in_encoder,
     parameter_groups,
     text_trains,
 )
@@ -35,7 +35,7 @@ class AdaptModule(pl.LightningModule):
 
     What trains is what requires gradients in `classifier`; a logit scale that trains stays within
     [0, ln 100]. Batches are mappings with `image` (B, 3, H, W), `target` (B,) and `index` (B,), as
-    `ImageDataModule` gives them. Where the text tower trains, a head from text is made anew from
+    `ImageDataModule` gives them. Where the text encoder trains, a head from text is made anew from
     one prompt of each class in every step, and from all prompts for validation.
 
     Gradients are clipped to `optim.clip_norm`. A trainer's own `gradient_clip_val` holds as well:
@@ -98,11 +98,11 @@ class AdaptModule(pl.LightningModule):
     def on_train_start(self) -> None:
         """Training mode (dropout acts), but not every batch norm moves its statistics.
 
-        Frozen ones keep them, and all do where no more than gains and biases of the tower train.
+        Frozen ones keep them, and all do where no more than gains and biases of the encoder train.
         """
         self.classifier.train()
         matrices = any(
-            p.requires_grad and p.ndim >= 2 and in_tower(name, "image")
+            p.requires_grad and p.ndim >= 2 and in_encoder(name, "image")
             for name, p in self.classifier.named_parameters()
         )
         for module in self.classifier.modules():
@@ -166,7 +166,7 @@ class AdaptModule(pl.LightningModule):
         self.regularisers.update(self.classifier, self.global_step + 1, self.steps)
 
     def on_validation_epoch_start(self) -> None:
-        """Where the text tower trains, make the head anew from all prompts."""
+        """Where the text encoder trains, make the head anew from all prompts."""
         if self.text_trains and self.classifier.head_from_text:
             self.classifier.rebuild_head()
 

@@ -39,12 +39,12 @@ class CrossEntropy:
     label_smoothing: float = 0.0
     """Share of the target spread over all classes."""
     text_trains: bool = False
-    """Whether the text tower moves: then a head from text is made anew, from one random prompt of
+    """Whether the text encoder moves: then a head from text is made anew, from one random prompt of
     each class."""
     class_weights: Tensor | None = None
     """Weight of an image of each class (K,); all alike without."""
     classes_per_step: int = 0
-    """Where the text tower moves, classes that a step looks at: see `drawn_classes`; 0 is all."""
+    """Where the text encoder moves, classes that a step looks at: see `drawn_classes`; 0 is all."""
     shares: ClassVar[bool] = True
     """`target` may be shares of the classes (B, K), as mixup makes them."""
 

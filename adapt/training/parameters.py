@@ -6,7 +6,7 @@ from collections.abc import Callable
 from torch import nn
 
 from adapt.errors import ModelError
-from adapt.models.adapters.lora import TOWERS
+from adapt.models.adapters.lora import ENCODERS
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Optim
 
@@ -17,32 +17,32 @@ BLOCKS = (
 BLOCK = re.compile(r"(?:.*\.)?(?:(?:resblocks|blocks|layers)\.\d+|layer\d+)")
 MODEL = "backbone.model."
 OUTSIDE = (f"{MODEL}logit_scale", f"{MODEL}logit_bias")
-TOWER = re.compile(rf"{re.escape(MODEL)}(?:visual\.(?:trunk\.)?|text\.(?:transformer\.)?)?")
+ENCODER = re.compile(rf"{re.escape(MODEL)}(?:visual\.(?:trunk\.)?|text\.(?:transformer\.)?)?")
 
 
-def in_tower(name: str, tower: str) -> bool:
-    """Whether a parameter of a classifier belongs to the `image` or the `text` tower, or `both`.
+def in_encoder(name: str, encoder: str) -> bool:
+    """Whether a parameter of a classifier belongs to the `image` or the `text` encoder, or `both`.
 
-    >>> in_tower("backbone.model.visual.proj", "image"), in_tower("head.weight", "both")
+    >>> in_encoder("backbone.model.visual.proj", "image"), in_encoder("head.weight", "both")
     (True, False)
     """
     if not name.startswith(MODEL) or name in OUTSIDE:
         return False
-    return tower == "both" or name.startswith(f"{MODEL}visual.") == (tower == "image")
+    return encoder == "both" or name.startswith(f"{MODEL}visual.") == (encoder == "image")
 
 
-def check_tower(tower: str, train_head: bool) -> None:
-    """Refuse towers that are not known, and a learned head over a text tower that trains.
+def check_encoder(encoder: str, train_head: bool) -> None:
+    """Refuse encoders that are not known, and a learned head over a text encoder that trains.
 
     Raises:
         ValueError: Naming the field.
     """
-    if tower not in TOWERS:
-        raise ValueError(f"tower - not known - {tower!r} - choose one of {', '.join(TOWERS)}")
-    if train_head and tower != "image":
+    if encoder not in ENCODERS:
+        raise ValueError(f"encoder - not known - {encoder!r} - choose one of {', '.join(ENCODERS)}")
+    if train_head and encoder != "image":
         raise ValueError(
-            f"train_head - does not go with tower {tower} - {train_head} - the head follows the "
-            "text tower: set tower to image, or train_head to false"
+            f"train_head - does not go with encoder {encoder} - {train_head} - the head follows "
+            "the text encoder: set encoder to image, or train_head to false"
         )
 
 
@@ -65,11 +65,11 @@ def trainable_copy(
 
 
 def text_trains(classifier: Classifier) -> bool:
-    """Whether what the text tower says of a prompt changes in training."""
+    """Whether what the text encoder says of a prompt changes in training."""
     return any(
         p.requires_grad
         for name, p in classifier.named_parameters()
-        if name.startswith(MODEL) and not in_tower(name, "image")
+        if name.startswith(MODEL) and not in_encoder(name, "image")
     )
 
 
@@ -79,9 +79,9 @@ def frozen_names(module: nn.Module) -> set[str]:
     return {name for name, parameter in named if not parameter.requires_grad}
 
 
-def blocks_of(tower: nn.Module) -> list[nn.Module]:
-    """The blocks of an image tower, from the input on; the four stages of a ResNet."""
-    return [module for name, module in tower.named_modules() if BLOCK.fullmatch(name)]
+def blocks_of(encoder: nn.Module) -> list[nn.Module]:
+    """The blocks of an image encoder, from the input on; the four stages of a ResNet."""
+    return [module for name, module in encoder.named_modules() if BLOCK.fullmatch(name)]
 
 
 def block_number(name: str) -> int | None:
@@ -99,7 +99,7 @@ def block_number(name: str) -> int | None:
 
 
 def _is_entrance(name: str) -> bool:
-    """Whether a parameter comes before the blocks of its tower (the tower's input side)."""
+    """Whether a parameter comes before the blocks of its encoder (the encoder's input side)."""
     entrances = (
         "conv1",
         "conv2",
@@ -118,11 +118,11 @@ def _is_entrance(name: str) -> bool:
         "norm_pre",
         "stem",
     )
-    return block_number(name) is None and TOWER.sub("", name).split(".")[0] in entrances
+    return block_number(name) is None and ENCODER.sub("", name).split(".")[0] in entrances
 
 
 def depths(names: list[str]) -> dict[str, int]:
-    """Distance from the input of one tower: 0 before the blocks, then the blocks, then the rest."""
+    """Distance from the input of one encoder: 0 before the blocks, then blocks, then the rest."""
     blocks = [b for b in map(block_number, names) if b is not None]
     first, last = (min(blocks), max(blocks)) if blocks else (0, 0)
 
@@ -136,10 +136,10 @@ def depths(names: list[str]) -> dict[str, int]:
 
 
 def freeze_first(module: nn.Module, count: int) -> None:
-    """Stop the first `count` blocks of the image tower, and what comes before them, from training.
+    """Freeze the first `count` blocks of the image encoder, and what comes before them.
 
     Raises:
-        ModelError: When the tower has fewer blocks.
+        ModelError: When the encoder has fewer blocks.
     """
     if count == 0:
         return
@@ -148,7 +148,7 @@ def freeze_first(module: nn.Module, count: int) -> None:
     blocks = max(distance.values()) - 1
     if count > blocks:
         raise ModelError(
-            f"optim.freeze_first - too many - {count}, the image tower has {blocks} blocks - "
+            f"optim.freeze_first - too many - {count}, the image encoder has {blocks} blocks - "
             "give fewer"
         )
     parameters = dict(module.named_parameters())
@@ -158,10 +158,10 @@ def freeze_first(module: nn.Module, count: int) -> None:
 
 
 def _layers_above(names: list[str]) -> dict[str, int]:
-    """Layers between each parameter and the top of its tower; 0 for what is in no tower."""
+    """Layers between each parameter and the top of its encoder; 0 for what is in no encoder."""
     above = dict.fromkeys(names, 0)
-    for tower in ("image", "text"):
-        own = depths([name for name in names if in_tower(name, tower)])
+    for encoder in ("image", "text"):
+        own = depths([name for name in names if in_encoder(name, encoder)])
         top = max(own.values(), default=0)
         above |= {name: top - depth for name, depth in own.items()}
     return above
@@ -171,7 +171,7 @@ def parameter_groups(classifier: nn.Module, optim: Optim) -> list[dict[str, obje
     """Trainable parameters by learning rate and weight decay.
 
     Gains, biases and the logit scale have no weight decay. With `layer_decay` below 1 the rate of
-    a parameter is `lr * layer_decay ** (layers between it and the head)`, in either tower.
+    a parameter is `lr * layer_decay ** (layers between it and the head)`, in either encoder.
     """
     trainable = {name: p for name, p in classifier.named_parameters() if p.requires_grad}
     above = _layers_above(list(trainable))

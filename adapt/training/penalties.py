@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
-from adapt.training.parameters import blocks_of, frozen_names, in_tower
+from adapt.training.parameters import blocks_of, frozen_names, in_encoder
 from adapt.training.settings import Optim
 
 TEACHER_UPDATES = 50
@@ -91,14 +91,14 @@ def teacher_momentum(step: int, steps: int) -> float:
 
 @contextmanager
 def watch_features(classifier: Classifier) -> Iterator[list[Tensor]]:
-    """A list that fills with the image tower's features (B, D), as it computes them.
+    """A list that fills with the image encoder's features (B, D), as it computes them.
 
-    One entry for each block in order, and the tower's output: the class token where there is one,
+    One entry for each block in order, and the encoder's output: the class token where there is one,
     otherwise the mean over positions.
     """
-    tower, seen = classifier.backbone.image_tower, []
-    trunk = getattr(tower, "trunk", None)
-    token = hasattr(tower, "class_embedding") or getattr(trunk, "cls_token", None) is not None
+    encoder, seen = classifier.backbone.image_encoder, []
+    trunk = getattr(encoder, "trunk", None)
+    token = hasattr(encoder, "class_embedding") or getattr(trunk, "cls_token", None) is not None
 
     def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
         if output.ndim == 3:  # (B, T, D)
@@ -107,7 +107,7 @@ def watch_features(classifier: Classifier) -> Iterator[list[Tensor]]:
             output = output.flatten(2).mean(-1)
         seen.append(output)
 
-    hooks = [part.register_forward_hook(keep) for part in (*blocks_of(tower), tower)]
+    hooks = [part.register_forward_hook(keep) for part in (*blocks_of(encoder), encoder)]
     try:
         yield seen
     finally:
@@ -126,7 +126,7 @@ class Regularisers:
         optim: `l2_sp`, `feature_distillation` and `self_distillation` are read.
 
     Raises:
-        ModelError: When features are to be held of an image tower that does not train.
+        ModelError: When features are to be held of an image encoder that does not train.
     """
 
     def __init__(self, classifier: Classifier, optim: Optim) -> None:
@@ -137,9 +137,9 @@ class Regularisers:
         if optim.l2_sp:
             self.weights = {n: p.detach().clone() for n, p in self._training(classifier).items()}
         if optim.feature_distillation:
-            if not any(in_tower(name, "image") for name in self.names):
+            if not any(in_encoder(name, "image") for name in self.names):
                 raise ModelError(
-                    "optim.feature_distillation - nothing to hold - the image tower is frozen - "
+                    "optim.feature_distillation - nothing to hold - the image encoder is frozen - "
                     "set it to 0"
                 )
             self.start = _frozen_copy(classifier)

@@ -45,14 +45,15 @@ class Optim:
     layer_decay: float = 1.0
     """Factor on the learning rate for each layer further from the head; 1 treats all alike."""
     freeze_first: int = 0
-    """Image-tower blocks, counted from the input (which is frozen with them), that do not train."""
+    """Image-encoder blocks, counted from the input (which is frozen with them), that do not
+    train."""
     ema: float = 0.0
     """Decay of an exponential moving average of the weights, returned in their place; 0 is off."""
     l2_sp: float = 0.0
     """Weight of the sum of squared distances of what trains to where it began (L2-SP); try 0.01."""
     feature_distillation: float = 0.0
-    """Weight of the distance of the image tower's features, at every depth, to the start's (LDIFS);
-    the paper takes 10."""
+    """Weight of the distance of the image encoder's features, at every depth, to the start's
+    (LDIFS); the paper takes 10."""
     self_distillation: float = 0.0
     """Weight of the divergence from a slower copy of the model itself (CaRot); the paper takes
     1.5."""

@@ -26,8 +26,8 @@ from tests.helpers.tiny import CLASSES, bit_equal, tiny_classifier, weights
 
 METHODS = list(schemas())
 SETTINGS: dict[str, dict[str, Any]] = {
-    "linear_probe": {"inverse_strength": 10.0},
-    "lp_ft": {"probe": LinearProbe(inverse_strength=1.0)},
+    "linear_probe": {"C": 10.0},
+    "lp_ft": {"probe": LinearProbe(C=1.0)},
     # By shots they would take thousands of steps.
     "clip_lora": {"steps_per_shot": 0},
     "two_stage": {"steps_per_shot": 0},
@@ -150,7 +150,7 @@ def test_probe_method_equals_scikit_learn(
     setting: str, balance: str, start: Classifier, uneven: ImageData, context: Context
 ) -> None:
     """Equal draws of the classes are scikit-learn's balanced weights."""
-    probe = LinearProbe("zero", inverse_strength=5.0, class_weights=setting)
+    probe = LinearProbe("zero", C=5.0, class_weights=setting)
     tuned = probe.fit(start, uneven, replace(context, balance=balance))
     pixels = prepare(uneven.train, start.backbone.preprocessing, context.runtime)
     features = image_features(start.backbone, pixels, context.runtime)

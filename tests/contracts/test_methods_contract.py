@@ -220,9 +220,9 @@ def test_full_trains_what_it_says(start: Classifier, toy_data: ImageData, contex
         tuned = replace(make("full", SHORT), train_head=train_head).fit(start, toy_data, context)
         after = weights(tuned)
         same = {name for name in before if torch.equal(before[name], after[name])}
-        tower = {name for name in before if name.startswith("backbone.model.visual.")}
+        encoder = {name for name in before if name.startswith("backbone.model.visual.")}
         head = {"head.weight", "head.bias"}
-        assert same == set(before) - tower - (head if train_head else set())
+        assert same == set(before) - encoder - (head if train_head else set())
         assert tuned.head_from_text is not train_head
 
 

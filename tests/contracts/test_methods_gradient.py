@@ -39,7 +39,7 @@ def changed(before: Classifier, after: Classifier) -> set[str]:
 def test_lp_ft_starts_from_the_probe(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
-    probe = LinearProbe(inverse_strength=10.0)
+    probe = LinearProbe(C=10.0)
     probed = probe.fit(start, toy_data, context)
     still = adapt.method("lp_ft", probe=probe, optim=STILL).fit(start, toy_data, context)
     torch.testing.assert_close(still.head.weight, probed.head.weight, atol=1e-8, rtol=0)
@@ -119,24 +119,24 @@ def test_few_numbers_train(
 
 
 @pytest.mark.parametrize("name", ["bitfit", "norm_tuning"])
-def test_towers(name: str, start: Classifier, toy_data: ImageData, context: Context) -> None:
+def test_encoders(name: str, start: Classifier, toy_data: ImageData, context: Context) -> None:
     image = matching(start, (BIASES if name == "bitfit" else NORMS)[VIT])
     text = matching(start, TEXT[name])
-    for tower, expected in (("image", image), ("text", text), ("both", image | text)):
-        method = adapt.method(name, tower=tower, optim=QUICK)
+    for encoder, expected in (("image", image), ("text", text), ("both", image | text)):
+        method = adapt.method(name, encoder=encoder, optim=QUICK)
         tuned = method.fit(start, toy_data, context)
         assert changed(start, tuned) - HEAD == expected
-        assert (changed(start, tuned) & HEAD == set()) is (tower == "image")
+        assert (changed(start, tuned) & HEAD == set()) is (encoder == "image")
         torch.testing.assert_close(tuned.clone().rebuild_head().head.weight, tuned.head.weight)
 
 
 @pytest.mark.parametrize("name", ["bitfit", "norm_tuning"])
 def test_out_of_range(name: str) -> None:
-    with pytest.raises(ValueError, match="tower - not known - 'images' - choose one of image, "):
-        adapt.method(name, tower="images")
-    for tower in ("text", "both"):
-        with pytest.raises(ValueError, match=f"train_head - does not go with tower {tower}"):
-            adapt.method(name, tower=tower, train_head=True)
+    with pytest.raises(ValueError, match="encoder - not known - 'images' - choose one of image, "):
+        adapt.method(name, encoder="images")
+    for encoder in ("text", "both"):
+        with pytest.raises(ValueError, match=f"train_head - does not go with encoder {encoder}"):
+            adapt.method(name, encoder=encoder, train_head=True)
 
 
 # The plan
@@ -147,15 +147,15 @@ def test_planned_parameters(start: Classifier) -> None:
     block = 4 * 32 * 32 + 2 * 4 * 32 * 32  # attention, then the two layers of the MLP
     bias = 4 * 32 + 4 * 32 + 32
     norms = 2 * 2 * 32
-    tower = 3 * 8 * 8 * 32 + 32 + 17 * 32 + 32 * 24 + 2 * norms // 2 + 2 * (block + bias + norms)
+    encoder = 3 * 8 * 8 * 32 + 32 + 17 * 32 + 32 * 24 + 2 * norms // 2 + 2 * (block + bias + norms)
     head = 3 * 24 + 3
     everything = sum(p.numel() for p in start.parameters())
     expected = {
         "zero_shot": 0,
         "linear_probe": head,
-        "full": tower + head,
-        "lp_ft": tower + head,
-        "paint": tower,
+        "full": encoder + head,
+        "lp_ft": encoder + head,
+        "paint": encoder,
         "flyp": everything - head,
         "bitfit": 2 * 32 + 2 * (bias + 2 * 32),
         "norm_tuning": 2 * 2 * 32 + 2 * norms,
@@ -165,13 +165,13 @@ def test_planned_parameters(start: Classifier) -> None:
     assert found == expected
     frozen = adapt.method("paint", optim=Optim(freeze_first=1))
     first = 3 * 8 * 8 * 32 + 32 + 17 * 32 + 2 * 32 + block + bias + norms
-    assert trainable_parameters(frozen, start) == tower - first
+    assert trainable_parameters(frozen, start) == encoder - first
 
 
 # Rates and limits
 
 
-def test_layer_decay_reaches_both_towers(start: Classifier) -> None:
+def test_layer_decay_reaches_both_encoders(start: Classifier) -> None:
     prepared = adapt.method("flyp").prepare(start)
     names = {id(p): n for n, p in prepared.named_parameters()}
     found = {

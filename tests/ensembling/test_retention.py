@@ -31,7 +31,7 @@ def start() -> Classifier:
 
 @pytest.fixture(scope="module")
 def tuned(start: Classifier) -> Classifier:
-    """Every weight of the towers moved at random; the head is a learned one."""
+    """Every weight of the encoders moved at random; the head is a learned one."""
     other, generator = start.clone(), torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, value in other.backbone.model.named_parameters():

@@ -24,7 +24,7 @@ from adapt.ensembling import wise_ft as module
 from adapt.ensembling.choose import RULES, Evidence, alpha_grid, choose_alpha, possible_rules
 from adapt.ensembling.guard import guard
 from adapt.ensembling.held_out import HeldOut, held_out, pool
-from adapt.ensembling.line import logits_along, mix, same_towers, scale_by_depth
+from adapt.ensembling.line import logits_along, mix, same_encoders, scale_by_depth
 from adapt.ensembling.weights.interpolate import interpolate
 from adapt.ensembling.wise_ft import wise_ft
 from adapt.errors import DataError, RecipeError, WeightsError
@@ -190,7 +190,7 @@ def test_curve_equals_each_model_on_its_own(
     kind: Callable[[Classifier], Classifier], start: Classifier, splits: dict[str, ImageList]
 ) -> None:
     tuned = kind(start)
-    assert same_towers(start, tuned) is (kind is new_head)
+    assert same_encoders(start, tuned) is (kind is new_head)
     ready = {n: Split.read(n, images, start, RUNTIME) for n, images in splits.items()}
     logits = logits_along(start, tuned, RUNTIME)
     for alpha in (0.0, 0.25, 1.0, 0.25):

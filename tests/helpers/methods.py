@@ -14,8 +14,8 @@ WITH_OPTIM = [name for name in METHODS if hasattr(schemas()[name](), "optim")]
 
 SETTINGS: dict[str, dict[str, Any]] = {
     # The search is tested elsewhere.
-    "linear_probe": {"inverse_strength": 10.0},
-    "lp_ft": {"probe": LinearProbe(inverse_strength=1.0)},
+    "linear_probe": {"C": 10.0},
+    "lp_ft": {"probe": LinearProbe(C=1.0)},
     "prompt_tuning": {"class_specific": True},
     "clip_lora": {"steps_per_shot": 0},
     "two_stage": {"steps_per_shot": 0},

@@ -85,7 +85,7 @@ def draw_folder(root: Path, counts: dict[str, int], seed: int) -> Path:
 
 
 def tiny_classifier(arch: str = VIT, names: list[str] | None = None, seed: int = 0) -> Classifier:
-    """A tiny CLIP whose random text tower can tell words apart."""
+    """A tiny CLIP whose random text encoder can tell words apart."""
     classifier = Classifier.from_clip(arch, "random", names or CLASSES, ["plain"], seed)
     with torch.no_grad():
         classifier.backbone.model.token_embedding.weight.mul_(50)
@@ -120,7 +120,7 @@ def run_python(code: str, folder: Path, *arguments: str) -> str:
 
 
 def moved(start: Classifier, seed: int = 0, size: float = 0.05, learned: bool = True) -> Classifier:
-    """Every weight of a copy changed at random; a text head is what the moved tower says."""
+    """Every weight of a copy changed at random; a text head is what the moved encoder says."""
     tuned = start.clone()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

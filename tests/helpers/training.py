@@ -15,9 +15,9 @@ from adapt.training.settings import Optim
 def fit(
     start: Classifier, data: ImageData, optim: Optim, context: Context, objective: Any = None
 ) -> Classifier:
-    """Train the image tower and the head of a copy."""
+    """Train the image encoder and the head of a copy."""
     copy = start.clone().requires_grad_(False)
-    copy.backbone.image_tower.requires_grad_(True)
+    copy.backbone.image_encoder.requires_grad_(True)
     copy.head.requires_grad_(True)
     copy.head_from_text = False
     return train(copy, data, optim, context, objective)

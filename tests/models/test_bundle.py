@@ -150,9 +150,9 @@ def test_manifest_that_is_no_mapping(content: bytes, folder: Path) -> None:
 
 
 def test_damaged_weights_with_the_right_hash(folder: Path) -> None:
-    whole = (folder / bundle.TOWERS).read_bytes()
+    whole = (folder / bundle.ENCODERS).read_bytes()
     for content in (whole[: len(whole) // 2], b"\xff" * 64, b""):
-        forge(folder, bundle.TOWERS, content)
+        forge(folder, bundle.ENCODERS, content)
         with pytest.raises(BundleError, match="damaged weights"):
             Classifier.load(folder)
 
@@ -162,7 +162,7 @@ def test_weights_that_do_not_fit_with_the_right_hash(folder: Path) -> None:
     forge(folder, bundle.HEAD, (folder / "other.safetensors").read_bytes())
     with pytest.raises(BundleError, match="bias"):
         Classifier.load(folder)
-    forge(folder, bundle.TOWERS, (folder / "other.safetensors").read_bytes())
+    forge(folder, bundle.ENCODERS, (folder / "other.safetensors").read_bytes())
     with pytest.raises(BundleError, match="do not fit"):
         Classifier.load(folder)
 

@@ -32,7 +32,7 @@ def test_text_weights_are_the_scaled_mean_of_unit_features(arch: str) -> None:
         scale = math.exp(float(backbone.model.logit_scale))
     assert scale == pytest.approx(1 / 0.07, rel=1e-5)
     np.testing.assert_allclose(found, np.stack(rows) * scale, atol=2e-5)
-    assert np.abs(rows[0] - rows[1]).max() > 0.01, "the text tower must tell words apart"
+    assert np.abs(rows[0] - rows[1]).max() > 0.01, "the text encoder must tell words apart"
 
 
 def test_classifier_uses_templates_and_words() -> None:
@@ -63,7 +63,7 @@ def test_logits_are_scaled_cosines() -> None:
         torch.testing.assert_close(classifier(pixels).double(), cosine / 0.07, atol=1e-4, rtol=0)
 
 
-def test_rebuild_head_follows_the_text_tower() -> None:
+def test_rebuild_head_follows_the_text_encoder() -> None:
     classifier = tiny_classifier()
     before = classifier.head.weight.clone()
     with torch.no_grad():

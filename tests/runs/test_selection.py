@@ -20,7 +20,7 @@ SMALL = """
 version: 1
 name: small
 model: {arch: adapt-icons-xs, pretrained: embedded}
-method: {name: linear_probe, inverse_strength: 1.0}
+method: {name: linear_probe, C: 1.0}
 report: {formats: []}
 runtime: {accelerator: cpu, precision: "32", workers: "0"}
 """
@@ -178,7 +178,7 @@ def test_retention_unknowns_groups_and_fewer_classes(
     assert "others" not in scores["models"]["ensemble"]
     kept = robust["retention"]["others"]
     assert kept["classes"] == 32
-    assert kept["before"] == kept["after"], "a probe leaves the towers alone"
+    assert kept["before"] == kept["after"], "a probe leaves the encoders alone"
     rows = robust["groups"]["night"]["light"]["rows"]
     assert {row["value"]: row["n"] for row in rows} == {"day": 10, "night": 5}
     assert not any(row["ranked"] for row in rows)

@@ -41,7 +41,7 @@ from tests.helpers.tiny import (
 from tests.helpers.training import Stop, close, fit, plain_trainer
 
 QUICK = Optim(lr=1e-3, epochs=2, batch_size=8, warmup=0.0)
-TOWER = "backbone.model.visual."
+ENCODER = "backbone.model.visual."
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "constant"])
@@ -69,7 +69,7 @@ def rates(module: torch.nn.Module, optim: Optim) -> dict[str, tuple[float, float
 
 def trainable(arch: str) -> Classifier:
     classifier = tiny_classifier(arch).requires_grad_(False)
-    classifier.backbone.image_tower.requires_grad_(True)
+    classifier.backbone.image_encoder.requires_grad_(True)
     classifier.head.requires_grad_(True)
     return classifier
 
@@ -105,9 +105,9 @@ LAYERS: dict[str, tuple[int, list[tuple[str, int]]]] = {
 
 def depth(arch: str, name: str) -> int:
     top, table = LAYERS[arch]
-    if not name.startswith(TOWER):
+    if not name.startswith(ENCODER):
         return top
-    (found,) = {value for pattern, value in table if re.match(pattern, name.removeprefix(TOWER))}
+    (found,) = {value for pattern, value in table if re.match(pattern, name.removeprefix(ENCODER))}
     return found
 
 
@@ -133,18 +133,18 @@ def test_freeze_first(arch: str, count: int) -> None:
     classifier = trainable(arch)
     freeze_first(classifier, count)
     for name, parameter in classifier.named_parameters():
-        if name.startswith(TOWER):
+        if name.startswith(ENCODER):
             frozen = count > 0 and depth(arch, name) <= count
             assert parameter.requires_grad is not frozen, name
     assert classifier.head.weight.requires_grad
-    with pytest.raises(ModelError, match=f"the image tower has {LAYERS[arch][0] - 1} blocks"):
+    with pytest.raises(ModelError, match=f"the image encoder has {LAYERS[arch][0] - 1} blocks"):
         freeze_first(trainable(arch), LAYERS[arch][0])
 
 
 def by_hand(start: Classifier, data: ImageData, optim: Optim) -> list[dict[str, Tensor]]:
     """Plain PyTorch: the trainable weights after each step."""
     classifier = start.clone().requires_grad_(False)
-    classifier.backbone.image_tower.requires_grad_(True)
+    classifier.backbone.image_encoder.requires_grad_(True)
     classifier.head.requires_grad_(True)
     parameters = {n: p for n, p in classifier.named_parameters() if p.requires_grad}
     loader = ImageDataModule(
@@ -227,7 +227,7 @@ def test_statistics_of_frozen_layers_stay(toy_data: ImageData, context: Context)
     start = tiny_classifier(RESNET)
     tuned = weights(fit(start, toy_data, replace(QUICK, freeze_first=2), context))
     for name, before in weights(start).items():
-        if name.startswith(TOWER) and depth(RESNET, name) <= 2:
+        if name.startswith(ENCODER) and depth(RESNET, name) <= 2:
             assert torch.equal(tuned[name], before), name
         elif name.endswith(("running_mean", "num_batches_tracked")):
             assert not torch.equal(tuned[name], before), name
@@ -256,9 +256,11 @@ def test_layer_decay_and_freezing_reach_the_weights(
     after = weights(fit(start, toy_data, optim, context))
     moved = {n: float((after[n] - before[n]).abs().max()) for n in before}
     for name, change in moved.items():
-        if name.startswith(TOWER) and depth(VIT, name) <= 1:
+        if name.startswith(ENCODER) and depth(VIT, name) <= 1:
             assert change == 0, name
-    block, top = (moved[f"{TOWER}{n}"] for n in ("transformer.resblocks.1.mlp.c_fc.weight", "proj"))
+    block, top = (
+        moved[f"{ENCODER}{n}"] for n in ("transformer.resblocks.1.mlp.c_fc.weight", "proj")
+    )
     assert 0 < block < top / 100
 
 
@@ -305,7 +307,7 @@ def test_a_checkpoint_holds_what_trains(
     stored = torch.load(path, weights_only=True)
     state = {n.removeprefix("classifier."): v for n, v in stored["state_dict"].items()}
     assert set(state) == {n for n, _ in tuned.named_parameters()} & {
-        n for n in tuned.state_dict() if n.startswith((TOWER, "head."))
+        n for n in tuned.state_dict() if n.startswith((ENCODER, "head."))
     }
     assert all(torch.equal(value, tuned.state_dict()[n]) for n, value in state.items())
     assert stored["base_hash"] == start.backbone.spec.base_hash
@@ -475,7 +477,7 @@ def test_a_parameter_without_gradient_is_named(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
     copy = start.clone().requires_grad_(True)
-    copy.head_from_text = False  # so nothing depends on the text tower
+    copy.head_from_text = False  # so nothing depends on the text encoder
     with pytest.raises(RunError, match=r"positional_embedding - trains but gets no gradient"):
         train(copy, toy_data, QUICK, context)
 
@@ -485,7 +487,7 @@ def test_nothing_to_train(start: Classifier, toy_data: ImageData, context: Conte
         train(start.clone().requires_grad_(False), toy_data, QUICK, context)
 
 
-def test_validation_uses_the_head_of_the_moving_text_tower(
+def test_validation_uses_the_head_of_the_moving_text_encoder(
     start: Classifier, toy_data: ImageData
 ) -> None:
     copy = start.clone().requires_grad_(False)
@@ -603,7 +605,7 @@ def test_two_processes_score_exactly(toy_root: Path, tmp_path: Path, start: Clas
 
 def test_a_plain_trainer(start: Classifier, toy_data: ImageData, context: Context) -> None:
     copy = start.clone().requires_grad_(False)
-    copy.backbone.image_tower.requires_grad_(True)
+    copy.backbone.image_encoder.requires_grad_(True)
     copy.head.requires_grad_(True)
     copy.head_from_text = False
     module = adapt.AdaptModule(copy, QUICK)

@@ -107,19 +107,19 @@ def test_the_teacher_moves_about_fifty_times(steps: int) -> None:
 
 def expected_features(classifier: Classifier, pixels: Tensor) -> list[Tensor]:
     """What open_clip and timm say themselves of the depths, as they can."""
-    tower: Any = classifier.backbone.image_tower
-    if hasattr(tower, "trunk"):
-        depths = tower.trunk.forward_intermediates(
+    encoder: Any = classifier.backbone.image_encoder
+    if hasattr(encoder, "trunk"):
+        depths = encoder.trunk.forward_intermediates(
             pixels, return_prefix_tokens=True, intermediates_only=True
         )
         found = [prefix[:, 0] for _, prefix in depths]
-    elif hasattr(tower, "attnpool"):
-        stages = tower.forward_intermediates(pixels)["image_intermediates"][1:]
+    elif hasattr(encoder, "attnpool"):
+        stages = encoder.forward_intermediates(pixels)["image_intermediates"][1:]
         found = [stage.mean((2, 3)) for stage in stages]
     else:
-        depths = tower.forward_intermediates(pixels, output_extra_tokens=True)
+        depths = encoder.forward_intermediates(pixels, output_extra_tokens=True)
         found = [prefix[:, 0] for prefix in depths["image_intermediates_prefix"]]
-    return [*found, tower(pixels)]
+    return [*found, encoder(pixels)]
 
 
 @pytest.mark.parametrize(("arch", "depths"), [(VIT, 3), (RESNET, 5), (TIMM, 7)])
@@ -139,7 +139,7 @@ def test_watched_features(arch: str, depths: int) -> None:
 def by_hand(start: Classifier, data: ImageData, optim: Optim) -> dict[str, Tensor]:
     """Three steps of plain PyTorch with all penalties written out."""
     classifier, teacher = start.clone().requires_grad_(False), start.clone()
-    classifier.backbone.image_tower.requires_grad_(True)
+    classifier.backbone.image_encoder.requires_grad_(True)
     classifier.head.requires_grad_(True)
     parameters = {n: p for n, p in classifier.named_parameters() if p.requires_grad}
     began = {n: p.detach().clone() for n, p in parameters.items()}
@@ -200,7 +200,7 @@ def test_every_gradient_method_takes_them(
 ) -> None:
     method = make(name, ALL)
     moves_features = any(
-        p.requires_grad for p in method.prepare(start).backbone.image_tower.parameters()
+        p.requires_grad for p in method.prepare(start).backbone.image_encoder.parameters()
     )
     optim = ALL if moves_features else replace(ALL, feature_distillation=0.0)
     before = weights(start)
@@ -211,11 +211,11 @@ def test_every_gradient_method_takes_them(
     assert held.state_dict().keys() == plain.state_dict().keys()
 
 
-def test_features_of_a_frozen_tower_cannot_be_held(
+def test_features_of_a_frozen_encoder_cannot_be_held(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
-    method = adapt.method("bitfit", tower="text", optim=ALL)
-    with pytest.raises(ModelError, match="nothing to hold - the image tower is frozen"):
+    method = adapt.method("bitfit", encoder="text", optim=ALL)
+    with pytest.raises(ModelError, match="nothing to hold - the image encoder is frozen"):
         method.fit(start, toy_data, context)
 
 
@@ -227,7 +227,7 @@ def test_gradient_checkpointing_changes_nothing(
 
 
 @pytest.mark.parametrize("arch", [RESNET, TIMM])
-def test_other_towers(arch: str, toy_data: ImageData, context: Context) -> None:
+def test_other_encoders(arch: str, toy_data: ImageData, context: Context) -> None:
     start = tiny_classifier(arch)
     few = ImageData(toy_data.train.subset([0, 1, 8, 9, 16, 17]), None)
     optim = replace(ALL, batch_size=3)

@@ -1,4 +1,4 @@
-"""CLIP-LoRA: small adapters in both towers, one recipe for all data sets (arXiv:2405.18541)."""
+"""CLIP-LoRA: small adapters in both encoders, one recipe for all data sets (arXiv:2405.18541)."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import class_weights
 from adapt.methods.base import check_ranges, register
 from adapt.methods.encoders.lora import build_adapter, merge_trained
-from adapt.models.adapters.lora import TOWERS, LoraSettings
+from adapt.models.adapters.lora import ENCODERS, LoraSettings
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train
@@ -24,8 +24,8 @@ class ClipLora:
     """LoRA with the settings of CLIP-LoRA: nothing is chosen, and the last step is taken.
 
     Adapters are on the query, key and value matrices of every layer; the delta is
-    `alpha / sqrt(rank)` times B A. Where the text tower is adapted, a step encodes one prompt of
-    each class anew; `classes_per_step` keeps that cheap. With the image tower alone no text is
+    `alpha / sqrt(rank)` times B A. Where the text encoder is adapted, a step encodes one prompt of
+    each class anew; `classes_per_step` keeps that cheap. With the image encoder alone no text is
     encoded. The result has plain open_clip weights and a head from text.
 
     Raises:
@@ -38,8 +38,8 @@ class ClipLora:
     """Scale: the delta is `alpha / sqrt(rank)` times B A, 0.707 as it stands."""
     dropout: float = 0.25
     """Dropout on the adapters' input while training."""
-    tower: str = "both"
-    """Which tower: `image`, `text` or `both`."""
+    encoder: str = "both"
+    """Which encoder: `image`, `text` or `both`."""
     steps_per_shot: int = 500
     """Optimiser steps for each image of a class (their mean; more than 16, the paper's most, count
     as 16), rounded to whole epochs; 0 takes `optim.epochs`."""
@@ -58,7 +58,7 @@ class ClipLora:
             "rank": (self.rank >= 1, "give 1 or more"),
             "alpha": (self.alpha > 0, "give a number above 0"),
             "dropout": (0 <= self.dropout < 1, "give a share from 0 up to, not including, 1"),
-            "tower": (self.tower in TOWERS, f"choose one of {', '.join(TOWERS)}"),
+            "encoder": (self.encoder in ENCODERS, f"choose one of {', '.join(ENCODERS)}"),
             "steps_per_shot": (self.steps_per_shot >= 0, "give 0 (take optim.epochs) or more"),
             "classes_per_step": (self.classes_per_step >= 0, "give 0 (all) or more"),
         }
@@ -68,7 +68,7 @@ class ClipLora:
         """A copy of the start with adapters, which alone train.
 
         Raises:
-            ModelError: When a tower has no attention layers.
+            ModelError: When an encoder has no attention layers.
         """
         return build_adapter(start, self._settings(), 0).classifier
 
@@ -82,7 +82,7 @@ class ClipLora:
         optim = with_epochs(self.optim, len(data.train), len(data.class_names), self.steps_per_shot)
         adapter = build_adapter(start, self._settings(), context.seed)
         train(adapter.classifier, data, optim, context, self.objective(start, data))
-        return merge_trained(adapter, self.tower)
+        return merge_trained(adapter, self.encoder)
 
     def objective(self, start: Classifier, data: ImageData) -> CrossEntropy:
         """Cross-entropy over the classes of a step."""
@@ -95,12 +95,12 @@ class ClipLora:
         )
         return CrossEntropy(
             self.optim.label_smoothing,
-            self.tower != "image",
+            self.encoder != "image",
             None if weights is None else torch.from_numpy(weights),
             self.classes_per_step,
         )
 
     def _settings(self) -> LoraSettings:
         return LoraSettings(
-            self.rank, self.alpha, True, self.dropout, list(TARGETS), self.tower, []
+            self.rank, self.alpha, True, self.dropout, list(TARGETS), self.encoder, []
         )

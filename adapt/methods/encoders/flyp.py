@@ -1,4 +1,4 @@
-"""FLYP: fine-tune both towers with the loss of pretraining (arXiv:2212.00638)."""
+"""FLYP: fine-tune both encoders with the loss of pretraining (arXiv:2212.00638)."""
 
 from dataclasses import dataclass, field
 
@@ -22,10 +22,10 @@ UNFIT = {"label_smoothing": 0, "mixup": 0, "cutmix": 0, "class_weights": "none"}
 @register("flyp")
 @dataclass
 class Flyp:
-    """Train both towers to match each image with its caption among those of the batch.
+    """Train both encoders to match each image with its caption among those of the batch.
 
     The logit scale trains too, within [0, ln 100]. The head is made anew from the tuned text
-    tower. Each micro-batch of each device is contrasted for itself.
+    encoder. Each micro-batch of each device is contrasted for itself.
 
     The paper takes AdamW at 1e-5, weight decay 0.1, batch 512, 10 epochs on ImageNet; 20 epochs and
     batches of twice the shots on few images. In a small batch of few classes most pairs share their
@@ -68,7 +68,7 @@ class Flyp:
             )
 
     def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which both towers and the logit scale train."""
+        """A copy of the start in which both encoders and the logit scale train."""
         copy = trainable_copy(
             start, lambda name: name.startswith(MODEL) and name != f"{MODEL}logit_bias"
         )

@@ -1,4 +1,4 @@
-"""Full fine-tuning of the image tower and the head, as in WiSE-FT (arXiv:2109.01903)."""
+"""Full fine-tuning of the image encoder and the head, as in WiSE-FT (arXiv:2109.01903)."""
 
 from dataclasses import dataclass, field
 
@@ -7,14 +7,14 @@ from adapt.methods.base import register
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train
-from adapt.training.parameters import in_tower, trainable_copy
+from adapt.training.parameters import in_encoder, trainable_copy
 from adapt.training.settings import Optim
 
 
 @register("full")
 @dataclass
 class Full:
-    """Train every weight of the image tower, and the head from its zero-shot start.
+    """Train every weight of the image encoder, and the head from its zero-shot start.
 
     The paper's recipe: AdamW, weight decay 0.1, warm-up then cosine, gradients clipped at norm 1,
     10 epochs at batch 512 and learning rate 3e-5 on ImageNet. Small data take smaller batches.
@@ -28,8 +28,8 @@ class Full:
     """Optimiser settings."""
 
     def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the image tower, and the head if asked for, train."""
-        return trainable_copy(start, lambda name: in_tower(name, "image"), self.train_head)
+        """A copy of the start in which the image encoder, and the head if asked for, train."""
+        return trainable_copy(start, lambda name: in_encoder(name, "image"), self.train_head)
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Fine-tune a copy of the start."""

@@ -7,7 +7,7 @@ import torch
 from adapt.data.image_data import ImageData
 from adapt.errors import RunError
 from adapt.methods.base import check_ranges, register
-from adapt.models.adapters.lora import ENDINGS, TOWERS, LoraAdapter, LoraSettings
+from adapt.models.adapters.lora import ENCODERS, ENDINGS, LoraAdapter, LoraSettings
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train
@@ -19,7 +19,7 @@ from adapt.training.settings import Optim
 class Lora:
     """Train low-rank adapters in the attention layers, then add them to the weights.
 
-    The head stays what the text tower says. The result has plain open_clip weights; what is not
+    The head stays what the text encoder says. The result has plain open_clip weights; what is not
     adapted is bit-equal to the start.
 
     Raises:
@@ -36,8 +36,8 @@ class Lora:
     """Dropout on the adapters' input while training."""
     targets: list[str] = field(default_factory=lambda: ["q", "k", "v", "o"])
     """Any of q, k, v, o (attention) and mlp."""
-    tower: str = "image"
-    """Which tower: `image`, `text` or `both`."""
+    encoder: str = "image"
+    """Which encoder: `image`, `text` or `both`."""
     layers: list[int] = field(default_factory=list)
     """Blocks to adapt, negative ones counted from the end; empty means all."""
     optim: Optim = field(
@@ -54,7 +54,7 @@ class Lora:
                 bool(self.targets) and set(self.targets) <= set(ENDINGS),
                 f"choose from {', '.join(ENDINGS)}",
             ),
-            "tower": (self.tower in TOWERS, f"choose one of {', '.join(TOWERS)}"),
+            "encoder": (self.encoder in ENCODERS, f"choose one of {', '.join(ENCODERS)}"),
         }
         check_ranges(self, checks)
 
@@ -75,7 +75,7 @@ class Lora:
         context = context or Context()
         adapter = build_adapter(start, self._settings(), context.seed)
         train(adapter.classifier, data, self.optim, context)
-        return merge_trained(adapter, self.tower)
+        return merge_trained(adapter, self.encoder)
 
     def _settings(self) -> LoraSettings:
         return LoraSettings(
@@ -84,7 +84,7 @@ class Lora:
             self.rank_stabilised,
             self.dropout,
             self.targets,
-            self.tower,
+            self.encoder,
             self.layers,
         )
 
@@ -100,12 +100,12 @@ def build_adapter(start: Classifier, settings: LoraSettings, seed: int) -> LoraA
         return LoraAdapter(start, settings)
 
 
-def merge_trained(adapter: LoraAdapter, tower: str) -> Classifier:
-    """The start with the trained deltas added; a head from text follows an adapted text tower.
+def merge_trained(adapter: LoraAdapter, encoder: str) -> Classifier:
+    """The start with the trained deltas added; a head from text follows an adapted text encoder.
 
     Args:
         adapter: After training.
-        tower: Which tower it is in: `image`, `text` or `both`.
+        encoder: Which encoder it is in: `image`, `text` or `both`.
 
     Raises:
         RunError: When an adapter stayed what it was.
@@ -118,4 +118,4 @@ def merge_trained(adapter: LoraAdapter, tower: str) -> Classifier:
             "raise optim.lr or choose other targets"
         )
     merged = adapter.merged()
-    return merged.rebuild_head() if tower != "image" and merged.head_from_text else merged
+    return merged.rebuild_head() if encoder != "image" and merged.head_from_text else merged

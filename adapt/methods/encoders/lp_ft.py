@@ -8,14 +8,14 @@ from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train
-from adapt.training.parameters import in_tower, trainable_copy
+from adapt.training.parameters import in_encoder, trainable_copy
 from adapt.training.settings import Optim
 
 
 @register("lp_ft")
 @dataclass
 class LpFt:
-    """Fit a linear probe, then train the image tower and that head.
+    """Fit a linear probe, then train the image encoder and that head.
 
     A head that already fits moves the features less, so what they know of other data is kept. The
     paper fine-tunes with SGD, batch 64, a cosine and no weight decay, the rate chosen from 3e-5 to
@@ -30,8 +30,8 @@ class LpFt:
     """Optimiser settings of the fine-tuning."""
 
     def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which image tower and head train; the head is not fitted yet."""
-        return trainable_copy(start, lambda name: in_tower(name, "image"), train_head=True)
+        """A copy of the start in which image encoder and head train; the head is not fitted yet."""
+        return trainable_copy(start, lambda name: in_encoder(name, "image"), train_head=True)
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Fit the probe on a copy of the start, and fine-tune from there."""

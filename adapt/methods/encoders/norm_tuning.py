@@ -7,7 +7,7 @@ from adapt.methods.base import register
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train
-from adapt.training.parameters import check_tower, in_tower, trainable_copy
+from adapt.training.parameters import check_encoder, in_encoder, trainable_copy
 from adapt.training.settings import Optim
 
 
@@ -17,30 +17,31 @@ class NormTuning:
     """Train the gains and biases of layer norms or batch norms: fewer than 0.1 % of the weights.
 
     For CLIP the paper takes AdamW at 2e-4, batch 32, weight decay 0.01 and 300 steps for each shot,
-    in both towers, then a head on top. Small data take fewer steps at a higher rate, and one tower.
+    in both encoders, then a head on top. Small data take fewer steps at a higher rate, and one
+    encoder.
 
     Raises:
         ValueError: When a value is outside its range; the message names the field.
     """
 
-    tower: str = "image"
-    """Which tower: `image`, `text` or `both`."""
+    encoder: str = "image"
+    """Which encoder: `image`, `text` or `both`."""
     train_head: bool = False
-    """Train the head too; only with the tower `image`, since otherwise the head follows the text
-    tower."""
+    """Train the head too; only with the encoder `image`, since otherwise the head follows the text
+    encoder."""
     optim: Optim = field(
         default_factory=lambda: Optim(lr=1e-3, epochs=20, batch_size=32, weight_decay=0.01)
     )
     """Optimiser settings; weight decay acts on the head's matrix alone."""
 
     def __post_init__(self) -> None:
-        check_tower(self.tower, self.train_head)
+        check_encoder(self.encoder, self.train_head)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the norms, and the head if asked for, train."""
         norms = norm_parameters(start)
         return trainable_copy(
-            start, lambda name: in_tower(name, self.tower) and name in norms, self.train_head
+            start, lambda name: in_encoder(name, self.encoder) and name in norms, self.train_head
         )
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:

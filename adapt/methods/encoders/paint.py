@@ -7,14 +7,14 @@ from adapt.methods.base import register
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train
-from adapt.training.parameters import in_tower, trainable_copy
+from adapt.training.parameters import in_encoder, trainable_copy
 from adapt.training.settings import Optim
 
 
 @register("paint")
 @dataclass
 class Paint:
-    """Train the image tower alone; the head stays what the text tower says.
+    """Train the image encoder alone; the head stays what the text encoder says.
 
     So the result can name other classes as before. It is `full` without its head; the patch is the
     interpolation that follows (`ensemble`). The paper's fine-tuning: AdamW at 1e-5, weight decay
@@ -27,8 +27,8 @@ class Paint:
     """Optimiser settings."""
 
     def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the image tower trains."""
-        return trainable_copy(start, lambda name: in_tower(name, "image"))
+        """A copy of the start in which the image encoder trains."""
+        return trainable_copy(start, lambda name: in_encoder(name, "image"))
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Fine-tune a copy of the start."""

@@ -19,18 +19,18 @@ from adapt.training.settings import Optim
 @register("prompt_tuning")
 @dataclass
 class PromptTuning:
-    """Train context vectors before the class name; both towers stay as they are.
+    """Train context vectors before the class name; both encoders stay as they are.
 
     The prompt of a class is the vectors, then its words. A class that has prompts of its own keeps
     all of them, with the vectors before each or, where they begin with the words of `context`, in
-    place of those. The result is a plain learned head: what the text tower says of the tuned
+    place of those. The result is a plain learned head: what the text encoder says of the tuned
     prompts.
 
-    The text tower runs forward and backward over the prompts of all classes in every step, however
-    small the batch. The paper trains with SGD at 0.002, batch 32, weight decay 5e-4, warm-up and
-    cosine, for 50 (one shot) to 200 epochs (16 shots), from 16 random vectors. Here AdamW keeps
-    these numbers with the shortest schedule, as each of its steps goes further, and the vectors
-    start from words, so that training starts from zero-shot.
+    The text encoder runs forward and backward over the prompts of all classes in every step,
+    however small the batch. The paper trains with SGD at 0.002, batch 32, weight decay 5e-4,
+    warm-up and cosine, for 50 (one shot) to 200 epochs (16 shots), from 16 random vectors. Here
+    AdamW keeps these numbers with the shortest schedule, as each of its steps goes further, and the
+    vectors start from words, so that training starts from zero-shot.
 
     Raises:
         ValueError: When a value is outside its range; the message names the field.
@@ -64,7 +64,7 @@ class PromptTuning:
         """A copy of the start whose head is prompts of the class keys; their context trains.
 
         Raises:
-            ModelError: When the text tower cannot be fed embeddings, or a class name is too long.
+            ModelError: When the text encoder cannot be fed embeddings, or a class name is too long.
         """
         names = [ClassName(key, default_words(key)) for key in start.class_names]
         return self._with_prompts(start, names, 0)
@@ -73,7 +73,7 @@ class PromptTuning:
         """Tune the prompts on a copy of the start and make a plain head of them.
 
         Raises:
-            ModelError: When the text tower cannot be fed embeddings, or a class name is too long.
+            ModelError: When the text encoder cannot be fed embeddings, or a class name is too long.
         """
         context = context or Context()
         known = data.train.classes

@@ -1,4 +1,4 @@
-"""Two stages: norms of both towers, then a head that starts from text (2SFS, arXiv:2503.11609)."""
+"""Two stages: norms of both encoders, then a head from text (2SFS, arXiv:2503.11609)."""
 
 from dataclasses import dataclass, field, replace
 
@@ -9,23 +9,23 @@ from torch.nn.utils import parametrize
 from adapt.data.image_data import ImageData
 from adapt.methods.base import check_ranges, register
 from adapt.methods.encoders.norm_tuning import NormTuning, norm_parameters
-from adapt.models.adapters.lora import TOWERS
+from adapt.models.adapters.lora import ENCODERS
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train
-from adapt.training.parameters import in_tower, trainable_copy
+from adapt.training.parameters import in_encoder, trainable_copy
 from adapt.training.settings import Optim, with_epochs
 
 
 @register("two_stage")
 @dataclass
 class TwoStage:
-    """Tune the norms for a share of the steps, then a head of class directions on frozen towers.
+    """Tune the norms for a share of the steps, then a head of class directions on frozen encoders.
 
     In the first stage features adapt to the task, which also helps classes without images; if it
     went on, it would specialise on the training classes. So a head is trained for the rest: it
-    starts from what the tuned text tower says, keeps the length exp(logit scale) of its directions,
-    and has no bias.
+    starts from what the tuned text encoder says, keeps the length exp(logit scale) of its
+    directions, and has no bias.
 
     Raises:
         ValueError: When a value is outside its range; the message names the field.
@@ -33,7 +33,7 @@ class TwoStage:
 
     share: float = 0.6
     """Share of the epochs for the norms; both stages get one epoch at least."""
-    tower: str = "both"
+    encoder: str = "both"
     """Whose norms: `image`, `text` or `both`."""
     steps_per_shot: int = 300
     """Optimiser steps of both stages for each image of a class (their mean, at most 16), rounded
@@ -48,7 +48,7 @@ class TwoStage:
     def __post_init__(self) -> None:
         checks = {
             "share": (0 < self.share < 1, "give a share between 0 and 1"),
-            "tower": (self.tower in TOWERS, f"choose one of {', '.join(TOWERS)}"),
+            "encoder": (self.encoder in ENCODERS, f"choose one of {', '.join(ENCODERS)}"),
             "steps_per_shot": (self.steps_per_shot >= 0, "give 0 (take optim.epochs) or more"),
         }
         check_ranges(self, checks)
@@ -57,7 +57,7 @@ class TwoStage:
         """A copy of the start in which norms and directions train, the latter after the former."""
         norms = norm_parameters(start)
         tuned = trainable_copy(
-            start, lambda name: in_tower(name, self.tower) and name in norms, train_head=True
+            start, lambda name: in_encoder(name, self.encoder) and name in norms, train_head=True
         )
         tuned.head.bias.requires_grad_(False)
         return tuned
@@ -67,14 +67,14 @@ class TwoStage:
         context = context or Context()
         first, second = self.stages(data)
         own = replace(context, folder=context.folder / "norms") if context.folder else context
-        tuned = NormTuning(self.tower, optim=first).fit(start, data, own)
+        tuned = NormTuning(self.encoder, optim=first).fit(start, data, own)
         return train_directions(tuned, data, second, context)
 
     def stages(self, data: ImageData) -> tuple[Optim, Optim]:
         """The settings of both stages: their epochs, and features are held in the first alone."""
         whole = with_epochs(self.optim, len(data.train), len(data.class_names), self.steps_per_shot)
         first = max(1, round(self.share * whole.epochs))
-        # With frozen towers the features of the second stage are held anyway.
+        # With frozen encoders the features of the second stage are held anyway.
         second = replace(whole, epochs=max(1, whole.epochs - first), feature_distillation=0.0)
         return replace(whole, epochs=first), second
 

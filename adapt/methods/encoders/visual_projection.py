@@ -1,4 +1,4 @@
-"""Train the image tower's last projection alone, held near its start (ProLIP, arXiv:2410.05270)."""
+"""Train the image encoder's last projection alone, near its start (ProLIP, arXiv:2410.05270)."""
 
 import copy
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from adapt.training.settings import Optim
 @register("visual_projection")
 @dataclass
 class VisualProjection:
-    """Fit the matrix between the image tower's pooled features and the space shared with text.
+    """Fit the matrix between the image encoder's pooled features and the space shared with text.
 
-    Everything else stays: a projection's bias, both towers, and the head made from text. The
+    Everything else stays: a projection's bias, both encoders, and the head made from text. The
     pooled features of a few augmented views of each image are computed once; then 300 Adam steps
     on all images take seconds. The anchor to the start does the work: without it the paper reports
     accuracies below zero-shot.
@@ -60,28 +60,28 @@ class VisualProjection:
         """A copy of the start in which the projection alone requires gradients.
 
         Raises:
-            ModelError: When the image tower has no linear projection at its end.
+            ModelError: When the image encoder has no linear projection at its end.
         """
         tuned = start.clone().requires_grad_(False)
-        projection_of(tuned.backbone.image_tower).parameter.requires_grad_(True)
+        projection_of(tuned.backbone.image_encoder).parameter.requires_grad_(True)
         return tuned
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Fit the projection of a copy of the start.
 
         Raises:
-            ModelError: When the image tower has no linear projection at its end.
+            ModelError: When the image encoder has no linear projection at its end.
         """
         context = context or Context()
         tuned = self.prepare(start)
-        tower, runtime = tuned.backbone.image_tower, context.runtime
+        encoder, runtime = tuned.backbone.image_encoder, context.runtime
         views = self.views if context.augmentation != "none" else 1  # all would be the same
         policy = context.augmentation if views > 1 else "none"
         augment = Augmentation(policy, tuned.backbone.preprocessing)
         dataset = ImageDataset(data.train, start.class_names, augment, context.seed)
-        projection = projection_of(tower)
+        projection = projection_of(encoder)
         matrix = fit_projection(
-            encode_views(without_projection(tower), dataset, views, runtime),
+            encode_views(without_projection(encoder), dataset, views, runtime),
             torch.from_numpy(dataset.targets),
             projection.matrix.to(inference_device(runtime)),
             projection.bias,

@@ -148,7 +148,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> "FewShotClassifier":
         """Add images, of known classes or new ones, and fit again on all that was given so far.
 
-        The image tower stays the one of `fit`.
+        The image encoder stays the one of `fit`.
 
         Args:
             X: More images, or features.
@@ -196,12 +196,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             NotFittedError: Before `fit`.
-            RecipeError: When it was fitted on features, so that there is no image tower.
+            RecipeError: When it was fitted on features, so that there is no image encoder.
         """
         self._check_fitted()
         if not isinstance(self._start, Classifier):
             raise RecipeError(
-                "to_classifier - no image tower - it was fitted on features - give arch and "
+                "to_classifier - no image encoder - it was fitted on features - give arch and "
                 "pretrained in place of text_features"
             )
         shipped = self._start.with_learned_head(copy.deepcopy(self._head))

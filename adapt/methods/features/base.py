@@ -17,7 +17,7 @@ from adapt.training.parameters import trainable_copy
 
 
 class FeatureMethod(Protocol):
-    """A method that fits a head on features and leaves the towers as they are."""
+    """A method that fits a head on features and leaves the encoders as they are."""
 
     views: int
     """Augmented views of each support image; 1 is the evaluation view alone."""
@@ -38,10 +38,10 @@ def head_only(start: Classifier) -> Classifier:
 
 
 def read_support(start: Classifier, data: ImageData, context: Context, views: int = 1) -> Support:
-    """Features of the training and validation images under the start's image tower.
+    """Features of the training and validation images under the start's image encoder.
 
     Args:
-        start: Whose tower, preprocessing and zero-shot head are used.
+        start: Whose encoder, preprocessing and zero-shot head are used.
         data: Training images become the support set.
         context: Augmentation of the views, device, seed.
         views: See `FeatureMethod.views`.

@@ -30,7 +30,7 @@ class Clap:
     p_k is the mean zero-shot probability of the true class over class k's support, so a class that
     zero-shot knows stays near its text and one that it does not is free to move. Nothing is chosen
     on validation images. A class without support images keeps its text direction and competes with
-    the others. The towers stay as they are.
+    the others. The encoders stay as they are.
 
     Raises:
         ValueError: When a value is outside its range; the message names the field.

@@ -36,7 +36,7 @@ class CrossModal:
     The head has no bias and begins at the text; logits are `exp(logit scale) * f . w_k`. The
     authors choose rate, decay, batch size and step on a validation set; here they are values from
     their grid, and the last step is kept. A class without support images keeps its text direction
-    and competes with the others, and its text is a sample too. The towers stay as they are.
+    and competes with the others, and its text is a sample too. The encoders stay as they are.
 
     Raises:
         ValueError: When a value is outside its range; the message names the field.

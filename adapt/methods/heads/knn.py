@@ -23,7 +23,7 @@ UNCHOSEN_ALPHA = 2.0
 class KNN:
     """The nearest support images vote for their classes, the nearer the more.
 
-    The vote of an image at cosine c is `exp(-sharpness * (1 - c))`. Logits are zero-shot's plus
+    The vote of an image at cosine c is `exp(-beta * (1 - c))`. Logits are zero-shot's plus
     `alpha` times the votes, or the votes alone. Ties are for the class that comes first.
 
     Raises:
@@ -34,7 +34,7 @@ class KNN:
     """How many of the nearest images vote. None takes the one of 1, 2, 4, .. 32 with the most right
     answers on held-out support images, and 1 where each class has one image; more than there are
     images means all."""
-    sharpness: float = 16.0
+    beta: float = 16.0
     """How fast a vote falls with distance; 0 lets all neighbours count alike."""
     alone: bool = False
     """Leave zero-shot out: the votes decide, and a class without images is never the answer."""
@@ -52,7 +52,7 @@ class KNN:
                 self.neighbours is None or self.neighbours >= 1,
                 "give null (choose) or 1 or more",
             ),
-            "sharpness": (self.sharpness >= 0, "give 0 (all alike) or more"),
+            "beta": (self.beta >= 0, "give 0 (all alike) or more"),
             "alpha": (self.alpha is None or self.alpha > 0, "give null (choose) or above 0"),
             "views": (self.views >= 1, "give 1 or more"),
         }
@@ -75,7 +75,7 @@ class KNN:
             nothing[:, 0],
             support.features,
             alpha * votes_of(support),
-            self.sharpness,
+            self.beta,
             neighbours,
         )
 
@@ -90,7 +90,7 @@ class KNN:
         counts = COUNTS if self.neighbours is None else (self.neighbours,)
 
         def voting(rest: Support, setting: int) -> CacheHead:
-            return votes_alone(rest, self.sharpness, setting)
+            return votes_alone(rest, self.beta, setting)
 
         best, strength = best_setting(own, counts, voting, fixed) or (counts[0], UNCHOSEN_ALPHA)
         return best, strength if fixed is None else fixed

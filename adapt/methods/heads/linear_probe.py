@@ -37,7 +37,7 @@ Part = tuple[Tensor, Tensor]
 @register("linear_probe")
 @dataclass
 class LinearProbe:
-    """Logistic regression on unit image features; the towers stay as they are.
+    """Logistic regression on unit image features; the encoders stay as they are.
 
     With `zero` the penalty pulls the head to zero, which is scikit-learn's LogisticRegression. With
     `zero_shot` it pulls to the start's head: strong regularisation then gives its matrix back; the
@@ -49,7 +49,7 @@ class LinearProbe:
 
     initialisation: str = "zero_shot"
     """What the head starts from and is pulled to: `zero` or `zero_shot`."""
-    inverse_strength: float = 0.0
+    C: float = 0.0
     """scikit-learn's C; 0 searches 97 values from 1e-6 to 1e6 on val, or without val 12 values from
     0.01 to 3000 by cross-validation."""
     iterations: int = 1000
@@ -69,7 +69,7 @@ class LinearProbe:
         check_ranges(
             self,
             {
-                "inverse_strength": (self.inverse_strength >= 0, "give 0 (search) or more"),
+                "C": (self.C >= 0, "give 0 (search) or more"),
                 "iterations": (self.iterations >= 1, "give 1 or more"),
                 "views": (self.views >= 1, "give 1 or more"),
             },
@@ -95,7 +95,7 @@ class LinearProbe:
             RecipeError: When `class_weights` names a class that is not there.
         """
         weight = self._weight(support)
-        strength = self.inverse_strength or self.search(support, weight)
+        strength = self.C or self.search(support, weight)
         fitted = self._problem(support, weight).fit(strength, self.iterations, TOLERANCES["head"])
         return linear_head(*map(torch.from_numpy, fitted))
 

@@ -36,7 +36,7 @@ class LpPlusPlus:
     before it. `lp_plus_plus_clean` has none of this.
 
     A class without support images keeps the zero-shot logits and competes with the others. The
-    towers stay as they are.
+    encoders stay as they are.
 
     Raises:
         ValueError: When a value is outside its range; the message names the field.
@@ -148,13 +148,13 @@ class LpPlusPlusClean:
     and, as in the paper, no bias: C as in scikit-learn, and zero-shot as C goes to zero. The paper
     has no such penalty and stops after 300 steps; but few images can be told apart exactly, and
     then its loss has no minimum. A class without support images keeps the zero-shot logits and
-    competes with the others. The towers stay as they are.
+    competes with the others. The encoders stay as they are.
 
     Raises:
         ValueError: When a value is outside its range; the message names the field.
     """
 
-    inverse_strength: float = 100.0
+    C: float = 100.0
     """C. From 1 to 1000 it changes little on real CLIP features with text."""
     iterations: int = 1000
     """Most steps."""
@@ -168,7 +168,7 @@ class LpPlusPlusClean:
         check_ranges(
             self,
             {
-                "inverse_strength": (self.inverse_strength > 0, "give a number above 0"),
+                "C": (self.C > 0, "give a number above 0"),
                 "iterations": (self.iterations >= 1, "give 1 or more"),
                 "tolerance": (self.tolerance > 0, "give a number above 0"),
                 "views": (self.views >= 1, "give 1 or more"),
@@ -185,14 +185,10 @@ class LpPlusPlusClean:
 
     def head(self, support: Support) -> nn.Linear:
         """Weight `W + alpha * text`; the bias is zero."""
-        return linear_head(
-            minimise(support, self.inverse_strength, self.iterations, self.tolerance)
-        )
+        return linear_head(minimise(support, self.C, self.iterations, self.tolerance))
 
 
-def minimise(
-    support: Support, inverse_strength: float, iterations: int, tolerance: float
-) -> Tensor:
+def minimise(support: Support, C: float, iterations: int, tolerance: float) -> Tensor:
     """The weight `V = W + alpha * text` (K, D) at which the loss of `LpPlusPlusClean` is smallest.
 
     For given V the best alpha is `(t.V + s) / 2` with s = exp(logit scale), so what the penalty
@@ -204,12 +200,12 @@ def minimise(
 
     Args:
         support: Images, text and scale.
-        inverse_strength: C.
+        C: C.
         iterations: Most steps.
         tolerance: See `LpPlusPlusClean.tolerance`.
     """
     rows, images = classes_with_support(support.targets), len(support.targets)
-    strength = 1 / (inverse_strength * images)
+    strength = 1 / (C * images)
     features = support.features.double()
     values, axes = torch.linalg.eigh(features.T @ features)
     # Single precision would stop far from the minimum when the tolerance is small.

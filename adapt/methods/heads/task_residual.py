@@ -30,9 +30,9 @@ SHORT, LONG, MANY_SHOTS = 100, 200, 8
 class TaskResidual:
     """Prototypes are `text + scale * residual`; the text stays, the residual begins at zero.
 
-    Cross-entropy on cosine logits, by Adam; no validation, last epoch. The towers stay as they are.
-    A class without support images keeps a residual of zero, its text direction, and competes with
-    the others.
+    Cross-entropy on cosine logits, by Adam; no validation, last epoch. The encoders stay as they
+    are. A class without support images keeps a residual of zero, its text direction, and competes
+    with the others.
 
     Raises:
         ValueError: When a value is outside its range; the message names the field.

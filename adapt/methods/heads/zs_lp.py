@@ -27,7 +27,7 @@ from adapt.training.context import Context
 class ZsLp:
     """Cross-entropy on cosine logits, by SGD from the text directions; no validation, last epoch.
 
-    The towers stay as they are. A class without support images keeps its text direction and
+    The encoders stay as they are. A class without support images keeps its text direction and
     competes with the others.
 
     Raises:

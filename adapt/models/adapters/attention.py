@@ -134,7 +134,7 @@ def split_attention(root: nn.Module, prefix: str = "") -> dict[str, Origin]:
     """Replace every packed attention below `root`, in place, by an equal split one.
 
     Args:
-        root: A tower or model.
+        root: An encoder or model.
         prefix: What comes before its parameter names in the whole state dict.
 
     Returns:

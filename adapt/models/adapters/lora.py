@@ -18,7 +18,7 @@ from adapt.models.adapters.attention import Origin, split_attention
 from adapt.models.classifier import Classifier
 
 ADAPTER = "adapt"
-TOWERS = ("image", "text", "both")
+ENCODERS = ("image", "text", "both")
 ENDINGS = {
     "q": ("attn.q", "attn.qkv.q"),
     "k": ("attn.k", "attn.qkv.k"),
@@ -38,7 +38,7 @@ class LoraSettings:
     rank_stabilised: bool
     dropout: float
     targets: list[str]
-    tower: str
+    encoder: str
     layers: list[int]
 
 
@@ -50,7 +50,7 @@ class LoraAdapter:
         settings: See `LoraSettings`; `layers` empty means all, negative numbers count from the end.
 
     Raises:
-        ModelError: When the targets hit no layer, naming what the towers have.
+        ModelError: When the targets hit no layer, naming what the encoders have.
     """
 
     def __init__(self, start: Classifier, settings: LoraSettings) -> None:
@@ -58,9 +58,9 @@ class LoraAdapter:
         self.classifier = start.clone()
         model: Any = self.classifier.backbone.model
         self.origins: dict[str, Origin] = {}
-        for prefix in tower_prefixes(model, settings.tower):
-            tower = model.get_submodule(prefix)
-            split = split_attention(tower, f"{prefix}.")
+        for prefix in encoder_prefixes(model, settings.encoder):
+            encoder = model.get_submodule(prefix)
+            split = split_attention(encoder, f"{prefix}.")
             self.origins |= {f"{prefix}.{name}": origin for name, origin in split.items()}
         self.names = self._matching(model, settings)
         for name in self.names:
@@ -81,7 +81,7 @@ class LoraAdapter:
         endings = tuple(ending for target in settings.targets for ending in ENDINGS[target])
         linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
         found: list[str] = []
-        for prefix in tower_prefixes(model, settings.tower):
+        for prefix in encoder_prefixes(model, settings.encoder):
             own = [name for name in linear if name.startswith(f"{prefix}.")]
             missed = [
                 target
@@ -90,9 +90,9 @@ class LoraAdapter:
             ]
             if missed:
                 raise ModelError(
-                    f"method.targets - hit no layer - {missed} in the tower `{prefix}`, which has "
-                    f"{len(own)} linear layers - a tower without attention blocks (ResNet) takes "
-                    "method full"
+                    f"method.targets - hit no layer - {missed} in the encoder `{prefix}`, which "
+                    f"has {len(own)} linear layers - an encoder without attention blocks (ResNet) "
+                    "takes method full"
                 )
             blocks = _blocks(own, prefix, settings.layers)
             found += [
@@ -121,19 +121,21 @@ class LoraAdapter:
         return result
 
 
-def tower_prefixes(model: nn.Module, tower: str) -> list[str]:
-    """Names of the modules that hold the blocks of the wanted towers.
+def encoder_prefixes(model: nn.Module, encoder: str) -> list[str]:
+    """Names of the modules that hold the blocks of the wanted encoders.
 
     Raises:
-        ModelError: When `tower` is none of `image`, `text`, `both`.
+        ModelError: When `encoder` is none of `image`, `text`, `both`.
     """
-    if tower not in TOWERS:
+    if encoder not in ENCODERS:
         raise ModelError(
-            f"method.tower - not known - {tower!r} - choose one of {', '.join(TOWERS)}"
+            f"method.encoder - not known - {encoder!r} - choose one of {', '.join(ENCODERS)}"
         )
     text = "text" if hasattr(model, "text") else "transformer"
     return [
-        prefix for prefix, kind in (("visual", "image"), (text, "text")) if tower in (kind, "both")
+        prefix
+        for prefix, kind in (("visual", "image"), (text, "text"))
+        if encoder in (kind, "both")
     ]
 
 
@@ -143,12 +145,12 @@ def _block(name: str) -> int | None:
 
 
 def _blocks(own: list[str], prefix: str, layers: list[int]) -> set[int]:
-    """Block numbers that `layers` means in a tower, negative ones counted from its end."""
+    """Block numbers that `layers` means in an encoder, negative ones counted from its end."""
     depth = 1 + max((block for name in own if (block := _block(name)) is not None), default=-1)
     for layer in layers:
         if not -depth <= layer < depth:
             raise ModelError(
-                f"method.layers - no such block - {layer}, the tower `{prefix}` has {depth} - give "
-                f"numbers from {-depth} to {depth - 1}"
+                f"method.layers - no such block - {layer}, the encoder `{prefix}` has {depth} - "
+                f"give numbers from {-depth} to {depth - 1}"
             )
     return {layer % depth for layer in layers}

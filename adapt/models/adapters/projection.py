@@ -1,4 +1,4 @@
-"""The last linear layer of an image tower: from its pooled features to the shared space."""
+"""The last linear layer of an image encoder: from its pooled features to the shared space."""
 
 import copy
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from adapt.errors import ModelError
 
 @dataclass(frozen=True)
 class Projection:
-    """Where the projection of an image tower is, in one form for all kinds of towers.
+    """Where the projection of an image encoder is, in one form for all kinds of encoders.
 
     `features = pooled @ matrix + bias`, with pooled features (B, W) and features (B, D).
     """
 
     parameter: Tensor
-    """The tower's own parameter: (W, D) in open_clip's ViT, (D, W) in a linear layer."""
+    """The encoder's own parameter: (W, D) in open_clip's ViT, (D, W) in a linear layer."""
     is_layer: bool
     """Whether it is the weight of a linear layer, and so stored transposed."""
     bias: Tensor | None
@@ -31,42 +31,42 @@ class Projection:
         return (value.T if self.is_layer else value).clone()
 
     def set(self, matrix: Tensor) -> None:
-        """Write a matrix (W, D) into the tower."""
+        """Write a matrix (W, D) into the encoder."""
         with torch.no_grad():
             self.parameter.copy_(matrix.T if self.is_layer else matrix)
 
 
-def projection_of(tower: nn.Module) -> Projection:
+def projection_of(encoder: nn.Module) -> Projection:
     """Find the projection: `proj` (ViT), `attnpool.c_proj` (ResNet) or `head.proj` (timm).
 
     Raises:
-        ModelError: When the tower does not end in a linear projection.
+        ModelError: When the encoder does not end in a linear projection.
 
     >>> from adapt.models.backbones import load_backbone
-    >>> projection_of(load_backbone("adapt-icons-xs", "random").image_tower).matrix.shape
+    >>> projection_of(load_backbone("adapt-icons-xs", "random").image_encoder).matrix.shape
     torch.Size([192, 192])
     """
-    own = getattr(tower, "proj", None)
+    own = getattr(encoder, "proj", None)
     if isinstance(own, nn.Parameter):
         return Projection(own, False, None)
-    layer = _layer(tower)
+    layer = _layer(encoder)
     if layer is None:
         raise ModelError(
             "method visual_projection - no linear projection at the end - "
-            f"{type(tower).__name__} - use method linear_probe, or a model with one "
-            "(open_clip's ViT or ResNet, a timm tower with timm_proj linear)"
+            f"{type(encoder).__name__} - use method linear_probe, or a model with one "
+            "(open_clip's ViT or ResNet, a timm encoder with timm_proj linear)"
         )
     return Projection(layer.weight, True, layer.bias)
 
 
-def without_projection(tower: nn.Module) -> nn.Module:
-    """A copy of a tower that ends before its projection: pixels (B, 3, H, W) to pooled (B, W).
+def without_projection(encoder: nn.Module) -> nn.Module:
+    """A copy of an encoder that ends before its projection: pixels (B, 3, H, W) to pooled (B, W).
 
     Raises:
         ModelError: See `projection_of`.
     """
-    projection_of(tower)
-    cut: Any = copy.deepcopy(tower).requires_grad_(False).eval()
+    projection_of(encoder)
+    cut: Any = copy.deepcopy(encoder).requires_grad_(False).eval()
     if isinstance(getattr(cut, "proj", None), nn.Parameter):
         cut.proj = None
     elif hasattr(cut, "attnpool"):
@@ -80,9 +80,9 @@ def without_projection(tower: nn.Module) -> nn.Module:
     return whole
 
 
-def _layer(tower: Any) -> nn.Linear | None:
+def _layer(encoder: Any) -> nn.Linear | None:
     for owner, name in (("attnpool", "c_proj"), ("head", "proj")):
-        layer = getattr(getattr(tower, owner, None), name, None)
+        layer = getattr(getattr(encoder, owner, None), name, None)
         if isinstance(layer, nn.Linear):
             return layer
     return None

@@ -294,7 +294,7 @@ def outlook_words(run: Run) -> Text | None:
     named = ", ".join(f"{name} ({percent(recall[name])})" for name in weakest)
     more = number(expected[max(expected, key=int)]) or 0.0
     advice = (
-        "Training the towers (LoRA or full) is worth trying: features alone leave much to gain "
+        "Training the encoders (LoRA or full) is worth trying: features alone leave much to gain "
         "and more images move them little."
         if now is not None and now < WORTH_TRAINING and more - now < STILL_RISING
         else "More images are likely worth more than a heavier method."

@@ -162,7 +162,7 @@ def retention_table(run: Run) -> Table | None:
     header = ["eval", "n", "classes", "zero-shot", "shipped", "difference"]
     legend = (
         "Images of classes the model was not adapted to, with a head made from the names of these "
-        "classes by each model's own text tower. ▼: something was clearly forgotten."
+        "classes by each model's own text encoder. ▼: something was clearly forgotten."
     )
     return Table("Retention on other classes", header, rows, legend=legend) if rows else None
 

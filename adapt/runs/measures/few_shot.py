@@ -26,7 +26,7 @@ Cell = dict[str, Any]
 
 @dataclass
 class _Sets:
-    """Every set that is scored, as features where the method leaves the towers as they are."""
+    """Every set that is scored, as features where the method leaves the encoders as they are."""
 
     splits: list[Split]
     features: dict[str, torch.Tensor] | None

@@ -92,7 +92,7 @@ def image_features(
     """Unit image features (N, D) in float32 on the CPU.
 
     Args:
-        backbone: Whose image tower is used.
+        backbone: Whose image encoder is used.
         pixels: What it sees.
         runtime: Device and batch size; features are always computed in float32.
         cache: Folder of features kept by the hash of pixels and weights; none without it.
@@ -142,7 +142,7 @@ def _encoded(backbone: Backbone, pixels: Pixels, runtime: Runtime) -> Tensor:
 
 
 def _feature_key(backbone: Backbone, pixels: Pixels) -> str:
-    weights = weights_hash(backbone.image_tower.state_dict())
+    weights = weights_hash(backbone.image_encoder.state_dict())
     preprocessing = str(sorted(pixels.preprocessing.to_dict().items()))
     activation = backbone.spec.config.get("quick_gelu", False)
     together = f"{weights} {pixels.content_hash} {preprocessing} {activation}"

@@ -24,7 +24,7 @@ def view_features(backbone: Backbone, images: ImageList, views: int, context: Co
     """Unit features (V, N, D) of augmented views of each image, in float32 on the CPU.
 
     Args:
-        backbone: Whose image tower is used.
+        backbone: Whose image encoder is used.
         images: The images.
         views: Number of views V of each.
         context: Augmentation, seed of the views, device. In its `cache` they are kept under a hash
@@ -35,7 +35,7 @@ def view_features(backbone: Backbone, images: ImageList, views: int, context: Co
 
     def compute() -> Tensor:
         return F.normalize(
-            encode_views(backbone.image_tower, dataset, views, context.runtime), dim=-1
+            encode_views(backbone.image_encoder, dataset, views, context.runtime), dim=-1
         )
 
     if context.cache is None:
@@ -50,7 +50,7 @@ def _key(backbone: Backbone, images: ImageList, views: int, context: Context) ->
         "images": content_hashes(images.paths),
         "shift": str(images.shift),
         "preprocessing": backbone.preprocessing.to_dict(),
-        "weights": weights_hash(backbone.image_tower.state_dict()),
+        "weights": weights_hash(backbone.image_encoder.state_dict()),
         "activation": backbone.spec.config.get("quick_gelu", False),
         "augmentation": str(context.augmentation),
         "views": [views, context.seed],
@@ -58,17 +58,17 @@ def _key(backbone: Backbone, images: ImageList, views: int, context: Context) ->
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def encode_views(tower: nn.Module, dataset: ImageDataset, views: int, runtime: Runtime) -> Tensor:
-    """What a tower makes of each view of each image, (V, N, W) in float32 on the CPU.
+def encode_views(encoder: nn.Module, dataset: ImageDataset, views: int, runtime: Runtime) -> Tensor:
+    """What an encoder makes of each view of each image, (V, N, W) in float32 on the CPU.
 
     Args:
-        tower: An image tower, or a part of one.
+        encoder: An image encoder, or a part of one.
         dataset: The images and their augmentation; a view is drawn as an epoch of training would.
         views: Number of views V.
         runtime: Device, workers and batch size.
     """
     device = inference_device(runtime)
-    tower.eval()
+    encoder.eval()
     loader = DataLoader(
         dataset,
         batch_size=runtime.batch_size,
@@ -78,6 +78,6 @@ def encode_views(tower: nn.Module, dataset: ImageDataset, views: int, runtime: R
         # Without its own generator a loader would draw from the global random state.
         generator=torch.Generator().manual_seed(0),
     )
-    with placed_on(tower, device), torch.no_grad(), short_sequence_attention(device):
-        parts = [tower(batch["image"].to(device)).float().cpu() for batch in loader]
+    with placed_on(encoder, device), torch.no_grad(), short_sequence_attention(device):
+        parts = [encoder(batch["image"].to(device)).float().cpu() for batch in loader]
     return torch.stack(torch.cat(parts).chunk(views))

@@ -1,4 +1,4 @@
-"""Contrastive training of both towers on image-text pairs, as in CLIP (arXiv:2103.00020)."""
+"""Contrastive training of both encoders on image-text pairs, as in CLIP (arXiv:2103.00020)."""
 
 import math
 from typing import Any

@@ -26,8 +26,8 @@ from tests.helpers.tiny import VIT, bit_equal, tiny_classifier, weights
 SHORT = Optim(lr=5e-3, epochs=1, batch_size=12, weight_decay=0.01, warmup=0.0, clip_norm=0.0)
 IN_IMAGE, IN_TEXT = "visual.transformer.resblocks", "transformer.resblocks"
 ADAPTED = {
-    f"{tower}.{block}.attn.{part}"
-    for tower in (IN_IMAGE, IN_TEXT)
+    f"{encoder}.{block}.attn.{part}"
+    for encoder in (IN_IMAGE, IN_TEXT)
     for block in (0, 1)
     for part in "qkv"
 }
@@ -36,7 +36,7 @@ ADAPTED = {
 def test_settings_of_the_paper() -> None:
     method = ClipLora()
     adapter = build_adapter(tiny_classifier(VIT), method._settings(), 0)
-    assert set(adapter.names) == ADAPTED, "q, k and v of all layers of both towers"
+    assert set(adapter.names) == ADAPTED, "q, k and v of all layers of both encoders"
     model: Any = adapter.classifier.backbone.model
     for name in adapter.names:
         layer = model.get_submodule(name)
@@ -53,15 +53,15 @@ def test_settings_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tower", "expected"),
+    ("encoder", "expected"),
     [
         ("both", ADAPTED),
         ("image", {name for name in ADAPTED if name.startswith("visual")}),
         ("text", {name for name in ADAPTED if not name.startswith("visual")}),
     ],
 )
-def test_adapters_alone_train(tower: str, expected: set[str]) -> None:
-    prepared = ClipLora(tower=tower).prepare(tiny_classifier())
+def test_adapters_alone_train(encoder: str, expected: set[str]) -> None:
+    prepared = ClipLora(encoder=encoder).prepare(tiny_classifier())
     trains = {name for name, p in prepared.named_parameters() if p.requires_grad}
     assert trains == {
         f"backbone.model.{name}.lora_{side}.{ADAPTER}.weight" for name in expected for side in "AB"
@@ -113,7 +113,7 @@ def test_only_adapted_matrices_change(
 
 
 def encoded(monkeypatch: pytest.MonkeyPatch, start: Classifier) -> list[int]:
-    """How many prompts the text tower is given each time."""
+    """How many prompts the text encoder is given each time."""
     counts: list[int] = []
     kind = type(start.backbone)
     original = kind.encode_text
@@ -126,14 +126,14 @@ def encoded(monkeypatch: pytest.MonkeyPatch, start: Classifier) -> list[int]:
     return counts
 
 
-def test_texts_are_encoded_only_where_their_tower_trains(
+def test_texts_are_encoded_only_where_their_encoder_trains(
     start: Classifier, toy_data: ImageData, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = encoded(monkeypatch, start)
     own = ImageData(toy_data.train, None)
-    ClipLora(steps_per_shot=0, optim=SHORT, tower="image").fit(start, own, context)
+    ClipLora(steps_per_shot=0, optim=SHORT, encoder="image").fit(start, own, context)
     assert counts == []
-    ClipLora(steps_per_shot=0, optim=SHORT, tower="text").fit(start, own, context)
+    ClipLora(steps_per_shot=0, optim=SHORT, encoder="text").fit(start, own, context)
     assert counts[:2] == [3, 3], "one prompt of each class in each of two steps"
 
 
@@ -224,7 +224,7 @@ def test_plain_open_clip_reads_the_merged_model(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("rank", 0), ("alpha", 0.0), ("dropout", 1.0), ("tower", "all"), ("steps_per_shot", -1),
+    [("rank", 0), ("alpha", 0.0), ("dropout", 1.0), ("encoder", "all"), ("steps_per_shot", -1),
      ("classes_per_step", -1)],
 )  # fmt: skip
 def test_ranges(name: str, value: Any) -> None:

@@ -55,8 +55,8 @@ SHORT = Optim(lr=1e-2, epochs=2, batch_size=12)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def text_towers(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Text towers of their own (`CustomTextCLIP`), one for each way to pool and project."""
+def text_encoders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Text encoders of their own (`CustomTextCLIP`), one for each way to pool and project."""
     folder = tmp_path_factory.mktemp("text-configs")
     for name, own in TEXT.items():
         config = copy.deepcopy(CONFIGS[VIT]) | {"custom_text": True}
@@ -71,7 +71,7 @@ def tokenizer() -> open_clip.SimpleTokenizer:
 
 
 def start_of(arch: str) -> Classifier:
-    """A start whose random text tower tells words apart."""
+    """A start whose random text encoder tells words apart."""
     if arch in (VIT, RESNET, TIMM):
         return tiny_classifier(arch)
     classifier = Classifier.from_clip(arch, "random", ["a", "b", "c"], ["plain"])
@@ -83,7 +83,7 @@ def start_of(arch: str) -> Classifier:
 def encode_with_context(start: Classifier, name: str, context: Tensor) -> Tensor:
     """`encode_text` of "x x x name", the embeddings of the x replaced on the way."""
     model: Any = start.backbone.model
-    tower = getattr(model, "text", model)
+    encoder = getattr(model, "text", model)
     tokens = tokenizer()([" ".join(["x"] * 3 + [name])])
 
     def replace_embeddings(_: nn.Module, __: Any, output: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def encode_with_context(start: Classifier, name: str, context: Tensor) -> Tensor
         output[0, 1:4] = context
         return output
 
-    hook = tower.token_embedding.register_forward_hook(replace_embeddings)
+    hook = encoder.token_embedding.register_forward_hook(replace_embeddings)
     feature: Tensor = model.encode_text(tokens)[0]
     hook.remove()
     return feature
@@ -170,12 +170,12 @@ def test_a_name_must_fit() -> None:
 
 
 class Wrapped(nn.Module):
-    """Stands for a text tower of another library."""
+    """Stands for a text encoder of another library."""
 
     transformer: nn.Module = nn.Identity()
 
 
-def test_other_text_towers_are_refused(start: Classifier) -> None:
+def test_other_text_encoders_are_refused(start: Classifier) -> None:
     def foreign(model: Any) -> None:
         model.text = Wrapped()
 
@@ -224,9 +224,9 @@ def test_only_the_context_trains(
     assert trains == {"head.context": shape}
     assert bit_equal(weights(start), before)
     assert all(p.requires_grad for p in start.parameters())
-    towers = {n: v for n, v in prepared.state_dict().items() if n.startswith("backbone.")}
-    assert bit_equal(towers, {n: v for n, v in before.items() if n.startswith("backbone.")})
-    assert set(prepared.state_dict()) == {*towers, "head.context"}
+    encoders = {n: v for n, v in prepared.state_dict().items() if n.startswith("backbone.")}
+    assert bit_equal(encoders, {n: v for n, v in before.items() if n.startswith("backbone.")})
+    assert set(prepared.state_dict()) == {*encoders, "head.context"}
 
 
 @pytest.mark.parametrize(

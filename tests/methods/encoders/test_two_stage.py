@@ -36,9 +36,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> list[tuple[frozenset[str], dict[st
     return seen
 
 
-@pytest.mark.parametrize("tower", ["both", "image"])
+@pytest.mark.parametrize("encoder", ["both", "image"])
 def test_what_trains_in_each_stage(
-    tower: str,
+    encoder: str,
     start: Classifier,
     toy_data: ImageData,
     context: Context,
@@ -46,12 +46,12 @@ def test_what_trains_in_each_stage(
 ) -> None:
     seen = watch(monkeypatch)
     before = weights(start)
-    tuned = TwoStage(tower=tower, steps_per_shot=0, optim=SHORT).fit(start, toy_data, context)
+    tuned = TwoStage(encoder=encoder, steps_per_shot=0, optim=SHORT).fit(start, toy_data, context)
     (first, _), (second, between) = seen
     norms = {
         name
         for name in norm_parameters(start)
-        if tower == "both" or name.startswith("backbone.model.visual.")
+        if encoder == "both" or name.startswith("backbone.model.visual.")
     }
     assert first == norms
     assert second == {FREE}
@@ -60,17 +60,19 @@ def test_what_trains_in_each_stage(
     assert after.keys() == before.keys(), "no trace of how the directions were held"
     for name in before:
         if name.startswith("backbone."):
-            assert torch.equal(between[name], after[name]), "towers are frozen in the second stage"
+            assert torch.equal(between[name], after[name]), (
+                "encoders are frozen in the second stage"
+            )
             assert torch.equal(before[name], after[name]) is (name not in norms), name
 
 
-def test_the_head_starts_from_the_tuned_text_tower_and_keeps_its_length(
+def test_the_head_starts_from_the_tuned_text_encoder_and_keeps_its_length(
     start: Classifier, toy_data: ImageData, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = watch(monkeypatch)
     tuned = TwoStage(steps_per_shot=0, optim=SHORT).fit(start, toy_data, context)
     text = tuned.clone().rebuild_head().head.weight.detach()
-    assert (text - start.head.weight).abs().max() > 1e-4, "the text tower moved"
+    assert (text - start.head.weight).abs().max() > 1e-4, "the text encoder moved"
     torch.testing.assert_close(seen[1][1][FREE], F.normalize(text, dim=1))
     head = tuned.head.weight.detach()
     torch.testing.assert_close(head.norm(dim=1), text.norm(dim=1))
@@ -139,7 +141,7 @@ def test_a_run_goes_on_where_it_ended(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("share", 0.0), ("share", 1.0), ("tower", "all"), ("steps_per_shot", -1)],
+    [("share", 0.0), ("share", 1.0), ("encoder", "all"), ("steps_per_shot", -1)],
 )
 def test_ranges(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{name} - out of range - {value!r} - "):

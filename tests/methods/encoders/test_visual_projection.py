@@ -1,4 +1,4 @@
-"""The fit against numpy, pooled features against the towers, and nothing else moves."""
+"""The fit against numpy, pooled features against the encoders, and nothing else moves."""
 
 import math
 from dataclasses import replace
@@ -119,12 +119,12 @@ def test_without_bias_and_with_a_bias_of_zero() -> None:
 
 
 @pytest.mark.parametrize("arch", list(NAME))
-def test_pooled_features_lead_to_the_towers_features(arch: str) -> None:
+def test_pooled_features_lead_to_the_encoders_features(arch: str) -> None:
     classifier = tiny_classifier(arch)
-    tower = classifier.backbone.image_tower
+    encoder = classifier.backbone.image_encoder
     before = weights(classifier)
-    projection = projection_of(tower)
-    assert projection.parameter is tower.get_parameter(NAME[arch])
+    projection = projection_of(encoder)
+    assert projection.parameter is encoder.get_parameter(NAME[arch])
     assert (projection.bias is not None) == (arch == RESNET)
     if projection.bias is not None:
         with torch.no_grad():
@@ -132,26 +132,26 @@ def test_pooled_features_lead_to_the_towers_features(arch: str) -> None:
         before = weights(classifier)
     pixels = torch.randn(3, 3, *2 * (classifier.backbone.preprocessing.size,))
     with torch.no_grad():
-        pooled = without_projection(tower)(pixels)
-        expected = tower(pixels)
+        pooled = without_projection(encoder)(pixels)
+        expected = encoder(pixels)
         assert pooled.shape == (3, projection.matrix.shape[0])
         found = pooled @ projection.matrix + (0 if projection.bias is None else projection.bias)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-    assert bit_equal(weights(classifier), before), "the tower itself is not cut"
+    assert bit_equal(weights(classifier), before), "the encoder itself is not cut"
     other = torch.randn_like(projection.matrix)
     projection.set(other)
     assert torch.equal(projection.matrix, other)
     with torch.no_grad():
-        moved = tower(pixels) - (0 if projection.bias is None else projection.bias)
+        moved = encoder(pixels) - (0 if projection.bias is None else projection.bias)
     torch.testing.assert_close(moved, pooled @ other, atol=1e-4, rtol=1e-5)
 
 
-def test_towers_without_a_projection_are_refused(start: Classifier) -> None:
-    tower: Any = start.clone().backbone.image_tower
-    tower.proj = None
-    timm: Any = tiny_classifier(TIMM).backbone.image_tower
+def test_encoders_without_a_projection_are_refused(start: Classifier) -> None:
+    encoder: Any = start.clone().backbone.image_encoder
+    encoder.proj = None
+    timm: Any = tiny_classifier(TIMM).backbone.image_encoder
     timm.head = nn.Sequential()
-    for cut in (tower, timm):
+    for cut in (encoder, timm):
         with pytest.raises(ModelError, match="no linear projection at the end"):
             projection_of(cut)
         with pytest.raises(ModelError, match=type(cut).__name__):
@@ -165,16 +165,16 @@ def test_views_are_those_of_the_epochs(
     own, images = start.backbone.preprocessing, toy_data.train.subset(range(0, 24, 5))
     augment = Augmentation("standard", own)
     dataset = ImageDataset(images, start.class_names, augment, seed=7)
-    tower = without_projection(start.backbone.image_tower)
+    encoder = without_projection(start.backbone.image_encoder)
     runtime = replace(context.runtime, workers=workers, batch_size=4)
-    found = encode_views(tower, dataset, 3, runtime)
+    found = encode_views(encoder, dataset, 3, runtime)
     assert found.shape == (3, 5, 32)
     with torch.no_grad():
         for view in range(3):
             for index in range(5):
                 pixels = augment(images.open(index), sample_seed(7, view, index))
                 torch.testing.assert_close(
-                    found[view, index], tower(pixels[None])[0], atol=1e-5, rtol=1e-5
+                    found[view, index], encoder(pixels[None])[0], atol=1e-5, rtol=1e-5
                 )
     assert (found[0] - found[1]).abs().max() > 1e-3
 
@@ -195,9 +195,9 @@ def test_one_view_is_the_evaluation_view(
     seen: list[tuple[str, int]] = []
     original = visual_projection.encode_views
 
-    def spy(tower: nn.Module, dataset: ImageDataset, count: int, runtime: Any) -> Tensor:
+    def spy(encoder: nn.Module, dataset: ImageDataset, count: int, runtime: Any) -> Tensor:
         seen.append((dataset.transform.policy, count))  # type: ignore[attr-defined]
-        return original(tower, dataset, count, runtime)
+        return original(encoder, dataset, count, runtime)
 
     monkeypatch.setattr(visual_projection, "encode_views", spy)
     own = replace(context, augmentation=augmentation)
@@ -236,7 +236,7 @@ def test_only_the_projection_is_prepared(arch: str) -> None:
 
 
 def distance(tuned: Classifier, start: Classifier) -> float:
-    both = [projection_of(one.backbone.image_tower).matrix for one in (tuned, start)]
+    both = [projection_of(one.backbone.image_encoder).matrix for one in (tuned, start)]
     return float((both[0] - both[1]).norm())
 
 

@@ -171,7 +171,7 @@ def test_what_is_wrong_is_said() -> None:
     assert "did you mean 'gda'" in wrong(x, y, text, method="gdaa")
     assert "row of zeros" in wrong(np.zeros_like(x), y, text)
     model = FewShotClassifier.from_features(text, "gda").fit(x, y)
-    with pytest.raises(RecipeError, match="no image tower"):
+    with pytest.raises(RecipeError, match="no image encoder"):
         model.to_classifier()
     with pytest.raises(DataError, match="wrong width"):
         model.predict(x[:, :3])
@@ -379,7 +379,7 @@ def test_new_words_and_classes_of_images(tmp_path: Path) -> None:
     paths, labels = np.array(images.paths), np.array(images.labels)
     known = labels != CLASSES[1]
     model = FewShotClassifier(VIT, "random", method="gda").fit(paths[known], labels[known])
-    tower = model._start.backbone
+    encoder = model._start.backbone
     with pytest.raises(RecipeError) as caught:
         model.partial_fit(paths[~known], labels[~known], text_features=np.eye(3))
     assert str(caught.value) == (
@@ -394,7 +394,7 @@ def test_new_words_and_classes_of_images(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         model.decision_function(paths), whole.decision_function(paths), rtol=1e-3, atol=1e-2
     )
-    assert model._start.backbone is tower
+    assert model._start.backbone is encoder
     start = model._start
     assert model.partial_fit(paths[:2], labels[:2])._start is start
 
@@ -416,7 +416,7 @@ def test_class_weights_by_number() -> None:
     numbers = np.array([LABELS.index(label) for label in y])
 
     def logits(weights: object, labels: np.ndarray = numbers) -> np.ndarray:
-        settings = {"class_weights": weights, "inverse_strength": 1.0}
+        settings = {"class_weights": weights, "C": 1.0}
         model = FewShotClassifier.from_features(text, "linear_probe", **settings)
         return model.fit(x, labels).decision_function(x)
 
@@ -439,7 +439,7 @@ def test_unicode_forms_of_a_name_are_the_same(label: str) -> None:
         FewShotClassifier(
             text_features=text,
             method="linear_probe",
-            settings={"class_weights": {key: 5.0}, "inverse_strength": 1.0},
+            settings={"class_weights": {key: 5.0}, "C": 1.0},
             class_names={key: "coffee"},
         ).fit(x, own)
         for key in (COMPOSED, DECOMPOSED)

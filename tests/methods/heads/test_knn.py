@@ -13,20 +13,18 @@ FULL = ALL * 3
 
 
 @pytest.mark.parametrize("targets", [FULL, UNEVEN])
-@pytest.mark.parametrize("sharpness", [0.0, 8.0])
+@pytest.mark.parametrize("beta", [0.0, 8.0])
 @pytest.mark.parametrize("neighbours", [1, 3, 7])
-def test_votes_alone_equal_scikit_learn(
-    targets: list[int], sharpness: float, neighbours: int
-) -> None:
+def test_votes_alone_equal_scikit_learn(targets: list[int], beta: float, neighbours: int) -> None:
     support = problem(targets)
     queries = problem(FULL, seed=1).features
     x, y, _ = numbers(support)
     other = KNeighborsClassifier(
-        neighbours, weights=lambda distance: np.exp(-sharpness * distance), metric="cosine"
+        neighbours, weights=lambda distance: np.exp(-beta * distance), metric="cosine"
     ).fit(x, y)
     expected = np.zeros((len(queries), 5))
     expected[:, other.classes_] = other.predict_proba(queries.double().numpy())
-    votes = KNN(neighbours, sharpness, alone=True).head(support)(queries).detach().numpy()
+    votes = KNN(neighbours, beta, alone=True).head(support)(queries).detach().numpy()
     np.testing.assert_allclose(votes / votes.sum(1, keepdims=True), expected, atol=1e-5)
 
 
@@ -73,7 +71,7 @@ def test_more_neighbours_than_images_are_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("neighbours", 0), ("sharpness", -1.0), ("alpha", 0.0), ("views", 0)]
+    ("name", "value"), [("neighbours", 0), ("beta", -1.0), ("alpha", 0.0), ("views", 0)]
 )
 def test_ranges(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} - out of range - {value!r} - give"):

@@ -146,13 +146,11 @@ def toy_features(start: Classifier, data: ImageData, context: Context) -> list[T
 
 def test_method_fits_the_features(start: Classifier, toy_data: ImageData, context: Context) -> None:
     x, y, *_ = toy_features(start, toy_data, context)
-    probe = adapt.method("linear_probe", initialisation="zero", inverse_strength=3.0).fit(
-        start, toy_data, context
-    )
+    probe = adapt.method("linear_probe", initialisation="zero", C=3.0).fit(start, toy_data, context)
     expected = sklearn_fit(x, y, 3.0)
     np.testing.assert_allclose(probe.head.weight.detach(), expected.coef_, atol=1e-3)
     assert not probe.head_from_text
-    anchored = adapt.method("linear_probe", inverse_strength=1e-6).fit(start, toy_data, context)
+    anchored = adapt.method("linear_probe", C=1e-6).fit(start, toy_data, context)
     torch.testing.assert_close(anchored.head.weight, start.head.weight, atol=1e-3, rtol=0)
 
 
@@ -172,9 +170,7 @@ def test_method_searches_on_val_only(
     )
 
 
-@pytest.mark.parametrize(
-    "settings", [{"initialisation": "one"}, {"inverse_strength": -1.0}, {"iterations": 0}]
-)
+@pytest.mark.parametrize("settings", [{"initialisation": "one"}, {"C": -1.0}, {"iterations": 0}])
 def test_out_of_range(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=rf"^{next(iter(settings))} - "):
         adapt.method("linear_probe", **settings)
@@ -248,8 +244,8 @@ def test_views_of_an_image_stay_together() -> None:
     """Twice the same view is each image counted twice: C is worth half."""
     x, y = problem(3, count=30)
     text = torch.nn.functional.normalize(torch.eye(3, 6), dim=1)
-    one = LinearProbe(inverse_strength=4.0).head(Support(x[None], y, text))
-    two = LinearProbe(inverse_strength=2.0).head(Support(torch.stack([x, x]), y, text))
+    one = LinearProbe(C=4.0).head(Support(x[None], y, text))
+    two = LinearProbe(C=2.0).head(Support(torch.stack([x, x]), y, text))
     torch.testing.assert_close(one.weight, two.weight, atol=1e-3, rtol=1e-3)
 
 

@@ -177,7 +177,7 @@ def test_duplicates_change_nothing_but_c() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("inverse_strength", 0.0), ("iterations", 0), ("tolerance", 0.0), ("views", 0)],
+    [("C", 0.0), ("iterations", 0), ("tolerance", 0.0), ("views", 0)],
 )
 def test_ranges(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} - out of range - {value!r} - give"):

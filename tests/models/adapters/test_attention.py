@@ -136,8 +136,8 @@ def test_whole_model(arch: str) -> None:
         torch.testing.assert_close(right, left, atol=1e-12, rtol=0)
 
 
-def test_resnet_has_none_in_its_image_tower() -> None:
-    assert split_attention(tiny_classifier(RESNET).backbone.image_tower) == {}
+def test_resnet_has_none_in_its_image_encoder() -> None:
+    assert split_attention(tiny_classifier(RESNET).backbone.image_encoder) == {}
 
 
 def test_mode_and_gradients_are_kept() -> None:

@@ -110,7 +110,7 @@ def test_adapters_start_as_nothing() -> None:
 
 def test_dropout_acts_while_training_only() -> None:
     start = tiny_classifier()
-    adapter = filled(start, replace(EVERYTHING, dropout=0.5, tower="image"))
+    adapter = filled(start, replace(EVERYTHING, dropout=0.5, encoder="image"))
     pixels = pixels_for(start)
     model = adapter.classifier
     for name in adapter.names:
@@ -138,13 +138,13 @@ HITS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     ),
     "text": (
         VIT,
-        {"targets": ["k", "o"], "tower": "text", "layers": [0]},
+        {"targets": ["k", "o"], "encoder": "text", "layers": [0]},
         {"transformer.resblocks.0.attn.k", "transformer.resblocks.0.attn.o"},
     ),
     "both": (
         VIT,
-        {"targets": ["q"], "tower": "both"},
-        {f"{tower}.resblocks.{i}.attn.q" for tower in ("visual.transformer", "transformer")
+        {"targets": ["q"], "encoder": "both"},
+        {f"{encoder}.resblocks.{i}.attn.q" for encoder in ("visual.transformer", "transformer")
          for i in (0, 1)},
     ),
     "timm": (
@@ -160,7 +160,7 @@ HITS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
 def test_exactly_the_named_layers_are_adapted(case: str) -> None:
     arch, changes, expected = HITS[case]
     start = tiny_classifier(arch)
-    settings = replace(EVERYTHING, **{"tower": "image", **changes})
+    settings = replace(EVERYTHING, **{"encoder": "image", **changes})
     adapter = filled(start, settings)
     assert set(adapter.names) == expected
     trains = {n for n, p in adapter.classifier.named_parameters() if p.requires_grad}
@@ -183,9 +183,9 @@ def test_exactly_the_named_layers_are_adapted(case: str) -> None:
 @pytest.mark.parametrize(
     ("arch", "changes", "expected"),
     [
-        (RESNET, {"tower": "image"}, "(ResNet) takes method full"),
-        (RESNET, {"tower": "both"}, "(ResNet) takes method full"),
-        (VIT, {"tower": "images"}, "method.tower - not known - 'images'"),
+        (RESNET, {"encoder": "image"}, "(ResNet) takes method full"),
+        (RESNET, {"encoder": "both"}, "(ResNet) takes method full"),
+        (VIT, {"encoder": "images"}, "method.encoder - not known - 'images'"),
         (VIT, {"layers": [2]}, "method.layers - no such block - 2"),
         (VIT, {"layers": [0, -3]}, "method.layers - no such block - -3"),
     ],
@@ -196,15 +196,15 @@ def test_refused(arch: str, changes: dict[str, Any], expected: str) -> None:
     assert expected in str(caught.value)
 
 
-def test_text_tower_of_a_resnet_can_be_adapted() -> None:
-    adapter = LoraAdapter(tiny_classifier(RESNET), replace(EVERYTHING, tower="text"))
+def test_text_encoder_of_a_resnet_can_be_adapted() -> None:
+    adapter = LoraAdapter(tiny_classifier(RESNET), replace(EVERYTHING, encoder="text"))
     assert len(adapter.names) == 2 * 6
 
 
 @pytest.mark.parametrize(
     "settings",
     [{"rank": 0}, {"alpha": 0.0}, {"dropout": 1.0}, {"targets": []}, {"targets": ["z"]},
-     {"tower": "all"}],
+     {"encoder": "all"}],
 )  # fmt: skip
 def test_method_refuses_what_is_out_of_range(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=rf"^{next(iter(settings))} - out of range - "):
@@ -248,10 +248,10 @@ def test_training_changes_only_what_is_adapted(
     assert tuned.head_from_text
 
 
-def test_text_adapters_give_the_head_of_the_new_text_tower(
+def test_text_adapters_give_the_head_of_the_new_text_encoder(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
-    tuned = adapt.method("lora", tower="text", optim=FAST).fit(start, toy_data, context)
+    tuned = adapt.method("lora", encoder="text", optim=FAST).fit(start, toy_data, context)
     assert torch.equal(
         tuned.backbone.model.state_dict()["visual.proj"], start.backbone.model.visual.proj
     )

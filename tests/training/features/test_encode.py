@@ -126,7 +126,7 @@ def test_cache_is_kept_by_content(
     image_features(start.backbone, prepare(images, brighter), RUNTIME, cache)
     assert len(stored(cache)) == 4
 
-    texts = start.clone()  # the text tower has no part in image features
+    texts = start.clone()  # the text encoder has no part in image features
     with torch.no_grad():
         texts.backbone.model.text_projection.zero_()
     assert torch.equal(first, image_features(texts.backbone, prepare(images, own), RUNTIME, cache))
@@ -236,7 +236,7 @@ def test_whoever_encodes_puts_the_model_back(
         monkeypatch.setattr(owner, "placed_on", watched)
     backbone = start.backbone
     read_support(start, toy_data, replace(context, augmentation="clip"), views=2)
-    assert places == [backbone.image_tower, backbone]
+    assert places == [backbone.image_encoder, backbone]
     places.clear()
     predict_logits(start, prepare(toy_data.train, backbone.preprocessing), context.runtime)
     assert places == [start, backbone]

@@ -101,7 +101,7 @@ def test_broken_pairs_are_named(spoil: str, packed: Path) -> None:
         PackedPairs(packed)
 
 
-def test_a_small_run_trains_both_towers_and_goes_on(packed: Path, tmp_path: Path) -> None:
+def test_a_small_run_trains_both_encoders_and_goes_on(packed: Path, tmp_path: Path) -> None:
     settings = [
         f"pairs={packed}",
         "compile=false",
