@@ -107,9 +107,9 @@ def main() -> None:
     head = f"| factor | draft | mean | {SHARE} % of photos below | worst photo |"
     text = f"""# Draft decoding of JPEG
 
-Written by `python bench/decoding.py PHOTOS docs/benchmarks/decoding.md`: how it is measured stands
-there. {len(photos)} photos. Differences are in steps of 1/255; the factor in use is {REDUCE_ABOVE},
-the limit {LIMIT:g} for {SHARE} % of photos: {"kept" if kept else "BROKEN"}.
+Written by `python bench/decoding.py PHOTOS docs/benchmarks/decoding.md`, which says how
+it is measured. {len(photos)} photos. Differences are in steps of 1/255; the factor in use is
+{REDUCE_ABOVE}, the limit {LIMIT:g} for {SHARE} % of photos: {"kept" if kept else "BROKEN"}.
 
 {head}
 |---:|---:|---:|---:|---:|

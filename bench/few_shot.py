@@ -28,7 +28,6 @@ from scipy.stats import t as student
 
 import adapt
 from adapt.data.image_data import ImageData
-from adapt.data.sources.embedded import from_embedded
 from adapt.data.sources.tables import from_table
 from adapt.methods.auto.method import Auto, feature_methods
 from adapt.models.classifier import Classifier
@@ -86,7 +85,9 @@ def cells(features: Path, clothing: Path) -> Iterator[Cell]:
         yield Cell(f"{name}, with text", *parts, directions, "common")
     for name in SETS:
         yield Cell(f"{name}, no text", *read(features / f"{name}.npz"), None, "common")
-    emoji = [from_embedded("pictograms", "emoji", split) for split in ("train", "test")]
+    emoji = [
+        adapt.Images.from_embedded("pictograms", "emoji", split) for split in ("train", "test")
+    ]
     yield embedded_cell("emoji", *emoji)
     parts = [from_table(clothing / "manifest.csv", None, split) for split in ("train", "test")]
     yield embedded_cell("clothing", *parts)

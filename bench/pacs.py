@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from adapt.runs.run import run
+from adapt import run
 
 EVALS = {"photo": "photo", "art": "art_painting", "cartoon": "cartoon", "sketch": "sketch"}
 KEPT = ("scores.json", "curve.json", "per_class.csv", "confusion.csv", "metrics.csv", "recipe.yaml")

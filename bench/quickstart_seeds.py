@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from adapt.runs.run import run
+from adapt import run
 
 MODELS = ("zero_shot", "linear_probe", "adapted", "ensemble")
 

@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from adapt import run
 from adapt.data.sources.embedded import EMBEDDED
-from adapt.runs.run import run
 
 GRADIENT = "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64}"
 SETTINGS = {

@@ -112,9 +112,9 @@ def main() -> None:
             lines.append(f"| {kind} | {used / MIB:.0f} | {share:.2f} | {found['seconds']:.0f} |")
     text = f"""# Memory of soups
 
-Written by `python bench/soup_memory.py docs/benchmarks/soup_memory.md`: how it is measured stands
-there. One ViT-B-32 state dict (both encoders, float32) is {found["size"] / MIB:.0f} MiB. Peaks are
-resident memory above the interpreter with its libraries ({found["before"] / MIB:.0f} MiB), the
+Written by `python bench/soup_memory.py docs/benchmarks/soup_memory.md`, which says how
+it is measured. One ViT-B-32 state dict (both encoders, float32) is
+{found["size"] / MIB:.0f} MiB. Peaks are resident memory above the interpreter with its libraries ({found["before"] / MIB:.0f} MiB), the
 result included, for the greedy soup also the working model it is scored with.
 
 {chr(10).join(lines)}

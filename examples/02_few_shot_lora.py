@@ -1,12 +1,11 @@
-"""Sixteen images a class and LoRA; everything is chosen on val, test is scored once."""
+"""Sixteen images per class and LoRA; everything is chosen on val, test is scored once."""
 
 import os
 
 import adapt
-from adapt.data.sources.embedded import from_embedded
 
 tiny = "ADAPT_TINY" in os.environ  # the project's tests run every example small
-emoji = from_embedded("pictograms", "emoji", "train")
+emoji = adapt.Images.from_embedded("pictograms", "emoji", "train")
 data = adapt.ImageData.build(emoji, val_fraction=0.2, shots=2 if tiny else 16, seed=0)
 names = [emoji.classes[key] for key in data.class_names]
 

@@ -1,4 +1,4 @@
-"""Fine-tune on one folder, then pick the point between the old and the new weights.
+"""Fine-tune on one folder, then choose a point between the old and the new weights.
 
     python examples/03_wise_ft_on_your_folder.py photos other_photos
 
@@ -11,20 +11,21 @@ import sys
 from pathlib import Path
 
 import adapt
-from adapt.data.sources.embedded import EMBEDDED
 
 tiny = "ADAPT_TINY" in os.environ
-embedded = EMBEDDED / "pictograms"
-folders = sys.argv[1:] or [str(embedded / "emoji" / "train"), str(embedded / "outline" / "test")]
-classes = None if sys.argv[1:] else embedded / "classes.yaml"
+if sys.argv[1:]:
+    photos, *others = (adapt.Images.from_folder(folder) for folder in sys.argv[1:])
+else:
+    photos = adapt.Images.from_embedded("pictograms", "emoji", "train")
+    others = [adapt.Images.from_embedded("pictograms", "outline", "test")]
 
-data = adapt.ImageData.from_folder(folders[0], val=0.2, classes=classes, shots=2 if tiny else None)
+data = adapt.ImageData.build(photos, val_fraction=0.2, shots=2 if tiny else None)
 names = [data.train.classes[key] for key in data.class_names]
 start = adapt.Classifier.from_clip("adapt-icons-xs", "embedded", names)
 optim = adapt.Optim(lr=3e-4, epochs=1 if tiny else 8, batch_size=64)
 tuned = adapt.method("full", optim=optim).fit(start, data)
 
-shifts = {Path(path).name: adapt.Images.from_folder(path, classes) for path in folders[1:]}
+shifts = {Path(images.root).name: images for images in others}
 best, curve = adapt.wise_ft(start, tuned, data.val, shifts, alphas=3 if tiny else 11)
 for point in curve.points:
     print(

@@ -1,4 +1,4 @@
-"""Load a finished model and predict: paths, PIL images and arrays; a bad file spoils nothing."""
+"""Load a finished model and predict paths, PIL images and arrays; a bad file stops nothing."""
 
 import os
 import tempfile
