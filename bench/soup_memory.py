@@ -114,8 +114,9 @@ def main() -> None:
 
 Written by `python bench/soup_memory.py docs/benchmarks/soup_memory.md`, which says how
 it is measured. One ViT-B-32 state dict (both encoders, float32) is
-{found["size"] / MIB:.0f} MiB. Peaks are resident memory above the interpreter with its libraries ({found["before"] / MIB:.0f} MiB), the
-result included, for the greedy soup also the working model it is scored with.
+{found["size"] / MIB:.0f} MiB. Peaks are resident memory above that of the interpreter with its
+libraries ({found["before"] / MIB:.0f} MiB). They include the result, and for the greedy soup the
+working model that it is scored with.
 
 {chr(10).join(lines)}
 

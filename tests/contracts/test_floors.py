@@ -18,10 +18,14 @@ PACKAGE = Path(__file__).parents[2] / "adapt"
 # From the roof down: a module may import its own room and those after it.
 FLOORS = [
     ("cli", "__main__"),
+    ("serve",),
+    ("scale",),
     ("runs",),
     ("checks",),
     ("recipe",),
     ("report",),
+    ("explore",),
+    ("export",),
     ("ensembling",),
     ("methods",),
     ("evaluation",),
