@@ -17,7 +17,8 @@ from adapt.errors import RecipeError, WeightsError, did_you_mean
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.calibration import fit_temperature
-from adapt.models import bundle
+from adapt.models.bundle.manifest import ENCODERS, HEAD
+from adapt.models.bundle.read import read_bundle
 from adapt.models.classifier import Classifier
 from adapt.training.features.encode import predict_logits
 from adapt.training.settings import Runtime
@@ -79,8 +80,8 @@ class _Ingredient:
             return cls(name, model, model.state_dict(), facts, model.prompts, model.head_from_text)
         folder = Path(model)
         # Checks every hash; its tensors are mapped, not read, and dropped at once.
-        config, manifest, _ = bundle.read_bundle(folder)
-        files = {_ENCODERS: folder / bundle.ENCODERS, _HEAD: folder / bundle.HEAD}
+        config, manifest, _ = read_bundle(folder)
+        files = {_ENCODERS: folder / ENCODERS, _HEAD: folder / HEAD}
         facts = _facts(
             manifest["class_names"],
             manifest["base_hash"],
@@ -95,7 +96,7 @@ class _Ingredient:
         if with_head:
             return self.weights
         if not isinstance(self.model, Classifier):
-            return TensorFiles({_ENCODERS: Path(self.model) / bundle.ENCODERS})
+            return TensorFiles({_ENCODERS: Path(self.model) / ENCODERS})
         return {name: value for name, value in self.weights.items() if name.startswith(_ENCODERS)}
 
     def copy(self) -> Classifier:

@@ -197,7 +197,7 @@ def build_backbone(
         model.load_state_dict(state)
     except RuntimeError as error:
         raise ModelError(
-            f"weights - do not fit {spec.arch} - {error} - the bundle is not whole"
+            f"weights - do not fit {spec.arch} - {error} - copy the whole bundle again"
         ) from error
     return Backbone(model.eval(), spec, preprocessing)
 

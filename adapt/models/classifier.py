@@ -11,8 +11,11 @@ from torch import Tensor, nn
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.labels.classes import ClassName, default_words
 from adapt.errors import AdaptError, BundleError, DataError
-from adapt.models import bundle
 from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_backbone
+from adapt.models.bundle.manifest import ENCODERS, HEAD, PROBE, UNCERTAINTY
+from adapt.models.bundle.probe import logit_error, probe_pixels
+from adapt.models.bundle.read import read_bundle
+from adapt.models.bundle.write import write_bundle
 from adapt.models.cache_head import CacheHead
 from adapt.models.heads import linear_head, text_weights
 from adapt.models.prediction.stream import ImageLike, Prediction, predict_stream
@@ -211,14 +214,14 @@ class Classifier(nn.Module):
             "info": info or {},
         }
         if self.uncertainty is not None:
-            manifest[bundle.UNCERTAINTY] = self.uncertainty.to_dict()
+            manifest[UNCERTAINTY] = self.uncertainty.to_dict()
         tensors = {
-            bundle.ENCODERS: self.backbone.model.state_dict(),
-            bundle.HEAD: self.head.state_dict(),
-            bundle.PROBE: {"pixels": pixels, "logits": logits},
+            ENCODERS: self.backbone.model.state_dict(),
+            HEAD: self.head.state_dict(),
+            PROBE: {"pixels": pixels, "logits": logits},
         }
         config = {"model_cfg": spec.config, "preprocess_cfg": preprocessing}
-        return bundle.write_bundle(Path(folder), config, tensors, manifest)
+        return write_bundle(Path(folder), config, tensors, manifest)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Classifier":
@@ -227,7 +230,7 @@ class Classifier(nn.Module):
         Raises:
             BundleError: Not a bundle, altered, damaged, or from a newer version.
         """
-        parts = bundle.read_bundle(Path(folder))
+        parts = read_bundle(Path(folder))
         try:
             return cls._from_parts(*parts)
         except (AdaptError, LookupError, TypeError, AttributeError, RuntimeError) as error:
@@ -246,12 +249,12 @@ class Classifier(nn.Module):
             manifest["arch"], manifest["pretrained"], config["model_cfg"], manifest["base_hash"]
         )
         preprocessing = Preprocessing.from_dict(config["preprocess_cfg"])
-        backbone = build_backbone(spec, preprocessing, tensors[bundle.ENCODERS])
-        state = tensors[bundle.HEAD]
+        backbone = build_backbone(spec, preprocessing, tensors[ENCODERS])
+        state = tensors[HEAD]
         head: nn.Linear | CacheHead = linear_head(state["weight"], state["bias"])
         if "keys" in state:
             head = CacheHead.from_state(state)
-        names, stored = manifest["class_names"], manifest.get(bundle.UNCERTAINTY)
+        names, stored = manifest["class_names"], manifest.get(UNCERTAINTY)
         return cls(
             backbone,
             head,
@@ -264,15 +267,12 @@ class Classifier(nn.Module):
 
     def probe(self) -> tuple[Tensor, Tensor]:
         """Four fixed noise images (4, 3, H, W) and the logits (4, K) they give here."""
-        size = self.backbone.preprocessing.size
-        pixels = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(0))
+        pixels = probe_pixels(self.backbone.preprocessing.size)
         with torch.inference_mode():
             return pixels, self.eval()(pixels.to(self.device)).float().cpu()
 
 
 def probe_error(folder: str | Path) -> float:
     """Largest difference between a bundle's stored probe logits and those it gives here and now."""
-    stored = bundle.read_bundle(Path(folder))[2][bundle.PROBE]
-    classifier = Classifier.load(folder)
-    with torch.inference_mode():
-        return float((classifier(stored["pixels"]) - stored["logits"]).abs().max())
+    stored = read_bundle(Path(folder))[2][PROBE]
+    return logit_error(Classifier.load(folder), stored)

@@ -16,8 +16,8 @@ from adapt.ensembling.soups import SoupReport, soup
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.calibration import fit_temperature
-from adapt.models import bundle
 from adapt.models.backbones import load_backbone
+from adapt.models.bundle.manifest import MANIFEST, read_manifest
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
 from adapt.recipe.data import build_data, load
@@ -51,9 +51,9 @@ class RunFolder:
                 f"{folder} - not a run folder - there is no recipe.yaml - give what `adapt run` "
                 "wrote"
             )
-        if not (folder / ADAPTED / bundle.MANIFEST).is_file():
+        if not (folder / ADAPTED / MANIFEST).is_file():
             raise RunError(
-                f"{folder} - no tuned model - there is no {ADAPTED}/{bundle.MANIFEST} - finish the "
+                f"{folder} - no tuned model - there is no {ADAPTED}/{MANIFEST} - finish the "
                 "run with --resume, or run its recipe again with this version of adapt"
             )
         try:
@@ -214,7 +214,7 @@ def start_of(run: RunFolder) -> Classifier:
     Raises:
         WeightsError: When the pretrained weights are no longer the same.
     """
-    model, manifest = run.loaded.recipe.model, bundle.read_bundle(run.adapted)[1]
+    model, manifest = run.loaded.recipe.model, read_manifest(run.adapted)
     backbone = load_backbone(model.arch, model.pretrained, run.loaded.recipe.seed)
     if backbone.spec.base_hash != manifest["base_hash"]:
         raise WeightsError(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from adapt.cli.predict import predict_to_csv
 from adapt.errors import BundleError, DataError
-from adapt.models import bundle
+from adapt.models.bundle.manifest import MANIFEST
 from adapt.models.classifier import Classifier
 from adapt.models.prediction.stream import Prediction
 from adapt.models.prediction.uncertainty import Uncertainty
@@ -150,7 +150,7 @@ def test_bundle_round_trip(
     again = Classifier.load(told.save(tmp_path / "model"))
     assert again.uncertainty == uncertainty
     assert bit_equal(weights(told), weights(again))
-    manifest = json.loads((tmp_path / "model" / bundle.MANIFEST).read_text())
+    manifest = json.loads((tmp_path / "model" / MANIFEST).read_text())
     assert ("uncertainty" in manifest) == (uncertainty is not None)
     assert manifest["format"] == 1
     grey = [np.full((8, 8, 3), value, np.uint8) for value in (0, 90, 250)]
@@ -227,8 +227,8 @@ def test_tampered_bundles_are_refused(change: Any, expected: str, tmp_path: Path
     assert str(direct.value).startswith("uncertainty")
     assert expected in str(direct.value)
     folder = tiny_classifier().with_uncertainty(FULL).save(tmp_path / "model")
-    manifest = json.loads((folder / bundle.MANIFEST).read_text())
-    (folder / bundle.MANIFEST).write_text(json.dumps(manifest | {"uncertainty": content}))
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps(manifest | {"uncertainty": content}))
     with pytest.raises(BundleError) as caught:
         Classifier.load(folder)
     assert str(caught.value).startswith(f"{folder} - parts do not fit together - ")
