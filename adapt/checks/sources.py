@@ -12,7 +12,7 @@ from adapt.data.sources.tables import PARQUET_SUFFIXES, from_table
 from adapt.data.splits.columns import with_groups
 from adapt.errors import DataError
 from adapt.recipe.data import fit_data, read_sources
-from adapt.recipe.load import recipe_names
+from adapt.recipe.shipped import recipe_names
 
 if TYPE_CHECKING:
     from adapt.recipe.load import Loaded
@@ -173,7 +173,7 @@ def _rank(name: str) -> int:
 
 def _recipe(given: str) -> Sets:
     # Here, because reading a recipe loads the methods, and these torch.
-    from adapt.recipe.data import load
+    from adapt.recipe.load import load
 
     loaded = load(given)
     recipe = loaded.recipe

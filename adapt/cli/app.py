@@ -92,7 +92,7 @@ def score_table(scores: dict[str, Any]) -> Table:
 @app.command()
 def validate(recipe: Recipe, overrides: Overrides = None) -> None:
     """Check a recipe and list every mistake; touches no image, weight or device."""
-    from adapt.recipe.data import load
+    from adapt.recipe.load import load
 
     loaded = load(recipe, overrides or [])
     console.print(f"good: {loaded.recipe.name} ({loaded.recipe.method['name']})")
@@ -105,7 +105,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a run would do: settings, parameters, images, memory, risks. Trains nothing."""
-    from adapt.recipe.data import load
+    from adapt.recipe.load import load
     from adapt.runs.plan import plan as make_plan
 
     loaded = load(recipe, overrides or [])
@@ -206,7 +206,7 @@ def list_names(
 
 
 def _recipes() -> list[tuple[str, str]]:
-    from adapt.recipe.load import find_recipe, recipe_names, recipe_summary
+    from adapt.recipe.shipped import find_recipe, recipe_names, recipe_summary
 
     return [(name, recipe_summary(find_recipe(name))) for name in recipe_names()]
 
@@ -240,7 +240,7 @@ def _templates() -> list[tuple[str, str]]:
 @app.command()
 def copy(recipe: Recipe, folder: Annotated[Path, typer.Argument(help="Where to put it.")]) -> None:
     """Copy a shipped recipe, to change it."""
-    from adapt.recipe.load import find_recipe
+    from adapt.recipe.shipped import find_recipe
 
     source = find_recipe(recipe)
     target = folder / source.name

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from adapt.common.files import safe_cell
 from adapt.data.sources.folders import walk_images
-from adapt.data.sources.tables import safe_cell
 from adapt.errors import DataError
 from adapt.models.classifier import Classifier
 from adapt.models.prediction.stream import Prediction

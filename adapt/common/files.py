@@ -83,3 +83,14 @@ def json_text(content: Any, indent: int | None = 1) -> str:
 def write_json(path: str | Path, content: Any, indent: int | None = 1) -> Path:
     """Write strict JSON; see `plain` and `write_whole`."""
     return write_text(path, json_text(content, indent))
+
+
+def safe_cell(cell: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula.
+
+    >>> safe_cell("=cmd()"), safe_cell(-1.5), safe_cell(None)
+    ("'=cmd()", -1.5, '')
+    """
+    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{cell}"
+    return "" if cell is None else cell

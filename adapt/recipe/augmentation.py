@@ -12,15 +12,12 @@ BALANCES_BY = {"optim", "class_weights"}
 """Settings of methods that can give rare classes their share."""
 
 
-def check_steps(
-    builder: Builder, data: Mapping[str, Any], transforms: Mapping[str, type]
-) -> list[dict[str, Any]] | None:
+def check_steps(builder: Builder, data: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """Check an own list of augmentation steps, argument by argument.
 
     Args:
         builder: Has read the recipe; notes what is wrong.
         data: The whole recipe as plain containers.
-        transforms: Dataclasses of the transforms' arguments, by name.
 
     Returns:
         The steps with all their arguments, as far as they are right; None when it is no list.
@@ -29,6 +26,9 @@ def check_steps(
     steps = section.get("augmentation") if isinstance(section, dict) else None
     if not isinstance(steps, list):
         return None
+    from adapt.data.augmentation.steps import step_schemas
+
+    transforms = step_schemas()
     if not steps:
         problems.add(path, "empty", [], "give at least one step, or `none`")
     found = []

@@ -1,15 +1,12 @@
 """From the data sections of a recipe to images: sources, splits, quarantine, leaks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapt import methods
-from adapt.data.augmentation.steps import step_schemas
 from adapt.data.image_data import ImageData, draw
 from adapt.data.images import Images
-from adapt.data.shifts.shift import SHIFTS, Shift
+from adapt.data.shifts.shift import Shift
 from adapt.data.sources.combine import combine
 from adapt.data.sources.embedded import from_embedded
 from adapt.data.sources.folders import from_folder, from_unlabelled
@@ -17,17 +14,10 @@ from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_table
 from adapt.data.splits.columns import split_by_date, split_by_value, with_groups
 from adapt.data.splits.exclusions import exclude, read_exclusions
-from adapt.data.splits.quarantine import (
-    FIT_SPLITS,
-    Look,
-    Quarantined,
-    conflicting_files,
-    quarantine,
-    shared_files,
-)
+from adapt.data.splits.leaks import conflicting_files, shared_files
+from adapt.data.splits.quarantine import FIT_SPLITS, Look, Quarantined, quarantine
 from adapt.data.splits.stored import describe_split, stored_split
 from adapt.errors import DataError, RecipeError
-from adapt.recipe.load import Loaded, load_recipe
 from adapt.recipe.schema import Eval, Recipe, expand_evals
 from adapt.recipe.source_settings import Source
 
@@ -242,12 +232,3 @@ def _check_content(data: RunData, pool: list[ImageList]) -> None:
             "are too "
             f"high: {listed}",
         )
-
-
-def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
-    """Read and check a recipe (by name or path); touches no image, weight or device.
-
-    Raises:
-        RecipeError: Listing every mistake.
-    """
-    return load_recipe(recipe, list(overrides), methods.schemas(), list(SHIFTS), step_schemas())

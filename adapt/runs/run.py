@@ -17,8 +17,9 @@ from adapt.ensembling.wise_ft import Curve, mix, sweep
 from adapt.evaluation.evaluate import Split
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier, probe_error
-from adapt.recipe.data import RunData, build_data, load
-from adapt.recipe.load import Loaded, Recipe
+from adapt.recipe.data import RunData, build_data
+from adapt.recipe.load import Loaded, load
+from adapt.recipe.schema import Recipe
 from adapt.report import write_report
 from adapt.runs.augmentation_sheet import check_weight_names, write_views
 from adapt.runs.fit import fit

@@ -20,8 +20,8 @@ from adapt.models.backbones import load_backbone
 from adapt.models.bundle.manifest import MANIFEST, read_manifest
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
-from adapt.recipe.data import build_data, load
-from adapt.recipe.load import Loaded
+from adapt.recipe.data import build_data
+from adapt.recipe.load import Loaded, load
 from adapt.training.features.encode import predict_logits
 
 ADAPTED = "adapted"

@@ -26,7 +26,8 @@ from adapt.data.sources.embedded import EMBEDDED
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, ModelError, RecipeError
-from adapt.recipe.data import RunData, build_data, load
+from adapt.recipe.data import RunData, build_data
+from adapt.recipe.load import load
 from adapt.runs.measures.scores import SHIPPED, Outputs, leak_free_scores
 from tests.helpers.tiny import VIT
 

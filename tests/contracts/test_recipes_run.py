@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from adapt import methods
-from adapt.data.shifts.shift import SHIFTS
 from adapt.data.sources.embedded import EMBEDDED
 from adapt.models.classifier import Classifier
-from adapt.recipe.load import find_recipe, load_recipe, recipe_names
+from adapt.recipe.load import load
+from adapt.recipe.shipped import find_recipe, recipe_names
 from adapt.runs.run import run
 
 TINY = ["method.optim.epochs=1", "ensemble.alphas=3", "data.train.shots=2"]
@@ -106,7 +105,7 @@ def test_a_shipped_recipe_runs_small(name: str, tmp_path: Path) -> None:
             for split, row in scores["models"][model].items():
                 assert curve["points"][alpha][split]["accuracy"] == row["accuracy"]
     # the saved recipe runs again as it is
-    again = load_recipe(done.folder / "recipe.yaml", [], methods.schemas(), list(SHIFTS))
+    again = load(done.folder / "recipe.yaml")
     assert again.recipe.seed == scores["seed"]
 
 

@@ -15,6 +15,8 @@ import numpy as np
 import PIL
 from PIL import Image
 
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.image_list import ImageList
 from tests.helpers.colour_profiles import (
     ADOBE,
     INKS,
@@ -355,3 +357,12 @@ def build_fixtures(folder: Path) -> dict[str, Expected]:
     found["odd/around"] = Expected(reason="not a file", listed=False)
     found["odd/itself.png"] = Expected(reason="cannot be read", listed=False)
     return found
+
+
+def folder(root: Path, names: list[str], shade: int = 0) -> ImageList:
+    """Plain images of 8 x 8 pixels, each of a colour of its own."""
+    for number, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number, shade, 0)).save(path)
+    return from_folder(root)

@@ -12,15 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapt.errors import RecipeError
-from adapt.recipe.load import (
-    Loaded,
-    expand_evals,
-    find_recipe,
-    load_recipe,
-    recipe_names,
-    recipe_summary,
-    recipes_folder,
-)
+from adapt.recipe.load import Loaded
+from adapt.recipe.load import load as read_recipe
+from adapt.recipe.schema import expand_evals
+from adapt.recipe.shipped import find_recipe, recipe_names, recipe_summary, recipes_folder
 from adapt.recipe.text import dump_yaml
 from adapt.training.settings import Optim
 from tests.helpers.recipe_cases import GOOD, MALFORMED, TRAIN, swap
@@ -49,7 +44,6 @@ class ZeroShot:
 
 
 SCHEMAS = {"lora": Lora, "zero_shot": ZeroShot}
-SHIFTS = ("gaussian_blur", "contrast", "jpeg")
 
 
 @pytest.fixture
@@ -66,7 +60,7 @@ def load(text: str | bytes, *overrides: str) -> Loaded:
     """Load a recipe from its text, in the current folder."""
     path = Path("recipe.yaml")
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return load_recipe(path, list(overrides), SCHEMAS, SHIFTS)
+    return read_recipe(path, overrides, SCHEMAS)
 
 
 def mistakes(text: str | bytes, *overrides: str) -> list[str]:
@@ -291,14 +285,14 @@ def test_missing_file_suggests_names(here: Path, monkeypatch: pytest.MonkeyPatch
     (shipped / "quickstart.yaml").write_text("\n# Quick start. \n# More.\nname: x\n")
     (shipped / "fewshot" / "lora.yaml").write_text("name: x\n# late\n")
     (shipped / "pretrain" / "icons.yaml").write_text("name: x\n")
-    monkeypatch.setattr("adapt.recipe.load.recipes_folder", lambda: shipped)
+    monkeypatch.setattr("adapt.recipe.shipped.recipes_folder", lambda: shipped)
     assert recipe_names() == ["fewshot/lora", "quickstart"]
     assert find_recipe("quickstart") == shipped / "quickstart.yaml"
     assert find_recipe("pretrain/icons") == shipped / "pretrain" / "icons.yaml"
     assert recipe_summary(find_recipe("quickstart")) == "Quick start."
     assert recipe_summary(find_recipe("fewshot/lora")) == ""
     with pytest.raises(RecipeError, match="no such recipe, did you mean 'quickstart'\\? - given"):
-        load_recipe("quikstart.yaml", [], SCHEMAS, SHIFTS)
+        read_recipe("quikstart.yaml", [], SCHEMAS)
     with pytest.raises(RecipeError, match="one of: fewshot/lora, quickstart"):
         find_recipe("../../etc/passwd")
     with pytest.raises(RecipeError, match="is a folder"):

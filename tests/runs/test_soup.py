@@ -14,7 +14,8 @@ from adapt.ensembling.line import mix
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.classifier import Classifier, probe_error
-from adapt.recipe.data import build_data, load
+from adapt.recipe.data import build_data
+from adapt.recipe.load import load
 from adapt.runs.soup import RunFolder, mix_run, soup_runs, start_of, val_images
 from adapt.training.features.encode import predict_logits, prepare
 from adapt.training.settings import Runtime

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,11 +23,7 @@ PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 
 @dataclass
 class Table:
-    """Checked columns of equal length.
-
-    >>> Table("labels.csv", ["1.png"], ["cat"], None, None, ["line 2"]).columns()["label"]
-    ['cat']
-    """
+    """Checked columns of equal length."""
 
     name: str
     """What to call the table in messages."""
@@ -313,17 +308,6 @@ def rows_of_split(table: Table, split: str) -> Sequence[int]:
         given = f"{split!r}{hint}"
         raise DataError(f"{table.name} - no such split - {given} - choose from {', '.join(known)}")
     return rows
-
-
-def safe_cell(cell: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula.
-
-    >>> safe_cell("=cmd()"), safe_cell(-1.5), safe_cell(None)
-    ("'=cmd()", -1.5, '')
-    """
-    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{cell}"
-    return "" if cell is None else cell
 
 
 def from_table(

@@ -1,23 +1,19 @@
-"""Which images can be read, and which bytes are in which split."""
+"""Which images can be read: those that cannot are set aside, with the reason."""
 
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import repeat
-from typing import Any
 
 from PIL import Image
 
-from adapt.common.content import content_hashes
 from adapt.data.decoding.open import ImageError, open_image
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 
 FIT_SPLITS = ("train", "val")
 CHUNK = 4096
-Manifest = dict[str, Any]
 Look = Callable[[str, Image.Image], None]
 
 
@@ -100,87 +96,3 @@ file) - repair or remove them, or raise the limit
         notes.append(f"classes without a readable image: {', '.join(lost)}")
     listed = [Quarantined(images.paths[index], reasons[index] or "") for index in bad]
     return replace(kept, notes=kept.notes + notes), listed
-
-
-def split_manifest(splits: Mapping[str, ImageList]) -> Manifest:
-    """Which file went into which split, by content.
-
-    Args:
-        splits: Images by split name, such as `train`, `val` and the evals.
-
-    Returns:
-        `{"format": 1, "splits": {name: [{"path", "sha256", "label"}, ...]}}` with paths relative
-        to each root; ready for JSON.
-
-    Raises:
-        DataError: When a file cannot be read.
-
-    >>> split_manifest({})
-    {'format': 1, 'splits': {}}
-    """
-    content = {
-        name: [
-            {"path": images.relative(index), "sha256": digest, "label": images.labels[index]}
-            for index, digest in enumerate(content_hashes(images.paths))
-        ]
-        for name, images in splits.items()
-    }
-    return {"format": 1, "splits": content}
-
-
-@dataclass(frozen=True)
-class SharedFile:
-    """The same bytes in several places.
-
-    >>> SharedFile("00", (("train", "a.png", "cat"), ("test", "b.png", "cat"))).places[1][0]
-    'test'
-    """
-
-    sha256: str
-    places: tuple[tuple[str, str, str], ...]
-    """Split, relative path and label of each copy."""
-
-
-def _copies(manifest: Manifest) -> list[SharedFile]:
-    places: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-    for name, entries in manifest["splits"].items():
-        for entry in entries:
-            places[entry["sha256"]].append((name, entry["path"], entry["label"]))
-    copies = [SharedFile(digest, tuple(found)) for digest, found in places.items()]
-    return [copy for copy in copies if len(copy.places) > 1]
-
-
-def shared_files(manifest: Manifest) -> list[SharedFile]:
-    """Files whose bytes stand both in `train` or `val` and in any other split: leaks.
-
-    Args:
-        manifest: From `split_manifest`.
-
-    Returns:
-        One entry for each content, in order of the manifest; empty when nothing leaks.
-
-    >>> entry = {"path": "1.png", "sha256": "00", "label": "cat"}
-    >>> len(shared_files({"format": 1, "splits": {"train": [entry], "test": [entry]}}))
-    1
-    """
-    return [
-        copy
-        for copy in _copies(manifest)
-        if len({name in FIT_SPLITS for name, _, _ in copy.places}) == 2
-    ]
-
-
-def conflicting_files(manifest: Manifest) -> list[SharedFile]:
-    """Files whose bytes stand under different labels, in one split or in several.
-
-    Args:
-        manifest: From `split_manifest`.
-
-    Returns:
-        One entry for each content, in order of the manifest.
-
-    >>> cat, dog = ({"path": n, "sha256": "00", "label": n} for n in ("cat", "dog"))
-    >>> len(conflicting_files({"format": 1, "splits": {"train": [cat, dog]}}))
-    1
-    """
-    return [copy for copy in _copies(manifest) if len({label for _, _, label in copy.places}) > 1]

@@ -15,9 +15,10 @@ from typing import Any
 from adapt.common.content import content_hashes
 from adapt.common.words import first_few
 from adapt.data.sources.image_list import ImageList
-from adapt.data.splits.quarantine import FIT_SPLITS, Manifest, split_manifest
+from adapt.data.splits.quarantine import FIT_SPLITS
 from adapt.errors import DataError
 
+Manifest = dict[str, Any]
 UNUSED = "unused"
 """Images of the source that were in neither train nor val: not drawn, or left out."""
 
@@ -32,7 +33,7 @@ def split_hash(manifest: Manifest) -> str:
     """One SHA-256 over what is in which split: the same for the same images in any form or order.
 
     Args:
-        manifest: From `adapt.data.splits.quarantine.split_manifest`.
+        manifest: From `adapt.data.splits.stored.split_manifest`.
 
     Returns:
         64 hexadecimal digits, of the sorted (split, sha256, label) triples as JSON.
@@ -48,6 +49,32 @@ def split_hash(manifest: Manifest) -> str:
         for entry in entries
     )
     return hashlib.sha256(json.dumps(triples, separators=(",", ":")).encode()).hexdigest()
+
+
+def split_manifest(splits: Mapping[str, ImageList]) -> Manifest:
+    """Which file went into which split, by content.
+
+    Args:
+        splits: Images by split name, such as `train`, `val` and the evals.
+
+    Returns:
+        `{"format": 1, "splits": {name: [{"path", "sha256", "label"}, ...]}}` with paths relative
+        to each root; ready for JSON.
+
+    Raises:
+        DataError: When a file cannot be read.
+
+    >>> split_manifest({})
+    {'format': 1, 'splits': {}}
+    """
+    content = {
+        name: [
+            {"path": images.relative(index), "sha256": digest, "label": images.labels[index]}
+            for index, digest in enumerate(content_hashes(images.paths))
+        ]
+        for name, images in splits.items()
+    }
+    return {"format": 1, "splits": content}
 
 
 def describe_split(splits: Mapping[str, ImageList], pool: Sequence[ImageList]) -> Manifest:

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from PIL import Image
 
+from adapt.common.files import safe_cell
 from adapt.data.decoding.open import open_image
 from adapt.data.sources.image_list import ImageList
-from adapt.data.sources.tables import safe_cell
 from adapt.errors import RecipeError, RunError
 from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import Runtime

@@ -24,7 +24,8 @@ from adapt.data.augmentation.steps import (
 )
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import RecipeError
-from adapt.recipe.load import Loaded, load_recipe
+from adapt.recipe.load import Loaded
+from adapt.recipe.load import load as read_recipe
 from adapt.recipe.schema import AUGMENTATIONS
 from adapt.training.settings import Optim
 from tests.helpers.recipe_cases import GOOD, swap
@@ -157,11 +158,11 @@ def test_words_and_mean_fill_reach_albumentations() -> None:
 
 def load(folder: Path, text: str) -> Loaded:
     """Load a recipe whose folders are there; images are not."""
-    from tests.recipe.test_load import SCHEMAS, SHIFTS
+    from tests.recipe.test_load import SCHEMAS
 
     path = folder / "recipe.yaml"
     path.write_text(text)
-    return load_recipe(path, [], SCHEMAS, SHIFTS, step_schemas())
+    return read_recipe(path, [], SCHEMAS)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_frame, from_table
 from adapt.errors import DataError, RecipeError
 from adapt.recipe.data import read_source
-from adapt.recipe.load import load_recipe
+from adapt.recipe.load import load as read_recipe
 from adapt.recipe.source_settings import Source
 from tests.helpers.packed import (
     CLASSES,
@@ -195,7 +195,7 @@ class Plain:
 
 def load(tmp_path: Path, source: str) -> Any:
     (tmp_path / "recipe.yaml").write_text(RECIPE.replace("SOURCE", source))
-    return load_recipe(tmp_path / "recipe.yaml", [], {"plain": Plain}, ())
+    return read_recipe(tmp_path / "recipe.yaml", [], {"plain": Plain})
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_every_kind_in_a_recipe(everywhere: Path, kind: str) -> None:
         assert one.labels == other.labels
         assert [content_hash(p) for p in one.paths] == [content_hash(p) for p in other.paths]
     (everywhere / "again.yaml").write_text(loaded.text())
-    again = load_recipe(everywhere / "again.yaml", [], {"plain": Plain}, ())
+    again = read_recipe(everywhere / "again.yaml", [], {"plain": Plain})
     assert again.recipe == loaded.recipe
     assert "parts" not in yaml.safe_load(loaded.text())["data"]["train"] or kind == "combined"
 

@@ -1,31 +1,13 @@
 """Bad images are found by decoding, listed by reason, and never more than the limit."""
 
-import hashlib
-import json
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from adapt.common.content import content_hash
 from adapt.data.sources.folders import from_folder
-from adapt.data.sources.image_list import ImageList
-from adapt.data.splits.quarantine import (
-    Quarantined,
-    conflicting_files,
-    quarantine,
-    shared_files,
-    split_manifest,
-)
+from adapt.data.splits.quarantine import Quarantined, quarantine
 from adapt.errors import DataError
-
-
-def folder(root: Path, names: list[str], shade: int = 0) -> ImageList:
-    for number, name in enumerate(names):
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), (number, shade, 0)).save(path)
-    return from_folder(root)
+from tests.helpers.image_fixtures import folder
 
 
 def test_all_good(tmp_path: Path) -> None:
@@ -70,29 +52,3 @@ def test_limit_is_exact(tmp_path: Path) -> None:
     (tmp_path / "cat" / "001.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"2 of 100 \(limit 1 %\)"):
         quarantine(images, 0.01)
-
-
-def test_manifest(tmp_path: Path) -> None:
-    train = folder(tmp_path / "train", ["cat/1.png", "dog/1.png"])
-    test = folder(tmp_path / "test", ["cat/x.png", "dog/2.png", "dog/3.png"])
-    manifest = split_manifest({"train": train, "val": train.subset([0]), "test": test})
-    assert json.loads(json.dumps(manifest)) == manifest
-    digest = hashlib.sha256((tmp_path / "train/cat/1.png").read_bytes()).hexdigest()
-    assert content_hash(tmp_path / "train/cat/1.png") == digest
-    first = {"path": "cat/1.png", "sha256": digest, "label": "cat"}
-    assert manifest["splits"]["train"][0] == manifest["splits"]["val"][0] == first
-    leaks = shared_files(manifest)
-    assert [leak.places for leak in leaks] == [
-        (("train", "cat/1.png", "cat"), ("val", "cat/1.png", "cat"), ("test", "cat/x.png", "cat")),
-        (("train", "dog/1.png", "dog"), ("test", "dog/2.png", "dog")),
-    ]
-    assert conflicting_files(manifest) == []
-    clean = split_manifest({"train": train, "val": train.subset([0])})
-    assert shared_files(clean) == []
-
-
-def test_conflicting_labels(tmp_path: Path) -> None:
-    images = folder(tmp_path, ["cat/1.png", "dog/1.png"])
-    (tmp_path / "dog/1.png").write_bytes((tmp_path / "cat/1.png").read_bytes())
-    (conflict,) = conflicting_files(split_manifest({"train": images}))
-    assert conflict.places == (("train", "cat/1.png", "cat"), ("train", "dog/1.png", "dog"))

@@ -28,7 +28,7 @@ from adapt.data.splits.stored import (
 )
 from adapt.errors import DataError, RecipeError
 from adapt.recipe.data import RunData, build_data
-from adapt.recipe.load import load_recipe
+from adapt.recipe.load import load
 from adapt.recipe.source_settings import Holdout, Source
 
 COUNTS = {"cat": 10, "dog": 6, "fox": 1}
@@ -53,9 +53,9 @@ def data_of(folder: Path, train: str, val: str = "{from: train}", seed: int = 0)
     file = folder / "recipe.yaml"
     file.write_text(text)
     schema = make_dataclass("ZeroShot", [])
-    loaded = load_recipe(file, [], {"zero_shot": schema}, [])
+    loaded = load(file, [], {"zero_shot": schema})
     (folder / "again.yaml").write_text(loaded.text())
-    again = load_recipe(folder / "again.yaml", [], {"zero_shot": schema}, [])
+    again = load(folder / "again.yaml", [], {"zero_shot": schema})
     assert again.recipe == loaded.recipe
     return build_data(loaded.recipe)
 

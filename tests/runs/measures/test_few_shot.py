@@ -20,7 +20,7 @@ from adapt.methods.auto.ranking import FOLDS, expected_accuracy, rank_methods
 from adapt.methods.features.support import Support
 from adapt.methods.heads.gda import GDA
 from adapt.models.cache_head import CacheHead
-from adapt.recipe.data import load
+from adapt.recipe.load import load
 from adapt.report.figures.few_shot import band
 from adapt.runs.folder.ledger import FILE, open_tests, read_ledger
 from adapt.runs.run import Run, run

@@ -1,0 +1,65 @@
+"""The same bytes in several places: images that leak into a test set, or carry two labels."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from adapt.data.splits.quarantine import FIT_SPLITS
+from adapt.data.splits.stored import Manifest
+
+
+@dataclass(frozen=True)
+class SharedFile:
+    """The same bytes in several places.
+
+    >>> SharedFile("00", (("train", "a.png", "cat"), ("test", "b.png", "cat"))).places[1][0]
+    'test'
+    """
+
+    sha256: str
+    places: tuple[tuple[str, str, str], ...]
+    """Split, relative path and label of each copy."""
+
+
+def _copies(manifest: Manifest) -> list[SharedFile]:
+    places: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    for name, entries in manifest["splits"].items():
+        for entry in entries:
+            places[entry["sha256"]].append((name, entry["path"], entry["label"]))
+    copies = [SharedFile(digest, tuple(found)) for digest, found in places.items()]
+    return [copy for copy in copies if len(copy.places) > 1]
+
+
+def shared_files(manifest: Manifest) -> list[SharedFile]:
+    """Files whose bytes stand both in `train` or `val` and in any other split: leaks.
+
+    Args:
+        manifest: From `split_manifest`.
+
+    Returns:
+        One entry for each content, in order of the manifest; empty when nothing leaks.
+
+    >>> entry = {"path": "1.png", "sha256": "00", "label": "cat"}
+    >>> len(shared_files({"format": 1, "splits": {"train": [entry], "test": [entry]}}))
+    1
+    """
+    return [
+        copy
+        for copy in _copies(manifest)
+        if len({name in FIT_SPLITS for name, _, _ in copy.places}) == 2
+    ]
+
+
+def conflicting_files(manifest: Manifest) -> list[SharedFile]:
+    """Files whose bytes stand under different labels, in one split or in several.
+
+    Args:
+        manifest: From `split_manifest`.
+
+    Returns:
+        One entry for each content, in order of the manifest.
+
+    >>> cat, dog = ({"path": n, "sha256": "00", "label": n} for n in ("cat", "dog"))
+    >>> len(conflicting_files({"format": 1, "splits": {"train": [cat, dog]}}))
+    1
+    """
+    return [copy for copy in _copies(manifest) if len({label for _, _, label in copy.places}) > 1]
