@@ -24,6 +24,8 @@ from adapt.errors import ModelError, did_you_mean
 
 EMBEDDED_ARCH = "adapt-icons-xs"
 EMBEDDED_WEIGHTS = Path(__file__).parent / "embedded" / f"{EMBEDDED_ARCH}.safetensors"
+ENCODERS = ("image", "text", "both")
+"""What settings named `encoder` may be."""
 open_clip.add_model_config(Path(__file__).parent / "configs")
 
 

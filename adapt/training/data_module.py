@@ -1,6 +1,5 @@
 """Labelled images for any `pl.Trainer`."""
 
-import os
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,42 +13,9 @@ from adapt.data.loading.balance import check_balance
 from adapt.data.loading.datasets import EvalSampler, ImageDataset, TrainSampler
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError
+from adapt.training.runtime import count_workers
 
-TINY = 500
-MOST_WORKERS = 8
 Loader = DataLoader[dict[str, Any]]
-
-
-def count_workers(workers: int | str, images: int) -> int:
-    """Loading processes for a number of images.
-
-    Args:
-        workers: A count, or `auto`: one less than the processors, at most 8, none for fewer than
-            500 images, where starting them takes longer than loading.
-        images: Images to load.
-
-    Returns:
-        0 (load in the main process) or more.
-
-    Raises:
-        RecipeError: When `workers` is neither.
-
-    >>> count_workers("auto", 499), count_workers(3, 10), count_workers("3", 10)
-    (0, 3, 3)
-    """
-    if workers == "auto":
-        return 0 if images < TINY else min(max(_processors() - 1, 0), MOST_WORKERS)
-    if not str(workers).isdigit():
-        advice = "give `auto` or a number from 0 up"
-        raise RecipeError(f"workers - not a count - {workers!r} - {advice}")
-    return int(workers)
-
-
-def _processors() -> int:
-    # A container may own fewer processors than the machine has; macOS cannot tell.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class ImageDataModule(pl.LightningDataModule):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from torch import nn
 
 from adapt.errors import ModelError
-from adapt.models.adapters.lora import ENCODERS
+from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Optim
 

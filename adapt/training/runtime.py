@@ -1,6 +1,7 @@
 """Choices that depend on the machine: precision, kernels, trainer."""
 
 import itertools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,8 +9,10 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from adapt.errors import ModelError
+from adapt.errors import ModelError, RecipeError
 from adapt.training.settings import Runtime
+
+FEW_IMAGES, MOST_WORKERS = 500, 8
 
 
 def resolve_accelerator(accelerator: str) -> str:
@@ -90,3 +93,35 @@ def short_sequence_attention(device: torch.device) -> Iterator[None]:
         return
     with sdpa_kernel(SDPBackend.MATH):
         yield
+
+
+def count_workers(workers: int | str, images: int) -> int:
+    """Loading processes for a number of images.
+
+    Args:
+        workers: A count, or `auto`: one less than the processors, at most 8, none for fewer than
+            500 images, where starting them takes longer than loading.
+        images: Images to load.
+
+    Returns:
+        0 (load in the main process) or more.
+
+    Raises:
+        RecipeError: When `workers` is neither.
+
+    >>> count_workers("auto", 499), count_workers(3, 10), count_workers("3", 10)
+    (0, 3, 3)
+    """
+    if workers == "auto":
+        return 0 if images < FEW_IMAGES else min(max(_processors() - 1, 0), MOST_WORKERS)
+    if not str(workers).isdigit():
+        advice = "give `auto` or a number from 0 up"
+        raise RecipeError(f"workers - not a count - {workers!r} - {advice}")
+    return int(workers)
+
+
+def _processors() -> int:
+    # A container may own fewer processors than the machine has; macOS cannot tell.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

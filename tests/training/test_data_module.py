@@ -16,7 +16,7 @@ from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.image_data import ImageData
 from adapt.data.loading.datasets import EvalSampler, ImageDataset, TrainSampler
 from adapt.errors import DataError, RecipeError
-from adapt.training.data_module import ImageDataModule, Loader, count_workers
+from adapt.training.data_module import ImageDataModule, Loader
 
 Batches = list[dict[str, torch.Tensor]]
 PLAIN = Preprocessing(16, [0.5] * 3, [0.5] * 3)
@@ -138,18 +138,6 @@ def test_unreadable_file_is_named(data: ImageData, tmp_path: Path, workers: int)
     loader = ImageDataModule(broken, None, data.class_names, PLAIN, workers=workers)
     with pytest.raises(DataError, match=r"gone\.png - no such file"):
         epoch(loader.train_dataloader())
-
-
-def test_worker_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapt.training.data_module._processors", lambda: 4)
-    assert [count_workers("auto", images) for images in (0, 499, 500)] == [0, 0, 3]
-    monkeypatch.setattr("adapt.training.data_module._processors", lambda: 64)
-    assert count_workers("auto", 10**6) == 8
-    monkeypatch.setattr("adapt.training.data_module._processors", lambda: 1)
-    assert count_workers("auto", 10**6) == 0
-    assert count_workers("2", 1) == 2
-    with pytest.raises(RecipeError, match="workers - not a count - -1"):
-        count_workers(-1, 1)
 
 
 def test_arguments(data: ImageData) -> None:

@@ -99,7 +99,8 @@ class Auto:
 
 def feature_methods() -> list[str]:
     """Names of all methods that fit a head on features, but for `auto` itself."""
-    return [name for name, own in schemas().items() if hasattr(own, "head") and own is not Auto]
+    known = {name: schema for name, schema in schemas(("heads",)).items() if schema is not Auto}
+    return [name for name, schema in known.items() if hasattr(schema, "head")]
 
 
 def feature_method(name: str) -> FeatureMethod:

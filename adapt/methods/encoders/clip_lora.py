@@ -8,7 +8,8 @@ from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import class_weights
 from adapt.methods.base import check_ranges, register
 from adapt.methods.encoders.lora import build_adapter, merge_trained
-from adapt.models.adapters.lora import ENCODERS, LoraSettings
+from adapt.models.adapters.lora import LoraSettings
+from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train

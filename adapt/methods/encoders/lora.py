@@ -7,7 +7,8 @@ import torch
 from adapt.data.image_data import ImageData
 from adapt.errors import RunError
 from adapt.methods.base import check_ranges, register
-from adapt.models.adapters.lora import ENCODERS, ENDINGS, LoraAdapter, LoraSettings
+from adapt.models.adapters.lora import ENDINGS, LoraAdapter, LoraSettings
+from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train

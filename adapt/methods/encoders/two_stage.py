@@ -9,7 +9,7 @@ from torch.nn.utils import parametrize
 from adapt.data.image_data import ImageData
 from adapt.methods.base import check_ranges, register
 from adapt.methods.encoders.norm_tuning import NormTuning, norm_parameters
-from adapt.models.adapters.lora import ENCODERS
+from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train

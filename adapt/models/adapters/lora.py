@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from adapt.errors import ModelError
 from adapt.models.adapters.attention import Origin, split_attention
+from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
 
 ADAPTER = "adapt"
-ENCODERS = ("image", "text", "both")
 ENDINGS = {
     "q": ("attn.q", "attn.qkv.q"),
     "k": ("attn.k", "attn.qkv.k"),

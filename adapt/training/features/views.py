@@ -14,9 +14,13 @@ from adapt.data.loading.datasets import ImageDataset
 from adapt.data.sources.image_list import ImageList
 from adapt.models.backbones import Backbone, weights_hash
 from adapt.training.context import Context
-from adapt.training.data_module import count_workers
 from adapt.training.features.encode import kept_features
-from adapt.training.runtime import inference_device, placed_on, short_sequence_attention
+from adapt.training.runtime import (
+    count_workers,
+    inference_device,
+    placed_on,
+    short_sequence_attention,
+)
 from adapt.training.settings import Runtime
 
 
