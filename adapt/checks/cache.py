@@ -8,7 +8,7 @@ kept too. A file that cannot be read is as good as none.
 import hashlib
 import importlib.util
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -36,44 +36,40 @@ CHUNK = 512
 """Images decoded before they are encoded and written down: what is in memory at once."""
 SHARD = 2
 """Digits of the hash that name a file of the cache."""
-DECODER = (
-    "adapt.data.decoding.open",
-    "adapt.data.decoding.colours",
-    "adapt.data.decoding.formats",
-    "adapt.data.decoding.preprocessing",
-)
+DECODER = ("adapt.data.decoding",)
 MEASURES = ("adapt.checks.findings.measure", "adapt.checks.findings.thumbnails")
-CHECKS = (
-    "adapt.checks.cache",
-    "adapt.checks.check",
-    "adapt.checks.record",
-    "adapt.checks.model",
-    "adapt.checks.quick",
-    "adapt.checks.sources",
-)
+CHECKS = ("adapt.checks", "adapt.data.labels", "adapt.training.logistic")
 
 
-def source_file(module: str) -> Path:
-    """The file of a module, which is not imported for it.
+def source_files(module: str) -> list[Path]:
+    """The file of a module, or every file of a package; nothing of it is imported.
 
     Raises:
         ModuleNotFoundError: When there is none: a key made of nothing would serve old answers.
 
-    >>> source_file("adapt.errors").name
-    'errors.py'
+    >>> [path.name for path in source_files("adapt.errors")]
+    ['errors.py']
     """
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"{module} - no such module - keys of the cache name it")
-    return Path(spec.origin)
+    if spec.submodule_search_locations is None:
+        return [Path(spec.origin)]
+    return sorted(Path(spec.origin).parent.rglob("*.py"))
+
+
+def source_hash(modules: Iterable[str]) -> str:
+    """Changes with every file of these modules and packages, and with each that comes or goes."""
+    files = [path for module in modules for path in source_files(module)]
+    return _short_hash([[path.name, content_hash(path)] for path in files])
 
 
 @cache
 def decoder_version() -> str:
-    """Changes whenever images may be decoded or measured otherwise than before."""
-    sources = [content_hash(source_file(name)) for name in (*DECODER, *MEASURES)]
+    """Changes whenever images may be decoded or measured differently than before."""
+    sources = source_hash((*DECODER, *MEASURES))
     libraries = [_version(name) for name in ("Pillow", "pillow-heif", "opencv-python-headless")]
-    return _short_hash([*sources, *libraries])
+    return _short_hash([sources, *libraries])
 
 
 def _version(name: str) -> str:
@@ -97,7 +93,7 @@ def weights_key(arch: str, pretrained: str) -> str:
     """
     given = [Path(pretrained), Path(arch.removeprefix("local-dir:"))]
     if pretrained == "embedded":
-        folder = source_file("adapt.models.backbones").parent / "embedded"
+        folder = source_files("adapt.models.backbones")[0].parent / "embedded"
         given = [folder / f"{arch}.safetensors"]
     files = [one for one in given if one.is_file()]
     files += [one for folder in given if folder.is_dir() for one in sorted(folder.iterdir())]
@@ -315,13 +311,5 @@ def answer_path(question: object) -> Path:
     Args:
         question: All that the answer depends on, as plain containers.
     """
-    return cache_folder("check", "answers", f"{_short_hash([__version__, _code(), question])}.json")
-
-
-@cache
-def _code() -> str:
-    files = [
-        *map(source_file, CHECKS),
-        *sorted(source_file("adapt.inspection").parent.glob("*.py")),
-    ]
-    return _short_hash([decoder_version(), *map(content_hash, files)])
+    key = [__version__, decoder_version(), source_hash(CHECKS), question]
+    return cache_folder("check", "answers", f"{_short_hash(key)}.json")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from adapt.checks.cache import Encoder, read_head, weights_key, write_head
 from adapt.checks.findings.balance import balance_findings
 from adapt.checks.findings.copies import Copies
-from adapt.checks.findings.copy_findings import leaked_indices
+from adapt.checks.findings.copy_findings import leak_free_accuracy, leaked_indices
 from adapt.checks.findings.finding import Finding, Place
 from adapt.checks.findings.labels import label_findings
 from adapt.checks.findings.measure import Picture
@@ -143,8 +143,8 @@ def leak_free(view: View) -> dict[str, dict[str, Any]]:
         view: With features.
 
     Returns:
-        By eval: `images`, `leaked` (with a copy, exact or near, in train or val), `accuracy`,
-        `leak_free_accuracy` (None where every image leaks). Empty without train or evals.
+        By eval, see `leak_free_accuracy`; an image leaks when it has an exact or near copy in train
+        or val. Empty without train or evals.
     """
     leaks = leaked_indices(view.copies, view.places)
     train = view.rows("train")
@@ -157,14 +157,7 @@ def leak_free(view: View) -> dict[str, dict[str, Any]]:
     for name, leaked in leaks.items():
         rows = view.rows(name)
         scores = view.features[rows] @ weight.T + bias
-        right = scores.argmax(axis=1) == view.targets[rows]
-        clean = np.delete(right, leaked)
-        found[name] = {
-            "images": len(rows),
-            "leaked": len(leaked),
-            "accuracy": float(right.mean()),
-            "leak_free_accuracy": float(clean.mean()) if len(clean) else None,
-        }
+        found[name] = leak_free_accuracy(scores.argmax(axis=1) == view.targets[rows], leaked)
     return found
 
 

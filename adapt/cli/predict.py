@@ -1,13 +1,14 @@
 """A folder or table of images in, one row per image out."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from adapt.common.files import safe_cell
+from adapt.common.files import safe_cell, write_whole
 from adapt.data.sources.folders import walk_images
 from adapt.errors import DataError
 from adapt.models.classifier import Classifier
@@ -71,31 +72,25 @@ def predict_to_csv(
 
     Raises:
         DataError: When there is nothing to predict.
+        RunError: When the file cannot be written.
     """
-    part = target.with_name(f".{target.name}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        images, errors = _write(classifier, source, part, batch_size)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    return Written(target, images, errors)
-
-
-def _write(classifier: Classifier, source: Path, part: Path, batch_size: int) -> tuple[int, int]:
-    images = errors = 0
     extra = _extra_columns(classifier.uncertainty)
-    with part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "label", "confidence", "top5", "error", *extra])
-        for prediction in classifier.predict_iter(input_paths(source), batch_size, TOP):
-            writer.writerow([*_row(prediction), *_extra_cells(prediction, extra)])
-            images, errors = images + 1, errors + (prediction.error is not None)
-    if not images:
-        raise DataError(
-            f"{source} - no images - nothing to predict - give a folder or table with images"
-        )
-    return images, errors
+    counts = Counter[bool]()
+
+    def write(part: Path) -> None:
+        with part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "label", "confidence", "top5", "error", *extra])
+            for prediction in classifier.predict_iter(input_paths(source), batch_size, TOP):
+                writer.writerow([*_row(prediction), *_extra_cells(prediction, extra)])
+                counts[prediction.error is not None] += 1
+        if not counts:
+            raise DataError(
+                f"{source} - no images - nothing to predict - give a folder or table with images"
+            )
+
+    write_whole(target, write)
+    return Written(target, counts.total(), counts[True])
 
 
 def _row(prediction: Prediction) -> list[str]:

@@ -1,8 +1,6 @@
-"""What a run keeps of how it trains: the views that training sees, and checks that need classes."""
+"""A sheet of training images as evaluation and as the first epochs see them."""
 
-import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -15,31 +13,11 @@ from adapt.data.augmentation.policies import POLICIES, Step
 from adapt.data.augmentation.steps import step_schemas
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.image_data import ImageData
-from adapt.data.loading.balance import check_class_names
 from adapt.methods.base import Method
 from adapt.training.context import Context
 
 ROWS, EPOCHS = 6, 5
 LARGEST_TILE = 96
-
-
-def check_weight_names(method: Any, class_names: list[str], path: str = "method") -> None:
-    """Refuse class weights, anywhere in a method's settings, of classes that are not there.
-
-    Args:
-        method: The method, or a section of it.
-        class_names: Class keys.
-        path: Key path of the section.
-
-    Raises:
-        RecipeError: Lists all such names of the first wrong section.
-    """
-    for one in dataclasses.fields(method):
-        value, here = getattr(method, one.name), f"{path}.{one.name}"
-        if one.name == "class_weights":
-            check_class_names(value, class_names, here)
-        elif dataclasses.is_dataclass(value):
-            check_weight_names(value, class_names, here)
 
 
 def write_views(

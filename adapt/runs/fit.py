@@ -1,10 +1,13 @@
 """The training of a run: one model, or the soup of several that differ in their seed."""
 
+import dataclasses
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from adapt.common.files import write_json
 from adapt.data.image_data import ImageData
+from adapt.data.loading.balance import check_class_names
 from adapt.ensembling.line import scale_by_depth
 from adapt.ensembling.soups import soup
 from adapt.errors import DataError
@@ -54,3 +57,22 @@ def _own(context: Context, number: int) -> Context:
         folder = context.folder / "members" / str(number)
         folder.mkdir(parents=True, exist_ok=True)
     return replace(context, seed=context.seed + number, folder=folder)
+
+
+def check_weight_names(method: Any, class_names: list[str], path: str = "method") -> None:
+    """Refuse class weights, anywhere in a method's settings, of classes that are not there.
+
+    Args:
+        method: The method, or a section of it.
+        class_names: Class keys.
+        path: Key path of the section.
+
+    Raises:
+        RecipeError: Lists all such names of the first wrong section.
+    """
+    for field in dataclasses.fields(method):
+        value, here = getattr(method, field.name), f"{path}.{field.name}"
+        if field.name == "class_weights":
+            check_class_names(value, class_names, here)
+        elif dataclasses.is_dataclass(value):
+            check_weight_names(value, class_names, here)

@@ -6,7 +6,7 @@ from adapt.methods import Method
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded
-from adapt.runs.augmentation_sheet import check_weight_names
+from adapt.runs.fit import check_weight_names
 from adapt.training.loop import micro_batch
 from adapt.training.parameters import freeze_first
 from adapt.training.runtime import resolve_accelerator, resolve_precision

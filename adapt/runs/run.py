@@ -21,12 +21,12 @@ from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded, load
 from adapt.recipe.schema import Recipe
 from adapt.report import write_report
-from adapt.runs.augmentation_sheet import check_weight_names, write_views
-from adapt.runs.fit import fit
+from adapt.runs.augmentation_sheet import write_views
+from adapt.runs.fit import check_weight_names, fit
 from adapt.runs.folder.files import close_folder, environment, open_folder, training_log
 from adapt.runs.folder.ledger import eval_hashes, open_tests, read_ledger, write_ledger
 from adapt.runs.measures.few_shot import few_shot
-from adapt.runs.measures.measures import check_measures, write_robustness, write_uncertainty
+from adapt.runs.measures.robustness import check_measures, write_robustness
 from adapt.runs.measures.scores import (
     ADAPTED,
     OUTPUTS,
@@ -40,6 +40,7 @@ from adapt.runs.measures.scores import (
     score_outputs,
     write_tables,
 )
+from adapt.runs.measures.uncertainty import write_uncertainty
 from adapt.runs.selection import WITHOUT_PROBE, Choice, choose, fold_count
 from adapt.training.context import Context
 from adapt.training.features.encode import predict_logits

@@ -16,7 +16,7 @@ from adapt.methods import base, register, schemas
 from adapt.methods.features.support import Support
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
-from adapt.runs.augmentation_sheet import check_weight_names
+from adapt.runs.fit import check_weight_names
 from adapt.training.context import Context
 from adapt.training.features.encode import image_features, prepare
 from adapt.training.objectives import CrossEntropy

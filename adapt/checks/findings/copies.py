@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from adapt.checks.findings.measure import Picture
 from adapt.checks.findings.near_pairs import near_pairs
@@ -75,7 +77,7 @@ class Copies:
 
 
 def connected(nodes: Iterable[int], links: Iterable[Sequence[int]]) -> list[list[int]]:
-    """Sets of nodes that lead to each other (union-find).
+    """Sets of nodes that lead to each other.
 
     Args:
         nodes: All of them.
@@ -87,20 +89,15 @@ def connected(nodes: Iterable[int], links: Iterable[Sequence[int]]) -> list[list
     >>> connected([3, 1, 2], [(1, 3)])
     [[3, 1], [2]]
     """
-    above = {node: node for node in nodes}
-
-    def top(node: int) -> int:
-        while above[node] != node:
-            above[node] = above[above[node]]
-            node = above[node]
-        return node
-
-    for one, other in links:
-        above[top(other)] = top(one)
-    found: dict[int, list[int]] = defaultdict(list)
-    for node in above:
-        found[top(node)].append(node)
-    return list(found.values())
+    position = {node: index for index, node in enumerate(nodes)}
+    if not position:
+        return []
+    ends = np.array([[position[node] for node in link] for link in links], int).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends)), ends.T), shape=(len(position),) * 2)
+    sets: dict[int, list[int]] = defaultdict(list)
+    for node, number in zip(position, connected_components(graph, False)[1].tolist(), strict=True):
+        sets[number].append(node)
+    return list(sets.values())
 
 
 def find_copies(

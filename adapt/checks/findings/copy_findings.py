@@ -5,10 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Any
+
+import numpy as np
 
 from adapt.checks.findings.copies import Copies, connected
 from adapt.checks.findings.faults import LEFT_OUT
 from adapt.checks.findings.finding import Finding, Place
+from adapt.common.arrays import BoolArray
 from adapt.data.splits.quarantine import FIT_SPLITS
 
 CHAIN = 20
@@ -134,7 +138,6 @@ def copy_findings(copies: Copies, places: Sequence[Place]) -> list[Finding]:
         Findings `leak`, `near_leak`, `conflicting_label`, `near_conflicting_label`, `exact_copy`
         and `near_copy`, those that there are. `values` is the smallest difference in each set.
 
-    >>> import numpy as np
     >>> same = Copies(np.array([0, 0]), np.zeros((0, 2), int), np.zeros(0, np.float32))
     >>> places = [Place("train", "1.png", "cat"), Place("test", "1.png", "cat")]
     >>> [(one.kind, one.message) for one in copy_findings(same, places)]
@@ -266,7 +269,6 @@ def leaked_indices(
     Returns:
         For each eval in `places`, positions among its own images, in rising order.
 
-    >>> import numpy as np
     >>> same = Copies(np.array([0, 1, 0]), np.zeros((0, 2), int), np.zeros(0, np.float32))
     >>> splits = ("train", "test", "test")
     >>> leaked_indices(same, [Place(split, "1.png", "cat") for split in splits])
@@ -289,3 +291,25 @@ def leaked_indices(
                 leaked.append(seen[place.split])
             seen[place.split] += 1
     return found
+
+
+def leak_free_accuracy(right: BoolArray, leaked: Sequence[int]) -> dict[str, Any]:
+    """Accuracy on an eval with and without the images that leak.
+
+    Args:
+        right: Whether each image was classified correctly, shape (N,).
+        leaked: Positions of the images that have a copy in train or val.
+
+    Returns:
+        `images`, `leaked`, `accuracy`, and `leak_free_accuracy` (None where every image leaks).
+
+    >>> leak_free_accuracy(np.array([True, False]), [0])["leak_free_accuracy"]
+    0.0
+    """
+    clean = np.delete(right, leaked)
+    return {
+        "images": len(right),
+        "leaked": len(leaked),
+        "accuracy": float(right.mean()),
+        "leak_free_accuracy": float(clean.mean()) if len(clean) else None,
+    }

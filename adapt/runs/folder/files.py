@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 
 from adapt.common.files import safe_cell
-from adapt.data.decoding.open import open_image
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError, RunError
 from adapt.training.runtime import resolve_accelerator, resolve_precision
@@ -125,16 +124,11 @@ def training_log(folder: Path) -> None:
 
 
 def thumbnails(folder: Path, mistakes: list[dict[str, Any]], evals: dict[str, ImageList]) -> None:
-    """Small pictures of the listed mistakes, as the model saw them, added as `thumbnail`."""
+    """Write a small picture of each mistake, and add its path to the mistake as `thumbnail`."""
     target = folder / "figures" / "mistakes"
     target.mkdir(parents=True, exist_ok=True)
     for number, mistake in enumerate(mistakes):
-        images = evals[mistake["eval"]]
-        image = (
-            images.open(mistake.pop("index"))
-            if mistake["eval"] in evals
-            else open_image(mistake["path"])
-        )
+        image = evals[mistake["eval"]].open(mistake.pop("index"))
         image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
         image.save(target / f"{number}.png")
         mistake["thumbnail"] = f"figures/mistakes/{number}.png"

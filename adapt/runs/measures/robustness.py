@@ -1,20 +1,29 @@
 """What a run says about robustness: the content of `robustness.json`."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from adapt.common.arrays import BoolArray
-from adapt.ensembling.retention import Retention
+from adapt.common.files import write_json
+from adapt.ensembling.retention import Retention, retention, retention_prompts
 from adapt.errors import DataError, did_you_mean
 from adapt.evaluation.evaluate import Split
-from adapt.evaluation.metrics.groups import GroupTable, group_columns, group_table
+from adapt.evaluation.metrics.groups import (
+    GroupTable,
+    check_group_columns,
+    group_columns,
+    group_table,
+)
 from adapt.evaluation.metrics.masking import Masked, mask_absent, match_classes, right
-from adapt.evaluation.metrics.reference_models import ReferenceModel
+from adapt.evaluation.metrics.reference_models import ReferenceModel, read_reference_models
 from adapt.evaluation.metrics.robustness import Point, corruption_error, flip_rate, shift_robustness
-from adapt.recipe.schema import Eval
-from adapt.runs.measures.scores import ADAPTED, PROBE, START
+from adapt.models.classifier import Classifier
+from adapt.recipe.data import RunData
+from adapt.recipe.schema import Eval, Recipe
+from adapt.runs.measures.scores import ADAPTED, PROBE, SHIPPED, START, Outputs, id_eval
 
 REFERENCES = (START, PROBE, ADAPTED)
 """Models of a run that the line of effective robustness goes through. What is shipped, and any
@@ -168,3 +177,61 @@ def _groups(
         if tables and specs[split.name].of is None:
             found[split.name] = tables
     return found
+
+
+def check_measures(recipe: Recipe, data: RunData) -> None:
+    """Find what would stop the measures before anything is trained.
+
+    Raises:
+        DataError: When a column is in no eval, the reference models cannot be read, or the classes
+            of a retention set have no names.
+    """
+    for images in data.retention.values():
+        retention_prompts(images, recipe.model.templates)
+    section = recipe.robustness
+    if section.groups:
+        check_group_columns(section.groups, data.evals)
+    if section.reference:
+        read_reference_models(section.reference, list(data.evals))
+
+
+def write_robustness(
+    folder: Path,
+    recipe: Recipe,
+    data: RunData,
+    models: tuple[Classifier, Classifier, Classifier],
+    outputs: Outputs,
+    splits: Sequence[Split],
+    alphas: Sequence[float],
+) -> None:
+    """Write `robustness.json`.
+
+    Args:
+        folder: Run folder.
+        recipe: Names groups, reference models and templates.
+        data: Evals and retention sets.
+        models: Start, tuned and shipped model.
+        outputs: Logits of every model.
+        splits: The evals, ready.
+        alphas: Points of the forgetting curve.
+    """
+    start, tuned, shipped = models
+    section, runtime = recipe.robustness, recipe.runtime
+    kept: dict[str, Retention] = {
+        name: retention(start, tuned, shipped, images, recipe.model.templates, alphas, runtime)
+        for name, images in data.retention.items()
+    }
+    references = []
+    if section.reference:
+        references = read_reference_models(section.reference, list(data.evals))
+    content = robustness_of(
+        outputs.logits,
+        splits,
+        data.specs,
+        SHIPPED,
+        id_eval(data),
+        references,
+        kept,
+        section.groups or None,
+    )
+    write_json(folder / "robustness.json", content)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from adapt.checks.findings.copy_findings import leak_free_accuracy
 from adapt.common.files import write_json
 from adapt.data.sources.image_list import ImageList
 from adapt.evaluation.evaluate import Scores, metrics, softmax
@@ -74,19 +75,14 @@ def leak_free_scores(outputs: Outputs, leaked: Mapping[str, list[int]]) -> dict[
         leaked: By eval, positions of its images that have a copy in train or val.
 
     Returns:
-        By eval: `images`, `leaked`, `accuracy`, `leak_free_accuracy` (None where all leak).
+        By eval, see `leak_free_accuracy`.
     """
-    found = {}
-    for name, rows in leaked.items():
-        right = outputs.masked(SHIPPED, name).argmax(1) == outputs.targets[name]
-        clean = np.delete(right, rows)
-        found[name] = {
-            "images": len(right),
-            "leaked": len(rows),
-            "accuracy": float(right.mean()),
-            "leak_free_accuracy": float(clean.mean()) if len(clean) else None,
-        }
-    return found
+    return {
+        name: leak_free_accuracy(
+            outputs.masked(SHIPPED, name).argmax(1) == outputs.targets[name], rows
+        )
+        for name, rows in leaked.items()
+    }
 
 
 def write_tables(folder: Path, outputs: Outputs, evals: dict[str, ImageList]) -> None:
@@ -185,3 +181,9 @@ def _mistakes(
         }
         for i in worst
     ]
+
+
+def id_eval(data: RunData) -> str | None:
+    """The eval that is like the training images: the first that is no corruption of another."""
+    natural = [name for name, spec in data.specs.items() if spec.of is None]
+    return natural[0] if natural else None

@@ -1,13 +1,16 @@
 """What a run says about its own doubt: `uncertainty.json`, and the thresholds in the bundle."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from adapt.common.arrays import FloatArray
+from adapt.common.files import write_json
 from adapt.errors import DataError, did_you_mean
-from adapt.evaluation.evaluate import softmax
+from adapt.evaluation.evaluate import Split, softmax
 from adapt.evaluation.metrics.calibration import expected_calibration_error
 from adapt.evaluation.metrics.validation import check_some
 from adapt.evaluation.uncertainty.conformal import (
@@ -23,7 +26,12 @@ from adapt.evaluation.uncertainty.selective import (
     risk_coverage,
 )
 from adapt.evaluation.uncertainty.unknown import KEPT, Detection, detection, knn_scores
+from adapt.models.classifier import Classifier
 from adapt.models.prediction.uncertainty import Uncertainty, energy, prediction_sets
+from adapt.recipe.data import RunData
+from adapt.recipe.schema import Recipe
+from adapt.runs.measures.scores import SHIPPED, Outputs, id_eval
+from adapt.training.features.encode import image_features, predict_logits, prepare
 
 
 @dataclass(frozen=True)
@@ -211,3 +219,48 @@ def _unknown(unknowns: Unknowns, evals: dict[str, Answers], temperature: float) 
         "against": unknowns.against,
         "detectors": detectors,
     }
+
+
+def write_uncertainty(
+    folder: Path,
+    recipe: Recipe,
+    data: RunData,
+    shipped: Classifier,
+    outputs: Outputs,
+    splits: Sequence[Split],
+) -> Uncertainty:
+    """Write `uncertainty.json`; returns the thresholds that the bundle gets."""
+    answers = {
+        name: Answers(outputs.logits[SHIPPED][name], targets)
+        for name, targets in outputs.targets.items()
+    }
+    val = answers.pop("val")
+    section, unknowns = recipe.uncertainty, None
+    if data.unknown is not None and (known := id_eval(data)) is not None:
+        unknowns = _unknowns(data, shipped, recipe, next(s for s in splits if s.name == known))
+    content, stored = uncertainty_of(
+        val,
+        answers,
+        outputs.class_names,
+        shipped.temperature,
+        section.coverage,
+        section.level,
+        unknowns,
+    )
+    write_json(folder / "uncertainty.json", content)
+    return stored
+
+
+def _unknowns(data: RunData, shipped: Classifier, recipe: Recipe, known: Split) -> Unknowns:
+    runtime, backbone = recipe.runtime, shipped.backbone
+    assert data.unknown is not None
+    strangers = prepare(data.unknown, backbone.preprocessing, runtime)
+    train = prepare(data.fit.train, backbone.preprocessing, runtime)
+    return Unknowns(
+        "unknown",
+        predict_logits(shipped, strangers, runtime),
+        known.name,
+        features=image_features(backbone, strangers, runtime).numpy(),
+        known_features=image_features(backbone, known.pixels, runtime).numpy(),
+        train_features=image_features(backbone, train, runtime).numpy(),
+    )
