@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from adapt.data.images import Images
 from adapt.data.sources.folders import SPLIT_NAMES, from_folder, is_junk
 from adapt.data.sources.image_list import ImageList
-from adapt.data.sources.tables import PARQUET_SUFFIXES, from_table
+from adapt.data.sources.tables import TABLE_SUFFIXES, TableSource, from_table
 from adapt.data.splits.columns import with_groups
 from adapt.errors import DataError
 from adapt.recipe.data import fit_data, read_sources
@@ -17,7 +17,6 @@ from adapt.recipe.shipped import recipe_names
 if TYPE_CHECKING:
     from adapt.recipe.load import Loaded
 
-TABLE_SUFFIXES = PARQUET_SUFFIXES | {".csv", ".tsv", ".txt"}
 RECIPE_SUFFIXES = (".yaml", ".yml")
 USUAL = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 """Names of splits, as `adapt` calls them."""
@@ -182,7 +181,7 @@ def _recipe(given: str) -> Sets:
         name for name, one in recipe.evals.items() if getattr(one, "retention", False)
     )
     found = _sets(recipe.name, images, others=others, loaded=loaded)
-    table = recipe.data.train.path if recipe.data.train.kind == "table" else None
-    found.labels_file = Path(table).name if table else ""
+    train = recipe.data.train
+    found.labels_file = Path(train.path).name if isinstance(train, TableSource) else ""
     found.notes[:0] = notes
     return found

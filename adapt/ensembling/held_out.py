@@ -9,16 +9,13 @@ from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.choose import Evidence
 from adapt.ensembling.line import logits_along
+from adapt.ensembling.settings import CORRUPTIONS, SEVERITY
 from adapt.errors import RecipeError
 from adapt.evaluation.evaluate import Split
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
 
-DEFAULT_CORRUPTIONS = tuple(
-    Shift(kind, 3)
-    for kind in ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", "rotation")
-)
-"""One of each family (noise, blur, weather, tone, resolution, geometry), of middle strength."""
+DEFAULT_CORRUPTIONS = tuple(Shift(kind, SEVERITY) for kind in CORRUPTIONS)
 
 
 @dataclass

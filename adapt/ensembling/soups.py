@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from adapt.data.sources.image_list import ImageList
+from adapt.ensembling.settings import SOUPS
 from adapt.ensembling.weights.interpolate import State
 from adapt.ensembling.weights.model_stock import model_stock
 from adapt.ensembling.weights.soup import Mean, TensorFiles, Trial, check_alike, greedy_soup
@@ -23,7 +24,6 @@ from adapt.models.classifier import Classifier
 from adapt.training.features.encode import predict_logits
 from adapt.training.settings import Runtime
 
-SELECTS = ("uniform", "greedy", "model_stock")
 Model = Classifier | str | Path
 _ENCODERS, _HEAD = "backbone.model.", "head."
 
@@ -145,9 +145,9 @@ def soup(
         BundleError: When a bundle cannot be read.
         DataError: When val has a class the models do not know.
     """
-    if select not in SELECTS:
-        hint = did_you_mean(select, SELECTS)
-        raise RecipeError(f"select - not known - {select!r}{hint} - use {', '.join(SELECTS)}")
+    if select not in SOUPS:
+        hint = did_you_mean(select, SOUPS)
+        raise RecipeError(f"select - not known - {select!r}{hint} - use {', '.join(SOUPS)}")
     if select == "model_stock" and start is None:
         raise RecipeError("start - missing - model_stock measures angles from it - give it")
     ingredients = _read(models)

@@ -6,25 +6,19 @@ neither, so the schema is walked here.
 
 import dataclasses
 import math
-import types
 from collections.abc import Mapping
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from omegaconf import MISSING
 
+from adapt.common.typed import accepts, describe, options_of
 from adapt.common.words import listed
+from adapt.data.settings import Holdout
+from adapt.data.sources.base import COMMON, Source, source_kinds
 from adapt.errors import did_you_mean
-from adapt.recipe.source_settings import Holdout, Source
 from adapt.recipe.text import Problems, join
 
 FAILED = object()
-WORDS = {
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    bool: "true or false",
-    type(None): "null",
-}
 
 
 def key_of(name: str) -> str:
@@ -42,7 +36,9 @@ def to_plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         items = {key: getattr(value, one.name) for key, one in fields_of(type(value)).items()}
         if isinstance(value, Holdout):
-            items["fraction"] = value.share
+            items["fraction"] = value.held_out
+        if isinstance(value, Source):
+            items = {"kind": value.kind, **value.own(), **items}
         if isinstance(value, Source | Holdout):
             unused = (None, False)  # by identity: a seed of 0 is used, though it equals False
             items = {k: item for k, item in items.items() if not any(item is u for u in unused)}
@@ -50,39 +46,6 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: to_plain(item) for key, item in value.items()}
     return [to_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _options(hint: Any) -> list[Any]:
-    return list(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else [hint]
-
-
-def _describe(hint: Any) -> str:
-    """A type in words.
-
-    >>> _describe(int | list[int])
-    'a whole number or a list'
-    """
-    words = []
-    for option in _options(hint):
-        if dataclasses.is_dataclass(option) or get_origin(option) is dict or option is dict:
-            words.append("a mapping")
-        else:
-            words.append("a list" if get_origin(option) is list else WORDS.get(option, str(option)))
-    return " or ".join(dict.fromkeys(words))
-
-
-def _accepts(option: Any, raw: Any) -> bool:
-    if option is Any:
-        return True
-    if dataclasses.is_dataclass(option) or option is dict or get_origin(option) is dict:
-        return isinstance(raw, dict)
-    if option is list or get_origin(option) is list:
-        return isinstance(raw, list)
-    if isinstance(raw, bool) or option is bool:
-        return isinstance(raw, bool) and option is bool
-    # A whole number is taken for text, so that `workers: 2` and `precision: 32` may be written.
-    wider: dict[Any, Any] = {float: (int, float), str: (str, int), int: int, type(None): type(None)}
-    return option in wider and isinstance(raw, wider[option])
 
 
 def _default(field: "dataclasses.Field[Any]", base: object) -> Any:
@@ -100,6 +63,8 @@ class Builder:
         self.problems = problems
         self.built: dict[str, Any] = {}
         """Key path to each value that was found good, also where the section around it is not."""
+        self.paths: dict[str, tuple[str, str]] = {}
+        """Key path to each path that is given, and what it must lead to."""
 
     def section(self, schema: type, given: Any, path: str, base: object = None) -> Any:
         """One dataclass, or None when anything in it is wrong.
@@ -111,15 +76,18 @@ class Builder:
             base: Holds the values of keys that are not given, in place of the class defaults.
         """
         before = len(self.problems.lines())
+        if schema is Source:
+            schema, base = self._kind(given, path), None
+            given = {key: value for key, value in given.items() if key != "kind"}
         fields = fields_of(schema)
         for key in given:
             if key not in fields:
                 self.unknown(path, key, given[key], list(fields))
         hints = get_type_hints(schema)
         values = {}
-        for key, field in fields.items():
+        for field in fields.values():
             default = _default(field, base)
-            value = self._field(hints[field.name], given, path, key, default)
+            value = self._field(hints[field.name], field, given, path, default)
             if value is not FAILED:
                 values[field.name] = value
         result = self._construct(schema, values, path)
@@ -128,6 +96,29 @@ class Builder:
         self.built[path] = result
         return result
 
+    def _kind(self, given: Any, path: str) -> type:
+        """The dataclass of a source's kind; what belongs to another kind is noted."""
+        kinds, here = source_kinds(), join(path, "kind")
+        kind = self.value(str, given["kind"], here) if "kind" in given else self._missing(here)
+        known = {key for schema in kinds.values() for key in fields_of(schema)}
+        if kind not in kinds:
+            if kind is not FAILED:
+                todo = f"choose one of {listed(list(kinds))}"
+                self.problems.add(here, f"not known{did_you_mean(kind, kinds)}", kind, todo)
+            # Whatever some kind takes may be right, so nothing is said of it.
+            empty = [(key, Any, None) for key in sorted(known)]
+            return dataclasses.make_dataclass("AnySource", empty)
+        own = [key for key in fields_of(kinds[kind]) if key not in COMMON]
+        for key in [key for key in given if key in known - COMMON and key not in own]:
+            todo = f"remove it; kind {kind} takes {listed(own)}"
+            self.problems.add(join(path, key), f"does not go with kind {kind}", given[key], todo)
+        return kinds[kind]
+
+    def _missing(self, here: str) -> Any:
+        if here not in self.problems:
+            self.problems.say(here, "missing", "nothing", f"write it, or {here}=VALUE")
+        return FAILED
+
     def unknown(self, path: str, key: str, value: Any, known: list[str]) -> None:
         """Note a key that is not in the schema."""
         here = join(path, key)
@@ -135,14 +126,18 @@ class Builder:
             hint = did_you_mean(key, known)
             self.problems.add(here, f"unknown key{hint}", value, f"known: {listed(sorted(known))}")
 
-    def _field(self, hint: Any, given: Any, path: str, key: str, default: Any) -> Any:
+    def _field(
+        self, hint: Any, field: "dataclasses.Field[Any]", given: Any, path: str, default: Any
+    ) -> Any:
+        key = key_of(field.name)
         here = join(path, key)
         if key in given:
-            return self.value(hint, given[key], here, default)
+            value = self.value(hint, given[key], here, default)
+            if "path" in field.metadata and isinstance(value, str) and value:
+                self.paths[here] = (field.metadata["path"], value)
+            return value
         if default is FAILED or (isinstance(default, str) and default == MISSING):
-            if here not in self.problems:
-                self.problems.say(here, "missing", "nothing", f"write it, or {here}=VALUE")
-            return FAILED
+            return self._missing(here)
         if dataclasses.is_dataclass(default) and not isinstance(default, type):
             value = self.section(type(default), {}, here, default)
             return FAILED if value is None else value
@@ -155,9 +150,9 @@ class Builder:
         if isinstance(raw, str) and raw == MISSING:
             self.problems.add(path, "missing", raw, f"write a value, or {path}=VALUE")
             return FAILED
-        fitting = [option for option in _options(hint) if _accepts(option, raw)]
+        fitting = [option for option in options_of(hint) if accepts(option, raw)]
         if not fitting:
-            self.problems.add(path, "wrong type", raw, f"give {_describe(hint)}")
+            self.problems.add(path, "wrong type", raw, f"give {describe(hint)}")
             return FAILED
         exact = [option for option in fitting if option is type(raw)]
         value = self._convert(exact or fitting, raw, path, default)
@@ -196,7 +191,7 @@ class Builder:
             try:
                 return schema(**values)
             except ValueError as error:
-                refused = self._explain(str(error), path)
+                refused = self.explain(str(error), path)
                 names = [name for name in values if key_of(name) in refused]
                 if not names:
                     return None
@@ -204,8 +199,8 @@ class Builder:
                     del values[name]
         return None
 
-    def _explain(self, message: str, path: str) -> set[str]:
-        """Note the sentences of a dataclass's own check; returns the keys they are about."""
+    def explain(self, message: str, path: str) -> set[str]:
+        """Note the sentences of a section's own check; returns the keys they are about."""
         refused = set()
         for line in message.splitlines():
             parts = line.split(" - ")
@@ -225,6 +220,9 @@ def _best_match(options: list[Any], raw: dict[str, Any], default: Any) -> Any:
     """The dataclass that knows most of the keys; when none is better, that of the default."""
 
     def score(option: type) -> tuple[int, bool]:
-        return len(raw.keys() & fields_of(option).keys()), isinstance(default, option)
+        known = set(fields_of(option))
+        if option is Source:
+            known = {"kind"}.union(*(fields_of(kind) for kind in source_kinds().values()))
+        return len(raw.keys() & known), isinstance(default, option)
 
     return max(options, key=score)

@@ -1,17 +1,12 @@
 """From the data sections of a recipe to images: sources, splits, quarantine, leaks."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from adapt.data.image_data import ImageData, draw
-from adapt.data.images import Images
 from adapt.data.shifts.shift import Shift
-from adapt.data.sources.combine import combine
-from adapt.data.sources.embedded import from_embedded
-from adapt.data.sources.folders import from_folder, from_unlabelled
+from adapt.data.sources.base import Source
 from adapt.data.sources.image_list import ImageList
-from adapt.data.sources.tables import from_table
 from adapt.data.splits.columns import split_by_date, split_by_value, with_groups
 from adapt.data.splits.exclusions import exclude, read_exclusions
 from adapt.data.splits.leaks import conflicting_files, shared_files
@@ -19,7 +14,6 @@ from adapt.data.splits.quarantine import FIT_SPLITS, Look, Quarantined, quaranti
 from adapt.data.splits.stored import describe_split, stored_split
 from adapt.errors import DataError, RecipeError
 from adapt.recipe.schema import Eval, Recipe, expand_evals
-from adapt.recipe.source_settings import Source
 
 SHOWN = 5
 
@@ -38,45 +32,6 @@ class RunData:
     quarantined: list[Quarantined] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     manifest: dict[str, Any] = field(default_factory=dict)
-
-
-def read_source(source: Source, classes: str | None, default_split: str) -> ImageList:
-    """The images a source describes.
-
-    Args:
-        source: From the recipe.
-        classes: The recipe's file of class names, if any.
-        default_split: What an embedded source without `split` means here: `train` or `test`.
-
-    Raises:
-        DataError: When it cannot be read as what it is said to be.
-    """
-    if source.kind == "folder":
-        root = Path(source.root or "") / source.split if source.split else Path(source.root or "")
-        return from_folder(root, classes)
-    path = source.path or ""
-    if source.kind == "table":
-        return from_table(path, source.root, source.split, classes)
-    if source.kind == "archive":
-        return Images.from_archive(path, source.table, source.split, classes)
-    if source.kind == "shards":
-        return Images.from_shards(path, source.split, source.class_list, classes)
-    if source.kind == "huggingface":
-        return Images.from_hub(path, source.split, source.image, source.label, classes)
-    if source.kind == "combined":
-        parts = source.parts or []
-        images = [read_source(part, None, default_split) for part in parts]
-        return combine(images, _part_names(parts), classes)
-    return from_embedded(source.name or "", source.domain or "", source.split or default_split)
-
-
-def _part_names(parts: list[Source]) -> list[str]:
-    """What to call each part: the end of its path, with its place where two are equal."""
-    ends = [Path(p.path or p.root or f"{p.name}/{p.domain}").name for p in parts]
-    ends = [f"{end}/{p.split}" if p.split else end for end, p in zip(ends, parts, strict=True)]
-    return [
-        f"{place} {end}" if ends.count(end) > 1 else end for place, end in enumerate(ends, start=1)
-    ]
 
 
 def build_data(recipe: Recipe, also: Look | None = None) -> RunData:
@@ -109,13 +64,12 @@ def build_data(recipe: Recipe, also: Look | None = None) -> RunData:
             evals[name] = sources[name]
             evals[name].targets(fit.class_names)
     unknown = recipe.uncertainty.unknown
-    strangers = _strangers(unknown) if unknown is not None else None
     data = RunData(
         fit,
         evals,
         {name: one for name, one in specs.items() if name in evals},
         retention,
-        strangers,
+        None if unknown is None else unknown.read_unlabelled(),
         quarantined,
         [*notes, *fit.notes, *_source_notes(fit, evals)],
     )
@@ -139,14 +93,14 @@ def read_sources(recipe: Recipe) -> tuple[dict[str, ImageList], list[str]]:
     section = recipe.data
     named = {"train": section.train, "val": section.val}
     sources = {
-        name: read_source(source, section.classes, name)
+        name: source.read(section.classes, name)
         for name, source in named.items()
         if isinstance(source, Source)
     }
     for one in expand_evals(recipe):
         if one.source is not None:
             words = one.source.classes if one.source.retention else section.classes
-            sources[one.name] = read_source(one.source, words, "test")
+            sources[one.name] = one.source.read(words, "test")
     if section.exclude is None:
         return sources, []
     return exclude(sources, read_exclusions(section.exclude), section.exclude)
@@ -165,7 +119,7 @@ def fit_data(recipe: Recipe, pool: list[ImageList]) -> ImageData:
         return ImageData.build(pool[0], None, train.shots, seed, own, fraction=train.fraction)
     if val.by is None:
         fit = ImageData.build(
-            pool[0], val.share, train.shots, seed, split_seed=val.seed, fraction=train.fraction
+            pool[0], val.held_out, train.shots, seed, split_seed=val.seed, fraction=train.fraction
         )
         if val.folds:
             fit.notes += fit.fold_notes(val.folds, seed if val.seed is None else val.seed)
@@ -177,19 +131,12 @@ def fit_data(recipe: Recipe, pool: list[ImageList]) -> ImageData:
             raise RecipeError(f"data.train - sampled, and a stored split - {given} - {advice}")
         rest, held, notes = stored_split(val.file or "", pool[0], val.allow_changes)
     elif val.by == "date":
-        rest, held, notes = split_by_date(pool[0], val.column or "", val.share or 0)
+        rest, held, notes = split_by_date(pool[0], val.column or "", val.held_out or 0)
     else:
         rest, held, notes = split_by_value(pool[0], val.value or "")
     fit = ImageData.build(rest, None, train.shots, seed, held, fraction=train.fraction)
     fit.notes[:0] = notes
     return fit
-
-
-def _strangers(source: Source) -> ImageList:
-    """Images of none of the classes; a folder may hold them in any way."""
-    if source.kind == "folder" and not source.split:
-        return from_unlabelled(source.root or "")
-    return read_source(source, None, "test")
 
 
 def _source_notes(fit: ImageData, evals: dict[str, ImageList]) -> list[str]:

@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from adapt.common.typed import FOLDER, leads
 from adapt.common.words import listed
 from adapt.errors import RecipeError, did_you_mean
-from adapt.recipe.augmentation import check_balance, check_steps
 from adapt.recipe.build import Builder, to_plain
 from adapt.recipe.rules import (
+    check_balance,
     check_choices,
     check_corruptions,
     check_evals,
     check_files,
     check_holdout,
+    check_steps,
 )
 from adapt.recipe.schema import Recipe
-from adapt.recipe.shipped import exists, find_recipe
+from adapt.recipe.shipped import find_recipe
 from adapt.recipe.text import (
     Problems,
     apply_override,
@@ -84,7 +86,7 @@ def load(
     check_choices(builder, data)
     check_corruptions(builder)
     check_holdout(builder, data)
-    check_files(builder, data)
+    check_files(builder)
     if problems.found:
         raise _error(file, problems)
     assert isinstance(read, Recipe)
@@ -120,7 +122,7 @@ def load_section(
     section = builder.section(schema, resolve_references(data, problems), "")
     for key in needed:
         folder = builder.built.get(key)
-        if folder and not exists(folder, folder=True):
+        if folder and not leads(folder, FOLDER):
             problems.add(key, "no such folder", folder, f"correct it, or {key}=PATH")
     if problems.found:
         raise _error(file, problems)

@@ -1,17 +1,15 @@
 """Rules that no section can check alone: shifts of other evals, what alpha is chosen on, files."""
 
+from dataclasses import fields
 from typing import Any
 
+from adapt.common.typed import FOLDER, leads
 from adapt.common.words import is_file_name, listed
+from adapt.data.augmentation.policies import Step
 from adapt.errors import did_you_mean
 from adapt.recipe.build import Builder
 from adapt.recipe.schema import RESERVED_EVALS, eval_names
-from adapt.recipe.shipped import exists
 from adapt.recipe.text import join
-
-# Kinds of source whose `path` may be a folder.
-FOLDER_KINDS = ("shards", "huggingface")
-
 
 NAME_RULE = "choose another name, of letters, digits, hyphens and underscores, 64 at most"
 
@@ -110,26 +108,49 @@ def check_holdout(builder: Builder, data: dict[str, Any]) -> None:
         builder.problems.add("data.val.fraction", problem, val["fraction"], todo)
 
 
-def check_files(builder: Builder, data: dict[str, Any]) -> None:
-    """Folders and tables that are named must be there, relative to the current folder."""
-    sources = ["data.train", "data.val", "uncertainty.unknown"]
-    if isinstance(data.get("evals"), dict):
-        sources += [join("evals", name) for name in data["evals"]]
-    parts = {source: builder.built.get(f"{source}.parts") or [] for source in sources}
-    sources += [f"{source}.parts[{i}]" for source in parts for i in range(len(parts[source]))]
-    folders = [f"{source}.root" for source in sources]
-    files = ["data.classes", "data.exclude", "data.val.file", "robustness.reference"]
-    keys = ("path", "classes", "class_list")
-    files += [f"{source}.{key}" for source in sources for key in keys]
-    either = {f"{one}.path" for one in sources if builder.built.get(f"{one}.kind") in FOLDER_KINDS}
-    for here in [*folders, *files]:
-        value = builder.built.get(here)
-        if not value or here in builder.problems:
-            continue
-        found = exists(value, folder=here in folders)
-        if here in either:
-            # Of shards given as a pattern, their reader says which are missing.
-            found = found or exists(value, folder=True) or "{" in value
-        if not found:
-            kind = "folder" if here in folders else "file"
-            builder.problems.add(here, f"no such {kind}", value, f"correct it, or {here}=PATH")
+def check_files(builder: Builder) -> None:
+    """Folders and files that are named must be there, relative to the current folder."""
+    for here, (what, path) in builder.paths.items():
+        if here not in builder.problems and not leads(path, what):
+            kind = "folder" if what == FOLDER else "file"
+            builder.problems.add(here, f"no such {kind}", path, f"correct it, or {here}=PATH")
+
+
+def check_steps(builder: Builder, data: dict[str, Any]) -> list[Step] | None:
+    """Check an own list of augmentation steps, argument by argument.
+
+    Args:
+        builder: Has read the recipe; notes what is wrong.
+        data: The whole recipe as plain containers.
+
+    Returns:
+        The steps with all their arguments; None when there is no such list or it is wrong.
+    """
+    section = data.get("data")
+    steps = section.get("augmentation") if isinstance(section, dict) else None
+    if not isinstance(steps, list):
+        return None
+    # Here, because it loads albumentations.
+    from adapt.data.augmentation.steps import full_step, step_problems
+
+    if wrong := step_problems(steps):
+        builder.explain("\n".join(wrong), "data")
+        return None
+    return [full_step(step) for step in steps]
+
+
+def check_balance(builder: Builder, schema: type | None) -> None:
+    """Refuse to balance classes where the method has no setting to do so.
+
+    Args:
+        builder: Has read `data.balance`; notes what is wrong.
+        schema: Dataclass of the method, if that is known.
+    """
+    balance = builder.built.get("data.balance", "none")
+    if balance == "none" or schema is None:
+        return
+    from adapt.methods.base import BALANCES_BY
+
+    if not {field.name for field in fields(schema)} & BALANCES_BY:
+        todo = "remove it, or choose a method with settings named `optim`"
+        builder.problems.add("data.balance", "has no effect on this method", balance, todo)

@@ -5,22 +5,20 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from adapt.common.typed import FILE, path_to
 from adapt.common.words import check_choice, is_file_name, listed, refuse
-from adapt.recipe.choices import (
-    Calibration,
-    Ensemble,
-    FewShot,
-    ReportSection,
-    Robustness,
-    Uncertainty,
-)
-from adapt.recipe.source_settings import Holdout, Shift, Source
+from adapt.data.augmentation.policies import POLICIES
+from adapt.data.loading.balance import BALANCES
+from adapt.data.settings import Holdout, ShiftSettings
+from adapt.data.sources.base import Source
+from adapt.ensembling.settings import Ensemble
+from adapt.evaluation.settings import Calibration, Robustness, UncertaintySettings
+from adapt.methods.settings import FewShot
+from adapt.models.settings import TEMPLATE_SETS
 from adapt.training.settings import Runtime
 
 VERSION = 1
-AUGMENTATIONS = ("none", "clip", "standard", "strong", "medical", "aerial", "document")
-BALANCES = ("none", "uniform", "sqrt")
-TEMPLATE_SETS = ("plain", "simple", "openai")
+REPORT_FORMATS = ("html", "md")
 RESERVED_EVALS = ("train", "val", "alpha", "synthetic", "regret")
 
 
@@ -59,13 +57,13 @@ class ModelSection:
 class DataSection:
     """Images to learn from. Test images stand under `evals`."""
 
-    train: Source = field(default_factory=lambda: Source(kind=MISSING))
+    train: Source = field(default_factory=Source)
     """Training images."""
     val: Holdout | Source = field(default_factory=Holdout)
     """Validation images, on which every choice is made: a part of `train`, or their own source."""
-    classes: str | None = None
+    classes: str | None = path_to(FILE)
     """YAML file with the class names, in order, and what each is called in prompts."""
-    exclude: str | None = None
+    exclude: str | None = path_to(FILE)
     """List of images to leave out of every set, as `adapt check --fix` writes it."""
     augmentation: str | list[dict[str, Any]] = "clip"
     """Training augmentation: `none`, `clip`, `standard`, `strong`, `medical`, `aerial`, `document`,
@@ -79,7 +77,7 @@ class DataSection:
     def __post_init__(self) -> None:
         wrong = check_choice("balance", self.balance, BALANCES)
         if isinstance(self.augmentation, str):
-            wrong += check_choice("augmentation", self.augmentation, AUGMENTATIONS)
+            wrong += check_choice("augmentation", self.augmentation, list(POLICIES))
         if not 0 <= self.quarantine_limit <= 1:
             wrong.append(
                 f"quarantine_limit - out of range - {self.quarantine_limit} - give a share, 0 to 1"
@@ -87,6 +85,22 @@ class DataSection:
         for name in ("classes", "exclude"):
             if getattr(self, name) == "":
                 wrong.append(f"{name} - empty - '' - give a path or remove the key")
+        refuse(wrong)
+
+
+@dataclass
+class ReportSection:
+    """What the run writes for people."""
+
+    formats: list[str] = field(default_factory=lambda: list(REPORT_FORMATS))
+    """Any of `html`, `md`."""
+
+    def __post_init__(self) -> None:
+        wrong = []
+        for place, name in enumerate(self.formats):
+            wrong += check_choice(f"formats[{place}]", name, REPORT_FORMATS)
+        if len(set(self.formats)) < len(self.formats):
+            wrong.append(f"formats - listed twice - {self.formats} - give each format once")
         refuse(wrong)
 
 
@@ -110,11 +124,11 @@ class Recipe:
     """Averaging with the start."""
     calibration: Calibration = field(default_factory=Calibration)
     """Confidence calibration."""
-    evals: dict[str, Source | Shift] = field(default_factory=dict)
+    evals: dict[str, Source | ShiftSettings] = field(default_factory=dict)
     """Named test sets."""
     robustness: Robustness = field(default_factory=Robustness)
     """Slices and reference models."""
-    uncertainty: Uncertainty = field(default_factory=Uncertainty)
+    uncertainty: UncertaintySettings = field(default_factory=UncertaintySettings)
     """Abstention, conformal sets, unknown images."""
     few_shot: FewShot = field(default_factory=FewShot)
     """Accuracy against images a class, over several draws."""
@@ -170,13 +184,13 @@ class Eval:
             raise ValueError(f"{self.name} - source or of - both or neither given - give one")
 
 
-def eval_names(name: str, section: Source | Shift) -> list[str]:
+def eval_names(name: str, section: Source | ShiftSettings) -> list[str]:
     """Names one entry of `evals` expands to: several only when severities are a list.
 
-    >>> eval_names("blur", Shift(of="test", shift="gaussian_blur", severity=[1, 3]))
+    >>> eval_names("blur", ShiftSettings(of="test", shift="gaussian_blur", severity=[1, 3]))
     ['blur_1', 'blur_3']
     """
-    if isinstance(section, Shift) and isinstance(section.severity, list):
+    if isinstance(section, ShiftSettings) and isinstance(section.severity, list):
         return [f"{name}_{level}" for level in section.severity]
     return [name]
 
@@ -184,8 +198,8 @@ def eval_names(name: str, section: Source | Shift) -> list[str]:
 def expand_evals(recipe: Recipe) -> list[Eval]:
     """All test sets of a recipe, in its order; a list of severities gives one eval each.
 
-    >>> evals = {"test": Source(kind="folder", root="pets"), "blur": Shift("test", "blur", [1, 5])}
-    >>> [(one.name, one.severity) for one in expand_evals(Recipe(name="x", evals=evals))]
+    >>> evals = {"test": Source(), "blur": ShiftSettings("test", "blur", [1, 5])}
+    >>> [(test.name, test.severity) for test in expand_evals(Recipe(name="x", evals=evals))]
     [('test', None), ('blur_1', 1), ('blur_5', 5)]
     """
     expanded = []

@@ -2,20 +2,12 @@
 
 from pathlib import Path
 
+from adapt.common.typed import FILE, FOLDER, leads
 from adapt.common.words import listed
 from adapt.errors import RecipeError, did_you_mean
 
 # These have their own schema and are not for `adapt run`.
 PRETRAINING = "pretrain"
-
-
-def exists(value: str, folder: bool) -> bool:
-    """Whether a path leads to a folder, or to a file; `~` is the home folder."""
-    try:
-        path = Path(value).expanduser()
-        return path.is_dir() if folder else path.is_file()
-    except (OSError, ValueError, RuntimeError):
-        return False
 
 
 def recipes_folder() -> Path:
@@ -39,7 +31,7 @@ def find_recipe(name_or_path: str | Path) -> Path:
         RecipeError: When there is neither; suggests the nearest name.
     """
     path = Path(name_or_path)
-    if exists(str(path), folder=False):
+    if leads(str(path), FILE):
         return path
     names = recipe_names()
     asked = str(name_or_path)
@@ -47,7 +39,7 @@ def find_recipe(name_or_path: str | Path) -> Path:
         shipped = recipes_folder() / f"{asked}.yaml"
         if shipped.is_file():
             return shipped
-    what = "is a folder" if exists(asked, folder=True) else "no such recipe"
+    what = "is a folder" if leads(asked, FOLDER) else "no such recipe"
     hint = did_you_mean(path.stem if path.suffix else asked, names)
     raise RecipeError(
         f"recipe - {what}{hint} - given {asked!r} - "

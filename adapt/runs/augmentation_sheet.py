@@ -10,7 +10,7 @@ from adapt.common.files import write_json
 from adapt.common.seeds import sample_seed
 from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.augmentation.policies import POLICIES, Step
-from adapt.data.augmentation.steps import step_schemas
+from adapt.data.augmentation.steps import step_defaults
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.image_data import ImageData
 from adapt.methods.base import Method
@@ -72,11 +72,9 @@ def write_views(
 
 def _told(step: Step) -> Step:
     """Name, chance, and the arguments that are not what they are by default."""
-    usual = step_schemas()[step["name"]]()
+    usual = step_defaults(step["name"])
     return {
-        key: value
-        for key, value in step.items()
-        if key in ("name", "p") or value != getattr(usual, key)
+        key: value for key, value in step.items() if key in ("name", "p") or value != usual[key]
     }
 
 

@@ -9,11 +9,11 @@ from adapt.common.files import write_json
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import check_class_names
 from adapt.ensembling.line import scale_by_depth
+from adapt.ensembling.settings import Ensemble
 from adapt.ensembling.soups import soup
 from adapt.errors import DataError
 from adapt.methods.base import Method
 from adapt.models.classifier import Classifier
-from adapt.recipe.choices import Ensemble
 from adapt.training.context import Context
 
 

@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 
 from adapt.data.image_data import ImageData
+from adapt.data.settings import Holdout
 from adapt.data.shifts.shift import Shift
 from adapt.ensembling.choose import alpha_grid, choose_alpha
 from adapt.ensembling.guard import Guard, guard
 from adapt.ensembling.held_out import HeldOut, held_out, pool
+from adapt.ensembling.settings import Ensemble
 from adapt.errors import DataError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.methods.base import Method
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
-from adapt.recipe.choices import Ensemble
 from adapt.recipe.schema import Recipe
-from adapt.recipe.source_settings import Holdout
 from adapt.runs.fit import fit
 from adapt.training.context import Context
 from adapt.training.features.encode import predict_logits, prepare

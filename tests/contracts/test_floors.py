@@ -44,6 +44,7 @@ ROOMS = {
         ("splits",),
         ("sources",),
         ("labels", "decoding", "shifts"),
+        ("settings",),
     ],
     "report": [("write",), ("content",), ("sections",), ("figures", "tables"), ("record",)],
     "runs": [
@@ -57,7 +58,10 @@ ROOMS = {
 KNOW_RECIPES = ("cli", "__main__", "runs", "checks", "recipe")
 SETTINGS_MAY = ("adapt.errors", "adapt.common")
 # Settings that hold settings of the rooms below.
-SETTINGS_OF: dict[str, tuple[str, ...]] = {}
+SETTINGS_OF: dict[str, tuple[str, ...]] = {
+    "ensembling": ("adapt.ensembling.choose",),
+    "evaluation": ("adapt.data.sources.base",),
+}
 
 # Where a foreign library may be imported: starts of module names.
 PLACES = {

@@ -21,17 +21,17 @@ from adapt.data.sources.image_list import ImageList
 from adapt.ensembling import held_out as held_out_module
 from adapt.ensembling import line as along_module
 from adapt.ensembling import wise_ft as module
-from adapt.ensembling.choose import RULES, Evidence, alpha_grid, choose_alpha, possible_rules
+from adapt.ensembling.choose import Evidence, alpha_grid, choose_alpha, possible_rules
 from adapt.ensembling.guard import guard
 from adapt.ensembling.held_out import HeldOut, held_out, pool
 from adapt.ensembling.line import logits_along, mix, same_encoders, scale_by_depth
+from adapt.ensembling.settings import CORRUPTIONS, Ensemble
 from adapt.ensembling.weights.interpolate import interpolate
 from adapt.ensembling.wise_ft import wise_ft
 from adapt.errors import DataError, RecipeError, WeightsError
 from adapt.evaluation.evaluate import Split, evaluate, softmax
 from adapt.models.adapters.lora import LoraAdapter, LoraSettings
 from adapt.models.classifier import Classifier
-from adapt.recipe.choices import CORRUPTIONS, SELECT_RULES, Ensemble
 from adapt.training.features.encode import predict_logits, prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import (
@@ -499,7 +499,6 @@ def test_the_defaults_of_recipe_and_python_are_the_same() -> None:
     assert {shift.severity for shift in held_out_module.DEFAULT_CORRUPTIONS} == {
         Ensemble().severity
     }
-    assert set(RULES) == set(SELECT_RULES)
 
 
 def test_scaling_by_depth_against_numpy(start: Classifier) -> None:

@@ -8,13 +8,11 @@ cannot be given.
 
 import inspect
 import os
-import types
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import field, fields, make_dataclass
-from functools import cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
+from adapt.common.typed import describe
 from adapt.data.augmentation.policies import Step, Steps
 from adapt.errors import did_you_mean
 
@@ -67,38 +65,12 @@ OWN_DEFAULTS: dict[str, Step] = {"RandomResizedCrop": RESIZING, "Resize": RESIZI
 ADDED_SIZE: Step = {"name": "RandomResizedCrop", "scale": [0.9, 1.0]}
 
 
-@cache
-def step_schemas() -> dict[str, type]:
-    """For each allowed transform a dataclass of its arguments, which checks them when made.
+def step_defaults(name: str) -> Step:
+    """Defaults of the arguments that a step may give; those that it may not give are left out.
 
-    Its fields have the defaults of a step; a wrong value is a `ValueError` with one sentence a
-    line, *argument - what is wrong - what was given - what to do*.
-
-    >>> step_schemas()["HorizontalFlip"]().p
-    0.5
+    >>> step_defaults("HorizontalFlip")
+    {'p': 0.5}
     """
-    return {name: _schema(name) for name in sorted(ALLOWED)}
-
-
-def _schema(name: str) -> type:
-    def check(self: Any) -> None:
-        given = {one.name: getattr(self, one.name) for one in fields(self)}
-        if wrong := list(_mistakes(name, given)):
-            raise ValueError("\n".join(wrong))
-
-    members = [(argument, Any, _default(value)) for argument, value in _arguments(name).items()]
-    namespace = {"__post_init__": check, "__doc__": f"Arguments of the step {name}."}
-    return make_dataclass(name, members, namespace=namespace, kw_only=True)
-
-
-def _default(value: Any) -> Any:
-    if isinstance(value, list | dict):
-        return field(default_factory=lambda: type(value)(value))
-    return field(default=value)
-
-
-def _arguments(name: str) -> Step:
-    """Defaults of the arguments that a step may give."""
     parameters = inspect.signature(getattr(A, name).__init__).parameters
     hidden = HIDDEN | {"self"} | ({"p"} if name in SIZED else set())
     found = {key: one.default for key, one in parameters.items() if key not in hidden}
@@ -133,6 +105,15 @@ def _translate(step: Step, size: int, fill: tuple[float, ...]) -> dict[str, Any]
     return given | {key: value for key, value in fixed.items() if key in parameters}
 
 
+def full_step(step: Step) -> Step:
+    """The step with all its arguments, those that are not given by their defaults.
+
+    >>> full_step({"name": "HorizontalFlip"})
+    {'name': 'HorizontalFlip', 'p': 0.5}
+    """
+    return {"name": step["name"], **step_defaults(step["name"]), **step}
+
+
 def build_transform(step: Step, size: int, fill: tuple[float, ...]) -> Any:
     """The transform of albumentations that a step describes.
 
@@ -141,7 +122,7 @@ def build_transform(step: Step, size: int, fill: tuple[float, ...]) -> Any:
         size: Side of the model's images, in pixels.
         fill: Mean colour, 0 to 255.
     """
-    return getattr(A, step["name"])(**_translate({**_arguments(step["name"]), **step}, size, fill))
+    return getattr(A, step["name"])(**_translate(full_step(step), size, fill))
 
 
 def step_problems(steps: Sequence[Step]) -> list[str]:
@@ -158,24 +139,24 @@ def step_problems(steps: Sequence[Step]) -> list[str]:
 
 
 def _problems_of(step: Any, place: int) -> Iterator[str]:
-    here, known = f"augmentation[{place}]", step_schemas()
-    name = step.get("name") if isinstance(step, dict) else None
+    here, known = f"augmentation[{place}]", sorted(ALLOWED)
+    if not isinstance(step, dict):
+        yield f"{here} - not a mapping - {step!r} - write {{name: TRANSFORM, ARGUMENT: VALUE}}"
+        return
+    name, choice = step.get("name"), f"choose one of {', '.join(known)}"
     if name is None:
-        yield f"{here}.name - missing - nothing - one of {', '.join(known)}"
+        yield f"{here}.name - missing - nothing - {choice}"
         return
-    if not isinstance(name, str) or name not in known:
-        hint = did_you_mean(str(name), known)
-        yield f"{here}.name - not a transform{hint} - {name!r} - one of {', '.join(known)}"
+    if name not in known:
+        yield f"{here}.name - not a transform{did_you_mean(str(name), known)} - {name!r} - {choice}"
         return
-    allowed = [one.name for one in fields(known[name])]
-    for key in [key for key in step if key not in ("name", *allowed)]:
-        hint = did_you_mean(str(key), allowed)
-        advice = f"known: {', '.join(sorted(allowed)) or 'none'}"
+    usual = step_defaults(name)
+    for key in [key for key in step if key not in ("name", *usual)]:
+        hint = did_you_mean(str(key), usual)
+        advice = f"known: {', '.join(sorted(usual)) or 'none'}"
         yield f"{here}.{key} - unknown argument{hint} - {step[key]!r} - {advice}"
-    try:
-        known[name](**{key: value for key, value in step.items() if key in allowed})
-    except ValueError as error:
-        yield from (f"{here}.{line}" for line in str(error).splitlines())
+    given = {key: step.get(key, value) for key, value in usual.items()}
+    yield from (f"{here}.{line}" for line in _mistakes(name, given))
 
 
 def complete(steps: Steps) -> tuple[Steps, str]:
@@ -194,14 +175,9 @@ def complete(steps: Steps) -> tuple[Steps, str]:
 
 def _mistakes(name: str, given: Step) -> Iterator[str]:
     """What albumentations says of the arguments, in our form of sentence."""
-    wrong = [
-        f"{key} - not known - {given[key]!r} - choose one of {', '.join(words)}"
-        for key, words in WORDS.items()
-        if key in given and given[key] not in words
-    ]
-    if wrong:
-        yield from wrong
-        return
+    wrong = [key for key in WORDS if key in given and given[key] not in WORDS[key]]
+    for key in wrong:
+        yield f"{key} - not known - {given.pop(key)!r} - choose one of {', '.join(WORDS[key])}"
     schema = getattr(A, name).InitSchema
     for key, what in _complaints(getattr(A, name), given | {"name": name}).items():
         yield f"{key} - {what} - {given.get(key, name)!r} - {_advice(schema, key)}"
@@ -245,24 +221,5 @@ def _plain(text: str) -> str:
 def _advice(schema: Any, key: str) -> str:
     if key not in schema.model_fields:
         return "correct its arguments"
-    words = " or ".join(dict.fromkeys(_describe(schema.model_fields[key].annotation)))
+    words = describe(schema.model_fields[key].annotation)
     return f"give {words}" if key != "fill" else f"give {MEAN}, {words}"
-
-
-def _describe(annotation: Any) -> Iterator[str]:
-    origin, inner = get_origin(annotation), get_args(annotation)
-    plain = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
-    if origin is Annotated:
-        yield from _describe(inner[0])
-    elif origin in (Union, types.UnionType):
-        for one in inner:
-            yield from _describe(one)
-    elif origin is Literal:
-        yield f"one of {', '.join('null' if one is None else str(one) for one in inner)}"
-    elif origin is tuple:
-        count = "numbers" if inner[-1] is Ellipsis else f"{len(inner)} numbers"
-        yield f"a list of {count}"
-    elif annotation is type(None):
-        yield "null"
-    else:
-        yield plain.get(annotation, "a mapping" if origin is dict else "a list")

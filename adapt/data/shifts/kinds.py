@@ -15,9 +15,9 @@ from adapt.data.shifts.tools import (
     displace,
     gaussian,
     motion_kernel,
-    register,
     resize,
     scale_of,
+    shift,
     strength_of,
     to_bytes,
 )
@@ -25,7 +25,7 @@ from adapt.data.shifts.tools import (
 Random = np.random.Generator
 
 
-@register("gaussian_noise")
+@shift("gaussian_noise")
 def _gaussian_noise(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Sensor noise in low light."""
     sigma = (0.08, 0.12, 0.18, 0.26, 0.38)[severity - 1] * strength_of(image.shape[:2]) ** 0.5
@@ -37,7 +37,7 @@ def _gaussian_noise(image: FloatImage, severity: int, generator: Random) -> Floa
     return at_reference_size(image, change)
 
 
-@register("shot_noise")
+@shift("shot_noise")
 def _shot_noise(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Photons are counted one by one."""
     photons = (60, 25, 12, 5, 3)[severity - 1] / strength_of(image.shape[:2])
@@ -49,7 +49,7 @@ def _shot_noise(image: FloatImage, severity: int, generator: Random) -> FloatIma
     return at_reference_size(image, change)
 
 
-@register("impulse_noise")
+@shift("impulse_noise")
 def _impulse_noise(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Salt and pepper: values that are lost, as often high as low."""
     amount = (0.03, 0.06, 0.09, 0.17, 0.27)[severity - 1] * strength_of(image.shape[:2])
@@ -62,20 +62,20 @@ def _impulse_noise(image: FloatImage, severity: int, generator: Random) -> Float
     return at_reference_size(image, change)
 
 
-@register("gaussian_blur")
+@shift("gaussian_blur")
 def _gaussian_blur(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Soft focus; one of the paper's extra kinds."""
     return gaussian(image, max(0.5, (1, 2, 3, 4, 6)[severity - 1] * scale_of(image.shape[:2])))
 
 
-@register("defocus_blur")
+@shift("defocus_blur")
 def _defocus_blur(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Out of focus: points become disks."""
     radius = (3, 4, 6, 8, 10)[severity - 1] * scale_of(image.shape[:2])
     return convolve(image, disk_kernel(radius))
 
 
-@register("glass_blur")
+@shift("glass_blur")
 def _glass_blur(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Frosted glass; pixels move at random instead of the paper's slow swaps in sequence."""
     sigma, reach, times = (
@@ -95,7 +95,7 @@ def _glass_blur(image: FloatImage, severity: int, generator: Random) -> FloatIma
     return gaussian(at_reference_size(gaussian(image, sigma), change), sigma)
 
 
-@register("motion_blur")
+@shift("motion_blur")
 def _motion_blur(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """The camera moves during the exposure."""
     radius, sigma = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))[severity - 1]
@@ -103,7 +103,7 @@ def _motion_blur(image: FloatImage, severity: int, generator: Random) -> FloatIm
     return convolve(image, motion_kernel(radius * scale, sigma * scale, degrees))
 
 
-@register("zoom_blur")
+@shift("zoom_blur")
 def _zoom_blur(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """The camera moves towards the object during the exposure."""
     furthest = (1.11, 1.16, 1.21, 1.26, 1.31)[severity - 1]
@@ -116,7 +116,7 @@ def _zoom_blur(image: FloatImage, severity: int, generator: Random) -> FloatImag
     return np.asarray(total / (len(zooms) + 1), dtype=np.float32)
 
 
-@register("contrast")
+@shift("contrast")
 def _contrast(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Pixels move towards the mean colour."""
     kept = (0.4, 0.3, 0.2, 0.1, 0.05)[severity - 1]
@@ -124,7 +124,7 @@ def _contrast(image: FloatImage, severity: int, generator: Random) -> FloatImage
     return np.asarray((image - mean) * kept + mean, dtype=np.float32)
 
 
-@register("brightness")
+@shift("brightness")
 def _brightness(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Over-exposure: a higher value in hue, saturation, value."""
     hsv: FloatImage = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2HSV), dtype=np.float32)
@@ -132,7 +132,7 @@ def _brightness(image: FloatImage, severity: int, generator: Random) -> FloatIma
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), dtype=np.float32)
 
 
-@register("elastic_transform")
+@shift("elastic_transform")
 def _elastic_transform(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Local stretching on top of a slight shear.
 
@@ -152,7 +152,7 @@ def _elastic_transform(image: FloatImage, severity: int, generator: Random) -> F
     return displace(image, *moves)
 
 
-@register("pixelate")
+@shift("pixelate")
 def _pixelate(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Enlarged from too few pixels."""
     block = 1 / (0.6, 0.5, 0.4, 0.3, 0.25)[severity - 1]
@@ -170,14 +170,14 @@ def _encoded(image: FloatImage, quality: float) -> FloatImage:
     return np.asarray(np.asarray(decoded)[..., ::-1] / 255, dtype=np.float32)
 
 
-@register("jpeg_compression")
+@shift("jpeg_compression")
 def _jpeg_compression(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Saved once as JPEG of low quality."""
     quality = (25, 18, 15, 10, 7)[severity - 1] / strength_of(image.shape[:2])
     return at_reference_size(image, lambda small: _encoded(small, quality))
 
 
-@register("jpeg")
+@shift("jpeg")
 def _jpeg(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Saved again and again, as a picture passed from chat to chat.
 
@@ -197,7 +197,7 @@ def _jpeg(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     return at_reference_size(image, change)
 
 
-@register("rotation")
+@shift("rotation")
 def _rotation(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Turned left or right by 10 to 60 degrees, mirrored at the borders."""
     degrees = (10, 20, 30, 45, 60)[severity - 1] * (1 if generator.random() < 0.5 else -1)
@@ -207,7 +207,7 @@ def _rotation(image: FloatImage, severity: int, generator: Random) -> FloatImage
     return np.asarray(turned, dtype=np.float32)
 
 
-@register("greyscale")
+@shift("greyscale")
 def _greyscale(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Colour fades, and is gone at severity 5."""
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.float32)[..., None]

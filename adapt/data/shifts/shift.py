@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adapt.data.shifts import kinds, weather  # entering their shifts is why they are imported
+from adapt.common.discovery import import_siblings
 from adapt.data.shifts.tools import SHIFTS, ShiftFunction, UintImage
 from adapt.errors import DataError, RecipeError, did_you_mean
 
 __all__ = ["SEVERITIES", "SHIFTS", "Shift", "ShiftFunction", "apply_shift", "shift_seed"]
 
 SEVERITIES = (1, 2, 3, 4, 5)
-_SOURCES = (kinds, weather)
+import_siblings(__name__)  # their shifts enter `SHIFTS`
 
 
 @dataclass(frozen=True)

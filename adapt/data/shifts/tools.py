@@ -26,7 +26,7 @@ Inner = Callable[[FloatImage, int, np.random.Generator], FloatImage]
 SHIFTS: dict[str, ShiftFunction] = {}
 
 
-def register(kind: str) -> Callable[[Inner], Inner]:
+def shift(kind: str) -> Callable[[Inner], Inner]:
     """Enter a shift under its name, wrapped to take and return uint8 pixels.
 
     Args:
@@ -39,7 +39,7 @@ def register(kind: str) -> Callable[[Inner], Inner]:
     Raises:
         KeyError: When the name is taken.
 
-    >>> @register("inverted")
+    >>> @shift("inverted")
     ... def _inverted(image, severity, generator):
     ...     return 1 - image
     >>> SHIFTS.pop("inverted")(np.zeros((1, 1, 3), np.uint8), 1, np.random.default_rng(0)).tolist()
@@ -50,10 +50,11 @@ def register(kind: str) -> Callable[[Inner], Inner]:
         if kind in SHIFTS:
             raise KeyError(f"shift {kind!r} - registered twice - {inner.__name__} - rename one")
 
-        def shift(image: UintImage, severity: int, generator: np.random.Generator) -> UintImage:
+        def change(image: UintImage, severity: int, generator: np.random.Generator) -> UintImage:
             return to_bytes(inner(image.astype(np.float32) / np.float32(255), severity, generator))
 
-        SHIFTS[kind] = shift
+        change.__doc__ = inner.__doc__  # what `adapt list shifts` shows
+        SHIFTS[kind] = change
         return inner
 
     return enter

@@ -14,9 +14,9 @@ from adapt.data.shifts.tools import (
     gaussian,
     motion_kernel,
     reference_shape,
-    register,
     resize,
     scale_of,
+    shift,
 )
 
 Random = np.random.Generator
@@ -40,7 +40,7 @@ def _flakes(shape: Shape, severity: int, generator: Random) -> FloatImage:
     return convolve(layer, motion_kernel(radius * scale, sigma * scale, degrees))
 
 
-@register("snow")
+@shift("snow")
 def _snow(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Flakes in front of a whitened picture; the paper's layers, with constants that grow."""
     shape = (image.shape[0], image.shape[1])
@@ -63,7 +63,7 @@ def _needles(shape: Shape, generator: Random) -> FloatImage:
     return np.clip(total, 0, 1)
 
 
-@register("frost")
+@shift("frost")
 def _frost(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Ice on the window: needles and bluish haze, thicker at the edges and in patches."""
     kept, added = ((0.95, 0.4), (0.85, 0.6), (0.75, 0.8), (0.65, 0.95), (0.55, 1.1))[severity - 1]
@@ -79,7 +79,7 @@ def _frost(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     return np.asarray(kept * image + added * resize(ice, shape)[..., None] * tint, np.float32)
 
 
-@register("fog")
+@shift("fog")
 def _fog(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Bright clouds over the picture, which take its contrast; evener than the paper's."""
     thickness = np.float32((1.0, 1.5, 2.25, 3.25, 4.5)[severity - 1])

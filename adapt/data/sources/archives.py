@@ -17,14 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from adapt.common.typed import FILE, path_to
 from adapt.data.labels.naming import GivenClasses
+from adapt.data.sources.base import Source, source
 from adapt.data.sources.folders import IMAGE_SUFFIXES, SPLIT_NAMES, from_folder, is_junk
 from adapt.data.sources.image_list import ImageList
-from adapt.data.sources.tables import from_table
+from adapt.data.sources.tables import TABLE_SUFFIXES, from_table
 from adapt.data.sources.unpacked import BLOCK, READ_ERRORS, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
 MAX_HEADER = 1 << 20
 """Most bytes of one extended header of a tar, which are names and times."""
 MAX_TAIL = 64 << 20
@@ -255,6 +256,23 @@ def from_archive(
     return images
 
 
+@source("archive")
+@dataclass
+class ArchiveSource(Source):
+    """A zip or tar archive of class folders, or of images and a table."""
+
+    path: str = path_to(FILE, needed=True)
+    """The archive."""
+    table: str | None = None
+    """Name of the table in it; class folders when not given."""
+    split: str | None = None
+    """Rows of the table, or the folder, to take."""
+
+    def read(self, classes: str | None, default_split: str) -> ImageList:
+        """The images; see `from_archive`."""
+        return from_archive(self.path, self.table, self.split, classes)
+
+
 def _unpack(writer: Writer) -> list[str]:
     junk: set[str] = set()
     for member in read_members(writer.source):
@@ -281,7 +299,8 @@ def _names(folder: Path, folders: bool) -> list[str]:
 
 
 def _tables(folder: Path) -> list[str]:
-    return [name for name in _names(folder, False) if Path(name).suffix.lower() in TABLE_SUFFIXES]
+    known = TABLE_SUFFIXES - {".txt"}  # beside images a text is more often a note
+    return [name for name in _names(folder, False) if Path(name).suffix.lower() in known]
 
 
 def _tops(files: Path) -> list[Path]:

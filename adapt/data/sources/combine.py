@@ -2,10 +2,13 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from adapt.common.content import content_hashes
+from adapt.common.words import refuse
 from adapt.data.labels.classes import ClassName, default_words
 from adapt.data.labels.naming import NO_LETTER, GivenClasses, given_names
+from adapt.data.sources.base import COMMON, Source, source
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 
@@ -66,6 +69,43 @@ def combine(
     )
     keys = list(zip(whole.labels, whole.paths, strict=True))
     return whole.subset(sorted(range(len(whole)), key=keys.__getitem__))
+
+
+@source("combined")
+@dataclass
+class CombinedSource(Source):
+    """Several sources whose images are put together."""
+
+    parts: list[Source]
+    """The sources."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        todo = "remove it; it belongs to the combined source"
+        wrong = []
+        for place, part in enumerate(self.parts):
+            if isinstance(part, CombinedSource):
+                wrong.append(f"parts[{place}].parts - not in a part - a list - {todo}")
+            given = {name: getattr(part, name) for name in sorted(COMMON)}
+            wrong += [
+                f"parts[{place}].{name} - not in a part - {value!r} - {todo}"
+                for name, value in given.items()
+                if value not in (None, False)
+            ]
+        refuse(wrong)
+
+    def read(self, classes: str | None, default_split: str) -> ImageList:
+        """The images of all parts; see `combine`."""
+        images = [part.read(None, default_split) for part in self.parts]
+        return combine(images, self._titles(), classes)
+
+    def _titles(self) -> list[str]:
+        """What to call each part, with its place where two are called the same."""
+        titles = [part.title() for part in self.parts]
+        return [
+            f"{place} {title}" if titles.count(title) > 1 else title
+            for place, title in enumerate(titles, start=1)
+        ]
 
 
 def _check_files(parts: Sequence[ImageList], called: list[str]) -> None:

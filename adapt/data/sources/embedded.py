@@ -1,8 +1,10 @@
 """Images that ship with `adapt`: a small data set of drawings, and the readers of its domains."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from adapt.data.labels.classes import read_classes
+from adapt.data.sources.base import Source, source
 from adapt.data.sources.folders import from_folder, is_junk
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, did_you_mean
@@ -37,6 +39,27 @@ def from_embedded(name: str, domain: str, split: str) -> ImageList:
     # The embedded domains share one list of words; a class that one lacks is no mistake.
     images.notes = [note for note in images.notes if "named classes" not in note]
     return images
+
+
+@source("embedded")
+@dataclass
+class EmbeddedSource(Source):
+    """A data set that ships with `adapt`."""
+
+    name: str
+    """Name of the data set."""
+    domain: str
+    """Its domain, such as `outline`."""
+    split: str | None = None
+    """`train` or `test`; what the source is used for when not given."""
+
+    def read(self, classes: str | None, default_split: str) -> ImageList:
+        """The images; see `from_embedded`."""
+        return from_embedded(self.name, self.domain, self.split or default_split)
+
+    def title(self) -> str:
+        """The domain, and the split."""
+        return f"{self.domain}/{self.split}" if self.split else self.domain
 
 
 def choose_folder(kind: str, given: str, folder: Path) -> Path:

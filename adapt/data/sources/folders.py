@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapt.common.typed import FOLDER, path_to
 from adapt.data.labels.classes import folded, normal
 from adapt.data.labels.naming import GivenClasses, given_names
+from adapt.data.sources.base import Source, source
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 
@@ -250,6 +252,7 @@ def from_folder(root: str | Path, classes: GivenClasses = None) -> ImageList:
         DataError: See `walk_classes` and `read_classes`.
 
     >>> import tempfile
+    >>> from PIL import Image
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     Path(folder, "cat").mkdir()
     ...     Image.new("RGB", (2, 2)).save(Path(folder, "cat", "1.png"))
@@ -264,6 +267,25 @@ def from_folder(root: str | Path, classes: GivenClasses = None) -> ImageList:
     return ImageList(paths, labels, None, None, base, names, notes=found.notes() + notes)
 
 
+@source("folder")
+@dataclass
+class FolderSource(Source):
+    """A folder with one folder of images per class."""
+
+    root: str = path_to(FOLDER, needed=True)
+    """The folder above the class folders."""
+    split: str | None = None
+    """Folder in it to take, where it holds one per split."""
+
+    def read(self, classes: str | None, default_split: str) -> ImageList:
+        """The images; see `from_folder`."""
+        return from_folder(Path(self.root, self.split or ""), classes)
+
+    def read_unlabelled(self) -> ImageList:
+        """Every image below the folder, whatever the folders in it are called."""
+        return self.read(None, "test") if self.split else from_unlabelled(self.root)
+
+
 def from_unlabelled(root: str | Path) -> ImageList:
     """Every image below a folder, whatever the folders are called; all get the label `unknown`.
 
@@ -274,6 +296,7 @@ def from_unlabelled(root: str | Path) -> ImageList:
         DataError: When it is no folder, or holds no image.
 
     >>> import tempfile
+    >>> from PIL import Image
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     Image.new("RGB", (2, 2)).save(Path(folder, "1.png"))
     ...     from_unlabelled(folder).counts()

@@ -14,11 +14,13 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from adapt.common.typed import FILES, path_to
 from adapt.data.labels.classes import normal
+from adapt.data.labels.multi_label import several_labels
 from adapt.data.labels.naming import GivenClasses
+from adapt.data.sources.base import Source, source
 from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk
 from adapt.data.sources.image_list import ImageList
-from adapt.data.sources.multi_label import several_labels
 from adapt.data.sources.split_names import choose_split, same_split
 from adapt.data.sources.tables import from_table
 from adapt.data.sources.unpacked import Index, Writer, unpack_once
@@ -106,6 +108,25 @@ the path
     images = from_table(unpacked.index, unpacked.files, None, classes)
     images.notes = unpacked.notes + images.notes
     return images
+
+
+@source("huggingface")
+@dataclass
+class HubSource(Source):
+    """A Hugging Face data set on disk."""
+
+    path: str = path_to(FILES, needed=True)
+    """Folder that `save_to_disk` wrote, folder of Parquet files, or one Parquet file."""
+    split: str | None = None
+    """Split to take; needed when there are several."""
+    image: str | None = None
+    """Column of the images; the only one when not given."""
+    label: str | None = None
+    """Column of the labels; `label` when not given."""
+
+    def read(self, classes: str | None, default_split: str) -> ImageList:
+        """The images; see `from_hub`."""
+        return from_hub(self.path, self.split, self.image, self.label, classes)
 
 
 def _find(source: str, split: str | None) -> _Files:

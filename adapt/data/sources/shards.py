@@ -16,12 +16,14 @@ from typing import Any
 
 import pandas as pd
 
+from adapt.common.typed import FILE, FILES, path_to
 from adapt.data.labels.classes import normal
+from adapt.data.labels.multi_label import several_labels
 from adapt.data.labels.naming import GivenClasses
 from adapt.data.sources.archives import Member, check_kind, read_members
+from adapt.data.sources.base import Source, source
 from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk
 from adapt.data.sources.image_list import ImageList
-from adapt.data.sources.multi_label import several_labels
 from adapt.data.sources.split_names import choose_split
 from adapt.data.sources.tables import from_frame
 from adapt.data.sources.unpacked import Index, Writer, unpack_once
@@ -160,6 +162,23 @@ path and the numbers
     images = from_frame(frame, unpacked.files, None, classes)
     images.notes = unpacked.notes + images.notes
     return images
+
+
+@source("shards")
+@dataclass
+class ShardsSource(Source):
+    """WebDataset shards."""
+
+    path: str = path_to(FILES, needed=True)
+    """A pattern such as `photos-{000..009}.tar`, a folder, or one tar."""
+    split: str | None = None
+    """Shards to take, by the names of folders and files."""
+    class_list: str | None = path_to(FILE)
+    """Text file of class names in the order of their indices, one per line."""
+
+    def read(self, classes: str | None, default_split: str) -> ImageList:
+        """The images; see `from_shards`."""
+        return from_shards(self.path, self.split, self.class_list, classes)
 
 
 def read_class_list(class_list: str | Path | Sequence[str]) -> list[str]:

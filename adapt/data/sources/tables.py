@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from adapt.common.typed import FILE, FOLDER, path_to
 from adapt.data.labels.classes import normal
+from adapt.data.labels.multi_label import ADVICE, check_joined, one_hot_columns, several_labels
 from adapt.data.labels.naming import GivenClasses, given_names
+from adapt.data.sources.base import Source, source
 from adapt.data.sources.image_list import ImageList
-from adapt.data.sources.multi_label import ADVICE, check_joined, one_hot_columns, several_labels
 from adapt.errors import DataError, did_you_mean
 
 NEEDED = ("path", "label")
 OPTIONAL = ("split", "group")
 MISSING = frozenset({"", "nan", "NaN", "None", "<NA>"})
+CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
+TABLE_SUFFIXES = CSV_SUFFIXES | PARQUET_SUFFIXES
 
 
 @dataclass
@@ -75,7 +79,7 @@ def read_table(path: str | Path) -> Table:
             advice = "write it again"
             raise DataError(f"{name} - cannot be read as Parquet - {reason} - {advice}") from error
         return frame_table(frame, name)
-    if suffix not in (".csv", ".tsv", ".txt"):
+    if suffix not in CSV_SUFFIXES:
         raise DataError(f"{name} - not a table - given {suffix!r} - give .csv or .parquet")
     return _csv_table(name)
 
@@ -331,6 +335,7 @@ def from_table(
         DataError: See `read_table` and `resolve_paths`.
 
     >>> import tempfile
+    >>> from PIL import Image
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     Image.new("RGB", (2, 2)).save(Path(folder, "1.png"))
     ...     _ = Path(folder, "labels.csv").write_text("path,label\n1.png,cat\n")
@@ -391,3 +396,20 @@ def _from_rows(
         notes=notes,
         columns={name: [values[row] for row in order] for name, values in table.others.items()},
     )
+
+
+@source("table")
+@dataclass
+class TableSource(Source):
+    """A table of paths and labels."""
+
+    path: str = path_to(FILE, needed=True)
+    """CSV or Parquet table with the columns `path` and `label`."""
+    root: str | None = path_to(FOLDER)
+    """Where its paths start; the folder of the table when not given."""
+    split: str | None = None
+    """Rows to take, by the column `split`."""
+
+    def read(self, classes: str | None, default_split: str) -> ImageList:
+        """The images; see `from_table`."""
+        return from_table(self.path, self.root, self.split, classes)

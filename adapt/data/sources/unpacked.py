@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from adapt.common.cache import cache_folder
 from adapt.common.content import content_hashes
 from adapt.data.labels.classes import folded
-from adapt.data.sources.multi_label import check_joined
+from adapt.data.labels.multi_label import check_joined
 from adapt.errors import DataError
 
 FORMAT = 1

@@ -71,7 +71,7 @@ def quarantine(
     >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = Path(folder, "1.png").write_bytes(b"")
-    ...     images = Images([str(Path(folder, "1.png"))], ["cat"], None, None, folder, {})
+    ...     images = ImageList([str(Path(folder, "1.png"))], ["cat"], None, None, folder, {})
     ...     quarantine(images)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     adapt.errors.DataError: ... - too many unreadable images - 1 of 1 (limit 1 %): 1.png (empty \

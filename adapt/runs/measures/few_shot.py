@@ -15,8 +15,8 @@ from adapt.evaluation.metrics.masking import mask_absent
 from adapt.methods.base import Method
 from adapt.methods.features.base import as_feature_method, read_support
 from adapt.methods.features.support import Support
+from adapt.methods.settings import FewShot
 from adapt.models.classifier import Classifier
-from adapt.recipe.choices import FewShot
 from adapt.training.context import Context
 from adapt.training.features.encode import head_logits, image_features, predict_logits
 

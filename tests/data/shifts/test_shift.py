@@ -16,8 +16,8 @@ from adapt.data.shifts.tools import (
     disk_kernel,
     displace,
     motion_kernel,
-    register,
     scale_of,
+    shift,
 )
 from adapt.errors import DataError, RecipeError
 
@@ -260,7 +260,7 @@ def test_wrong_seed_and_second_registration_are_refused() -> None:
     with pytest.raises(DataError, match="negative"):
         apply_shift(scene(0, 48), "fog", 1, -1)
     with pytest.raises(KeyError, match="twice"):
-        register("fog")(lambda image, severity, generator: image)
+        shift("fog")(lambda image, severity, generator: image)
 
 
 def test_kernels_sum_to_one_and_point_the_right_way() -> None:

@@ -13,14 +13,12 @@ from adapt.data.image_data import ImageData
 from adapt.data.images import Images
 from adapt.data.labels.classes import ClassName
 from adapt.data.shifts.shift import Shift
-from adapt.data.sources.combine import combine
-from adapt.data.sources.folders import from_folder
+from adapt.data.sources.combine import CombinedSource, combine
+from adapt.data.sources.folders import FolderSource, from_folder
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_frame, from_table
 from adapt.errors import DataError, RecipeError
-from adapt.recipe.data import read_source
 from adapt.recipe.load import load as read_recipe
-from adapt.recipe.source_settings import Source
 from tests.helpers.packed import (
     CLASSES,
     FEATURES,
@@ -217,7 +215,7 @@ def everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_in_a_recipe(everywhere: Path, kind: str) -> None:
     loaded = load(everywhere, KINDS[kind])
-    images = read_source(loaded.recipe.data.train, None, "train")
+    images = loaded.recipe.data.train.read(None, "train")
     got, want = ImageData.build(images), ImageData.build(from_folder("photos"))
     for one, other in ((got.train, want.train), (got.val, want.val)):
         assert one is not None
@@ -231,23 +229,21 @@ def test_every_kind_in_a_recipe(everywhere: Path, kind: str) -> None:
 
 
 def test_names_of_parts(everywhere: Path) -> None:
-    whole = read_source(load(everywhere, KINDS["combined"]).recipe.data.train, None, "train")
+    whole = load(everywhere, KINDS["combined"]).recipe.data.train.read(None, "train")
     assert sorted(set(whole.columns["source"])) == ["first.zip", "second"]
     write_folder(everywhere / "other" / "second", OTHERS)
-    source = Source(
-        "combined", parts=[Source("folder", "second"), Source("folder", "other/second")]
-    )
-    assert set(read_source(source, None, "train").columns["source"]) == {"1 second", "2 second"}
+    source = CombinedSource([FolderSource("second"), FolderSource("other/second")])
+    assert set(source.read(None, "train").columns["source"]) == {"1 second", "2 second"}
 
 
 WRONG = {
-    "{kind: archive}": "data.train.path - missing - given nothing - kind archive needs it",
+    "{kind: archive}": "data.train.path - missing - given nothing - write it",
     "{kind: archive, path: no.zip}": "data.train.path - no such file - given 'no.zip'",
     "{kind: shards, path: no}": "data.train.path - no such file - given 'no'",
     "{kind: shards, path: shards, table: t}": "data.train.table - does not go with kind shards",
     "{kind: shards, path: shards, class_list: no.txt}": "data.train.class_list - no such file",
     "{kind: folder, root: photos, label: x}": "data.train.label - does not go with kind folder",
-    "{kind: combined}": "data.train.parts - missing - given nothing - kind combined needs it",
+    "{kind: combined}": "data.train.parts - missing - given nothing - write it",
     "{kind: combined, parts: []}": "data.train.parts - empty - given []",
     "{kind: combined, parts: photos}": "data.train.parts - wrong type - given 'photos'",
     "{kind: combined, parts: [photos]}": "data.train.parts[0] - wrong type - given 'photos'",
@@ -257,7 +253,8 @@ WRONG = {
         "data.train.parts[0].shots - not in a part - given 3",
     "{kind: combined, parts: [{kind: combined, parts: [{kind: folder, root: photos}]}]}":
         "data.train.parts[0].parts - not in a part - given a list",
-    "{kind: hugginface, path: hub}": "data.train.kind - not known - given 'hugginface'",
+    "{kind: hugginface, path: hub}":
+        "data.train.kind - not known, did you mean 'huggingface'? - given 'hugginface'",
 }  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from adapt.data.sources.folders import from_folder
+from adapt.data.settings import Holdout
+from adapt.data.sources.folders import FolderSource, from_folder
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_table
 from adapt.data.splits.stored import (
@@ -29,7 +30,6 @@ from adapt.data.splits.stored import (
 from adapt.errors import DataError, RecipeError
 from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import load
-from adapt.recipe.source_settings import Holdout, Source
 
 COUNTS = {"cat": 10, "dog": 6, "fox": 1}
 
@@ -339,10 +339,10 @@ def test_holdouts_that_do_not_fit(given: dict[str, Any], said: str) -> None:
 
 def test_samples_of_a_source() -> None:
     with pytest.raises(ValueError, match=r"fraction - does not go with shots - 0\.5 - keep one"):
-        Source("folder", root="x", shots=2, fraction=0.5)
+        FolderSource("x", shots=2, fraction=0.5)
     for share in (0.0, 1.5):
         with pytest.raises(ValueError, match="fraction - out of range"):
-            Source("folder", root="x", fraction=share)
+            FolderSource("x", fraction=share)
     with pytest.raises(ValueError, match="group - empty - ''"):
-        Source("folder", root="x", group="")
-    assert Source("folder", root="x", fraction=1.0).fraction == 1
+        FolderSource("x", group="")
+    assert FolderSource("x", fraction=1.0).fraction == 1

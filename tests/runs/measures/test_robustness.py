@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from adapt.data.sources.folders import FolderSource
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.retention import Retention
 from adapt.errors import DataError
@@ -15,11 +16,11 @@ from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.groups import group_table
 from adapt.evaluation.metrics.reference_models import ReferenceModel
 from adapt.evaluation.metrics.robustness import corruption_error, flip_rate
-from adapt.recipe.schema import Eval, Source
+from adapt.recipe.schema import Eval
 from adapt.runs.measures.robustness import robustness_of
 
 CLASSES, SIZES = 4, {"val": 12, "test": 40, "sketch": 30, "fog_1": 40, "fog_5": 40}
-SOURCE = Source(kind="folder", root="pets")
+SOURCE = FolderSource("pets")
 SPECS = {
     "test": Eval("test", source=SOURCE),
     "sketch": Eval("sketch", source=SOURCE),

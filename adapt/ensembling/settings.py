@@ -1,0 +1,72 @@
+"""Settings of averaging the adapted weights with those it started from."""
+
+from dataclasses import dataclass, field
+
+from adapt.common.words import check_choice, refuse
+from adapt.ensembling.choose import CORRUPTION_RULES, RULES
+
+ENSEMBLES = ("wise_ft", "none")
+CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", "rotation")
+"""One of each family: noise, blur, weather, tone, resolution, geometry."""
+SEVERITY = 3
+"""Strength of the corruptions, in the middle."""
+SOUPS = ("greedy", "uniform", "model_stock")
+
+
+@dataclass
+class Ensemble:
+    """Averaging the adapted weights with the weights one started from."""
+
+    kind: str = "wise_ft"
+    """`wise_ft` (Wortsman et al. 2022) or `none`."""
+    alphas: int = 11
+    """Points on the line from the start (alpha 0) to the adapted model (alpha 1)."""
+    select: str = "val"
+    """Split alpha is chosen on. Only `val`: evals are test data."""
+    rule: str = "both_one_se"
+    """How alpha is chosen on that split: `val` (best accuracy), `val_one_se` (the smallest alpha
+    within one standard error of the best), `synthetic_shift` (best mean over val and corruptions of
+    it), `synthetic_one_se` (the smallest alpha within one standard error of that), `both_one_se`
+    (the larger of the two; why it is the default: docs/benchmarks/robust.md), `min_regret`
+    (smallest largest loss over these) or `fixed` (needs `alpha`)."""
+    alpha: float | None = None
+    """The alpha of the rule `fixed`, 0 (zero-shot) to 1 (adapted)."""
+    corruptions: list[str] = field(default_factory=lambda: list(CORRUPTIONS))
+    """Kinds of corruption of val that are scored along the curve; none saves their time."""
+    severity: int = SEVERITY
+    """Strength of these, 1 to 5."""
+    shallow: float = 1.0
+    """Share of its change that the first layer of an encoder keeps, rising to 1 at the output
+    (LiNeS, arXiv:2410.17146), before alpha is chosen; 1 is off."""
+    members: int = 1
+    """Trainings, with seeds that follow each other, whose weights are averaged to the adapted
+    model (a soup) before alpha is chosen."""
+    soup: str = "greedy"
+    """How: `greedy` (keeps what helps on val), `uniform` (all) or `model_stock`."""
+
+    def __post_init__(self) -> None:
+        wrong = check_choice("kind", self.kind, ENSEMBLES)
+        wrong += check_choice("rule", self.rule, RULES) + self._wrong_alpha()
+        if not 2 <= self.alphas <= 1001:
+            wrong.append(f"alphas - out of range - {self.alphas} - give 2 to 1001 points")
+        if self.rule in CORRUPTION_RULES and not self.corruptions:
+            wrong.append(f"corruptions - empty - [] - the rule {self.rule} needs at least one")
+        wrong += check_choice("soup", self.soup, SOUPS)
+        if not 0 <= self.shallow <= 1:
+            wrong.append(f"shallow - out of range - {self.shallow} - give a share, 0 to 1")
+        if not 1 <= self.members <= 100:
+            wrong.append(f"members - out of range - {self.members} - give 1 to 100 trainings")
+        if not 1 <= self.severity <= 5:
+            wrong.append(f"severity - out of range - {self.severity} - give 1 to 5")
+        if len(set(self.corruptions)) < len(self.corruptions):
+            wrong.append(f"corruptions - listed twice - {self.corruptions} - give each kind once")
+        refuse(wrong)
+
+    def _wrong_alpha(self) -> list[str]:
+        if self.rule == "fixed" and self.alpha is None:
+            return ["alpha - missing - nothing - the rule fixed needs it, 0 to 1"]
+        if self.rule != "fixed" and self.alpha is not None:
+            return [f"alpha - does not go with the rule {self.rule} - {self.alpha} - remove it"]
+        if self.alpha is not None and not 0 <= self.alpha <= 1:
+            return [f"alpha - out of range - {self.alpha} - give 0 (zero-shot) to 1 (adapted)"]
+        return []
