@@ -52,17 +52,14 @@ def refuse(sentences: Sequence[str]) -> None:
         raise ValueError("\n".join(sentences))
 
 
-SHOWN = 5
+def first_few(names: Iterable[str], most: int = 5, separator: str = ", ") -> str:
+    """The first names, and dots for the rest.
 
-
-def first_few(names: Iterable[str]) -> str:
-    """At most five names, and dots for the rest.
-
-    >>> first_few("abcdefg")
-    'a, b, c, d, e, ...'
+    >>> first_few("abcdefg"), first_few("abc", most=2, separator="; ")
+    ('a, b, c, d, e, ...', 'a; b; ...')
     """
-    listed = list(names)
-    return ", ".join(listed[:SHOWN]) + (", ..." if len(listed) > SHOWN else "")
+    shown = list(names)
+    return separator.join([*shown[:most], "..."] if len(shown) > most else shown)
 
 
 def plural(count: int, word: str) -> str:

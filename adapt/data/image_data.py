@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from adapt.common.content import content_hashes
+from adapt.common.words import first_few
 from adapt.data.labels.naming import GivenClasses
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
@@ -44,7 +45,7 @@ class ImageData:
                 )
         lacking = sorted(set(counts) - set(self.val.labels))
         if lacking:
-            shown = ", ".join(lacking[:10]) + (", ..." if len(lacking) > 10 else "")
+            shown = first_few(lacking, 10)
             self.notes.append(f"{len(lacking)} classes have no validation image: {shown}")
 
     def __repr__(self) -> str:
@@ -109,7 +110,7 @@ class ImageData:
         if shots is not None:
             few = [key for key, count in train.counts().items() if count < shots]
             if few:
-                shown = ", ".join(few[:10]) + (", ..." if len(few) > 10 else "")
+                shown = first_few(few, 10)
                 notes.append(f"{len(few)} classes have fewer than {shots} images: {shown}")
         if val is not None:
             val = draw(val, val_shots, None, seed)
@@ -138,7 +139,7 @@ class ImageData:
         if not classes:
             return []
         images = f"{int((number == NO_FOLD).sum())} images are in train of every fold and judged by"
-        shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+        shown = first_few(classes, 10)
         return [f"{images} none: without them a fold could not learn {shown}"]
 
     def _deal(self, count: int, seed: int) -> tuple[np.ndarray, list[str]]:
@@ -231,6 +232,6 @@ def _crossing_groups(train: ImageList, val: ImageList | None) -> list[str]:
     if val is None or train.groups is None or val.groups is None:
         return []
     both = sorted(set(train.groups) & set(val.groups))
-    shown = ", ".join(both[:5]) + (", ..." if len(both) > 5 else "")
+    shown = first_few(both)
     note = f"{len(both)} groups stand in train and in val, so val may look too good: {shown}"
     return [note] if both else []

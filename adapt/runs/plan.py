@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from adapt.common.words import first_few
 from adapt.methods import Method
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData, build_data
@@ -82,14 +83,14 @@ def risks(data: RunData, loaded: Loaded) -> list[str]:
     found, fit = [], data.fit
     few = [key for key, count in fit.train.counts().items() if count < FEW_PER_CLASS]
     if few:
-        found.append(f"{len(few)} classes have one training image: {', '.join(few[:5])}")
+        found.append(f"{len(few)} classes have one training image: {first_few(few)}")
     if fit.val is not None and len(fit.val) < SMALL_VAL:
         found.append(
             f"only {len(fit.val)} val images: alpha and temperature are chosen on very little"
         )
     missing = sorted(set(fit.class_names) - set(fit.val.class_names)) if fit.val else []
     if missing:
-        found.append(f"{len(missing)} classes have no val image: {', '.join(missing[:5])}")
+        found.append(f"{len(missing)} classes have no val image: {first_few(missing)}")
     counts = fit.train.counts().values()
     if max(counts) > 10 * min(counts):
         found.append(

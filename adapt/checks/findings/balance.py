@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapt.checks.findings.finding import Finding
+from adapt.common.words import first_few
 
 MOST_UNEQUAL = 10.0
 """Largest class over smallest from which on the classes are called unequal."""
@@ -75,7 +76,7 @@ def images_needed(counts: Mapping[str, int], ratio: float = MOST_UNEQUAL) -> dic
 
 
 def _listed(keys: Sequence[str]) -> str:
-    return ", ".join(repr(key) for key in keys[:5]) + (", ..." if len(keys) > 5 else "")
+    return first_few(map(repr, keys))
 
 
 def _classes(keys: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from adapt.common.words import first_few
 from adapt.errors import DataError, did_you_mean
 
 FORM = "write `folder: words`, or `folder: {words: ..., prompts: [...]}`"
@@ -165,7 +166,7 @@ def read_classes(path: str | Path) -> dict[str, ClassName]:
     bare = [name.words for name in names.values() if not any(map(str.isalpha, name.words))]
     if bare:
         warnings.warn(
-            f"{path} - words without a letter - {', '.join(bare[:5])} - write what is in the "
+            f"{path} - words without a letter - {first_few(bare)} - write what is in the "
             "images: the text encoder cannot know",
             stacklevel=2,
         )

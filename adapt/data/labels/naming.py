@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from adapt.common.words import first_few
 from adapt.data.labels.classes import ClassName, name_classes, read_classes
 from adapt.errors import DataError, did_you_mean
 
@@ -32,7 +33,7 @@ they show']
     if classes is None:
         names = name_classes(labels, None)
         bare = [key for key, name in names.items() if not any(map(str.isalpha, name.words))]
-        shown = ", ".join(bare[:5])
+        shown = first_few(bare)
         advice = "give a classes file, the text encoder cannot know what they show"
         return names, [f"{len(bare)} {NO_LETTER} ({shown}): {advice}"] if bare else []
     given = read_classes(classes) if isinstance(classes, (str, Path)) else dict(classes)
@@ -65,7 +66,7 @@ def class_positions(
     position = {name: index for index, name in enumerate(class_names)}
     for index, label in enumerate(labels):
         if label not in position:
-            known = ", ".join(class_names[:10]) + (", ..." if len(class_names) > 10 else "")
+            known = first_few(class_names, 10)
             raise DataError(
                 f"{paths[index]} - unknown class - {label!r}"
                 f"{did_you_mean(label, class_names)} - known are: {known}"

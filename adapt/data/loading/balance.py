@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from adapt.common.words import first_few
 from adapt.data.labels.classes import normal
 from adapt.errors import RecipeError, did_you_mean
 
@@ -157,7 +158,7 @@ def check_class_names(
     """
     if isinstance(given, str):
         return
-    known = ", ".join(class_names[:10]) + (", ..." if len(class_names) > 10 else "")
+    known = first_few(class_names, 10)
     wrong = [
         f"{where}.{name} - not a class{did_you_mean(name, class_names)} - {weight} - "
         f"classes are: {known}"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from adapt.common.typed import FILE, path_to
+from adapt.common.words import first_few
 from adapt.data.labels.naming import GivenClasses
 from adapt.data.sources.base import Source, source
 from adapt.data.sources.folders import IMAGE_SUFFIXES, SPLIT_NAMES, from_folder, is_junk
@@ -289,7 +290,7 @@ def _unpack(writer: Writer) -> list[str]:
             writer.write(member.name, stream, member.size)
     if not writer.count:
         raise DataError(f"{writer.source} - no images - 0 files are in it - check the archive")
-    shown = ", ".join(sorted(junk)[:5]) + (", ..." if len(junk) > 5 else "")
+    shown = first_few(sorted(junk))
     return [f"{len(junk)} junk files or folders skipped: {shown}"] if junk else []
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from adapt.common.content import content_hashes
-from adapt.common.words import refuse
+from adapt.common.words import first_few, refuse
 from adapt.data.labels.classes import ClassName, default_words
 from adapt.data.labels.naming import NO_LETTER, GivenClasses, given_names
 from adapt.data.sources.base import COMMON, Source, source
@@ -191,6 +191,6 @@ def _notes(parts: Sequence[ImageList], called: list[str]) -> list[str]:
     for name, part in pairs:
         lacking = sorted(labels - set(part.labels))
         if lacking:
-            shown = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
+            shown = first_few(lacking)
             notes.append(f"{name}: {len(lacking)} classes are in other parts only: {shown}")
     return notes

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapt.common.typed import FOLDER, path_to
+from adapt.common.words import first_few
 from adapt.data.labels.classes import folded, normal
 from adapt.data.labels.naming import GivenClasses, given_names
 from adapt.data.sources.base import Source, source
@@ -88,25 +89,23 @@ class Found:
         """One sentence for each kind of thing left out or worth knowing."""
         notes = []
         if self.junk:
-            notes.append(f"{len(self.junk)} junk files or folders skipped: {_some(self.junk)}")
+            notes.append(
+                f"{len(self.junk)} junk files or folders skipped: {first_few(sorted(self.junk))}"
+            )
         if self.foreign:
             kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.foreign.items()))
             notes.append(f"{self.foreign.total()} files are not images and were left out: {kinds}")
         if self.stray:
             count = len(self.stray)
-            notes.append(f"{count} images beside the class folders left out: {_some(self.stray)}")
+            notes.append(
+                f"{count} images beside the class folders left out: {first_few(sorted(self.stray))}"
+            )
         if self.nested:
             notes.append(f"{self.nested} images come from nested folders, up to {self.depth} deep")
         if self.loops:
-            notes.append(
-                f"{len(self.loops)} links lead in a circle or nowhere: {_some(self.loops)}"
-            )
+            links = first_few(sorted(self.loops))
+            notes.append(f"{len(self.loops)} links lead in a circle or nowhere: {links}")
         return notes
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(sorted(names)[:5])
-    return shown + (", ..." if len(names) > 5 else "")
 
 
 def walk_classes(root: str | Path) -> Found:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adapt.common.typed import FILES, path_to
+from adapt.common.words import first_few
 from adapt.data.labels.classes import normal
 from adapt.data.labels.multi_label import several_labels
 from adapt.data.labels.naming import GivenClasses
@@ -206,7 +207,7 @@ def _parquet_files(root: Path, split: str | None) -> _Files:
     chosen = choose_split(str(root), names, split)
     folders = sorted({Path(name).parent.as_posix() for name in chosen})
     if len(folders) > 1:
-        shown = ", ".join(folders[:5])
+        shown = first_few(folders)
         advice = f"give one of them, such as {root / folders[0]}"
         raise DataError(f"{root} - several data sets in it - {shown} - {advice}")
     return _Files(split or "all", tuple(str(root / name) for name in chosen))
@@ -255,7 +256,7 @@ def _unpack(writer: Writer, files: _Files, image: str | None, label: str | None)
                 number += 1
     index.write(writer.folder.parent)
     left_out = columns.left_out if columns else []
-    shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
+    shown = first_few(left_out)
     return [f"columns that hold no plain values are not used: {shown}"] if left_out else []
 
 

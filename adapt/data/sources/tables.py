@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from adapt.common.typed import FILE, FOLDER, path_to
+from adapt.common.words import first_few
 from adapt.data.labels.classes import normal
 from adapt.data.labels.multi_label import ADVICE, check_joined, one_hot_columns, several_labels
 from adapt.data.labels.naming import GivenClasses, given_names
@@ -224,7 +225,7 @@ def _check_one_hot(name: str, plain: list[str], others: Callable[[int], list[str
         return
     found = one_hot_columns({column: others(plain.index(column)) for column in plain})
     if found:
-        given = f"columns of 0 and 1 in place of a label: {', '.join(found[:5])}"
+        given = f"columns of 0 and 1 in place of a label: {first_few(found)}"
         raise several_labels(name, given)
 
 

@@ -8,6 +8,7 @@ from itertools import repeat
 
 from PIL import Image
 
+from adapt.common.words import first_few
 from adapt.data.decoding.open import ImageError, open_image
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
@@ -83,11 +84,11 @@ file) - repair or remove them, or raise the limit
         return images, []
     share = f"{len(bad)} of {len(images)}"
     if len(bad) > limit * len(images) or len(bad) == len(images):
-        first = "; ".join(f"{images.relative(index)} ({reasons[index]})" for index in bad[:10])
-        more = "; ..." if len(bad) > 10 else ""
+        named = [f"{images.relative(index)} ({reasons[index]})" for index in bad]
+        first = first_few(named, 10, "; ")
         raise DataError(
             f"{images.root} - too many unreadable images - {share} (limit {100 * limit:g} %): "
-            f"{first}{more} - repair or remove them, or raise the limit"
+            f"{first} - repair or remove them, or raise the limit"
         )
     kept = images.subset(index for index, reason in enumerate(reasons) if reason is None)
     notes = [f"{share} images cannot be read and were left out"]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from adapt.common.words import first_few
 from adapt.data.labels.classes import ClassName, default_words, normal
 from adapt.errors import DataError, RecipeError, did_you_mean
 from adapt.methods.auto.method import feature_methods
@@ -112,7 +113,7 @@ def read_words(given: Any, names: Mapping[Any, str]) -> list[ClassName]:
     words = _merged(((_key(key), value) for key, value in (given or {}).items()), "class_names")
     known = {_key(label): name for label, name in names.items()}
     if unknown := [key for key in words if key not in known]:
-        few = ", ".join(map(repr, list(known)[:10])) + (", ..." if len(known) > 10 else "")
+        few = first_few(map(repr, known), 10)
         listed = ", ".join(map(repr, unknown))
         raise RecipeError(f"class_names - not labels - {listed} - the labels are: {few}")
     bare = [key for key, value in words.items() if not isinstance(value, str) or not value.strip()]

@@ -75,7 +75,7 @@ def test_schemas_have_every_argument_but_the_hidden(name: str) -> None:
 
 WRONG: list[tuple[dict[str, Any], Sequence[str]]] = [
     ({"name": "HorizontalFip"}, ["[0].name - not a transform, did you mean 'HorizontalFlip'? - "]),
-    ({"p": 1}, ["[0].name - missing - nothing - one of Affine,"]),
+    ({"p": 1}, ["[0].name - missing - nothing - choose one of Affine,"]),
     ({"name": "Lambda"}, ["[0].name - not a transform"]),
     ({"name": "HorizontalFlip", "prob": 1}, ["[0].prob - unknown argument"]),
     ({"name": "Rotate", "limits": 1}, ["[0].limits - unknown argument, did you mean 'limit'? - 1"]),
