@@ -1,7 +1,7 @@
 """Words, ranges and sentences that settings and messages share.
 
 Every sentence raised reads *field - what is wrong - what was given - what to do*; the loader puts
-the key path and the line in front. One ``ValueError`` may hold several sentences, one a line.
+the key path and the line in front. One `ValueError` may hold several sentences, one per line.
 """
 
 import re
@@ -46,7 +46,7 @@ def refuse(sentences: Sequence[str]) -> None:
     """Raise what is wrong, if anything is.
 
     Raises:
-        ValueError: With all sentences, one a line.
+        ValueError: With all sentences, one per line.
     """
     if sentences:
         raise ValueError("\n".join(sentences))

@@ -57,7 +57,7 @@ class ImageData:
         return self.train.class_names
 
     def words(self) -> list[str]:
-        """What stands in the prompts, one for each class, in the order of `class_names`."""
+        """What stands in the prompts, one per class, in the order of `class_names`."""
         return [self.train.classes[key].words for key in self.class_names]
 
     def prompts(self) -> list[tuple[str, ...]]:
@@ -76,7 +76,7 @@ class ImageData:
         split_seed: int | None = None,
         fraction: float | None = None,
     ) -> "ImageData":
-        """Split off validation, then draw the shots (or a share) from what is left for training.
+        """Split off validation, then draw the shots (or a fraction) from what is left for training.
 
         Validation keeps its full size when few shots are trained on, so that choices made on it
         are steady; `val_shots` makes it small too. Splits, draws and order depend on the contents
@@ -84,15 +84,15 @@ class ImageData:
 
         Args:
             source: Images to train on (and to take validation from).
-            val_fraction: Share for validation; None or 0 for none. Plays no part with
+            val_fraction: Fraction for validation; None or 0 for none. Plays no part with
                 `val_source`.
-            shots: Training images a class; all if None.
+            shots: Training images per class; all if None.
             seed: Seed of the split and of both draws.
             val_source: Validation images of their own, or split off otherwise: by date, by a
-                column, as an earlier run did (`split_columns`, `stored_splits`).
-            val_shots: Validation images a class; all if None.
+                column, as an earlier run did (`splits.columns`, `splits.stored`).
+            val_shots: Validation images per class; all if None.
             split_seed: Seed of the split alone; `seed` if None.
-            fraction: Share of the training images of each class, at least one; in place of shots.
+            fraction: Fraction of each class to train on, at least one image; in place of shots.
 
         Returns:
             The data to fit on.
@@ -120,14 +120,14 @@ class ImageData:
         """Cross-validation inside train: each fold is the validation set of one of the results.
 
         An image that is the only one of its class (or a group that holds a whole class) is in
-        train of every fold and judged by none; `fold_notes` names the classes.
+        train of every fold and tested in none; `fold_notes` names the classes.
 
         Args:
             count: Number of folds, 2 or more.
             seed: Seed of the folds.
 
         Raises:
-            RecipeError: When the number is out of range, or no class can be judged.
+            RecipeError: When the number is out of range, or no class can be evaluated.
         """
         number, _ = self._deal(count, seed)
         pairs = [(np.flatnonzero(number != i), np.flatnonzero(number == i)) for i in range(count)]
@@ -138,7 +138,7 @@ class ImageData:
         number, classes = self._deal(count, seed)
         if not classes:
             return []
-        images = f"{int((number == NO_FOLD).sum())} images are in train of every fold and judged by"
+        images = f"{int((number == NO_FOLD).sum())} images are in train of every fold and tested in"
         shown = first_few(classes, 10)
         return [f"{images} none: without them a fold could not learn {shown}"]
 
@@ -155,12 +155,12 @@ class ImageData:
         seed: int = 0,
         classes: GivenClasses = None,
     ) -> "ImageData":
-        """Data from one folder for each class.
+        """Data from one folder per class.
 
         Args:
             root: Folder that holds the class folders.
-            val: Share of the images for validation, or a second folder, or None.
-            shots: Training images a class, drawn after the split; all if None.
+            val: Fraction of the images for validation, or a second folder, or None.
+            shots: Training images per class, drawn after the split; all if None.
             seed: Seed of the split and of the draw.
             classes: Words and prompts of the classes: a YAML file or a dict.
 
@@ -201,18 +201,18 @@ def _split(source: ImageList, fraction: float, seed: int) -> tuple[ImageList, Im
     train, val = stratified_split(source.labels, fraction, seed, source.groups, _keys(source))
     if len(val) == 0:
         given = f"{fraction} of {len(source)} images, {source.counts()}"
-        advice = "add images, take a larger share, or give validation images of their own"
+        advice = "add images, take a larger fraction, or give validation images of their own"
         raise DataError(f"{source.root} - nothing left for validation - {given} - {advice}")
     return source.subset(train), source.subset(val)
 
 
 def draw(images: ImageList, shots: int | None, fraction: float | None, seed: int) -> ImageList:
-    """Up to `shots` images of each class, or a share of each class, or all.
+    """Up to `shots` images of each class, or a fraction of each class, or all.
 
     Args:
         images: Images.
-        shots: Images a class, 1 or more; None for all.
-        fraction: Share of each class, above 0 and up to 1; None for all.
+        shots: Images per class, 1 or more; None for all.
+        fraction: Fraction of each class, above 0 and up to 1; None for all.
         seed: Seed of the draw; draws of one seed are nested.
 
     Raises:
@@ -233,5 +233,5 @@ def _crossing_groups(train: ImageList, val: ImageList | None) -> list[str]:
         return []
     both = sorted(set(train.groups) & set(val.groups))
     shown = first_few(both)
-    note = f"{len(both)} groups stand in train and in val, so val may look too good: {shown}"
+    note = f"{len(both)} groups are in both train and val, so val may look too good: {shown}"
     return [note] if both else []

@@ -26,11 +26,11 @@ class Images(ImageList):
 
     @classmethod
     def _of(cls, images: ImageList) -> "Images":
-        return cls(**{one.name: getattr(images, one.name) for one in fields(ImageList)})
+        return cls(**{field.name: getattr(images, field.name) for field in fields(ImageList)})
 
     @classmethod
     def from_folder(cls, root: str | Path, classes: GivenClasses = None) -> "Images":
-        """Images in one folder for each class; see `adapt.data.sources.folders.from_folder`."""
+        """Images in one folder per class; see `adapt.data.sources.folders.from_folder`."""
         return cls._of(from_folder(root, classes))
 
     @classmethod

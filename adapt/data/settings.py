@@ -21,16 +21,16 @@ class Holdout:
     from_: str = "train"
     """Where they come from; only `train`. The key in YAML is `from`."""
     by: str | None = None
-    """How they are found: at random, the same share of every class, when not given; `date`: the
+    """How they are found: at random, the same fraction of each class, when not given; `date`: the
     newest, by a `column` of dates; `split`: the rows whose column `split` says `value`; `stored`:
     train and val of an earlier run, from its `file`."""
     fraction: float = 0.2
-    """Share of the training images that is set aside, at random or by date."""
+    """Fraction of the training images that is set aside, at random or by date."""
     folds: int | None = None
-    """Cross-validation in place of a share: choices are made on all training images, each judged
+    """Cross-validation in place of a fraction: choices are made on all training images, each scored
     by a model trained without its fold. Takes `folds` more trainings; for few images."""
     seed: int | None = None
-    """Seed of the split, the recipe's when not given. Runs that go into one soup share it."""
+    """Seed of the split, the recipe's when not given. Runs of one soup have the same."""
     column: str | None = None
     """For `date`: column of dates or timestamps (ISO 8601)."""
     value: str | None = None
@@ -38,7 +38,7 @@ class Holdout:
     file: str | None = path_to(FILE)
     """For `stored`: the `split.json` of a run."""
     allow_changes: bool = False
-    """For `stored`: go on when images are gone, new or labelled otherwise, and say which."""
+    """For `stored`: go on when images are gone, new or with another label, and say which."""
 
     def __post_init__(self) -> None:
         wrong = check_choice("from", self.from_, ("train",))
@@ -58,7 +58,7 @@ class Holdout:
                 )
         if not 0 < self.fraction < 1:
             wrong.append(
-                f"fraction - out of range - {self.fraction} - give a share above 0 and below 1"
+                f"fraction - out of range - {self.fraction} - give a fraction above 0 and below 1"
             )
         if self.folds is not None and not 2 <= self.folds <= 100:
             wrong.append(f"folds - out of range - {self.folds} - give 2 to 100")

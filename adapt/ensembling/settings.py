@@ -36,7 +36,7 @@ class Ensemble:
     severity: int = SEVERITY
     """Strength of these, 1 to 5."""
     shallow: float = 1.0
-    """Share of its change that the first layer of an encoder keeps, rising to 1 at the output
+    """Fraction of its change that the first layer of an encoder keeps, rising to 1 at the output
     (LiNeS, arXiv:2410.17146), before alpha is chosen; 1 is off."""
     members: int = 1
     """Trainings, with seeds that follow each other, whose weights are averaged to the adapted
@@ -53,7 +53,7 @@ class Ensemble:
             wrong.append(f"corruptions - empty - [] - the rule {self.rule} needs at least one")
         wrong += check_choice("soup", self.soup, SOUPS)
         if not 0 <= self.shallow <= 1:
-            wrong.append(f"shallow - out of range - {self.shallow} - give a share, 0 to 1")
+            wrong.append(f"shallow - out of range - {self.shallow} - give a fraction, 0 to 1")
         if not 1 <= self.members <= 100:
             wrong.append(f"members - out of range - {self.members} - give 1 to 100 trainings")
         if not 1 <= self.severity <= 5:

@@ -11,7 +11,7 @@ CALIBRATIONS = ("temperature", "none")
 
 @dataclass
 class Calibration:
-    """Making confidences honest on the validation images."""
+    """Calibration of the confidences on the validation images."""
 
     kind: str = "temperature"
     """`temperature` (Guo et al. 2017) or `none`."""
@@ -45,16 +45,16 @@ class UncertaintySettings:
     """What the bundle knows about when not to trust it; all of it fitted on held-out images."""
 
     coverage: float = 0.9
-    """Share of held-out images that is answered; below its confidence the model abstains."""
+    """Fraction of held-out images that is answered; below its confidence the model abstains."""
     level: float = 0.9
-    """How often a conformal set shall hold the true class (arXiv:2107.07511)."""
+    """How often a conformal set must contain the true class (arXiv:2107.07511)."""
     unknown: Source | None = None
     """Images of none of the classes, to measure how well they are told from known ones."""
 
     def __post_init__(self) -> None:
         refuse(
             [
-                f"{name} - out of range - {value} - give a share above 0 and below 1"
+                f"{name} - out of range - {value} - give a fraction above 0 and below 1"
                 for name, value in (("coverage", self.coverage), ("level", self.level))
                 if not 0 < value < 1
             ]

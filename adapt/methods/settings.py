@@ -7,16 +7,16 @@ from adapt.common.words import refuse
 
 @dataclass
 class FewShot:
-    """The few-shot protocol: accuracy against images a class, over several draws of them."""
+    """The few-shot protocol: accuracy against images per class, over several draws."""
 
     shots: list[int] = field(default_factory=list)
-    """Training images a class, such as `[1, 2, 4, 8, 16]`; none turns the protocol off."""
+    """Training images per class, such as `[1, 2, 4, 8, 16]`; none turns the protocol off."""
     seeds: int = 5
-    """Draws of each number, of which mean and 95 % interval are shown."""
+    """Draws of each number; their mean and 95 % interval are shown."""
 
     def __post_init__(self) -> None:
         wrong = [
-            f"shots[{place}] - out of range - {number} - give 1 or more images a class"
+            f"shots[{place}] - out of range - {number} - give 1 or more images per class"
             for place, number in enumerate(self.shots)
             if number < 1
         ]

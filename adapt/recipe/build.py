@@ -28,13 +28,13 @@ def key_of(name: str) -> str:
 
 def fields_of(schema: type) -> dict[str, "dataclasses.Field[Any]"]:
     """Fields one may set, by YAML key."""
-    return {key_of(one.name): one for one in dataclasses.fields(schema) if one.init}
+    return {key_of(field.name): field for field in dataclasses.fields(schema) if field.init}
 
 
 def to_plain(value: Any) -> Any:
     """A dataclass as plain containers with YAML keys; sources leave out what they do not use."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        items = {key: getattr(value, one.name) for key, one in fields_of(type(value)).items()}
+        items = {key: getattr(value, field.name) for key, field in fields_of(type(value)).items()}
         if isinstance(value, Holdout):
             items["fraction"] = value.held_out
         if isinstance(value, Source):
@@ -62,7 +62,7 @@ class Builder:
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
         self.built: dict[str, Any] = {}
-        """Key path to each value that was found good, also where the section around it is not."""
+        """Key path to each value that is right, also where the section around it is not."""
         self.paths: dict[str, tuple[str, str]] = {}
         """Key path to each path that is given, and what it must lead to."""
 
@@ -170,11 +170,11 @@ class Builder:
         inner = get_args(option)
         if isinstance(raw, list):
             item = inner[0] if inner else Any
-            items = [self.value(item, one, f"{path}[{i}]") for i, one in enumerate(raw)]
+            items = [self.value(item, value, f"{path}[{i}]") for i, value in enumerate(raw)]
             return FAILED if FAILED in items else items
         if isinstance(raw, dict):
             item = inner[1] if inner else Any
-            pairs = {key: self.value(item, one, join(path, key)) for key, one in raw.items()}
+            pairs = {key: self.value(item, value, join(path, key)) for key, value in raw.items()}
             return FAILED if FAILED in pairs.values() else pairs
         if isinstance(raw, float) and not math.isfinite(raw):
             self.problems.add(path, "not a finite number", raw, "give a number")
@@ -186,7 +186,9 @@ class Builder:
 
         Most checks raise at their first mistake; the rest of the mistakes must be listed too.
         """
-        required = {one.name for one in fields_of(schema).values() if _default(one, None) is FAILED}
+        required = {
+            field.name for field in fields_of(schema).values() if _default(field, None) is FAILED
+        }
         while required <= values.keys():
             try:
                 return schema(**values)

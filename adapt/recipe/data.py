@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapt.common.words import first_few
 from adapt.data.image_data import ImageData, draw
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.base import Source
@@ -10,12 +11,10 @@ from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.columns import split_by_date, split_by_value, with_groups
 from adapt.data.splits.exclusions import exclude, read_exclusions
 from adapt.data.splits.leaks import conflicting_files, shared_files
-from adapt.data.splits.quarantine import FIT_SPLITS, Look, Quarantined, quarantine
+from adapt.data.splits.quarantine import FIT_SPLITS, ImageCallback, Quarantined, quarantine
 from adapt.data.splits.stored import describe_split, stored_split
 from adapt.errors import DataError, RecipeError
 from adapt.recipe.schema import Eval, Recipe, expand_evals
-
-SHOWN = 5
 
 
 @dataclass
@@ -34,7 +33,7 @@ class RunData:
     manifest: dict[str, Any] = field(default_factory=dict)
 
 
-def build_data(recipe: Recipe, also: Look | None = None) -> RunData:
+def build_data(recipe: Recipe, also: ImageCallback | None = None) -> RunData:
     """Read, quarantine and split all images of a recipe.
 
     Args:
@@ -52,13 +51,15 @@ def build_data(recipe: Recipe, also: Look | None = None) -> RunData:
         quarantined += bad
     pool = [sources.pop(name) for name in FIT_SPLITS if name in sources]
     fit = fit_data(recipe, pool)
-    specs = {one.name: one for one in expand_evals(recipe)}
+    specs = {spec.name: spec for spec in expand_evals(recipe)}
     evals: dict[str, ImageList] = {}
     retention: dict[str, ImageList] = {}
-    for name, one in specs.items():
-        if one.source is None:
-            evals[name] = evals[one.of or ""].with_shift(Shift(one.shift or "", one.severity or 0))
-        elif one.source.retention:
+    for name, spec in specs.items():
+        if spec.source is None:
+            evals[name] = evals[spec.of or ""].with_shift(
+                Shift(spec.shift or "", spec.severity or 0)
+            )
+        elif spec.source.retention:
             retention[name] = sources[name]
         else:
             evals[name] = sources[name]
@@ -67,7 +68,7 @@ def build_data(recipe: Recipe, also: Look | None = None) -> RunData:
     data = RunData(
         fit,
         evals,
-        {name: one for name, one in specs.items() if name in evals},
+        {name: spec for name, spec in specs.items() if name in evals},
         retention,
         None if unknown is None else unknown.read_unlabelled(),
         quarantined,
@@ -97,10 +98,10 @@ def read_sources(recipe: Recipe) -> tuple[dict[str, ImageList], list[str]]:
         for name, source in named.items()
         if isinstance(source, Source)
     }
-    for one in expand_evals(recipe):
-        if one.source is not None:
-            words = one.source.classes if one.source.retention else section.classes
-            sources[one.name] = one.source.read(words, "test")
+    for spec in expand_evals(recipe):
+        if spec.source is not None:
+            words = spec.source.classes if spec.source.retention else section.classes
+            sources[spec.name] = spec.source.read(words, "test")
     if section.exclude is None:
         return sources, []
     return exclude(sources, read_exclusions(section.exclude), section.exclude)
@@ -158,24 +159,15 @@ def _check_content(data: RunData, pool: list[ImageList]) -> None:
         c for c in conflicting_files(manifest) if len({p[2] for p in c.places if p[0] in seen}) > 1
     ]
     if conflicts:
-        listed = "; ".join(
-            " = ".join(f"{path} ({label})" for _, path, label in c.places)
-            for c in conflicts[:SHOWN]
-        )
+        equal = (" = ".join(f"{path} ({label})" for _, path, label in c.places) for c in conflicts)
         raise DataError(
             f"{data.fit.train.root} - the same image in two classes - {len(conflicts)} images: "
-            f"{listed} - "
-            "keep each in one class only"
+            f"{first_few(equal, separator='; ')} - keep each in one class only"
         )
-    leaks = shared_files(manifest)
-    if leaks:
-        listed = "; ".join(
-            " = ".join(f"{split}/{path}" for split, path, _ in leak.places)
-            for leak in leaks[:SHOWN]
+    if leaks := shared_files(manifest):
+        equal = (" = ".join(f"{split}/{path}" for split, path, _ in leak.places) for leak in leaks)
+        note = (
+            f"LEAK: {len(leaks)} images are in train or val and in a test set, so test scores are "
+            f"too high: {first_few(equal, separator='; ')}"
         )
-        data.notes.insert(
-            0,
-            f"LEAK: {len(leaks)} images stand in train or val and in a test set, so test scores "
-            "are too "
-            f"high: {listed}",
-        )
+        data.notes.insert(0, note)

@@ -87,7 +87,7 @@ def load(
     check_corruptions(builder)
     check_holdout(builder, data)
     check_files(builder)
-    if problems.found:
+    if problems.noted:
         raise _error(file, problems)
     assert isinstance(read, Recipe)
     read.data.augmentation = steps or read.data.augmentation
@@ -110,7 +110,7 @@ def load_section(
         needed: Keys whose value is a folder that must be there.
 
     Raises:
-        RecipeError: Lists every mistake, one a line, with key path and line.
+        RecipeError: Lists every mistake, one per line, with key path and line.
     """
     file, problems = find_recipe(path), Problems()
     data = _read(file, problems)
@@ -124,7 +124,7 @@ def load_section(
         folder = builder.built.get(key)
         if folder and not leads(folder, FOLDER):
             problems.add(key, "no such folder", folder, f"correct it, or {key}=PATH")
-    if problems.found:
+    if problems.noted:
         raise _error(file, problems)
     assert isinstance(section, schema)
     return section

@@ -51,8 +51,8 @@ def _check_shift(builder: Builder, here: str, evals: dict[str, Any]) -> None:
     kind = builder.built.get(f"{here}.shift")
     natural = [
         name
-        for name, one in evals.items()
-        if isinstance(one, dict) and "of" not in one and not one.get("retention")
+        for name, given in evals.items()
+        if isinstance(given, dict) and "of" not in given and not given.get("retention")
     ]
     if target is not None and target not in natural:
         what = "not an eval" + did_you_mean(target, natural)

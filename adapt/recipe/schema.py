@@ -55,7 +55,7 @@ class ModelSection:
 
 @dataclass
 class DataSection:
-    """Images to learn from. Test images stand under `evals`."""
+    """Images to learn from. Test images are under `evals`."""
 
     train: Source = field(default_factory=Source)
     """Training images."""
@@ -69,19 +69,18 @@ class DataSection:
     """Training augmentation: `none`, `clip`, `standard`, `strong`, `medical`, `aerial`, `document`,
     or an own list of steps, `{name: TRANSFORM, ARGUMENT: VALUE}`."""
     balance: str = "none"
-    """How often training classes are drawn: `none` (as they come), `uniform` (all as often) or
+    """How often training classes are drawn: `none` (as they come), `uniform` (equally often) or
     `sqrt` (by the root of their images)."""
     quarantine_limit: float = 0.01
-    """Largest share of unreadable images that is put aside; above it the run stops."""
+    """Largest fraction of unreadable images that is set aside; above it the run stops."""
 
     def __post_init__(self) -> None:
         wrong = check_choice("balance", self.balance, BALANCES)
         if isinstance(self.augmentation, str):
             wrong += check_choice("augmentation", self.augmentation, list(POLICIES))
         if not 0 <= self.quarantine_limit <= 1:
-            wrong.append(
-                f"quarantine_limit - out of range - {self.quarantine_limit} - give a share, 0 to 1"
-            )
+            limit = self.quarantine_limit
+            wrong.append(f"quarantine_limit - out of range - {limit} - give a fraction, 0 to 1")
         for name in ("classes", "exclude"):
             if getattr(self, name) == "":
                 wrong.append(f"{name} - empty - '' - give a path or remove the key")
@@ -131,7 +130,7 @@ class Recipe:
     uncertainty: UncertaintySettings = field(default_factory=UncertaintySettings)
     """Abstention, conformal sets, unknown images."""
     few_shot: FewShot = field(default_factory=FewShot)
-    """Accuracy against images a class, over several draws."""
+    """Accuracy against images per class, over several draws."""
     report: ReportSection = field(default_factory=ReportSection)
     """Reports to write."""
     runtime: Runtime = field(default_factory=Runtime)
@@ -152,7 +151,7 @@ class Recipe:
         if isinstance(self.data.val, Holdout) and self.data.val.folds and self.ensemble.members > 1:
             wrong.append(
                 f"ensemble.members - does not go with folds - {self.ensemble.members} - hold out a "
-                "share of the images: a soup is scored on it"
+                "fraction of the images: a soup is scored on it"
             )
         for name in ("train", "val"):
             if getattr(getattr(self.data, name), "retention", False):

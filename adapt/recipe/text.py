@@ -78,11 +78,11 @@ for _name, (_pattern, _first) in TYPES.items():
 
 @dataclass
 class Problems:
-    """Every mistake found so far, by key path, and where in the file each key stands."""
+    """Every mistake noted so far, by key path, and the line of each key in the file."""
 
     origins: dict[str, str] = field(default_factory=dict)
     """Key path to `line 7` or `command line`."""
-    found: dict[str, list[str]] = field(default_factory=dict)
+    noted: dict[str, list[str]] = field(default_factory=dict)
     """Key path to its sentences."""
 
     def add(self, path: str, what: str, given: object, todo: str) -> None:
@@ -93,17 +93,17 @@ class Problems:
         """Note one mistake with ``given`` already in words."""
         origin = self.origins.get(path)
         place = f" ({origin})" if origin else ""
-        sentences = self.found.setdefault(path, [])
+        sentences = self.noted.setdefault(path, [])
         sentence = f"{path} - {what} - given {given}{place} - {todo}"
         if sentence not in sentences:
             sentences.append(sentence)
 
     def lines(self) -> list[str]:
-        """All sentences, in the order they were found."""
-        return [sentence for sentences in self.found.values() for sentence in sentences]
+        """All sentences, in the order they were noted."""
+        return [sentence for sentences in self.noted.values() for sentence in sentences]
 
     def __contains__(self, path: object) -> bool:
-        return path in self.found
+        return path in self.noted
 
 
 def shown(value: object) -> str:
@@ -268,8 +268,8 @@ def apply_override(data: dict[str, Any], text: str, problems: Problems) -> None:
         section = inner
     for known in [key for key in problems.origins if _inside(key, path)]:
         del problems.origins[known]
-    for known in [key for key in problems.found if _inside(key, path)]:
-        del problems.found[known]
+    for known in [key for key in problems.noted if _inside(key, path)]:
+        del problems.noted[known]
     section[parts[-1]] = read_yaml(value, problems, path, "command line")
 
 
@@ -304,7 +304,7 @@ def _reference_problem(data: dict[str, Any], text: str) -> tuple[str, str] | Non
         try:
             value = _target(data, path)
         except KeyError:
-            return f"refers to {path}, which is not there", "name a key that stands in the recipe"
+            return f"refers to {path}, which is not there", "name a key of the recipe"
         if value is None or isinstance(value, dict | list):
             return f"refers to {path}, which is not one plain value", "refer to text or a number"
         # One step only: chains could grow without bound or run in a circle.

@@ -18,16 +18,16 @@ class Mix:
 
     order: np.ndarray
     """Partner of each image, a permutation (B,)."""
-    share: float
+    fraction: float
     """What an image keeps of its own label."""
     box: Box | None
     """What cutmix takes from the partner; None for mixup, which blends all pixels."""
 
 
 def draw_mix(mixup: float, cutmix: float, shape: tuple[int, int, int], key: Sequence[int]) -> Mix:
-    """Choose partners, share and box of one batch.
+    """Choose partners, fraction and box of one batch.
 
-    The share comes from Beta(alpha, alpha). With cutmix it is then what the box really leaves,
+    The fraction comes from Beta(alpha, alpha). With cutmix it is then what the box really leaves,
     since a box around a point near the edge is cut off. With both, one is taken at random.
 
     Args:
@@ -44,15 +44,15 @@ def draw_mix(mixup: float, cutmix: float, shape: tuple[int, int, int], key: Sequ
     random = np.random.default_rng(np.random.SeedSequence(list(key), spawn_key=(1,)))
     cut = cutmix > 0 and (mixup == 0 or random.random() < 0.5)
     alpha = cutmix if cut else mixup
-    share, order = float(random.beta(alpha, alpha)), random.permutation(count)
+    fraction, order = float(random.beta(alpha, alpha)), random.permutation(count)
     if not cut:
-        return Mix(order, share, None)
-    side = np.sqrt(1 - share)
+        return Mix(order, fraction, None)
+    side = np.sqrt(1 - fraction)
     row, column = int(random.integers(height)), int(random.integers(width))
     top, bottom = _around(row, int(height * side), height)
     left, right = _around(column, int(width * side), width)
-    share = 1 - (bottom - top) * (right - left) / (height * width)
-    return Mix(order, share, (top, bottom, left, right))
+    fraction = 1 - (bottom - top) * (right - left) / (height * width)
+    return Mix(order, fraction, (top, bottom, left, right))
 
 
 def _around(centre: int, length: int, end: int) -> tuple[int, int]:
@@ -69,20 +69,20 @@ def apply_mix(mix: Mix, pixels: Tensor, targets: Tensor, classes: int) -> tuple[
         classes: Number of classes K.
 
     Returns:
-        Images (B, 3, H, W), and shares (B, K) in float32, each row adding up to 1.
+        Images (B, 3, H, W), and fractions (B, K) in float32, each row adding up to 1.
 
     >>> mix = Mix(np.array([1, 0]), 0.75, None)
     >>> pixels, targets = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1), torch.tensor([0, 1])
-    >>> mixed, shares = apply_mix(mix, pixels, targets, 2)
-    >>> mixed.flatten().tolist(), shares.tolist()
+    >>> mixed, fractions = apply_mix(mix, pixels, targets, 2)
+    >>> mixed.flatten().tolist(), fractions.tolist()
     ([0.25, 0.75], [[0.75, 0.25], [0.25, 0.75]])
     """
     order = torch.from_numpy(mix.order).to(pixels.device)
     own = F.one_hot(targets, classes).float()
-    shares = mix.share * own + (1 - mix.share) * own[order]
+    fractions = mix.fraction * own + (1 - mix.fraction) * own[order]
     if mix.box is None:
-        return mix.share * pixels + (1 - mix.share) * pixels[order], shares
+        return mix.fraction * pixels + (1 - mix.fraction) * pixels[order], fractions
     top, bottom, left, right = mix.box
     mixed = pixels.clone()
     mixed[:, :, top:bottom, left:right] = pixels[order, :, top:bottom, left:right]
-    return mixed, shares
+    return mixed, fractions

@@ -27,7 +27,7 @@ def crop(smallest: float, **other: Any) -> Step:
     """A random crop, brought to the model's size.
 
     Args:
-        smallest: Least share of the area that is kept.
+        smallest: Smallest fraction of the area that is kept.
         **other: Further arguments.
 
     >>> crop(0.9)
@@ -36,14 +36,14 @@ def crop(smallest: float, **other: Any) -> Step:
     return {"name": "RandomResizedCrop", "scale": [smallest, 1.0], **other}
 
 
-def jitter(light: float, colour: float, hue: float, chance: float) -> Step:
+def jitter(light: float, colour: float, hue: float, probability: float) -> Step:
     """Random brightness and contrast, saturation, and hue.
 
     Args:
         light: Largest change of brightness and of contrast.
         colour: Largest change of saturation.
-        hue: Largest turn of the hue, as a share of the colour wheel.
-        chance: How often.
+        hue: Largest turn of the hue, as a fraction of the colour wheel.
+        probability: How often.
     """
     around, vivid = [1 - light, 1 + light], [1 - colour, 1 + colour]
     return {
@@ -52,7 +52,7 @@ def jitter(light: float, colour: float, hue: float, chance: float) -> Step:
         "contrast": around,
         "saturation": vivid,
         "hue": [0 - hue, hue],
-        "p": chance,
+        "p": probability,
     }
 
 

@@ -73,28 +73,35 @@ def step_defaults(name: str) -> Step:
     """
     parameters = inspect.signature(getattr(A, name).__init__).parameters
     hidden = HIDDEN | {"self"} | ({"p"} if name in SIZED else set())
-    found = {key: one.default for key, one in parameters.items() if key not in hidden}
+    defaults = {
+        key: parameter.default for key, parameter in parameters.items() if key not in hidden
+    }
     for key, words in WORDS.items():
-        if key in found:
-            found[key] = next(word for word, number in words.items() if number == found[key])
-    if "fill" in found:
-        found["fill"] = MEAN
-    return {key: _listed(value) for key, value in (found | OWN_DEFAULTS.get(name, {})).items()}
+        if key in defaults:
+            defaults[key] = next(word for word, number in words.items() if number == defaults[key])
+    if "fill" in defaults:
+        defaults["fill"] = MEAN
+    return {key: _listed(value) for key, value in (defaults | OWN_DEFAULTS.get(name, {})).items()}
+
+
+def _all_defaults(name: str) -> Step:
+    """Defaults of all arguments, as albumentations has them."""
+    parameters = inspect.signature(getattr(A, name).__init__).parameters
+    return {key: parameter.default for key, parameter in parameters.items() if key != "self"}
 
 
 def _listed(value: Any) -> Any:
-    return [_listed(one) for one in value] if isinstance(value, tuple) else value
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _tupled(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _tupled(one) for key, one in value.items()}
-    return tuple(_tupled(one) for one in value) if isinstance(value, list) else value
+        return {key: _tupled(item) for key, item in value.items()}
+    return tuple(_tupled(item) for item in value) if isinstance(value, list) else value
 
 
 def _translate(step: Step, size: int, fill: tuple[float, ...]) -> dict[str, Any]:
     """Arguments as albumentations takes them."""
-    parameters = inspect.signature(getattr(A, step["name"]).__init__).parameters
     fixed = {"size": (size, size), "height": size, "width": size, "pad_if_needed": True}
     given = {key: _tupled(value) for key, value in step.items() if key != "name"}
     for key, words in WORDS.items():
@@ -102,7 +109,9 @@ def _translate(step: Step, size: int, fill: tuple[float, ...]) -> dict[str, Any]
             given[key] = words[given[key]]
     if given.get("fill") == MEAN:
         given["fill"] = fill
-    return given | {key: value for key, value in fixed.items() if key in parameters}
+    return given | {
+        key: value for key, value in fixed.items() if key in _all_defaults(step["name"])
+    }
 
 
 def full_step(step: Step) -> Step:
@@ -187,7 +196,9 @@ def _complaints(transform: Any, step: Step) -> dict[str, str]:
     """What is wrong with each argument; with the step as a whole, under `name`."""
     arguments = _translate(step, 32, (0.0, 0.0, 0.0))
     parameters = inspect.signature(transform.__init__).parameters
-    unset = {key: one.default for key, one in parameters.items() if key not in arguments}
+    unset = {
+        key: parameter.default for key, parameter in parameters.items() if key not in arguments
+    }
     unset.pop("self")
     try:
         with warnings.catch_warnings():
@@ -197,10 +208,11 @@ def _complaints(transform: Any, step: Step) -> dict[str, str]:
             transform.InitSchema.model_validate({**unset, **arguments, "strict": True}, strict=True)
             transform(**arguments)
     except ValidationError as error:
-        found: dict[str, str] = {}
-        for one in error.errors():
-            found.setdefault(str(one["loc"][0]) if one["loc"] else "name", _what(one))
-        return found
+        complaints: dict[str, str] = {}
+        for mistake in error.errors():
+            place = str(mistake["loc"][0]) if mistake["loc"] else "name"
+            complaints.setdefault(place, _what(mistake))
+        return complaints
     except Exception as error:  # whatever else its own checks raise
         return {"name": _plain(str(error))}
     return {}

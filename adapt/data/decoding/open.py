@@ -206,8 +206,8 @@ def _decode(path: str, stream: BinaryIO, size: int, wish: _Wish) -> tuple[Image.
     except UnidentifiedImageError:
         raise unidentified(path, start) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        found = re.search(r"\d+", str(error))
-        given = found.group() if found else "too many"
+        number = re.search(r"\d+", str(error))
+        given = number.group() if number else "too many"
         raise _too_large(path, given, wish.max_pixels) from error
     except Exception as error:
         raise refuse(path, DAMAGED, f"{size} bytes, {error}", AGAIN) from error

@@ -20,11 +20,7 @@ FORM = "write `folder: words`, or `folder: {words: ..., prompts: [...]}`"
 
 @dataclass(frozen=True)
 class ClassName:
-    """One class.
-
-    >>> ClassName("alarm_clock", "alarm clock")
-    ClassName(key='alarm_clock', words='alarm clock', prompts=())
-    """
+    """One class."""
 
     key: str
     """Folder name or label, in Unicode NFC."""
@@ -121,7 +117,7 @@ class _StrictLoader(yaml.SafeLoader):
         for key, _ in node.value:
             if key.value in keys:
                 line = key.start_mark.line + 1
-                raise yaml.YAMLError(f"line {line}: key {key.value!r} stands there twice")
+                raise yaml.YAMLError(f"line {line}: key {key.value!r} is listed twice")
             keys.append(key.value)
         return super().construct_mapping(node, deep)
 
@@ -129,7 +125,7 @@ class _StrictLoader(yaml.SafeLoader):
 def read_classes(path: str | Path) -> dict[str, ClassName]:
     r"""Read class names from YAML: `folder: words` or `folder: {words: ..., prompts: [...]}`.
 
-    Words without a letter are warned about: a text encoder can make little of `1`.
+    Warn of words without a letter: a text encoder can make little of `1`.
 
     Args:
         path: A YAML file; only plain data is read, no tags and no aliases.
@@ -160,7 +156,7 @@ def read_classes(path: str | Path) -> dict[str, ClassName]:
     for key, value in content.items():
         name = _class_name(path, key, value)
         if name.key in names:
-            raise DataError(f"{path} - a folder stands there twice - {name.key!r} - keep one")
+            raise DataError(f"{path} - a folder is listed twice - {name.key!r} - keep one")
         names[name.key] = name
     check_words(names, str(path))
     bare = [name.words for name in names.values() if not any(map(str.isalpha, name.words))]

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from adapt.errors import DataError
 
 ADVICE = (
-    "adapt trains one label for each image: keep the one that matters, make a class of each "
-    "combination, or train one model for each label"
+    "adapt trains one label per image: keep the one that matters, make each combination a "
+    "class, or train one model per label"
 )
 SEPARATORS = "|;,"
-FEWEST, SHARE = 2, 0.01
+FEWEST, FRACTION = 2, 0.01
 ZERO_ONE = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
 
 
@@ -18,7 +18,7 @@ def several_labels(where: str, given: str) -> DataError:
     """The error for images with several labels.
 
     >>> print(several_labels("labels.csv", "cat|dog"))  # doctest: +ELLIPSIS
-    labels.csv - several labels for one image - cat|dog - adapt trains one label for each image: ...
+    labels.csv - several labels for one image - cat|dog - adapt trains one label per image: ...
     """
     return DataError(f"{where} - several labels for one image - {given} - {ADVICE}")
 
@@ -27,7 +27,8 @@ def check_joined(name: str, labels: Sequence[str], rows: Sequence[str]) -> None:
     """Refuse labels that are lists written as text: `cat|dog`, `cat;dog`, `cat, dog`, `['cat']`.
 
     A label counts as joined when each of its parts is a label by itself or stands in another
-    joined label, so that a class called `salt, pepper` is none. It takes two rows and 1 % of them.
+    joined label, so that a class called `salt, pepper` is not. At least two rows, and 1 % of all,
+    must be so.
 
     Args:
         name: Table or data set, for the message.
@@ -43,12 +44,12 @@ def check_joined(name: str, labels: Sequence[str], rows: Sequence[str]) -> None:
     adapt.errors.DataError: t.csv, 1, column 'label' - several labels for one image - 'cat|dog', \
 and 2 of 4 rows are like it - ...
     """
-    many = max(FEWEST, SHARE * len(labels))
+    many = max(FEWEST, FRACTION * len(labels))
     for joined in (_lists(labels), *(_joined(labels, separator) for separator in SEPARATORS)):
-        found = [row for row, label in enumerate(labels) if label in joined]
-        if len(found) >= many:
-            given = f"{labels[found[0]]!r}, and {len(found)} of {len(labels)} rows are like it"
-            raise several_labels(f"{name}, {rows[found[0]]}, column 'label'", given)
+        like = [row for row, label in enumerate(labels) if label in joined]
+        if len(like) >= many:
+            given = f"{labels[like[0]]!r}, and {len(like)} of {len(labels)} rows are like it"
+            raise several_labels(f"{name}, {rows[like[0]]}, column 'label'", given)
 
 
 def _lists(labels: Sequence[str]) -> set[str]:
@@ -76,7 +77,7 @@ def one_hot_columns(columns: Mapping[str, Sequence[str] | None]) -> list[str]:
     >>> one_hot_columns({"cat": ["0", "1"], "dog": ["1", "0"], "age": ["3", "4"]})
     ['cat', 'dog']
     """
-    found = [
+    binary = [
         name for name, cells in columns.items() if cells and {c.lower() for c in cells} <= ZERO_ONE
     ]
-    return found if len(found) > 1 else []
+    return binary if len(binary) > 1 else []

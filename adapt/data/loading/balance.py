@@ -13,7 +13,7 @@ from adapt.data.labels.classes import normal
 from adapt.errors import RecipeError, did_you_mean
 
 BALANCES = ("none", "uniform", "sqrt")
-"""How often a class is drawn: as it comes, as often as any other, by the root of its count."""
+"""How often each class is drawn: as it comes, equally often, by the root of its count."""
 
 
 def check_balance(balance: str) -> str:
@@ -31,20 +31,20 @@ def check_balance(balance: str) -> str:
     return balance
 
 
-def class_shares(counts: np.ndarray, balance: str) -> np.ndarray:
-    """Share of the draws that each class gets.
+def class_fractions(counts: np.ndarray, balance: str) -> np.ndarray:
+    """Fraction of the draws that each class gets.
 
     Args:
         counts: Images of each class (K,); a class without images gets no draw.
         balance: See `BALANCES`.
 
     Returns:
-        Shares (K,), adding up to 1.
+        Fractions (K,), adding up to 1.
 
     Raises:
         RecipeError: When the balance is not known.
 
-    >>> class_shares(np.array([1, 9, 0]), "uniform"), class_shares(np.array([1, 9]), "sqrt")
+    >>> class_fractions(np.array([1, 9, 0]), "uniform"), class_fractions(np.array([1, 9]), "sqrt")
     (array([0.5, 0.5, 0. ]), array([0.25, 0.75]))
     """
     power = {"none": 1.0, "sqrt": 0.5, "uniform": 0.0}[check_balance(balance)]
@@ -55,9 +55,9 @@ def class_shares(counts: np.ndarray, balance: str) -> np.ndarray:
 def balanced_order(
     targets: np.ndarray, balance: str, length: int, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images of one epoch in random order, each class as often as its share says.
+    """Images of one epoch in random order, each class as often as its fraction says.
 
-    That is exact up to one draw for each class. Inside a class no image comes again before all
+    That is exact up to one draw per class. Within a class no image comes again before all
     others have come.
 
     Args:
@@ -73,7 +73,7 @@ def balanced_order(
     >>> np.bincount(np.array([0, 0, 0, 1])[order]).tolist(), sorted(turn.tolist())
     ([2, 2], [0, 0, 0, 1])
     """
-    edges = np.cumsum(class_shares(np.bincount(targets), balance)) * length
+    edges = np.cumsum(class_fractions(np.bincount(targets), balance)) * length
     edges = np.append(np.minimum(edges[:-1], length), length)
     # One random offset rounds all quotas, so that they keep their sum and their mean.
     ends = np.floor(edges + random.random()).astype(np.int64)
@@ -89,7 +89,7 @@ def balanced_order(
 
 
 def balance_weights(balance: str, targets: np.ndarray, classes: int) -> np.ndarray:
-    """Weight of an image of each class that stands for drawing the classes so.
+    """Weight of an image of each class that has the effect of drawing the classes so.
 
     The mean over the images is 1. `uniform` gives `N / (K n_c)`, which scikit-learn calls
     `balanced`, with N images, of which `n_c` in class c, and K classes that have images; `sqrt`
@@ -107,8 +107,8 @@ def balance_weights(balance: str, targets: np.ndarray, classes: int) -> np.ndarr
     [0.667, 2.0]
     """
     counts = np.bincount(targets, minlength=classes)
-    shares = class_shares(counts, balance)
-    return np.where(counts > 0, shares * len(targets) / np.maximum(counts, 1), 1.0)
+    fractions = class_fractions(counts, balance)
+    return np.where(counts > 0, fractions * len(targets) / np.maximum(counts, 1), 1.0)
 
 
 def class_weights(

@@ -46,11 +46,7 @@ KINDS = "give a .zip, .tar, .tar.gz, .tar.xz or .tar.bz2"
 
 @dataclass(frozen=True)
 class Member:
-    """One entry of an archive.
-
-    >>> Member("cat/1.png", "file", 10, lambda: open(os.devnull, "rb")).kind
-    'file'
-    """
+    """One entry of an archive."""
 
     name: str
     kind: str
@@ -329,9 +325,9 @@ def _class_folders(source: str, tops: Sequence[Path], split: str | None) -> Path
     top = tops[-1]
     folders = _names(top, True)
     if split is not None:
-        for one in tops:
-            if split in _names(one, True):
-                return one / split
+        for folder in tops:
+            if split in _names(folder, True):
+                return folder / split
         hint = did_you_mean(split, folders)
         advice = f"choose from {', '.join(folders) or 'none: it has no folders'}"
         raise DataError(f"{source} - no such split - {split!r}{hint} - {advice}")

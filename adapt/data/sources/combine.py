@@ -149,10 +149,10 @@ def _common_root(roots: list[str]) -> str:
 def _all_or_none(
     parts: Sequence[ImageList], values: Callable[[ImageList], list[str] | None]
 ) -> list[str] | None:
-    found = [values(part) for part in parts]
-    if any(one is None for one in found):
+    of_parts = [values(part) for part in parts]
+    if any(of_part is None for of_part in of_parts):
         return None
-    return [value for one in found for value in one or []]
+    return [value for of_part in of_parts for value in of_part or []]
 
 
 def _groups(parts: Sequence[ImageList]) -> list[str] | None:

@@ -63,12 +63,8 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 @dataclass
-class Found:
-    """What a walk met.
-
-    >>> Found().notes()
-    []
-    """
+class FolderContents:
+    """What a walk through a folder of class folders met."""
 
     files: list[tuple[str, str]] = field(default_factory=list)
     """Class and absolute path of each image, sorted by class, then path."""
@@ -86,7 +82,7 @@ class Found:
     """Links that lead back to a folder around them, or nowhere."""
 
     def notes(self) -> list[str]:
-        """One sentence for each kind of thing left out or worth knowing."""
+        """Say what was left out or is worth knowing, one sentence per kind."""
         notes = []
         if self.junk:
             notes.append(
@@ -108,8 +104,8 @@ class Found:
         return notes
 
 
-def walk_classes(root: str | Path) -> Found:
-    """Find the images of a folder that holds one folder for each class.
+def walk_classes(root: str | Path) -> FolderContents:
+    """Find the images of a folder that holds one folder per class.
 
     Hidden and system files are junk; images in folders below a class folder belong to the class.
     Links are followed inside the root only.
@@ -134,29 +130,29 @@ def walk_classes(root: str | Path) -> Found:
     base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
     if not Path(base).is_dir():
         raise DataError(f"{root} - not a folder - given as the root of images - check the path")
-    found = Found()
-    walker = _Walker(base, found)
+    contents = FolderContents()
+    walker = _Walker(base, contents)
     folders = []
     for entry in _entries(base):
         if is_junk(entry.name):
-            found.junk.append(entry.name)
+            contents.junk.append(entry.name)
         elif walker.is_folder(entry, frozenset({os.path.realpath(base)})):
             folders.append(entry.name)
         elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
-            found.stray.append(entry.name)
+            contents.stray.append(entry.name)
         elif _is_file(entry):
-            found.foreign[Path(entry.name).suffix.lower() or "without suffix"] += 1
-    _check_folders(base, folders, found)
+            contents.foreign[Path(entry.name).suffix.lower() or "without suffix"] += 1
+    _check_folders(base, folders, contents)
     for name in sorted(folders, key=normal):
         walker.walk_class(name)
-    found.files.sort()
-    return found
+    contents.files.sort()
+    return contents
 
 
-def _check_folders(base: str, folders: list[str], found: Found) -> None:
-    advice = "make one folder for each class and put its images there, or give a table"
+def _check_folders(base: str, folders: list[str], contents: FolderContents) -> None:
+    advice = "make one folder per class and put its images there, or give a table"
     if not folders:
-        given = f"{len(found.stray)} images and no folder beside them"
+        given = f"{len(contents.stray)} images and no folder beside them"
         raise DataError(f"{base} - no class folders - {given} - {advice}")
     if len(folders) > 1 and all(name.lower() in SPLIT_NAMES for name in folders):
         given = ", ".join(folders)
@@ -183,10 +179,10 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 class _Walker:
-    def __init__(self, base: str, found: Found) -> None:
+    def __init__(self, base: str, contents: FolderContents) -> None:
         self.base = base
         self.real_base = os.path.realpath(base)
-        self.found = found
+        self.contents = contents
 
     def relative(self, path: str) -> str:
         return os.path.relpath(path, self.base)
@@ -202,15 +198,15 @@ class _Walker:
                 f"into {self.base}"
             )
         if target in around or not os.path.exists(target):  # noqa: PTH110 (a string at hand)
-            self.found.loops.append(self.relative(entry.path))
+            self.contents.loops.append(self.relative(entry.path))
             return False
         return entry.is_dir()
 
     def walk_class(self, name: str) -> None:
-        before, left_out = len(self.found.files), self.found.foreign.copy()
+        before, left_out = len(self.contents.files), self.contents.foreign.copy()
         self.walk(str(Path(self.base, name)), normal(name), 1, frozenset({self.real_base}))
-        if len(self.found.files) == before:
-            other = self.found.foreign - left_out
+        if len(self.contents.files) == before:
+            other = self.contents.foreign - left_out
             kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(other.items()))
             given = f"it holds {kinds}" if kinds else "it is empty"
             advice = "add images or remove the folder"
@@ -221,7 +217,7 @@ class _Walker:
         around = around | {os.path.realpath(folder)}
         for entry in _entries(folder):
             if is_junk(entry.name):
-                self.found.junk.append(self.relative(entry.path))
+                self.contents.junk.append(self.relative(entry.path))
             elif self.is_folder(entry, around):
                 self.walk(entry.path, label, depth + 1, around)
             elif _is_file(entry):
@@ -230,15 +226,15 @@ class _Walker:
     def add(self, entry: os.DirEntry[str], label: str, depth: int) -> None:
         suffix = Path(entry.name).suffix.lower()
         if suffix not in IMAGE_SUFFIXES:
-            self.found.foreign[suffix or "without suffix"] += 1
+            self.contents.foreign[suffix or "without suffix"] += 1
             return
-        self.found.files.append((label, entry.path))
-        self.found.depth = max(self.found.depth, depth)
-        self.found.nested += depth > 1
+        self.contents.files.append((label, entry.path))
+        self.contents.depth = max(self.contents.depth, depth)
+        self.contents.nested += depth > 1
 
 
 def from_folder(root: str | Path, classes: GivenClasses = None) -> ImageList:
-    """Images in one folder for each class; folders below a class folder belong to it.
+    """Images in one folder per class; folders below a class folder belong to it.
 
     Args:
         root: Folder that holds the class folders.
@@ -258,12 +254,12 @@ def from_folder(root: str | Path, classes: GivenClasses = None) -> ImageList:
     ...     from_folder(folder).counts()
     {'cat': 1}
     """
-    found = walk_classes(root)
-    labels = [label for label, _ in found.files]
+    contents = walk_classes(root)
+    labels = [label for label, _ in contents.files]
     names, notes = given_names(classes, labels)
     base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
-    paths = [path for _, path in found.files]
-    return ImageList(paths, labels, None, None, base, names, notes=found.notes() + notes)
+    paths = [path for _, path in contents.files]
+    return ImageList(paths, labels, None, None, base, names, notes=contents.notes() + notes)
 
 
 @source("folder")

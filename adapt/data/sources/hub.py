@@ -139,7 +139,7 @@ def _find(source: str, split: str | None) -> _Files:
         advice = "given as a Hugging Face data set - check the path"
         raise DataError(f"{source} - no such folder - {advice}")
     if (root / "dataset_dict.json").is_file():
-        known = [str(one) for one in _json(root / "dataset_dict.json").get("splits", [])]
+        known = [str(name) for name in _json(root / "dataset_dict.json").get("splits", [])]
         return _saved(root / _choose(source, known, split))
     if (root / "state.json").is_file():
         files = _saved(root)
@@ -153,10 +153,10 @@ def _choose(source: str, known: list[str], split: str | None) -> str:
     shown = ", ".join(known) or "none"
     if split is None and len(known) != 1:
         raise DataError(f"{source} - several splits - {shown} - choose one with split")
-    for one in known:
+    for name in known:
         # A name with a slash would lead elsewhere.
-        if (split is None or same_split(one, split)) and Path(one).name == one:
-            return one
+        if (split is None or same_split(name, split)) and Path(name).name == name:
+            return name
     hint = did_you_mean(split or "", known)
     raise DataError(f"{source} - no such split - {split!r}{hint} - choose from {shown}")
 
@@ -176,7 +176,7 @@ def _saved(root: Path) -> _Files:
     state = _json(root / "state.json")
     info = _json(root / "dataset_info.json") if (root / "dataset_info.json").is_file() else {}
     try:
-        names = [str(one["filename"]) for one in state["_data_files"]]
+        names = [str(file["filename"]) for file in state["_data_files"]]
         moved = bool(state.get("_indices_data_files"))
     except (KeyError, TypeError) as error:
         given, advice = repr(error), "save the data set again"
@@ -199,7 +199,7 @@ def _saved(root: Path) -> _Files:
 
 def _parquet_files(root: Path, split: str | None) -> _Files:
     below = [path.relative_to(root) for path in root.rglob("*.parquet")]
-    names = sorted(one.as_posix() for one in below if not any(map(is_junk, one.parts)))
+    names = sorted(path.as_posix() for path in below if not any(map(is_junk, path.parts)))
     if not names:
         given = "neither dataset_dict.json, state.json nor .parquet files are there"
         advice = "give the folder that save_to_disk wrote, or that of the Parquet files"
@@ -325,7 +325,7 @@ def _is_list(feature: object, kind: pa.DataType) -> bool:
         isinstance(feature, dict) and feature.get("_type") in LISTS
     )
     lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return told or any(one(kind) for one in lists)
+    return told or any(is_kind(kind) for is_kind in lists)
 
 
 def _columns(
@@ -335,7 +335,7 @@ def _columns(
     told = {name: features.get(name) for name in schema.names}
     kinds = {name: _kind(told[name], schema.field(name).type) for name in schema.names}
     of_kind = {
-        kind: [name for name, one in kinds.items() if one == kind]
+        kind: [name for name, other in kinds.items() if other == kind]
         for kind in ("image", "bytes", "class", "classes", "plain")
     }
     images = of_kind["image"] or of_kind["bytes"]
@@ -380,13 +380,13 @@ def _class_names(told: Mapping[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def _pick(source: str, what: str, given: str | None, found: list[str], known: list[str]) -> str:
+def _pick(source: str, what: str, given: str | None, fitting: list[str], known: list[str]) -> str:
     """The column that was asked for, or the only one there is."""
     if given is not None and given not in known:
         hint = did_you_mean(given, known)
         advice = f"choose from {', '.join(known)}"
         raise DataError(f"{source} - no such column - {what} {given!r}{hint} - {advice}")
-    if given is None and len(found) != 1:
-        asked = f"{', '.join(found) or 'none'} of {', '.join(known)}"
+    if given is None and len(fitting) != 1:
+        asked = f"{', '.join(fitting) or 'none'} of {', '.join(known)}"
         raise DataError(f"{source} - which column is the {what} - {asked} - name it: {what}: NAME")
-    return given or found[0]
+    return given or fitting[0]

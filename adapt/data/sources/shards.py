@@ -74,11 +74,11 @@ def expand_braces(pattern: str) -> list[str]:
         else:
             choices.append(piece.split(",") if place % 2 else [piece])
     names = itertools.islice(itertools.product(*choices), MAX_SHARDS + 1)
-    found = ["".join(name) for name in names]
-    if len(found) > MAX_SHARDS:
+    expanded = ["".join(name) for name in names]
+    if len(expanded) > MAX_SHARDS:
         advice = f"give {MAX_SHARDS} at most"
         raise DataError(f"{pattern} - too many shards - more than {MAX_SHARDS} - {advice}")
-    return found
+    return expanded
 
 
 def find_shards(path: str | Path, split: str | None = None) -> list[str]:
@@ -103,8 +103,8 @@ check the path and the numbers
     if not os.path.lexists(source) and "{" in source:
         files = expand_braces(source)
     elif Path(path).is_dir():
-        below = (found.relative_to(path) for found in Path(path).rglob("*"))
-        names = sorted(one.as_posix() for one in below if not any(map(is_junk, one.parts)))
+        below = (file.relative_to(path) for file in Path(path).rglob("*"))
+        names = sorted(file.as_posix() for file in below if not any(map(is_junk, file.parts)))
         names = [name for name in names if name.lower().endswith(SHARD_SUFFIXES)]
         if not names:
             raise DataError(f"{source} - no shards - no .tar in this folder - check the path")
@@ -133,8 +133,8 @@ def from_shards(
     Args:
         path: See `find_shards`.
         split: Only the shards of this split.
-        class_list: Class names in the order of their indices: a text file with one a line, or a
-            list. Without it an index is taken for a name.
+        class_list: Class names in the order of their indices: a text file with one per line, or
+            a list. Without it an index is taken for a name.
         classes: Words and prompts of the classes: a YAML file or a dict.
 
     Returns:
@@ -185,14 +185,14 @@ def read_class_list(class_list: str | Path | Sequence[str]) -> list[str]:
     """Class names in the order of their indices.
 
     Args:
-        class_list: A text file with one name a line, the first is index 0; or a list.
+        class_list: A text file with one name per line, of which the first has index 0; or a list.
 
     Raises:
         DataError: When the file cannot be read, or a name is empty or there twice.
 
     >>> read_class_list(["cat", "dog", "cat"])
     Traceback (most recent call last):
-    adapt.errors.DataError: class list - a name is there twice - 'cat' - keep one
+    adapt.errors.DataError: class list - a name is listed twice - 'cat' - keep one
     """
     where = "class list"
     if isinstance(class_list, (str, Path)):
@@ -200,7 +200,7 @@ def read_class_list(class_list: str | Path | Sequence[str]) -> list[str]:
         try:
             text = Path(class_list).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            advice = "give a text file with one class a line"
+            advice = "give a text file with one class per line"
             raise DataError(f"{where} - cannot be read - {error} - {advice}") from error
         class_list = text.rstrip().splitlines()
     names = [normal(name.strip()) for name in class_list]
@@ -208,7 +208,7 @@ def read_class_list(class_list: str | Path | Sequence[str]) -> list[str]:
         if not name:
             raise DataError(f"{where} - no name - class {index} - write one in every line")
         if name in names[:index]:
-            raise DataError(f"{where} - a name is there twice - {name!r} - keep one")
+            raise DataError(f"{where} - a name is listed twice - {name!r} - keep one")
     return names
 
 

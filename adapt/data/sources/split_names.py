@@ -14,13 +14,13 @@ MEANING = {word: split for split, words in WORDS.items() for word in words}
 NUMBERED = re.compile(r"(?:.*/)?(?P<split>[^/]+)-\d{5}-of-\d{5}[^/]*")
 
 
-def same_split(one: str, other: str) -> bool:
+def same_split(first: str, second: str) -> bool:
     """Whether two names mean one split.
 
     >>> same_split("val", "validation"), same_split("train", "test")
     (True, False)
     """
-    return MEANING.get(one.lower(), one) == MEANING.get(other.lower(), other)
+    return MEANING.get(first.lower(), first) == MEANING.get(second.lower(), second)
 
 
 def split_of(name: str) -> str | None:
@@ -55,14 +55,14 @@ def choose_split(source: str, names: Sequence[str], split: str | None) -> list[s
     ['test-0.tar']
     """
     told = {name: split_of(name) for name in names}
-    known = sorted({one for one in told.values() if one is not None})
+    known = sorted({word for word in told.values() if word is not None})
     if split is None:
         if len(set(told.values())) < 2:
             return list(names)
-        rest = sum(one is None for one in told.values())
+        rest = sum(word is None for word in told.values())
         given = ", ".join([*known, *([f"{rest} files of no split"] if rest else [])])
         raise DataError(f"{source} - several splits - {given} - choose one with split")
-    chosen = [name for name, one in told.items() if one is not None and same_split(one, split)]
+    chosen = [name for name, word in told.items() if word is not None and same_split(word, split)]
     if not chosen:
         hint = did_you_mean(split, known)
         advice = f"choose from {', '.join(known) or 'none: its files name no split'}"

@@ -183,7 +183,7 @@ def _checked(
     for column in NEEDED + OPTIONAL:
         if plain.count(column) > 1:
             advice = "keep one"
-            raise DataError(f"{name}, column {column!r} - stands there twice - {names} - {advice}")
+            raise DataError(f"{name}, column {column!r} - is listed twice - {names} - {advice}")
     for column in NEEDED:
         if column not in plain:
             _check_one_hot(name, plain, others)
@@ -191,7 +191,7 @@ def _checked(
             advice = "name the columns path,label[,split,group]"
             raise DataError(f"{name} - no column {column!r} - given {names}{hint} - {advice}")
     if not rows:
-        raise DataError(f"{name} - no images - 0 rows below the header - add one row an image")
+        raise DataError(f"{name} - no images - 0 rows below the header - add one row per image")
     columns: dict[str, list[str] | None] = {}
     for column in NEEDED + OPTIONAL:
         columns[column] = None
@@ -223,9 +223,9 @@ def _check_filled(name: str, column: str, cells: list[str], rows: list[str]) -> 
 def _check_one_hot(name: str, plain: list[str], others: Callable[[int], list[str] | None]) -> None:
     if "path" not in plain or "label" in plain:
         return
-    found = one_hot_columns({column: others(plain.index(column)) for column in plain})
-    if found:
-        given = f"columns of 0 and 1 in place of a label: {first_few(found)}"
+    binary = one_hot_columns({column: others(plain.index(column)) for column in plain})
+    if binary:
+        given = f"columns of 0 and 1 in place of a label: {first_few(binary)}"
         raise several_labels(name, given)
 
 
@@ -254,7 +254,7 @@ def resolve_paths(table: Table, root: str) -> list[str]:
         root: Absolute folder that relative paths start from.
 
     Returns:
-        One absolute path for each row.
+        One absolute path per row.
 
     Raises:
         DataError: When a path leads out of the root, or not one file is there.

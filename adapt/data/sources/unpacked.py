@@ -53,11 +53,7 @@ READ_ERRORS = (
 
 @dataclass(frozen=True)
 class Unpacked:
-    """A source as files.
-
-    >>> Unpacked("a.zip", "/cache/1").files
-    '/cache/1/files'
-    """
+    """A source as files."""
 
     source: str
     """What was unpacked."""

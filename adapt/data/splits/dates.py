@@ -3,15 +3,16 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timezone
 
 import numpy as np
 
 from adapt.errors import RecipeError
 
+# `datetime.fromisoformat` reads fewer forms than these on Python 3.10, and weeks and more since.
 ISO = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})"
-    r"(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?\s?(Z|[+-]\d{2}(?::?\d{2})?)?)?",
+    r"(\d{4}-\d{2}-\d{2})"
+    r"(?:[T ](\d{2}:\d{2})(?:(:\d{2})(?:[.,](\d+))?)?\s?(Z|[+-]\d{2}(?::?\d{2})?)?)?",
     re.ASCII,
 )
 
@@ -41,37 +42,29 @@ def read_moment(text: str) -> Moment | None:
     >>> read_moment("31.5.2024") is None
     True
     """
-    found = ISO.fullmatch(text.strip())
-    if found is None:
+    match = ISO.fullmatch(text.strip())
+    if match is None:
         return None
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    day, clock, seconds, fraction, zone = match.groups()
     try:
-        written = date(int(year), int(month), int(day))
-        if hour is None:
+        written = date.fromisoformat(day)
+        if clock is None:
             return Moment(written)
-        micro = int(((fraction or "") + "000000")[:6])
-        instant = datetime(
-            written.year,
-            written.month,
-            written.day,
-            int(hour),
-            int(minute),
-            int(second or 0),
-            micro,
-        )
+        clock += f"{seconds or ':00'}.{fraction or '':0<6.6}{_offset(zone)}"
+        instant = datetime.fromisoformat(f"{day}T{clock}")
         if zone is not None:
-            instant = (instant - _offset(zone)).replace(tzinfo=timezone.utc)
+            instant = instant.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
     return Moment(written, instant)
 
 
-def _offset(zone: str) -> timedelta:
-    if zone == "Z":
-        return timedelta()
-    digits = zone[1:].replace(":", "") + "00"
-    size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
-    return -size if zone[0] == "-" else size
+def _offset(zone: str | None) -> str:
+    """A time zone as Python 3.10 reads it: `+02:00`."""
+    if zone is None:
+        return ""
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    return f"{'+' if zone == 'Z' else zone[0]}{digits[:2]}:{digits[2:]}"
 
 
 def in_order(moments: Sequence[Moment]) -> tuple[list[str], int | None]:
@@ -116,7 +109,7 @@ def cut_by_date(
     fraction: float,
     groups: Sequence[str] | None = None,
 ) -> DateCut:
-    """Hold out the newest images, cut between two dates so that their share comes nearest.
+    """Hold out the newest images, cut between two dates so that their fraction comes nearest.
 
     Equal dates are never cut. A group has the date of its newest image and goes to one side as a
     whole. A class whose images are all newer than the cut could not be learned: it goes to train,
@@ -125,7 +118,7 @@ def cut_by_date(
     Args:
         dates: Date of each image, as texts that sort by time (see `in_order`).
         labels: Class of each image.
-        fraction: Share to hold out, above 0 and below 1.
+        fraction: Fraction to hold out, above 0 and below 1.
         groups: Group of each image, or None.
 
     Returns:
@@ -134,18 +127,18 @@ def cut_by_date(
     Raises:
         RecipeError: When the fraction or a length is wrong.
 
-    >>> found = cut_by_date(["2024-01-03", "2024-01-01", "2024-01-02", "2024-01-01"], "aaaa", 0.25)
-    >>> found.val.tolist(), found.first
+    >>> cut = cut_by_date(["2024-01-03", "2024-01-01", "2024-01-02", "2024-01-01"], "aaaa", 0.25)
+    >>> cut.val.tolist(), cut.first
     ([0], '2024-01-03')
     """
     if not 0 < fraction < 1:
         raise RecipeError(
-            f"fraction - out of range - {fraction!r} - give a share above 0 and below 1"
+            f"fraction - out of range - {fraction!r} - give a fraction above 0 and below 1"
         )
     units = [str(index) for index in range(len(labels))] if groups is None else list(groups)
     if not len(dates) == len(labels) == len(units):
         given = f"{len(dates)} dates and {len(units)} groups for {len(labels)} labels"
-        raise RecipeError(f"dates - wrong length - {given} - give one for each label")
+        raise RecipeError(f"dates - wrong length - {given} - give one per label")
     newest: dict[str, str] = {}
     for unit, day in zip(units, dates, strict=True):
         newest[unit] = max(day, newest.get(unit, day))

@@ -1,4 +1,4 @@
-"""Lists of images to leave out: one line an image, known by its content wherever it lies."""
+"""Lists of images to leave out, one line per image, known by its content wherever it lies."""
 
 import re
 from collections import Counter, defaultdict
@@ -18,11 +18,7 @@ _AMBIGUOUS = re.compile(r"\\|[^\S ]| (?= |$)")
 
 
 class Excluded(NamedTuple):
-    """One line of such a list.
-
-    >>> Excluded("00", "train", "cat/1.png", "unreadable").path
-    'cat/1.png'
-    """
+    """One line of such a list."""
 
     sha256: str
     split: str
@@ -38,16 +34,18 @@ def format_exclusions(lines: Iterable[Excluded]) -> str:
     >>> print(format_exclusions([Excluded("0" * 64, "train", "a\nb.png", "blank")]).split("\n")[1])
     0000000000000000000000000000000000000000000000000000000000000000  train/a\u000ab.png  blank
     """
-    written = {f"{one.sha256}  {_escape(f'{one.split}/{one.path}')}  {one.reason}" for one in lines}
+    written = {
+        f"{line.sha256}  {_escape(f'{line.split}/{line.path}')}  {line.reason}" for line in lines
+    }
     return HEADER + "".join(f"{line}\n" for line in sorted(written))
 
 
 def _escape(text: str) -> str:
-    return _AMBIGUOUS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return _AMBIGUOUS.sub(lambda sign: f"\\u{ord(sign.group()):04x}", text)
 
 
 def _unescape(text: str) -> str:
-    return re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text)
+    return re.sub(r"\\u([0-9a-f]{4})", lambda code: chr(int(code[1], 16)), text)
 
 
 def read_exclusions(path: str | Path) -> list[Excluded]:
@@ -59,14 +57,14 @@ def read_exclusions(path: str | Path) -> list[Excluded]:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = Path(folder, "list.txt").write_text("ab" * 32 + "  train/cat/1.png  blank")
-    ...     [one.path for one in read_exclusions(Path(folder, "list.txt"))]
+    ...     [line.path for line in read_exclusions(Path(folder, "list.txt"))]
     ['cat/1.png']
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} - cannot be read - {error} - give a text file") from error
-    found = []
+    excluded = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -78,11 +76,11 @@ def read_exclusions(path: str | Path) -> list[Excluded]:
         if not place:
             place, reason = reason, ""
         split, _, inside = _unescape(place).partition("/")
-        found.append(Excluded(match["sha"], split, inside, reason))
-    return found
+        excluded.append(Excluded(match["sha"], split, inside, reason))
+    return excluded
 
 
-class _Spot(NamedTuple):
+class _Located(NamedTuple):
     """An image at hand."""
 
     split: str
@@ -112,11 +110,11 @@ def exclude(
     listed: dict[str, list[Excluded]] = defaultdict(list)
     for line in lines:
         listed[line.sha256].append(line)
-    spots: dict[str, list[_Spot]] = defaultdict(list)
+    spots: dict[str, list[_Located]] = defaultdict(list)
     for split, images in sets.items():
         for index, digest in enumerate(known_hashes(images.paths)):
             if digest in listed:
-                spots[digest].append(_Spot(split, images.relative(index), index))
+                spots[digest].append(_Located(split, images.relative(index), index))
     gone: dict[str, set[int]] = defaultdict(set)
     for digest, wanted in listed.items():
         for spot in _chosen(wanted, spots[digest], list(sets)):
@@ -125,28 +123,30 @@ def exclude(
     count = sum(len(indices) for indices in gone.values())
     notes = []
     if count:
-        parts = ", ".join(f"{len(found)} of {split}" for split, found in gone.items() if found)
+        parts = ", ".join(f"{len(rows)} of {split}" for split, rows in gone.items() if rows)
         notes.append(f"left out by {name}: {parts}")
     if missing := len(lines) - count:
         notes.append(f"{missing} of {len(lines)} lines of {name} name no image that is here")
     return kept, notes
 
 
-def _chosen(lines: Sequence[Excluded], spots: Sequence[_Spot], known: list[str]) -> list[_Spot]:
+def _chosen(
+    lines: Sequence[Excluded], spots: Sequence[_Located], known: list[str]
+) -> list[_Located]:
     """One image for each line as long as there are any, the best fitting ones first."""
-    keys: list[Callable[[Excluded | _Spot], object]] = [
-        lambda one: (one.split, one.path),
-        lambda one: (_side(one.split, known), one.path),
-        lambda one: _side(one.split, known),
+    keys: list[Callable[[Excluded | _Located], object]] = [
+        lambda entry: (entry.split, entry.path),
+        lambda entry: (_side(entry.split, known), entry.path),
+        lambda entry: _side(entry.split, known),
     ]
     waiting, free, taken = list(lines), sorted(spots), []
     for key in keys:
         wanted = Counter(key(line) for line in waiting)
         left = []
         for spot in free:
-            found = key(spot)
-            if wanted[found] > 0:
-                wanted[found] -= 1
+            asked = key(spot)
+            if wanted[asked] > 0:
+                wanted[asked] -= 1
                 taken.append(spot)
             else:
                 left.append(spot)

@@ -9,11 +9,7 @@ from adapt.data.splits.stored import Manifest
 
 @dataclass(frozen=True)
 class SharedFile:
-    """The same bytes in several places.
-
-    >>> SharedFile("00", (("train", "a.png", "cat"), ("test", "b.png", "cat"))).places[1][0]
-    'test'
-    """
+    """The same bytes in several places."""
 
     sha256: str
     places: tuple[tuple[str, str, str], ...]
@@ -25,18 +21,18 @@ def _copies(manifest: Manifest) -> list[SharedFile]:
     for name, entries in manifest["splits"].items():
         for entry in entries:
             places[entry["sha256"]].append((name, entry["path"], entry["label"]))
-    copies = [SharedFile(digest, tuple(found)) for digest, found in places.items()]
+    copies = [SharedFile(digest, tuple(where)) for digest, where in places.items()]
     return [copy for copy in copies if len(copy.places) > 1]
 
 
 def shared_files(manifest: Manifest) -> list[SharedFile]:
-    """Files whose bytes stand both in `train` or `val` and in any other split: leaks.
+    """Files whose bytes are both in `train` or `val` and in any other split: leaks.
 
     Args:
         manifest: From `split_manifest`.
 
     Returns:
-        One entry for each content, in order of the manifest; empty when nothing leaks.
+        One entry per content, in order of the manifest; empty when nothing leaks.
 
     >>> entry = {"path": "1.png", "sha256": "00", "label": "cat"}
     >>> len(shared_files({"format": 1, "splits": {"train": [entry], "test": [entry]}}))
@@ -50,13 +46,13 @@ def shared_files(manifest: Manifest) -> list[SharedFile]:
 
 
 def conflicting_files(manifest: Manifest) -> list[SharedFile]:
-    """Files whose bytes stand under different labels, in one split or in several.
+    """Files whose bytes have different labels, in one split or in several.
 
     Args:
         manifest: From `split_manifest`.
 
     Returns:
-        One entry for each content, in order of the manifest.
+        One entry per content, in order of the manifest.
 
     >>> cat, dog = ({"path": n, "sha256": "00", "label": n} for n in ("cat", "dog"))
     >>> len(conflicting_files({"format": 1, "splits": {"train": [cat, dog]}}))

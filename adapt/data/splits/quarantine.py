@@ -15,16 +15,12 @@ from adapt.errors import DataError
 
 FIT_SPLITS = ("train", "val")
 CHUNK = 4096
-Look = Callable[[str, Image.Image], None]
+ImageCallback = Callable[[str, Image.Image], None]
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """One image that cannot be read.
-
-    >>> Quarantined("a.jpg", "empty file").reason
-    'empty file'
-    """
+    """One image that cannot be read."""
 
     path: str
     reason: str
@@ -34,7 +30,7 @@ def _threads() -> int:
     return min(os.cpu_count() or 1, 8)
 
 
-def _reason(path: str, also: Look | None) -> str | None:
+def _reason(path: str, also: ImageCallback | None) -> str | None:
     try:
         image = open_image(path)
     except ImageError as error:
@@ -45,7 +41,7 @@ def _reason(path: str, also: Look | None) -> str | None:
     return None
 
 
-def _reasons(paths: list[str], also: Look | None) -> Iterator[str | None]:
+def _reasons(paths: list[str], also: ImageCallback | None) -> Iterator[str | None]:
     with ThreadPoolExecutor(_threads()) as pool:
         # In pieces, so that a million images do not wait in memory as a million tasks.
         for start in range(0, len(paths), CHUNK):
@@ -53,13 +49,13 @@ def _reasons(paths: list[str], also: Look | None) -> Iterator[str | None]:
 
 
 def quarantine(
-    images: ImageList, limit: float = 0.01, also: Look | None = None
+    images: ImageList, limit: float = 0.01, also: ImageCallback | None = None
 ) -> tuple[ImageList, list[Quarantined]]:
     """Open every image to its last pixel and set aside those that cannot be read.
 
     Args:
         images: Images; a shift is not applied here.
-        limit: Largest share that may be unreadable.
+        limit: Largest fraction that may be unreadable.
         also: Called with the path and the pixels of each readable image, from several threads.
 
     Returns:
@@ -82,16 +78,16 @@ file) - repair or remove them, or raise the limit
     bad = [index for index, reason in enumerate(reasons) if reason is not None]
     if not bad:
         return images, []
-    share = f"{len(bad)} of {len(images)}"
+    counted = f"{len(bad)} of {len(images)}"
     if len(bad) > limit * len(images) or len(bad) == len(images):
         named = [f"{images.relative(index)} ({reasons[index]})" for index in bad]
         first = first_few(named, 10, "; ")
         raise DataError(
-            f"{images.root} - too many unreadable images - {share} (limit {100 * limit:g} %): "
+            f"{images.root} - too many unreadable images - {counted} (limit {100 * limit:g} %): "
             f"{first} - repair or remove them, or raise the limit"
         )
     kept = images.subset(index for index, reason in enumerate(reasons) if reason is None)
-    notes = [f"{share} images cannot be read and were left out"]
+    notes = [f"{counted} images cannot be read and were left out"]
     lost = sorted(set(images.labels) - set(kept.labels))
     if lost:
         notes.append(f"classes without a readable image: {', '.join(lost)}")

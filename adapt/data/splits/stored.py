@@ -30,7 +30,7 @@ class SplitError(DataError):
 
 
 def split_hash(manifest: Manifest) -> str:
-    """One SHA-256 over what is in which split: the same for the same images in any form or order.
+    """One SHA-256 over what is in which split: the same for the same images in any form and order.
 
     Args:
         manifest: From `adapt.data.splits.stored.split_manifest`.
@@ -107,12 +107,8 @@ def describe_split(splits: Mapping[str, ImageList], pool: Sequence[ImageList]) -
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where one image stands.
-
-    >>> Place("train", "00", "cat", "cat/1.png").split
-    'train'
-    """
+class SplitEntry:
+    """One image of a split."""
 
     split: str
     sha256: str
@@ -153,17 +149,20 @@ class Changes:
         )
 
 
-Pair = tuple[Place | None, Place | None]
+Key = Callable[[SplitEntry], object]
+Pair = tuple[SplitEntry | None, SplitEntry | None]
 
 
 def _pairs(
-    old: Iterable[Place], new: Iterable[Place], keys: Sequence[Callable[[Place], object]]
+    old: Iterable[SplitEntry],
+    new: Iterable[SplitEntry],
+    keys: Sequence[Callable[[SplitEntry], object]],
 ) -> list[Pair]:
     """Copies of one image before and after, the most equal ones together."""
     before, after = (sorted(places, key=lambda place: place.path) for places in (old, new))
     pairs: list[Pair] = []
     for key in keys:
-        waiting: dict[object, list[Place]] = defaultdict(list)
+        waiting: dict[object, list[SplitEntry]] = defaultdict(list)
         for place in reversed(before):
             waiting[key(place)].append(place)
         left = []
@@ -177,10 +176,12 @@ def _pairs(
 
 
 def _match(
-    old: Iterable[Place], new: Iterable[Place], keys: Sequence[Callable[[Place], object]]
+    old: Iterable[SplitEntry],
+    new: Iterable[SplitEntry],
+    keys: Sequence[Callable[[SplitEntry], object]],
 ) -> list[Pair]:
-    before: dict[str, list[Place]] = defaultdict(list)
-    after: dict[str, list[Place]] = defaultdict(list)
+    before: dict[str, list[SplitEntry]] = defaultdict(list)
+    after: dict[str, list[SplitEntry]] = defaultdict(list)
     for place in old:
         before[place.sha256].append(place)
     for place in new:
@@ -194,9 +195,9 @@ def _match(
     return sorted(pairs, key=lambda pair: [place.path for place in pair if place is not None])
 
 
-def _places(manifest: Manifest, names: Iterable[str]) -> list[Place]:
+def _places(manifest: Manifest, names: Iterable[str]) -> list[SplitEntry]:
     return [
-        Place(name, entry["sha256"], entry["label"], entry["path"])
+        SplitEntry(name, entry["sha256"], entry["label"], entry["path"])
         for name in names
         for entry in manifest["splits"].get(name, [])
     ]
@@ -216,7 +217,7 @@ def compare_splits(stored: Manifest, now: Manifest) -> Changes:
     >>> compare_splits({"splits": {"train": [entry]}}, {"splits": {"val": [entry]}}).moved
     ['train/1.png, now val']
     """
-    keys: list[Callable[[Place], object]] = [
+    keys: list[Key] = [
         lambda place: (place.split, place.label),
         lambda place: place.label,
         lambda place: place.split,
@@ -265,8 +266,8 @@ def read_split(path: str | Path) -> Manifest:
     if problem := _problem(content):
         raise DataError(f"{path} - not a split.json - {problem} - give the split.json of a run")
     manifest: Manifest = content
-    if "hash" in manifest and manifest["hash"] != (found := split_hash(manifest)):
-        given = f"it says {manifest['hash']!r:.14}..., its content is {found[:12]}..."
+    if "hash" in manifest and manifest["hash"] != (actual := split_hash(manifest)):
+        given = f"it says {manifest['hash']!r:.14}..., its content is {actual[:12]}..."
         raise SplitError(f"{path} - was altered - {given} - bring back the file the run wrote")
     return manifest
 
@@ -311,7 +312,7 @@ def stored_split(
     spare = {"splits": {UNUSED: manifest.get(UNUSED, [])}}
     old = _places(manifest, FIT_SPLITS) + _places(spare, [UNUSED])
     new = [
-        Place("", digest, images.labels[index], images.relative(index), index)
+        SplitEntry("", digest, images.labels[index], images.relative(index), index)
         for index, digest in enumerate(content_hashes(images.paths))
     ]
     sides: dict[str, list[int]] = {name: [] for name in (*FIT_SPLITS, UNUSED)}

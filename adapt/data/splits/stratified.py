@@ -22,7 +22,7 @@ def _checked_keys(count: int, keys: Sequence[str] | None) -> list[str]:
     if keys is None:
         return [str(index) for index in range(count)]
     if len(keys) != count:
-        advice = "give one key for each label"
+        advice = "give one key per label"
         raise RecipeError(f"keys - wrong length - {len(keys)} for {count} labels - {advice}")
     return list(keys)
 
@@ -41,16 +41,16 @@ def stratified_split(
     groups: Sequence[str] | None = None,
     keys: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Set a share of each class aside for validation.
+    """Set a fraction of each class aside for validation.
 
-    Without groups each class gives its exact share within one image, and so does the whole. A
+    Without groups each class gives its exact fraction within one image, and so does the whole. A
     class of one image stays in train, and every class keeps at least one image there. With groups
     (one patient, one camera, one product) a group goes to one side as a whole, chosen so that the
     classes come near their shares.
 
     Args:
         labels: Class of each image.
-        fraction: Share for validation, from 0 up to, not including, 1.
+        fraction: Fraction for validation, from 0 up to, not including, 1.
         seed: Another seed, another split.
         groups: Group of each image, or None.
         keys: A stable name of each image, such as its relative path; positions if None.
@@ -66,14 +66,14 @@ def stratified_split(
     (9, ['a', 'b'])
     """
     if not 0 <= fraction < 1:
-        advice = "give a share from 0 up to, not including, 1"
+        advice = "give a fraction from 0 up to, not including, 1"
         raise RecipeError(f"fraction - out of range - {fraction!r} - {advice}")
     keys = _checked_keys(len(labels), keys)
     if groups is None:
         chosen = _split_images(labels, fraction, seed, keys)
     elif len(groups) != len(labels):
         given = f"{len(groups)} for {len(labels)} labels"
-        raise RecipeError(f"groups - wrong length - {given} - give one group for each label")
+        raise RecipeError(f"groups - wrong length - {given} - give one group per label")
     else:
         chosen = _split_groups(labels, fraction, seed, groups)
     held = np.zeros(len(labels), dtype=bool)
@@ -124,7 +124,7 @@ def stratified_folds(
         return number
     if len(groups) != len(labels):
         given = f"{len(groups)} for {len(labels)} labels"
-        raise RecipeError(f"groups - wrong length - {given} - give one group for each label")
+        raise RecipeError(f"groups - wrong length - {given} - give one group per label")
     _deal_groups(number, labels, folds, seed, groups)
     return number
 
@@ -156,13 +156,13 @@ def _split_images(labels: Sequence[str], fraction: float, seed: int, keys: list[
     counts = {label: min(int(share), len(members[label]) - 1) for label, share in shares.items()}
     missing = int(np.floor(sum(shares.values()) + 0.5)) - sum(counts.values())
     # The images that rounding down left over go to the classes that lost most by it.
-    losers = [
+    shortened = [
         label
         for label in members
         if counts[label] + 1 < len(members[label]) and shares[label] > counts[label]
     ]
-    losers.sort(key=lambda label: (counts[label] - shares[label], _rank(seed, "class", label)))
-    for label in losers[: max(missing, 0)]:
+    shortened.sort(key=lambda label: (counts[label] - shares[label], _rank(seed, "class", label)))
+    for label in shortened[: max(missing, 0)]:
         counts[label] += 1
     return [index for label, indices in members.items() for index in indices[: counts[label]]]
 
@@ -210,7 +210,7 @@ def sample_shots(
 
     Args:
         labels: Class of each image.
-        shots: Images a class, 1 or more.
+        shots: Images per class, 1 or more.
         seed: Another seed, another draw.
         keys: A stable name of each image, such as its relative path; positions if None.
 
@@ -235,15 +235,15 @@ def sample_shots(
 def sample_fraction(
     labels: Sequence[str], fraction: float, seed: int, keys: Sequence[str] | None = None
 ) -> np.ndarray:
-    """Draw the same share of each class, at least one image of each.
+    """Draw the same fraction of each class, at least one image of each.
 
-    Each class gives its share rounded to whole images. Draws are nested: with one seed, the images
-    of a tenth are among those of a half. They are drawn in the order of `sample_shots`, so that a
-    class gives the same images to both when it gives the same number.
+    Each class gives its fraction rounded to whole images. Draws are nested: with one seed, the
+    images of a tenth are among those of a half. They are drawn in the order of `sample_shots`, so
+    that a class gives the same images to both when it gives the same number.
 
     Args:
         labels: Class of each image.
-        fraction: Share, above 0 and up to 1.
+        fraction: Fraction, above 0 and up to 1.
         seed: Another seed, another draw.
         keys: A stable name of each image, such as its relative path; positions if None.
 
@@ -257,7 +257,9 @@ def sample_fraction(
     ['a', 'a', 'b']
     """
     if not 0 < fraction <= 1:
-        raise RecipeError(f"fraction - out of range - {fraction!r} - give a share above 0, up to 1")
+        raise RecipeError(
+            f"fraction - out of range - {fraction!r} - give a fraction above 0, up to 1"
+        )
     keys = _checked_keys(len(labels), keys)
     order = sorted(range(len(labels)), key=lambda index: _rank(seed, "shots", keys[index]))
     chosen: list[int] = []

@@ -222,7 +222,7 @@ def test_recipe_takes_no_code_and_no_empty_list(here: Path) -> None:
         load(here, swap("  val:", f"  augmentation: {code}\n  val:"))
 
 
-def test_balance_is_refused_where_the_method_cannot_heed_it(here: Path) -> None:
+def test_balance_is_refused_where_the_method_has_no_setting_for_it(here: Path) -> None:
     text = GOOD.replace("  val:", "  balance: uniform\n  val:")
     assert load(here, text).recipe.data.balance == "uniform"
     frozen = text.replace("{name: lora, rank: 4, optim: {epochs: 3}}", "{name: zero_shot}")

@@ -257,7 +257,7 @@ def test_classes_file(tmp_path: Path) -> None:
     assert refused_classes(tmp_path, "7: seven").startswith("a folder must be text - 7 is int")
     twice = refused_classes(tmp_path, "a: Caf\u00e9\nb: CAFE\u0301")
     assert twice.startswith("two classes have equal words - 'a' and 'b' are both")
-    assert "stands there twice" in refused_classes(tmp_path, "a: x\na: y")
+    assert "is listed twice" in refused_classes(tmp_path, "a: x\na: y")
     assert "aliases" in refused_classes(tmp_path, "a: &x one\nb: *x")
     assert "could not determine a constructor" in refused_classes(
         tmp_path, "a: !!python/object/apply:os.system ['touch /tmp/owned']"

@@ -17,7 +17,7 @@ from adapt.data.loading.balance import (
     BALANCES,
     balance_weights,
     balanced_order,
-    class_shares,
+    class_fractions,
     class_weights,
 )
 from adapt.data.loading.datasets import TrainSampler
@@ -76,7 +76,7 @@ def test_weights_stand_for_draws(counts: list[int], balance: str) -> None:
     np.testing.assert_allclose(weights[targets].mean(), 1)
     mass = np.bincount(targets, weights[targets], minlength=len(counts)) / len(targets)
     np.testing.assert_allclose(mass, wanted(counts, balance), atol=1e-12)
-    np.testing.assert_allclose(class_shares(np.array(counts), balance), wanted(counts, balance))
+    np.testing.assert_allclose(class_fractions(np.array(counts), balance), wanted(counts, balance))
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8))
@@ -145,7 +145,7 @@ def test_seeds_of_turns() -> None:
 
 def test_names_of_balances() -> None:
     with pytest.raises(RecipeError, match="balance - not known, did you mean 'uniform'"):
-        class_shares(np.array([1]), "uniforn")
+        class_fractions(np.array([1]), "uniforn")
     with pytest.raises(RecipeError, match="balance - not known"):
         TrainSampler(range(3), balance="even")
 

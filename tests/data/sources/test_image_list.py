@@ -221,7 +221,7 @@ BAD_TABLES = {
     'path,label\ndog/a.png,dog\n"cat/2.png,cat': "cannot be read as CSV",
     "path,label\n": " - no images - 0 rows below the header",
     "": " - no column 'path' - given []",
-    "path,label,label\na,b,c": ", column 'label' - stands there twice",
+    "path,label,label\na,b,c": ", column 'label' - is listed twice",
     "path,label\nnone/1.png,dog": " - not one of its images is there - 'none/1.png' under ",
     "path,label\ndog\\a.png,dog": "write / in place of \\",
 }
