@@ -12,9 +12,6 @@ def cache_folder(*parts: str) -> Path:
 
     Args:
         parts: Folder names below it.
-
-    >>> cache_folder("features").name
-    'features'
     """
     own = os.environ.get("ADAPT_CACHE")
     if own:

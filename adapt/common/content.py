@@ -24,10 +24,6 @@ def content_hash(path: str | Path) -> str:
 
     Raises:
         DataError: When it cannot be read.
-
-    >>> content_hash("/no/such/file")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    adapt.errors.DataError: /no/such/file - cannot be read - ...
     """
     digest = hashlib.sha256()
     try:
@@ -58,9 +54,6 @@ def content_hashes(paths: Sequence[str]) -> list[str]:
 
     Raises:
         DataError: When one cannot be read.
-
-    >>> content_hashes([])
-    []
     """
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         return list(pool.map(_hash, paths))

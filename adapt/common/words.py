@@ -23,20 +23,12 @@ def is_file_name(text: str) -> bool:
 
 
 def listed(words: Sequence[object]) -> str:
-    """Words in one line.
-
-    >>> listed(("html", "md"))
-    'html, md'
-    """
+    """Words in one line."""
     return ", ".join(str(word) for word in words)
 
 
 def check_choice(name: str, given: str, known: Sequence[str]) -> list[str]:
-    """A sentence when a value is not one of the known ones.
-
-    >>> check_choice("kind", "none", ("wise_ft", "none"))
-    []
-    """
+    """A sentence when a value is not one of the known ones."""
     if given in known or given == MISSING:
         return []
     return [f"{name} - not known - {given!r} - choose one of {listed(known)}"]

@@ -169,12 +169,6 @@ class ImageData:
 
         Raises:
             DataError: See `adapt.data.sources.folders.from_folder` and `build`.
-
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     ImageData.from_folder(folder)  # doctest: +ELLIPSIS
-        Traceback (most recent call last):
-        adapt.errors.DataError: ... - no class folders - ...
         """
         source = from_folder(root, classes)
         if isinstance(val, (str, Path)):

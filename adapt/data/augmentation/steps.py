@@ -71,11 +71,8 @@ def step_defaults(name: str) -> Step:
     >>> step_defaults("HorizontalFlip")
     {'p': 0.5}
     """
-    parameters = inspect.signature(getattr(A, name).__init__).parameters
-    hidden = HIDDEN | {"self"} | ({"p"} if name in SIZED else set())
-    defaults = {
-        key: parameter.default for key, parameter in parameters.items() if key not in hidden
-    }
+    hidden = HIDDEN | ({"p"} if name in SIZED else set())
+    defaults = {key: value for key, value in _all_defaults(name).items() if key not in hidden}
     for key, words in WORDS.items():
         if key in defaults:
             defaults[key] = next(word for word, number in words.items() if number == defaults[key])
@@ -109,9 +106,8 @@ def _translate(step: Step, size: int, fill: tuple[float, ...]) -> dict[str, Any]
             given[key] = words[given[key]]
     if given.get("fill") == MEAN:
         given["fill"] = fill
-    return given | {
-        key: value for key, value in fixed.items() if key in _all_defaults(step["name"])
-    }
+    known = _all_defaults(step["name"])
+    return given | {key: value for key, value in fixed.items() if key in known}
 
 
 def full_step(step: Step) -> Step:
@@ -195,11 +191,7 @@ def _mistakes(name: str, given: Step) -> Iterator[str]:
 def _complaints(transform: Any, step: Step) -> dict[str, str]:
     """What is wrong with each argument; with the step as a whole, under `name`."""
     arguments = _translate(step, 32, (0.0, 0.0, 0.0))
-    parameters = inspect.signature(transform.__init__).parameters
-    unset = {
-        key: parameter.default for key, parameter in parameters.items() if key not in arguments
-    }
-    unset.pop("self")
+    unset = {k: value for k, value in _all_defaults(step["name"]).items() if k not in arguments}
     try:
         with warnings.catch_warnings():
             # It adjusts what it does not like, with a warning.

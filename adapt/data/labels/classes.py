@@ -69,9 +69,6 @@ def name_classes(keys: Iterable[str], given: dict[str, ClassName] | None) -> dic
 
     Raises:
         DataError: When two of these classes have equal words.
-
-    >>> name_classes(["b_c", "a"], {"a": ClassName("a", "apple")})["a"].words
-    'apple'
     """
     known = given or {}
     names = {key: known.get(key) or ClassName(key, default_words(key)) for key in sorted(set(keys))}
@@ -88,11 +85,6 @@ def check_words(names: dict[str, ClassName], where: str) -> None:
 
     Raises:
         DataError: Naming both classes and their words.
-
-    >>> check_words({"a": ClassName("a", "cat"), "b": ClassName("b", "Cat")}, "classes.yaml")
-    Traceback (most recent call last):
-    adapt.errors.DataError: classes.yaml - two classes have equal words - 'a' and 'b' are both \
-'Cat' - give them different words, or merge them
     """
     seen: dict[str, str] = {}
     for name in names.values():

@@ -15,11 +15,7 @@ ZERO_ONE = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
 
 
 def several_labels(where: str, given: str) -> DataError:
-    """The error for images with several labels.
-
-    >>> print(several_labels("labels.csv", "cat|dog"))  # doctest: +ELLIPSIS
-    labels.csv - several labels for one image - cat|dog - adapt trains one label per image: ...
-    """
+    """The error for images with several labels."""
     return DataError(f"{where} - several labels for one image - {given} - {ADVICE}")
 
 

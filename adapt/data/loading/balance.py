@@ -21,9 +21,6 @@ def check_balance(balance: str) -> str:
 
     Raises:
         RecipeError: When it is not.
-
-    >>> check_balance("sqrt")
-    'sqrt'
     """
     if balance not in BALANCES:
         hint, advice = did_you_mean(balance, BALANCES), f"choose one of {', '.join(BALANCES)}"
@@ -151,10 +148,6 @@ def check_class_names(
 
     Raises:
         RecipeError: Lists all such names.
-
-    >>> check_class_names({"dgo": 2.0}, ["cat", "dog"])
-    Traceback (most recent call last):
-    adapt.errors.RecipeError: class_weights.dgo - not a class, did you mean 'dog'? - 2.0 - ...
     """
     if isinstance(given, str):
         return

@@ -36,10 +36,6 @@ def combine(
     Raises:
         DataError: When there is no part, a file stands in two of them, one class has two
             different words, or only some parts are corrupted.
-
-    >>> combine([])
-    Traceback (most recent call last):
-    adapt.errors.DataError: combined source - no parts - 0 given - give one or more
     """
     if not parts:
         raise DataError("combined source - no parts - 0 given - give one or more")

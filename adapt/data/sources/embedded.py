@@ -25,10 +25,6 @@ def from_embedded(name: str, domain: str, split: str) -> ImageList:
 
     Raises:
         DataError: When there is no such set, domain or split; the message lists what there is.
-
-    >>> from_embedded("pictogram", "outline", "train")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    adapt.errors.DataError: ... - no such embedded data set - 'pictogram'...
     """
     folder = choose_folder("data set", name, EMBEDDED)
     names = folder / "classes.yaml"
@@ -72,11 +68,6 @@ def choose_folder(kind: str, given: str, folder: Path) -> Path:
 
     Raises:
         DataError: When it is not there; the message lists what there is.
-
-    >>> choose_folder("split", "train", Path("/no/such"))
-    Traceback (most recent call last):
-    adapt.errors.DataError: /no/such - no such embedded split - 'train' - choose from none: \
-nothing is installed
     """
     known: list[str] = []
     if folder.is_dir():

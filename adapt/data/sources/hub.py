@@ -90,11 +90,6 @@ def from_hub(
     Raises:
         DataError: When files are missing or damaged, the split or a column is not told, or an
             image has no label or several.
-
-    >>> from_hub("/no/such")
-    Traceback (most recent call last):
-    adapt.errors.DataError: /no/such - no such folder - given as a Hugging Face data set - check \
-the path
     """
     source = str(path)
     files = _find(source, split)

@@ -61,13 +61,6 @@ def read_table(path: str | Path) -> Table:
 
     Raises:
         DataError: Naming the row and the column of the first problem.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder, "labels.csv")
-    ...     _ = file.write_text("path;label\n1.png;cat\n")
-    ...     read_table(file).columns()
-    {'path': ['1.png'], 'label': ['cat']}
     """
     name, suffix = str(path), Path(path).suffix.lower()
     if not Path(path).is_file():
@@ -97,9 +90,6 @@ def frame_table(frame: pd.DataFrame, name: str = "<frame>") -> Table:
 
     Raises:
         DataError: Naming the row and the column of the first problem.
-
-    >>> frame_table(pd.DataFrame({"path": ["1.png"], "label": [7]})).label
-    ['7']
     """
     names = [str(column) for column in frame.columns]
     rows = [f"row {index}" for index in range(len(frame))]
@@ -258,12 +248,6 @@ def resolve_paths(table: Table, root: str) -> list[str]:
 
     Raises:
         DataError: When a path leads out of the root, or not one file is there.
-
-    >>> table = Table("t.csv", ["../x.png"], ["cat"], None, None, ["line 2"])
-    >>> resolve_paths(table, "/data")
-    Traceback (most recent call last):
-    adapt.errors.DataError: t.csv, line 2, column 'path' - leads out of the root - '../x.png' is \
-not under /data - move the image there or give another root
     """
     real_root = os.path.realpath(root)
     paths = []
@@ -360,16 +344,8 @@ def from_frame(
         split: Take only the rows whose `split` is this.
         classes: Words and prompts of the classes: a YAML file or a dict; labels if None.
 
-    Returns:
-        Images sorted by class, then path.
-
     Raises:
         DataError: See `frame_table` and `resolve_paths`.
-
-    >>> from_frame(pd.DataFrame({"file": ["1.png"], "label": ["cat"]}), ".")
-    Traceback (most recent call last):
-    adapt.errors.DataError: <frame> - no column 'path' - given ['file', 'label'] - name the \
-columns path,label[,split,group]
     """
     return _from_rows(frame_table(frame), root, split, classes)
 

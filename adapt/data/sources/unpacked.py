@@ -212,13 +212,7 @@ the archive - pack it again with names below one folder
 
 @dataclass
 class Index:
-    """The table of what was unpacked, row by row.
-
-    >>> index = Index("shards")
-    >>> index.add("row 0", "0/a.png", "cat", {"site": "north"})
-    >>> index.columns["site"]
-    ['north']
-    """
+    """The table of what was unpacked, row by row."""
 
     source: str
     """What is unpacked, for messages."""

@@ -24,10 +24,6 @@ def column_of(images: ImageList, name: str) -> list[str]:
 
     Raises:
         DataError: When there is no such column, naming those there are.
-
-    >>> images = ImageList(["/a/1.png"], ["cat"], None, None, "/a", {}, columns={"taken": ["2024"]})
-    >>> column_of(images, "Taken")
-    ['2024']
     """
     named = {"group": images.groups, "split": images.splits} | images.columns
     known = {column: values for column, values in named.items() if values is not None}
@@ -51,10 +47,6 @@ def with_groups(images: ImageList, column: str | None = None) -> ImageList:
 
     Raises:
         DataError: When there is no such column, or every cell of it is empty.
-
-    >>> images = ImageList(["/a/1.png"], ["cat"], None, None, "/a", {}, columns={"farm": ["north"]})
-    >>> with_groups(images, "farm").groups
-    ['north']
     """
     values = images.groups if column is None else column_of(images, column)
     if values is None:
@@ -147,11 +139,6 @@ def split_by_value(images: ImageList, value: str) -> tuple[ImageList, ImageList,
 
     Raises:
         DataError: When there is no column `split`, or it lacks one of the two; lists what there is.
-
-    >>> names = [f"/a/{number}.png" for number in range(3)]
-    >>> images = ImageList(names, ["cat"] * 3, None, ["train", "val", "test"], "/a", {})
-    >>> split_by_value(images, "val")[2]
-    ['1 images are in neither train nor val by their split: test (1)']
     """
     if images.splits is None:
         given = f"val is to be the rows of {value!r}"

@@ -63,16 +63,6 @@ def quarantine(
 
     Raises:
         DataError: When more than `limit`, or all, are unreadable: with counts and the first ten.
-
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "1.png").write_bytes(b"")
-    ...     images = ImageList([str(Path(folder, "1.png"))], ["cat"], None, None, folder, {})
-    ...     quarantine(images)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    adapt.errors.DataError: ... - too many unreadable images - 1 of 1 (limit 1 %): 1.png (empty \
-file) - repair or remove them, or raise the limit
     """
     reasons = list(_reasons(images.paths, also))
     bad = [index for index, reason in enumerate(reasons) if reason is not None]

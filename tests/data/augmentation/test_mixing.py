@@ -36,7 +36,7 @@ def test_mixup_by_hand() -> None:
     mix = draw_mix(0.3, 0, SHAPE, (7, 1, 2))
     assert mix.box is None
     mixed, shares = apply_mix(mix, torch.from_numpy(pixels), torch.from_numpy(targets), 4)
-    share = mix.share
+    share = mix.fraction
     for row, partner in enumerate(mix.order):
         by_hand = share * pixels[row] + (1 - share) * pixels[partner]
         np.testing.assert_allclose(mixed[row].numpy(), by_hand, atol=1e-6)
@@ -88,7 +88,7 @@ def test_boxes_follow_the_share_that_was_drawn() -> None:
 
 
 def test_shares_come_from_beta() -> None:
-    shares = [draw_mix(0.4, 0, (2, 4, 4), (1, step)).share for step in range(4000)]
+    shares = [draw_mix(0.4, 0, (2, 4, 4), (1, step)).fraction for step in range(4000)]
     # Beta(a, a) has mean 1/2 and variance 1 / (4 (2 a + 1)).
     assert abs(np.mean(shares) - 0.5) < 0.03
     assert abs(np.var(shares) - 1 / (4 * 1.8)) < 0.01
@@ -103,7 +103,7 @@ def test_rows_add_up_and_order_is_a_permutation(
     mix = draw_mix(0 if cut else 0.2, 1.0 if cut else 0, SHAPE, (seed, epoch, step, 0))
     assert mix == mix
     again = draw_mix(0 if cut else 0.2, 1.0 if cut else 0, SHAPE, (seed, epoch, step, 0))
-    assert (mix.share, mix.box) == (again.share, again.box)
+    assert (mix.fraction, mix.box) == (again.fraction, again.box)
     assert mix.order.tolist() == again.order.tolist()
     assert sorted(mix.order.tolist()) == list(range(6))
     pixels, targets = batch()
