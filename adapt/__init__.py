@@ -12,8 +12,10 @@ Importing the package loads no torch; each name is loaded when first used.
 """
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adapt.errors import AdaptError
 from adapt.version import __version__
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from adapt.data.image_data import ImageData
     from adapt.data.images import Images
     from adapt.ensembling.wise_ft import mix, wise_ft
-    from adapt.errors import AdaptError
     from adapt.evaluation.evaluate import evaluate
     from adapt.methods import method
     from adapt.methods.estimator.classifier import FewShotClassifier
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from adapt.training.settings import Optim
 
 _HOMES = {
-    "AdaptError": "adapt.errors",
     "AdaptModule": "adapt.training.module",
     "Classifier": "adapt.models.classifier",
     "Context": "adapt.training.context",
@@ -68,6 +68,25 @@ __all__ = [
     "run",
     "wise_ft",
 ]
+
+
+_OF_ANOTHER_PACKAGE = ("feature_based", "instance_based", "parameter_based")
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that also holds the domain adaptation package named `adapt`.
+
+    Raises:
+        AdaptError: When it does: which file of the two is imported would be an accident.
+    """
+    if mixed := [name for name in _OF_ANOTHER_PACKAGE if (folder / name).exists()]:
+        raise AdaptError(
+            f"{folder} - mixed with another package - {mixed[0]} belongs to the package `adapt` "
+            "for domain adaptation - pip uninstall adapt adapt-clip, then install adapt-clip again"
+        )
+
+
+_check_folder(Path(__file__).parent)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,6 @@ from adapt.errors import AdaptError, RecipeError, did_you_mean
 from adapt.version import __version__
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -380,7 +379,3 @@ def main() -> None:
             "interrupted: run the same command with --resume --out FOLDER to go on", file=sys.stderr
         )
         sys.exit(5)
-
-
-if __name__ == "__main__":
-    main()

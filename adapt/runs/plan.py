@@ -10,7 +10,7 @@ from adapt.recipe.load import Loaded
 from adapt.runs.fit import check_weight_names
 from adapt.training.loop import micro_batch
 from adapt.training.parameters import freeze_first
-from adapt.training.runtime import resolve_accelerator, resolve_precision
+from adapt.training.runtime import check_loggers, resolve_accelerator, resolve_precision
 from adapt.training.settings import with_epochs
 
 SMALL_VAL = 50
@@ -23,7 +23,9 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     Raises:
         AdaptError: As a run of the recipe would before training.
     """
-    recipe, data = loaded.recipe, build_data(loaded.recipe)
+    recipe = loaded.recipe
+    check_loggers(recipe.runtime.loggers or [])
+    data = build_data(recipe)
     check_weight_names(loaded.method, data.fit.class_names)
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
     start = Classifier.from_clip(

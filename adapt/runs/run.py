@@ -44,6 +44,7 @@ from adapt.runs.measures.uncertainty import write_uncertainty
 from adapt.runs.selection import WITHOUT_PROBE, Choice, choose, fold_count
 from adapt.training.context import Context
 from adapt.training.features.encode import predict_logits
+from adapt.training.runtime import check_loggers
 from adapt.training.settings import Runtime
 
 
@@ -106,6 +107,7 @@ def _context(recipe: Recipe, folder: Path, resume: bool, quiet: bool) -> Context
 def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     recipe, began = loaded.recipe, time.monotonic()
     runtime, say = recipe.runtime, _teller(folder, quiet)
+    check_loggers(runtime.loggers or [])
     (folder / "recipe.yaml").write_text(loaded.text(), encoding="utf-8")
     write_json(folder / "environment.json", environment(runtime, recipe.seed))
     data, quick = _read(loaded, folder, say, resume)

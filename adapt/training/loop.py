@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import class_weights
-from adapt.errors import MissingExtraError, ModelError
+from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
 from adapt.training.callbacks import EpochLines, MovingAverage
 from adapt.training.checkpoints import AtomicCheckpointIO
@@ -24,7 +24,12 @@ from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.module import AdaptModule
 from adapt.training.objectives import Objective
-from adapt.training.runtime import inference_device, resolve_accelerator, resolve_precision
+from adapt.training.runtime import (
+    check_loggers,
+    inference_device,
+    resolve_accelerator,
+    resolve_precision,
+)
 from adapt.training.settings import Optim, Runtime
 
 
@@ -154,19 +159,15 @@ def make_loggers(runtime: Runtime, folder: Path) -> list[Logger]:
     Raises:
         MissingExtraError: When a logger's package is not installed.
     """
+    check_loggers(runtime.loggers or [])
     loggers: list[Logger] = [CSVLogger(str(folder), name="", version="log")]
     for name in runtime.loggers or []:
-        try:
-            if name == "tensorboard":
-                loggers.append(TensorBoardLogger(str(folder), name="", version="tensorboard"))
-            elif name == "wandb":
-                loggers.append(pl.loggers.WandbLogger(save_dir=str(folder), offline=True))
-            else:
-                loggers.append(pl.loggers.MLFlowLogger(save_dir=str(folder / "mlruns")))
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                f"runtime.loggers - package missing - {name} - pip install 'adapt-clip[{name}]'"
-            ) from error
+        if name == "tensorboard":
+            loggers.append(TensorBoardLogger(str(folder), name="", version="tensorboard"))
+        elif name == "wandb":
+            loggers.append(pl.loggers.WandbLogger(save_dir=str(folder), offline=True))
+        else:
+            loggers.append(pl.loggers.MLFlowLogger(save_dir=str(folder / "mlruns")))
     return loggers
 
 

@@ -20,7 +20,7 @@ from adapt.checks.findings.finding import Place
 from adapt.checks.findings.measure import Picture
 from adapt.checks.model import View, leak_free
 from adapt.checks.quick import Glance, quick_check
-from adapt.cli.app import app as cli
+from adapt.cli import app as cli
 from adapt.data.sources.embedded import EMBEDDED
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList

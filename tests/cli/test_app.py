@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from adapt.cli.app import app as cli
+from adapt.cli import app as cli
 from adapt.data.sources.embedded import EMBEDDED
 
 RECIPE = """
@@ -52,7 +52,7 @@ def test_help_is_quick_and_loads_no_torch() -> None:
     for _ in range(3):  # the fastest of three: the machine may be busy
         began = time.monotonic()
         shown = subprocess.run(
-            [sys.executable, "-m", "adapt.cli.app", "--help"],
+            [sys.executable, "-m", "adapt", "--help"],
             capture_output=True,
             text=True,
             check=True,

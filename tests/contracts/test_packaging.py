@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from adapt.training.settings import Runtime
+
 ROOT = Path(__file__).parents[2]
 
 if not (ROOT / "setup.cfg").is_file():
@@ -50,9 +52,29 @@ def test_every_dependency_says_why_and_has_a_floor() -> None:
 
 def test_minimum_pins_are_the_floors() -> None:
     pins = requirements((ROOT / "tests" / "minimum.txt").read_text(encoding="utf-8"))
-    for name, condition in requirements(config["options"]["install_requires"]).items():
+    wanted = requirements(config["options"]["install_requires"])
+    extras = {}
+    for text in config["options.extras_require"].values():
+        extras |= requirements(text)
+    assert wanted.keys() <= pins.keys() <= wanted.keys() | extras.keys()
+    for name, pin in pins.items():
+        condition = (wanted | extras)[name]
         floor = condition.removeprefix(">=").split(",")[0]
-        assert pins[name].removeprefix("==").startswith(floor), (name, condition, pins[name])
+        assert pin.removeprefix("==").startswith(floor), (name, condition, pin)
+
+
+def test_every_extra_that_users_install_has_a_floor() -> None:
+    for extra, text in config["options.extras_require"].items():
+        for name, condition in requirements(text).items():
+            assert condition.startswith(">=") or extra == "test", (extra, name)
+
+
+def test_every_logger_is_an_extra_of_its_name() -> None:
+    extras = config["options.extras_require"]
+    for name in ("tensorboard", "wandb", "mlflow"):
+        Runtime(loggers=[name])
+        assert name in requirements(extras[name])
+        assert name not in requirements(config["options"]["install_requires"])
 
 
 @pytest.mark.slow
@@ -74,7 +96,7 @@ def test_wheel_holds_what_it_needs(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     for folder, patterns in {
-        "adapt": ["py.typed", "*.py", "*/*.py", "models/configs/*.json", "report/templates/*",
+        "adapt": ["py.typed", "**/*.py", "models/configs/*.json", "report/templates/*",
                   "models/embedded/**/*", "data/embedded/**/*"],
         "recipes": ["**/*.yaml"],
     }.items():  # fmt: skip

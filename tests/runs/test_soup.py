@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adapt.cli.app import app as cli
+from adapt.cli import app as cli
 from adapt.common.files import write_json
 from adapt.ensembling.line import mix
 from adapt.errors import DataError, RecipeError, RunError, WeightsError

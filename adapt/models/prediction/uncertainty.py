@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
+import torch
 
 from adapt.common.arrays import BoolArray, FloatArray
 from adapt.errors import DataError, did_you_mean
@@ -56,8 +56,9 @@ def energy(logits: npt.ArrayLike, temperature: float = 1.0) -> FloatArray:
     >>> energy([[0.0, 0.0]], temperature=2.0).round(4).tolist()
     [1.3863]
     """
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    return np.asarray(temperature * logsumexp(scaled, axis=1), dtype=np.float64)
+    # By torch and not by scipy, which a machine that only predicts need not have.
+    scaled = torch.from_numpy(np.asarray(logits, dtype=np.float64) / temperature)
+    return np.asarray(temperature * torch.logsumexp(scaled, dim=1).numpy(), dtype=np.float64)
 
 
 @dataclass(frozen=True)
