@@ -1,4 +1,4 @@
-"""The page of a check: every finding with what mends it, and pictures of what it is about."""
+"""The page of a check: every finding with how to fix it, and the images it is about."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
-
+from adapt.common.files import write_text
 from adapt.common.words import plural
-from adapt.errors import RunError
-from adapt.report.record.numbers import percent
-from adapt.report.record.read import mapping, number
+from adapt.report.record.values import mapping, number
+from adapt.report.record.words import enumerated, percent
+from adapt.report.templating import environment
 
 MOST = 24
 """Images shown of one finding."""
@@ -20,7 +18,7 @@ MOST_TOGETHER = 6
 """Images shown of one set of copies."""
 ROWS = 40
 """Rows shown of a table in a finding."""
-LEVEL_WORDS = {"error": "error", "warning": "warning", "note": "note"}
+LEVELS = ("error", "warning", "note")
 _VALUES = {
     "tiny": "{:.0f} pixels",
     "extreme_aspect": "{:.1f} : 1",
@@ -33,12 +31,12 @@ _VALUES = {
     "near_leak": "{:.1%} differs",
     "near_conflicting_label": "{:.1%} differs",
 }
-"""How the number beside an image of a finding reads, where it says something."""
+"""How the number beside an image of a finding is written, where it says something."""
 _HEADERS = {
     "name": "class",
     "line": "line for classes.yaml",
     "recall": "zero-shot recall",
-    "answered": "mostly answered",
+    "answered": "mostly answered as",
     "needed": "images needed",
 }
 Entry = Mapping[str, Any]
@@ -71,13 +69,13 @@ class Rows:
     header: list[str]
     rows: list[list[str]]
     bars: list[float]
-    """Share of the largest number of images, for each row, where there are such numbers."""
+    """For each row, its images as a fraction of the largest number; empty without such numbers."""
     more: int
 
 
 @dataclass(frozen=True)
-class Part:
-    """One finding as it is shown."""
+class ShownFinding:
+    """One finding, as the page shows it."""
 
     kind: str
     title: str
@@ -92,8 +90,8 @@ class Part:
 
 def level_counts(content: Mapping[str, Any]) -> dict[str, int]:
     """How many findings there are of each level."""
-    found = Counter(str(one.get("level")) for one in content["findings"])
-    return {level: found[level] for level in LEVEL_WORDS}
+    counts = Counter(str(finding.get("level")) for finding in content["findings"])
+    return {level: counts[level] for level in LEVELS}
 
 
 def verdict(content: Mapping[str, Any]) -> str:
@@ -105,24 +103,23 @@ def verdict(content: Mapping[str, Any]) -> str:
     >>> verdict({"findings": [], "sets": {"train": {"images": 2, "readable": 2}}, "classes": ["a"]})
     'Clean: nothing is wrong with 2 images of 1 class.'
     """
-    images = sum(one["images"] for one in content["sets"].values())
-    whole = f"{plural(images, 'image')} of {plural(len(content['classes']), 'class')}"
+    classes = plural(len(content["classes"]), "class")
+    whole = f"{plural(_images(content), 'image')} of {classes}"
     counts = level_counts(content)
     if not any(counts.values()):
         return f"Clean: nothing is wrong with {whole}."
-    words = [plural(count, LEVEL_WORDS[level]) for level, count in counts.items() if count]
-    said = " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
     if counts["error"]:
-        advice = "mend the errors before a run, its scores would be wrong."
+        advice = "fix the errors before you run: the scores would be wrong."
     elif counts["warning"]:
-        advice = "look at the warnings before a run."
+        advice = "look at the warnings before you run."
     else:
-        advice = "nothing stands against a run."
-    return f"{said} in {whole}: {advice}"
+        advice = "ready to run."
+    words = [plural(count, level) for level, count in counts.items() if count]
+    return f"{enumerated(words)} in {whole}: {advice}"
 
 
 def shown_places(finding: Entry) -> list[list[Entry]]:
-    """The images of a finding that have room on the page: `MOST` in all, by sets of copies.
+    """The images of a finding that the page shows: `MOST` in all, by sets of copies.
 
     >>> image = {"path": "1.png"}
     >>> [len(group) for group in shown_places({"places": [[image] * 9, [image] * 20]})]
@@ -140,12 +137,12 @@ def shown_places(finding: Entry) -> list[list[Entry]]:
 
 
 def write_check_page(path: Path, content: Mapping[str, Any], thumbnails: Mapping[str, str]) -> Path:
-    """Write the page of a check, one file without anything beside it.
+    """Write the page of a check, one file that needs no other.
 
     Args:
-        path: Where to.
+        path: The file.
         content: `check.json`.
-        thumbnails: Data URI of a small picture, by content hash.
+        thumbnails: Data URI of a small image, by content hash.
 
     Returns:
         The path.
@@ -153,41 +150,34 @@ def write_check_page(path: Path, content: Mapping[str, Any], thumbnails: Mapping
     Raises:
         RunError: When it cannot be written.
     """
-    text = render(content, thumbnails)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(f"{path} - cannot be written - {reason} - choose another --out") from error
-    return path
+    return write_text(path, render(content, thumbnails), "choose another --out")
 
 
 def render(content: Mapping[str, Any], thumbnails: Mapping[str, str]) -> str:
     """The text of the page; see `write_check_page`."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["ticks"] = _ticks
     model = mapping(content.get("model"))
-    return environment.get_template("check.html.j2").render(
-        content=content,
-        verdict=verdict(content),
-        counts=level_counts(content),
-        images=sum(one["images"] for one in content["sets"].values()),
-        parts=[_part(one, thumbnails) for one in content["findings"]],
-        leaks=_leak_rows(mapping(content.get("leak_free"))),
-        leaking=any(one["leaked"] for one in mapping(content.get("leak_free")).values()),
-        model=" / ".join(str(model[key]) for key in ("arch", "pretrained") if key in model),
-        weak=bool(model.get("embedded")),
+    return (
+        environment()
+        .get_template("check.html.j2")
+        .render(
+            content=content,
+            verdict=verdict(content),
+            counts=level_counts(content),
+            images=_images(content),
+            findings=[_shown(finding, thumbnails) for finding in content["findings"]],
+            leaks=_leak_rows(mapping(content.get("leak_free"))),
+            leaking=any(row["leaked"] for row in mapping(content.get("leak_free")).values()),
+            model=" / ".join(str(model[key]) for key in ("arch", "pretrained") if key in model),
+            weak=bool(model.get("embedded")),
+        )
     )
 
 
-def _part(finding: Entry, thumbnails: Mapping[str, str]) -> Part:
+def _images(content: Mapping[str, Any]) -> int:
+    return sum(counts["images"] for counts in content["sets"].values())
+
+
+def _shown(finding: Entry, thumbnails: Mapping[str, str]) -> ShownFinding:
     groups = shown_places(finding)
     values = finding.get("values") or []
     shown = [
@@ -198,7 +188,7 @@ def _part(finding: Entry, thumbnails: Mapping[str, str]) -> Part:
         )
         for index, chosen in enumerate(groups)
     ]
-    return Part(
+    return ShownFinding(
         kind=str(finding["kind"]),
         title=str(finding["kind"]).replace("_", " ").capitalize(),
         level=str(finding["level"]),
@@ -220,16 +210,16 @@ def _card(place: Entry, thumbnails: Mapping[str, str]) -> Card:
 def _caption(finding: Entry, index: int, values: Sequence[object]) -> str:
     value = number(values[index]) if index < len(values) else None
     words = "" if value is None else _VALUES.get(str(finding["kind"]), "")
-    said = words.format(value).replace("%", " %") if words else ""
+    measured = words.format(value).replace("%", " %") if words else ""
     suggested = mapping(finding.get("details")).get("suggested") or []
     if index < len(suggested):
         given = finding["places"][index][0]["label"]
-        return f"{given} → {suggested[index]}" + (f", {said}" if said else "")
-    return said
+        return f"{given} → {suggested[index]}" + (f", {measured}" if measured else "")
+    return measured
 
 
 def _table(details: Mapping[str, Any]) -> Rows | None:
-    """The classes that a finding is about, one a row."""
+    """The classes that a finding is about, one per row."""
     rows = _class_rows(details.get("classes"), mapping(details.get("needed")))
     if not rows:
         return None
@@ -247,12 +237,12 @@ def _class_rows(given: object, needed: Mapping[str, Any]) -> Sequence[Mapping[st
         counted = [(name, value) for name, value in given.items() if isinstance(value, int)]
         rows = [
             {"name": name, "images": value} | ({"needed": needed[name]} if name in needed else {})
-            for name, value in sorted(counted, key=lambda one: (-one[1], one[0]))
+            for name, value in sorted(counted, key=lambda count: (-count[1], count[0]))
         ]
         named = [(name, value) for name, value in given.items() if isinstance(value, list)]
         return rows or [{"set": name, "classes": ", ".join(value)} for name, value in named]
     listed = given if isinstance(given, list) else []
-    flat = [row for one in listed for row in (one if isinstance(one, list) else [one])]
+    flat = [row for rows in listed for row in (rows if isinstance(rows, list) else [rows])]
     return [row for row in flat if isinstance(row, Mapping)]
 
 
@@ -268,21 +258,10 @@ def _leak_rows(leak_free: Mapping[str, Any]) -> list[list[str]]:
     return [
         [
             name,
-            f"{one['images']:,}",
-            percent(number(one.get("accuracy"))),
-            f"{one['leaked']:,}",
-            percent(number(one.get("leak_free_accuracy"))),
+            f"{row['images']:,}",
+            percent(number(row.get("accuracy"))),
+            f"{row['leaked']:,}",
+            percent(number(row.get("leak_free_accuracy"))),
         ]
-        for name, one in leak_free.items()
+        for name, row in leak_free.items()
     ]
-
-
-def _ticks(text: object) -> Markup:
-    """Text in which what stands between backticks is code."""
-    pieces = str(text).split("`")
-    if len(pieces) % 2 == 0:
-        return escape(text)
-    return Markup("").join(
-        Markup("<code>{}</code>").format(piece) if place % 2 else escape(piece)
-        for place, piece in enumerate(pieces)
-    )

@@ -1,22 +1,22 @@
-"""The sections on alpha, robustness and uncertainty: figures, tables, and why one is absent."""
+"""The sections of the report: which figures, tables and sentences each one shows, in order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from adapt.report.figures.accuracy import heat_map
-from adapt.report.figures.alpha import alpha_curve, rules_table
+from adapt.report.figures.accuracy import heat_map, ladder
+from adapt.report.figures.alpha import alpha_curve
 from adapt.report.figures.changes import flips, forgetting
+from adapt.report.figures.classes import confusion, per_class
 from adapt.report.figures.effective_robustness import effective, scatter
-from adapt.report.figures.few_shot import (
-    below_words,
-    outlook_words,
-    ranking_table,
-    shots_curve,
-    shots_table,
-)
-from adapt.report.figures.style import Absent, Picture
-from adapt.report.figures.uncertainty import risk_coverage
-from adapt.report.record.read import Run
+from adapt.report.figures.few_shot import shots_curve
+from adapt.report.figures.style import ReportFigure
+from adapt.report.figures.training import contact_sheet, learning
+from adapt.report.figures.uncertainty import reliability, reliability_on_a_shift, risk_coverage
+from adapt.report.record.classes import confusion_counts
+from adapt.report.record.read import Absent, RunRecord
+from adapt.report.record.words import enumerated
 from adapt.report.tables.cells import Table, Text
+from adapt.report.tables.few_shot import below_words, outlook_words, ranking_table, shots_table
 from adapt.report.tables.guard import NO_GUARD, guard_table, worse_classes_table
 from adapt.report.tables.robustness import (
     corruption_table,
@@ -24,6 +24,17 @@ from adapt.report.tables.robustness import (
     flip_table,
     group_tables,
     retention_table,
+)
+from adapt.report.tables.rules import rules_table
+from adapt.report.tables.scores import (
+    accuracy_table,
+    balanced_table,
+    calibration_table,
+    class_table,
+    count_table,
+    ladder_table,
+    pairs_table,
+    split_table,
 )
 from adapt.report.tables.uncertainty import (
     abstention_table,
@@ -34,71 +45,135 @@ from adapt.report.tables.uncertainty import (
     unknown_table,
 )
 
-Block = Picture | Table | Text | Absent
+Block = ReportFigure | Table | Text | Absent
+Maker = Callable[[RunRecord], Block | Sequence[Block] | None]
 NO_EVAL = "no test set was evaluated"
 
 
-def alpha_part(run: Run) -> list[Block]:
-    """The alpha curve, what each rule would choose, and what the guard compared."""
-    rules, guard = rules_table(run), guard_table(run.scores)
-    worse = worse_classes_table(run.scores)
-    no_rules = "curve.json holds no rules: the run is older than them"
+@dataclass(frozen=True)
+class Section:
+    """A section of the report.
+
+    Attributes:
+        id: Its anchor in the page.
+        title: Its heading.
+        makers: Make its blocks from a run, in this order; None leaves one out without a word.
+        optional: Whether the section is left out where all its blocks are absent.
+    """
+
+    id: str
+    title: str
+    makers: tuple[Maker, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class BuiltSection:
+    """A section with the blocks that a run gives it."""
+
+    id: str
+    title: str
+    blocks: list[Block]
+
+
+def build_sections(run: RunRecord, sections: Iterable[Section]) -> list[BuiltSection]:
+    """Make the blocks of every section; call it inside `house_style`."""
+    built = [BuiltSection(part.id, part.title, _blocks(run, part)) for part in sections]
+    optional = {part.id for part in sections if part.optional}
     return [
-        alpha_curve(run),
-        *([] if run.curve is None else [rules or Absent("rules", "Rules", no_rules)]),
-        guard or Absent("guard", "Guard", NO_GUARD),
-        *([worse] if worse else []),
+        part
+        for part in built
+        if part.id not in optional or not all(isinstance(block, Absent) for block in part.blocks)
     ]
 
 
-def robustness_part(run: Run) -> list[Block]:
-    """Everything about shifts, corruptions, changed predictions, other classes and groups."""
-    before: list[Block] = [scatter(run), heat_map(run)]
-    if run.robustness is None:
-        reason = run.reason("robustness.json")
-        return [*before, Absent("measures", "Measures of robustness", reason)]
-    groups: list[Block] = [*group_tables(run)]
-    no_groups = "no eval has a metadata column with a few values to group by"
+def _blocks(run: RunRecord, section: Section) -> list[Block]:
+    """The blocks of a section; what is absent for one reason is named once, where it is first."""
+    made = [maker(run) for maker in section.makers]
+    lists = [blocks if isinstance(blocks, Sequence) else [blocks] for blocks in made]
+    blocks = [block for blocks in lists for block in blocks if block is not None]
+    titles: dict[str, list[str]] = {}
+    for block in blocks:
+        if isinstance(block, Absent):
+            titles.setdefault(block.reason, []).append(block.title)
     return [
-        *before,
-        *_pair(effective(run), effective_table(run)),
-        corruption_table(run)
-        or Absent("corruption", "Corruption error", "no synthetic shift was evaluated"),
-        *_pair(flips(run), flip_table(run)),
-        *_pair(forgetting(run), retention_table(run)),
-        *(groups or [Absent("groups", "Groups", no_groups)]),
+        Absent(enumerated(titles.pop(block.reason), 12), block.reason)
+        if isinstance(block, Absent)
+        else block
+        for block in blocks
+        if not isinstance(block, Absent) or block.reason in titles
     ]
 
 
-def uncertainty_part(run: Run) -> list[Block]:
-    """Calibration, abstention, conformal sets and unknown images."""
-    if run.uncertainty is None:
-        return [Absent("uncertainty", "Uncertainty", run.reason("uncertainty.json"))]
-    tables: dict[str, tuple[Callable[[Run], Table | None], str]] = {
-        "Abstaining": (abstention_table, NO_EVAL),
-        "Conformal sets": (conformal_table, NO_EVAL),
-        "Unknown images": (unknown_table, "the recipe names none under `uncertainty.unknown`"),
-    }
-    uncovered = uncovered_words(run)
-    blocks: list[Block] = [
-        Text(temperature_words(run)),
-        ece_table(run) or Absent("ece", "Calibration error", NO_EVAL),
-        risk_coverage(run),
-    ]
-    for title, (table, reason) in tables.items():
-        blocks.append(table(run) or Absent(title, title, reason))
-        if title == "Conformal sets" and uncovered:
-            blocks.append(Text(uncovered))
-    return blocks
+def _or(make: Maker, title: str, why: str | Callable[[RunRecord], str], needs: str = "") -> Maker:
+    """Say why a table is absent.
+
+    Args:
+        make: Makes the table, or nothing.
+        title: What is absent.
+        why: The reason, as a sentence without its full stop, where `make` makes nothing.
+        needs: A file of the run folder without which that is the reason.
+    """
+
+    def made(run: RunRecord) -> Block | Sequence[Block]:
+        if needs and run.lacks(needs):
+            return Absent(title, run.reason(needs))
+        return make(run) or Absent(title, why if isinstance(why, str) else why(run))
+
+    return made
 
 
-def few_shot_part(run: Run) -> list[Block]:
-    """Accuracy against images a class, and the ranking of methods; empty without either."""
-    found = [shots_curve(run), shots_table(run), below_words(run)] if run.few_shot else []
-    found += [ranking_table(run), outlook_words(run)] if run.ranking else []
-    return [block for block in found if block is not None]
+def _no_pairs(run: RunRecord) -> str:
+    if confusion_counts(run):
+        return f"every image of {run.scores.test} is classified correctly"
+    return run.reason("confusion.csv")
 
 
-def _pair(picture: Picture | Absent, table: Table | None) -> list[Block]:
-    """A figure and its table; one reason is enough when both are absent."""
-    return [picture, *([table] if table else [])]
+_ROBUSTNESS, _UNCERTAINTY = "robustness.json", "uncertainty.json"
+_NO_RULES = "curve.json holds no rules: the run is older than the rules"
+_NO_CORRUPTION = "no synthetic shift was evaluated"
+_NO_GROUPS = "no eval has a metadata column with only a few values, which could form groups"
+_NO_UNKNOWN = "the recipe names none under `uncertainty.unknown`"
+_NO_COUNTS = "the run stored no counts per class"
+# fmt: off
+SECTIONS = (
+    Section("summary", "Summary", (ladder_table, ladder)),
+    Section("alpha", "Choosing alpha", (
+        alpha_curve,
+        _or(rules_table, "Rules", _NO_RULES, "curve.json"),
+        _or(guard_table, "Guard", NO_GUARD),
+        worse_classes_table,
+    )),
+    Section("robustness", "Robustness", (
+        scatter, heat_map, effective, effective_table,
+        _or(corruption_table, "Corruption error", _NO_CORRUPTION, _ROBUSTNESS),
+        flips, flip_table, forgetting, retention_table,
+        _or(group_tables, "Groups", _NO_GROUPS, _ROBUSTNESS),
+    )),
+    Section("tables", "All scores", (accuracy_table, calibration_table, balanced_table)),
+    Section("reliability", "Reliability", (reliability, reliability_on_a_shift)),
+    Section("uncertainty", "Uncertainty", (
+        temperature_words,
+        _or(ece_table, "Calibration error", NO_EVAL, _UNCERTAINTY),
+        risk_coverage,
+        _or(abstention_table, "Abstaining", NO_EVAL, _UNCERTAINTY),
+        _or(conformal_table, "Conformal sets", NO_EVAL, _UNCERTAINTY),
+        uncovered_words,
+        _or(unknown_table, "Unknown images", _NO_UNKNOWN, _UNCERTAINTY),
+    )),
+    Section("few-shot", "Few-shot accuracy", (
+        shots_curve, shots_table, below_words, ranking_table, outlook_words,
+    ), optional=True),
+    Section("confusion", "Confusions", (
+        confusion, _or(pairs_table, "Confused pairs", _no_pairs, "confusion.csv"),
+    )),
+    Section("classes", "Classes", (per_class, class_table)),
+    Section("mistakes", "Worst mistakes"),
+    Section("learning", "Learning curves", (learning,)),
+    Section("data", "Data card", (
+        split_table, _or(count_table, "Images per class", _NO_COUNTS), contact_sheet,
+    )),
+    Section("setup", "Environment and recipe"),
+)
+# fmt: on
+"""The report, from top to bottom; a new figure is a file in `figures/` and a name in this list."""

@@ -194,8 +194,6 @@ def body_lines(node: Function) -> int:
 KNOWN = (
     "adapt/data/sources/tables.py",
     "measures.py",
-    "adapt/report/figures",
-    "adapt/report/tables",
 )
 
 

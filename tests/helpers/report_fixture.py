@@ -1,13 +1,22 @@
-"""Fabricates run folders for the tests of the report."""
+"""Made-up run folders for the tests of the report."""
 
 import base64
 import csv
 import json
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from adapt.report.figures.style import ReportFigure
+from adapt.report.record.read import Absent, RunRecord
+from adapt.report.record.scores import ScoreTable
+from adapt.report.tables.cells import Cell, Table
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgqPv/HwAEHQJ/GlqX5gAAAABJRU5ErkJggg=="
@@ -38,7 +47,7 @@ def metrics(accuracy: float | None, gain: float | None = None, n: int = 400) -> 
 
 
 def make_scores(shifts: int = 5, classes: Sequence[str] = ("cat", "dog", "fox")) -> dict[str, Any]:
-    """A whole ``scores.json`` with the given number of shifts; half of them synthetic."""
+    """A whole `scores.json` with the given number of shifts; half of them synthetic."""
     cards: dict[str, Any] = {"test": _card("natural", classes, 400)}
     for index in range(shifts):
         if index % 2 == 0:
@@ -224,7 +233,7 @@ def make_uncertainty(scores: dict[str, Any]) -> dict[str, Any]:
 def make_run(
     folder: Path, classes: Sequence[str] | int = 3, shifts: int = 5, **changes: object
 ) -> Path:
-    """Writes a whole run folder, the same for the same arguments, and returns it."""
+    """Write a whole run folder, the same for the same arguments, and returns it."""
     chance = random.Random(7)
     names = [f"class {i:03d}" for i in range(classes)] if isinstance(classes, int) else classes
     scores = make_scores(shifts, names) | changes
@@ -358,3 +367,96 @@ def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, header)
         writer.writeheader()
         writer.writerows(rows)
+
+
+def record(scores: Mapping[str, Any], **files: Any) -> RunRecord:
+    """A run of these scores, without any file but those given."""
+    return RunRecord(Path("run"), ScoreTable(scores), **files)
+
+
+def changed(run: RunRecord, file: str, **parts: object) -> RunRecord:
+    """The run with parts of one file replaced."""
+    if file == "scores":
+        return replace(run, scores=ScoreTable({**run.scores, **parts}))
+    return replace(run, **{file: {**getattr(run, file), **parts}})
+
+
+def stored(run: RunRecord, file: str) -> Any:
+    """A deep copy of one file, free to be changed."""
+    return json.loads(json.dumps(dict(getattr(run, file))))
+
+
+def texts(row: list[Cell]) -> list[str]:
+    """The main texts of a row."""
+    return [cell.text for cell in row]
+
+
+def rows_of(table: Table | None) -> dict[str, list[Cell]]:
+    """The rows of a table by the text of their first cell; all are as long as the header."""
+    assert table is not None
+    assert all(len(row) == len(table.header) for row in table.rows)
+    assert sum(span for _, span in table.groups) in (0, len(table.header))
+    return {row[0].text: row for row in table.rows}
+
+
+def lines_of(axes: Axes, label: str) -> list[np.ndarray]:
+    """The points of every line with this label."""
+    return [np.array(line.get_data()) for line in axes.lines if line.get_label() == label]
+
+
+def figure_of(shown: ReportFigure | Absent) -> ReportFigure:
+    """A figure that must be there."""
+    assert isinstance(shown, ReportFigure)
+    return shown
+
+
+def percent(value: float) -> str:
+    """A fraction as the report writes it."""
+    return f"{100 * value:.1f} %"
+
+
+def small_scores(zero: float, shipped: float, away: tuple[float, float] | None) -> dict[str, Any]:
+    """Scores of zero-shot and ensemble on val, test and, where given, one shift."""
+    gain = shipped - zero
+    models: dict[str, Any] = {
+        "zero_shot": {"val": metrics(zero), "test": metrics(zero)},
+        "ensemble": {"val": metrics(shipped, gain), "test": metrics(shipped, gain)},
+    }
+    if away:
+        models["zero_shot"]["sketch"] = metrics(away[0])
+        models["ensemble"]["sketch"] = metrics(away[1], away[1] - away[0])
+    return {"format": 1, "classes": ["a", "b"], "alpha": 0.5, "models": models}
+
+
+def _drawn(counts: Sequence[int], shots: int, seed: int) -> list[str]:
+    """Images of one draw, by another way than the package's: nested, all where there are few."""
+    images = []
+    for label, count in enumerate(counts):
+        order = np.random.default_rng([seed, label]).permutation(count)
+        images += [f"{label}/{image}.jpg" for image in order[:shots]]
+    return images
+
+
+def with_protocol(
+    run: RunRecord,
+    counts: Sequence[int],
+    accuracies: Mapping[int, Sequence[float]],
+    known: bool = True,
+) -> RunRecord:
+    """The run with few_shot.json as `adapt run` writes it for these classes."""
+    cells: list[dict[str, Any]] = [
+        {"shots": k, "seed": seed, "images": _drawn(counts, k, seed), "accuracy": {"test": value}}
+        for k, values in accuracies.items()
+        for seed, value in enumerate(values)
+    ]
+    few_shot: dict[str, Any] = {
+        "format": 1, "shots": list(accuracies), "seeds": 4, "zero_shot": {"test": 0.5},
+        "cells": cells, "judged_on": "test", "fewest_images": min(counts),
+        "below_zero_shot": [
+            {"shots": cell["shots"], "seed": cell["seed"]}
+            for cell in cells if cell["accuracy"]["test"] < 0.5
+        ],
+    }  # fmt: skip
+    card = {f"class {label}": count for label, count in enumerate(counts)} if known else {}
+    data = {**run.scores["data"], "train": {"n": sum(counts), "per_class": card}}
+    return replace(run, few_shot=few_shot, scores=ScoreTable({**run.scores, "data": data}))

@@ -1,4 +1,4 @@
-"""The page of a check: each finding once, what mends it, and nothing that a file name could do."""
+"""The page of a check: each finding once, how to fix it, and nothing that a file name could do."""
 
 import re
 from html.parser import HTMLParser
@@ -11,7 +11,7 @@ from adapt.report.check_page import MOST, MOST_TOGETHER, render, shown_places, v
 from adapt.report.check_page import write_check_page as write
 
 HOSTILE = '<script>alert("1")</script>.png'
-PICTURE = "data:image/jpeg;base64,AAAA"
+IMAGE = "data:image/jpeg;base64,AAAA"
 
 
 def place(number: int, path: str = "", split: str = "train") -> dict[str, str]:
@@ -24,7 +24,7 @@ def finding(kind: str, level: str = "warning", **more: Any) -> dict[str, Any]:
         "kind": kind,
         "level": level,
         "message": f"message of {kind}",
-        "fix": f"run `mend {kind}`",
+        "fix": f"run `fix {kind}`",
         "places": [[place(1)]],
         "values": [],
         "remove": [],
@@ -62,13 +62,13 @@ class Reader(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def test_each_finding_stands_there_once_with_its_fix() -> None:
+def test_each_finding_is_there_once_with_its_fix() -> None:
     kinds = ["unreadable", "leak", "near_copy"]
     page = render(content(*map(finding, kinds)), {})
-    sections = [one["id"] for one in Reader(page).all("section")]
-    assert [one for one in sections if one in kinds] == kinds
+    sections = [entry["id"] for entry in Reader(page).all("section")]
+    assert [entry for entry in sections if entry in kinds] == kinds
     for kind in kinds:
-        assert page.count(f"<code>mend {kind}</code>") == 1
+        assert page.count(f"<code>fix {kind}</code>") == 1
 
 
 def test_names_of_files_and_classes_are_text() -> None:
@@ -80,12 +80,12 @@ def test_names_of_files_and_classes_are_text() -> None:
         content(hostile, together, name=HOSTILE, data=HOSTILE, notes=[HOSTILE], classes=[HOSTILE],
                 leak_free={HOSTILE: {"images": 1, "leaked": 1, "accuracy": 1.0,
                                      "leak_free_accuracy": None}}),
-        {place(1)["sha256"]: PICTURE},
+        {place(1)["sha256"]: IMAGE},
     )  # fmt: skip
     tags = Reader(page)
     assert not tags.all("script")
     assert not tags.all("i")
-    assert {one["src"] for one in tags.all("img")} == {PICTURE}
+    assert {entry["src"] for entry in tags.all("img")} == {IMAGE}
     assert "&lt;script&gt;" in page
     assert "n/a" in page
 
@@ -101,19 +101,19 @@ def test_the_page_needs_nothing_beside_it() -> None:
     assert "default-src 'none'" in page
 
 
-def test_what_has_no_picture_says_why() -> None:
+def test_what_has_no_image_says_why() -> None:
     broken = place(1) | {"error": "empty file"}
     page = render(content(finding("unreadable", places=[[broken]])), {})
     assert '<div class="noimage">empty file</div>' in page
 
 
-def test_most_pictures_of_a_finding_are_in_check_json_alone() -> None:
+def test_most_images_of_a_finding_are_in_check_json_alone() -> None:
     many = finding("blurred", places=[[place(n)] for n in range(100)])
-    shown = [one for group in shown_places(many) for one in group]
+    shown = [entry for group in shown_places(many) for entry in group]
     assert len(shown) == MOST
-    page = render(content(many), {one["sha256"]: PICTURE for one in shown})
+    page = render(content(many), {entry["sha256"]: IMAGE for entry in shown})
     assert len(Reader(page).all("img")) == MOST
-    assert "76 more stand in" in page
+    assert "76 more are in" in page
 
 
 def test_large_sets_of_copies_are_cut() -> None:
@@ -127,15 +127,15 @@ def test_large_sets_of_copies_are_cut() -> None:
 def test_a_clean_set_says_so_with_counts() -> None:
     page = render(content(), {})
     assert "Clean: nothing is wrong with 1,200 images of 2 classes." in page
-    assert not [one for one in Reader(page).all("p") if one.get("class") == "fix"]
+    assert not [entry for entry in Reader(page).all("p") if entry.get("class") == "fix"]
 
 
 @pytest.mark.parametrize(
     ("levels", "said"),
     [
-        (["error", "note", "note"], "1 error and 2 notes in 1,200 images of 2 classes: mend"),
+        (["error", "note", "note"], "1 error and 2 notes in 1,200 images of 2 classes: fix"),
         (["warning"], "1 warning in 1,200 images of 2 classes: look"),
-        (["note"], "1 note in 1,200 images of 2 classes: nothing stands against a run"),
+        (["note"], "1 note in 1,200 images of 2 classes: ready to run"),
     ],
 )
 def test_the_verdict_counts(levels: list[str], said: str) -> None:
@@ -174,7 +174,7 @@ def test_scores_without_leaks_are_shown() -> None:
     assert ">17<" in page
     page = render(content(leak_free={"test": one | {"leaked": 0}}), {})
     assert (
-        "No test image has a copy in train or val. A linear probe fitted on train has 69.4 % on"
+        "No test image has a copy in train or val. A linear probe fitted on train reaches 69.4 % on"
         in page
     )
 

@@ -5,7 +5,6 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,17 @@ from adapt.common.seeds import sample_seed
 from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.image_data import ImageData
-from adapt.report.content import all_pictures, build
-from adapt.report.figures.augmentation import contact_sheet
-from adapt.report.figures.style import Absent, Picture, as_inline_svg, as_png, as_svg, house_style
-from adapt.report.record.read import read_run
+from adapt.report.content import build
+from adapt.report.figures.style import (
+    ReportFigure,
+    as_inline_svg,
+    as_png,
+    as_svg,
+    house_style,
+)
+from adapt.report.figures.training import contact_sheet
+from adapt.report.record.read import Absent, RunRecord, read_run
+from adapt.report.record.scores import ScoreTable
 from adapt.report.write import render
 from adapt.runs.augmentation_sheet import write_views
 from adapt.training.context import Context
@@ -87,27 +93,27 @@ def test_large_views_become_small_tiles(
     assert note.endswith("RandomResizedCrop of 90 to 100 % of the area was put in front")
     assert Image.open(tmp_path / "augmentation.png").size == (6 * 96, 6 * 96)
     with house_style():
-        picture = contact_sheet(read(tmp_path))
-    assert isinstance(picture, Picture)
-    assert picture.caption.startswith(
+        sheet = contact_sheet(read(tmp_path))
+    assert isinstance(sheet, ReportFigure)
+    assert sheet.caption.startswith(
         "Augmentation own list: RandomResizedCrop (scale 0.9 to 1); HorizontalFlip (p 0.5); "
         "Rotate (limit -9 to 9, p 1)."
     )
-    assert "mixup (alpha 0.2) and cutmix (alpha 1) join" in picture.caption
-    assert "Classes are drawn with the balance sqrt." in picture.caption
-    assert "was put in front." in picture.caption
+    assert "mixup (alpha 0.2) and cutmix (alpha 1) join" in sheet.caption
+    assert "Classes are sampled with the balance sqrt." in sheet.caption
+    assert "was put in front." in sheet.caption
 
 
-def read(folder: Path) -> Any:
-    return SimpleNamespace(
-        folder=folder, augmentation=stored(folder), reason=lambda name: f"{name} is absent"
-    )
+def read(folder: Path) -> RunRecord:
+    return RunRecord(folder, ScoreTable({"models": {}}), augmentation=stored(folder))
 
 
 def test_report_shows_the_sheet(toy_data: ImageData, context: Context, tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", ["a", "b"])
-    absent = "augmentation.json is absent: training sees no other views than evaluation"
-    assert contact_sheet(read_run(folder)).reason.startswith(absent)
+    reason = "augmentation.json is absent: training sees the same views as evaluation"
+    absent = contact_sheet(read_run(folder))
+    assert isinstance(absent, Absent)
+    assert absent.reason.startswith(reason)
     own = replace(context, augmentation="medical")
     write_views(folder, adapt.method("full"), toy_data, OWN, own)
     card = stored(folder)
@@ -115,13 +121,12 @@ def test_report_shows_the_sheet(toy_data: ImageData, context: Context, tmp_path:
     (folder / "augmentation.json").write_text(json.dumps(card))
     with house_style():
         content = build(read_run(folder))
-        images = {
-            each.name: Markup("<!-- {} -->").format(each.name) for each in all_pictures(content)
-        }
-        (sheet,) = content.pictures["augmentation"]
-        first = as_svg(sheet.figure)
-        again = as_svg(contact_sheet(read_run(folder)).figure)
-        drawn = np.asarray(Image.open(io.BytesIO(as_png(sheet.figure))).convert("RGB"))
+        names = [shown.name for shown in content.figures]
+        images = {name: Markup("<!-- {} -->").format(name) for name in names}
+        (sheet,) = [shown for shown in content.figures if shown.name == "augmentation"]
+        first = as_svg(sheet.drawing)
+        again = as_svg(contact_sheet(read_run(folder)).drawing)
+        drawn = np.asarray(Image.open(io.BytesIO(as_png(sheet.drawing))).convert("RGB"))
     html, text = render(content, images, "html"), render(content, images, "md")
     assert "<h3>What training sees</h3><!-- augmentation -->" in html
     assert re.search(r"!\[6 training images .*\]\(figures/augmentation.png\)", text)
@@ -134,8 +139,7 @@ def test_report_shows_the_sheet(toy_data: ImageData, context: Context, tmp_path:
 def test_damaged_files_are_said(toy_data: ImageData, context: Context, tmp_path: Path) -> None:
     own = replace(context, augmentation="clip")
     write_views(tmp_path, adapt.method("full"), toy_data, OWN, own)
-    run = read(tmp_path)
-    run.augmentation["tile"] = 31
+    run = replace(read(tmp_path), augmentation=stored(tmp_path) | {"tile": 31})
     misfit = contact_sheet(run)
     assert isinstance(misfit, Absent)
     assert misfit.reason == "augmentation.json and augmentation.png do not fit together"
@@ -143,5 +147,5 @@ def test_damaged_files_are_said(toy_data: ImageData, context: Context, tmp_path:
     damaged = contact_sheet(run)
     assert isinstance(damaged, Absent)
     assert damaged.reason.startswith("augmentation.png cannot be read: ")
-    run.augmentation = None
-    assert contact_sheet(run).reason == "augmentation.json is absent"
+    absent = contact_sheet(replace(run, augmentation=None))
+    assert absent == Absent("What training sees", run.reason("augmentation.json"))

@@ -1,4 +1,4 @@
-"""Figures of accuracy: baseline ladder, and heat map of the synthetic shifts."""
+"""Accuracy: the baseline ladder, and a heat map of the synthetic shifts."""
 
 import math
 
@@ -6,79 +6,56 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
-from adapt.report.figures.style import (
-    BLUE,
-    INK,
-    PAPER,
-    VERMILION,
-    Absent,
-    Picture,
-    colour_of,
-    new_figure,
-    percent_axis,
-)
-from adapt.report.record.numbers import (
-    difference,
-    entry,
-    evals,
-    interval,
-    metric,
-    model_name,
-    models,
-    percent,
-    points,
-    shift_mean,
-    shifts,
-    shipped,
-    shorten,
-    test,
-)
-from adapt.report.record.read import Run, number
+from adapt.report.figures import style
+from adapt.report.record.read import RunRecord
+from adapt.report.record.scores import model_name
+from adapt.report.record.values import number
+from adapt.report.record.words import percent, points, shorten
 
-CHANGE_MAP = LinearSegmentedColormap.from_list("change", [VERMILION, "#ffffff", BLUE])
+CHANGE_MAP = LinearSegmentedColormap.from_list("change", [style.VERMILION, "#ffffff", style.BLUE])
 
 
-def ladder(run: Run) -> Picture | Absent:
-    """Accuracy on the test set and on the mean of shifts, one line per model."""
-    name, title, scores = "ladder", "Baseline ladder", run.scores
-    base = test(scores)
+@style.figure("ladder", "Baseline ladder")
+def ladder(run: RunRecord) -> style.ReportFigure | str:
+    """Accuracy on the test set and on the mean of shifts, one row per model."""
+    scores, base = run.scores, run.scores.test
     if base is None:
-        return Absent(name, title, "no test set was evaluated")
-    present = [m for m in models(scores) if metric(scores, m, base) is not None]
+        return "no test set was evaluated"
+    present = [m for m in scores.models if scores.metric(m, base) is not None]
     if not present:
-        return Absent(name, title, f"no model has a score on {base}")
-    figure = new_figure(7.4, 1.15 + 0.42 * len(present))
+        return f"no model has a score on {base}"
+    figure = style.new_figure(7.4, 1.15 + 0.42 * len(present))
     axes = figure.add_subplot()
     for row, model in enumerate(present):
         _ladder_row(axes, run, model, row)
-    axes.set_yticks(range(len(present)), [_shipped_name(run, model) for model in present])
+    axes.set_yticks(range(len(present)), [scores.heading(model) for model in present])
     axes.set_ylim(len(present) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.09)
-    percent_axis(axes, "x")
+    style.percent_axis(axes, "x")
     axes.set_xlabel("accuracy")
-    axes.plot([], [], "o", color=INK, label=f"{shorten(base)} (in-distribution)")
-    if shifts(scores):
-        axes.plot([], [], "D", color=INK, markerfacecolor="none", label="mean of shifts")
+    axes.plot([], [], "o", color=style.INK, label=f"{shorten(base)} (in-distribution)")
+    if scores.shifts:
+        axes.plot([], [], "D", color=style.INK, markerfacecolor="none", label="mean of shifts")
     figure.legend(loc="outside upper left", ncols=2)
     alt = "Accuracy per model. " + " ".join(
-        f"{model_name(m)}: {percent(metric(scores, m, base))} on {base}, "
-        f"{percent(shift_mean(scores, m))} on the mean of shifts."
+        f"{model_name(m)}: {percent(scores.metric(m, base))} on {base}, "
+        f"{percent(scores.shift_mean(m))} on the mean of shifts."
         for m in present
     )
-    caption = "Filled: in-distribution test with its 95 % interval. Open: mean of shifts."
+    caption = "Filled: in-distribution test set with its 95 % interval. Open: mean of shifts."
     read = (
         "further right is better. The line between the two marks is what is lost when images "
-        "look different: the shorter, the more robust."
+        "look different: the shorter it is, the more robust the model."
     )
-    return Picture(name, title, alt, caption, read, figure)
+    return style.ReportFigure(figure, alt, caption, read)
 
 
-def _ladder_row(axes: Axes, run: Run, model: str, row: int) -> None:
-    base = test(run.scores) or ""
-    value, away = metric(run.scores, model, base), shift_mean(run.scores, model)
-    bounds = interval(entry(run.scores, model, base).get("accuracy_ci"))
-    colour = colour_of(model)
+def _ladder_row(axes: Axes, run: RunRecord, model: str, row: int) -> None:
+    base = run.scores.test or ""
+    value, away = run.scores.metric(model, base), run.scores.shift_mean(model)
+    bounds = run.scores.bounds(model, base)
+    colour = style.colour_of(model)
     if value is None:
         return
     if bounds:
@@ -88,7 +65,7 @@ def _ladder_row(axes: Axes, run: Run, model: str, row: int) -> None:
     left = value if away is None else min(value, away)
     if away is not None:
         axes.plot([value, away], [row, row], color=colour, linewidth=1.4, zorder=1)
-        axes.plot(away, row, "D", color=colour, markerfacecolor=PAPER, markersize=7)
+        axes.plot(away, row, "D", color=colour, markerfacecolor=style.PAPER, markersize=7)
     low, high = (min(left, *bounds), max(right, *bounds)) if bounds else (left, right)
     _beside(axes, high, row, f"{100 * right:.1f}", "left")
     if away is not None:
@@ -102,25 +79,21 @@ def _beside(axes: Axes, x: float, y: float, text: str, align: str) -> None:
     )
 
 
-def _shipped_name(run: Run, model: str) -> str:
-    return model_name(model) + (" (shipped)" if model == shipped(run.scores) else "")
-
-
-def heat_map(run: Run) -> Picture | Absent:
-    """Change to zero-shot for every kind and severity of synthetic shift."""
-    name, title = "heat_map", "Synthetic shifts by kind and severity"
+@style.figure("heat_map", "Synthetic shifts by kind and severity")
+def heat_map(run: RunRecord) -> style.ReportFigure | str:
+    """Change from zero-shot for every kind and severity of synthetic shift."""
     cells = severity_cells(run)
     kinds = list(dict.fromkeys(kind for kind, _ in cells))
     severities = sorted({severity for _, severity in cells})
     if len(kinds) < 2 and len(severities) < 2:
-        return Absent(name, title, "fewer than two kinds or severities of synthetic shift")
-    model = shipped(run.scores)
+        return "fewer than two kinds or severities of synthetic shift were evaluated"
+    model = run.scores.shipped
     change = np.full((len(kinds), len(severities)), np.nan)
     for (kind, severity), shift in cells.items():
-        value = difference(run.scores, model, shift)[0]
+        value = run.scores.difference(model, shift)[0]
         change[kinds.index(kind), severities.index(severity)] = np.nan if value is None else value
     limit = max(0.02, float(np.nanmax(np.abs(change))) if np.isfinite(change).any() else 0.02)
-    figure = new_figure(max(4.6, 2.4 + 1.25 * len(severities)), 1.4 + 0.5 * len(kinds))
+    figure = style.new_figure(max(4.6, 2.4 + 1.25 * len(severities)), 1.4 + 0.5 * len(kinds))
     axes = figure.add_subplot()
     axes.grid(visible=False)
     shown = axes.imshow(change, CHANGE_MAP, vmin=-limit, vmax=limit, aspect="auto")
@@ -129,7 +102,7 @@ def heat_map(run: Run) -> Picture | Absent:
         row, column = kinds.index(kind), severities.index(severity)
         value = float(change[row, column])
         moved = points(None if math.isnan(value) else value)
-        text = f"{percent(metric(run.scores, model, shift))} ({moved})"
+        text = f"{percent(run.scores.metric(model, shift))} ({moved})"
         alt.append(f"{kind} severity {severity:g}: {text}.")
         tone = "#ffffff" if abs(value) > 0.75 * limit else "#111111"
         axes.text(column, row, text, ha="center", va="center", fontsize=9, color=tone)
@@ -138,22 +111,20 @@ def heat_map(run: Run) -> Picture | Absent:
     axes.set_xlabel("severity")
     bar = figure.colorbar(shown, ax=axes, label="points")
     bar.ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:+.3g}")
-    caption = "Accuracy of the shipped model, in brackets the change to zero-shot in points."
+    caption = "Accuracy of the shipped model; in brackets, the change from zero-shot in points."
     read = (
-        "blue cells are better than zero-shot, orange ones worse. A row that turns orange to the "
-        "right names a disturbance your images should not have."
+        "blue cells are better than zero-shot, orange cells are worse. A row that turns orange "
+        "towards the right is a disturbance that your images should not have."
     )
-    return Picture(name, title, " ".join(alt), caption, read, figure)
+    return style.ReportFigure(figure, " ".join(alt), caption, read)
 
 
-def severity_cells(run: Run) -> dict[tuple[str, float], str]:
+def severity_cells(run: RunRecord) -> dict[tuple[str, float], str]:
     """Which eval holds which kind and severity of synthetic shift."""
-    stored = run.scores.get("data", {}).get("evals", {})
     known = [
-        (name, stored[name], severity)
-        for name in evals(run.scores)
-        if (stored.get(name) or {}).get("shift")
-        and (severity := number(stored[name].get("severity"))) is not None
+        (name, card, severity)
+        for name, card in run.scores.cards.items()
+        if card.get("shift") and (severity := number(card.get("severity"))) is not None
     ]
     sources = {str(card.get("of")) for _, card, _ in known}
     return {

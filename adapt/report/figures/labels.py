@@ -4,19 +4,27 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-LINE_LOOKS = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-"""Line styles in the order of use: lines stay apart without colour."""
+from adapt.report.figures import style
+
+LINES = tuple(
+    zip(
+        (style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.INK),
+        ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))),
+        strict=True,
+    )
+)
+"""Colour and line style in the order of use: lines stay apart without colour."""
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Moves places apart to a least distance, each as little as possible.
+    """Move places apart to a least distance, each as little as possible.
 
     Args:
-      places: Where labels would stand, in any order.
-      gap: The least distance between two of them.
+        places: Where labels would be, in any order.
+        gap: The least distance between two of them.
 
     Returns:
-      New places, in the order given; the least squares solution that keeps the order by height.
+        New places, in the order given; the least-squares solution that keeps the order by height.
 
     >>> spread([0.0, 0.25, 5.0], 1.0)
     [-0.375, 0.625, 5.0]
@@ -36,12 +44,12 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], points: float) -> None:
-    """Writes each name to the right of the axes, at the height of its line's end.
+    """Write each name to the right of the axes, at the height of its line's end.
 
     Args:
-      axes: With its final limits on the y axis.
-      ends: For each line x and y of its end, its name and its colour.
-      points: Height of the axes, in points; decides how far names must stand apart.
+        axes: With its final limits on the y axis.
+        ends: For each line x and y of its end, its name and its colour.
+        points: Height of the axes, in points; decides how far apart names must be.
     """
     low, high = axes.get_ylim()
     right = axes.get_xlim()[1]

@@ -1,15 +1,16 @@
-"""One look for all figures, and how they become SVG and PNG.
+"""One style for all figures, and how they become SVG and PNG.
 
-Colours are from Okabe and Ito, which people with any colour vision can tell apart; every series
-also has its own marker or line style, so that a grey print still reads.
+The colours are those of Okabe and Ito, which people with any colour vision can tell apart. Every
+series also has its own marker or line style, so that a grey print can still be read.
 """
 
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import wraps
 from typing import Any
 
 import matplotlib
@@ -18,6 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from adapt.report.record.read import Absent, RunRecord
 
 INK = "#20262e"
 PAPER = "#fffffe"
@@ -91,38 +94,60 @@ _STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportFigure:
     """A figure with the words that belong to it.
 
     Attributes:
-      name: File name without suffix.
-      title: Heading.
-      alt: The numbers of the figure in words, for those who cannot see it.
-      caption: What it shows, and on which images.
-      read: How to read it, in plain words.
-      figure: The drawing.
+        drawing: What matplotlib drew.
+        alt: The numbers of the figure in words, for those who cannot see it.
+        caption: What it shows, and on which images.
+        read: How to read it, in plain words.
+        title: Heading; empty for the title that its function is registered with.
+        name: File name without suffix; filled in by `figure`.
     """
 
-    name: str
-    title: str
+    drawing: Figure
     alt: str
     caption: str
     read: str
-    figure: Figure
+    title: str = ""
+    name: str = ""
 
 
-@dataclass(frozen=True)
-class Absent:
-    """Stands where a picture would be, and says why there is none."""
+def figure(
+    name: str, title: str, needs: str = ""
+) -> Callable[
+    [Callable[[RunRecord], ReportFigure | str]], Callable[[RunRecord], ReportFigure | Absent]
+]:
+    """Make a figure of the report from a function that draws it.
 
-    name: str
-    title: str
-    reason: str
+    The function takes the run and returns the figure, or the reason why there is none as a sentence
+    without its full stop.
+
+    Args:
+        name: File name without suffix.
+        title: Heading.
+        needs: A file of the run folder without which the function is not called.
+    """
+
+    def decorate(
+        draw: Callable[[RunRecord], ReportFigure | str],
+    ) -> Callable[[RunRecord], ReportFigure | Absent]:
+        @wraps(draw)
+        def drawn(run: RunRecord) -> ReportFigure | Absent:
+            result = run.reason(needs) if needs and run.lacks(needs) else draw(run)
+            if isinstance(result, str):
+                return Absent(title, result)
+            return replace(result, name=name, title=result.title or title)
+
+        return drawn
+
+    return decorate
 
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draws with the look of the report, whatever the user's own matplotlib settings are."""
+    """Draw with the look of the report, whatever the user's own matplotlib settings are."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         matplotlib.rcdefaults()
@@ -136,9 +161,14 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def percent_axis(axes: Axes, which: str = "y") -> None:
-    """Labels an axis of shares in percent."""
+    """Label an axis of fractions in percent."""
     axis = axes.yaxis if which == "y" else axes.xaxis
     axis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
+
+
+def shipped_line(axes: Axes, alpha: float) -> None:
+    """Mark the alpha that is shipped on an axis of alphas."""
+    axes.axvline(alpha, color=INK, linewidth=1.2, linestyle=":", zorder=1)
 
 
 def colour_of(model: str) -> str:
@@ -168,20 +198,20 @@ def as_svg(figure: Figure) -> str:
     return svg.replace("<svg ", '<svg style="background: white" ', 1)
 
 
-def as_inline_svg(svg: str, picture: Picture) -> str:
-    """A stand-alone SVG as an ``<svg>`` element that takes its colours from the page.
+def as_inline_svg(svg: str, shown: ReportFigure) -> str:
+    """A stand-alone SVG as an `<svg>` element that takes its colours from the page.
 
     Args:
-      svg: What ``as_svg`` made of the picture.
-      picture: Gives the words for those who cannot see it.
+        svg: What `as_svg` made of the figure.
+        shown: The figure; gives the words for those who cannot see it.
     """
     svg = svg[svg.index("<svg") :]
-    # Several drawings share one page, so their ids must not meet.
-    prefix = f"{picture.name}-"
+    # Several figures share one page, so their ids must differ.
+    prefix = f"{shown.name}-"
     svg = re.sub(r'\bid="', f'id="{prefix}', svg)
     svg = re.sub(r'href="#', f'href="#{prefix}', svg)
     svg = svg.replace("url(#", f"url(#{prefix}")
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
-    label = f'<svg role="img" aria-label="{escape(picture.alt)}" '
+    label = f'<svg role="img" aria-label="{escape(shown.alt)}" '
     return svg.replace('<svg style="background: white" ', label, 1).strip()

@@ -1,25 +1,23 @@
-"""Looking things up in ``robustness.json``."""
+"""Looking things up in `robustness.json`."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from adapt.report.record.numbers import evals, test
-from adapt.report.record.read import Run, mapping, number
+from adapt.report.record.read import RunRecord
+from adapt.report.record.values import mapping, number
 
 Entry = Mapping[str, Any]
 
 
-def entries(run: Run, part: str) -> dict[str, Entry]:
-    """One part of ``robustness.json`` by name, such as ``flips``; empty where it is absent."""
+def entries(run: RunRecord, part: str) -> dict[str, Entry]:
+    """One part of `robustness.json` by name, such as `flips`; empty where it is absent."""
     stored = mapping(mapping(run.robustness).get(part))
-    return {str(name): mapping(found) for name, found in stored.items()}
+    return {str(name): mapping(entry) for name, entry in stored.items()}
 
 
-def shift_entries(run: Run) -> dict[str, Entry]:
-    """Every shift that was set against the test set, in recipe order."""
-    found = entries(run, "shifts")
-    order = [name for name in evals(run.scores) if name in found]
-    return {name: found[name] for name in dict.fromkeys([*order, *found])}
+def shift_entries(run: RunRecord) -> dict[str, Entry]:
+    """Every shift that was compared with the test set, in recipe order."""
+    return run.scores.by_eval(mapping(run.robustness).get("shifts"))
 
 
 def shift_models(entry: Entry) -> dict[str, Entry]:
@@ -35,11 +33,11 @@ def line_of(entry: Entry) -> tuple[float, float] | None:
 
 
 def falls(entry: Entry) -> bool:
-    """Whether the line of a shift falls, so that what is usual there cannot be told."""
+    """Whether the line of a shift falls, so that it does not tell what is usual there."""
     line = line_of(entry)
     return line is not None and line[0] <= 0
 
 
-def id_name(run: Run) -> str:
-    """The eval that shifts were compared with."""
-    return str(mapping(run.robustness).get("id") or test(run.scores) or "test")
+def id_name(run: RunRecord) -> str:
+    """The eval that the shifts were compared with."""
+    return str(mapping(run.robustness).get("id") or run.scores.test or "test")

@@ -1,148 +1,107 @@
-"""Reading a run folder into one typed value."""
+"""A run folder, read into one typed value."""
 
 import csv
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from adapt.errors import RecipeError, RunError
+from adapt.report.record.scores import ScoreTable
 
 Row = dict[str, str]
-Part = TypeVar("Part")
-
-WHY_ABSENT = {
-    "curve.json": "the method has no alpha curve, or the run stopped before it was computed",
-    "reliability.json": "the run stored no reliability bins",
-    "per_class.csv": "the run stored no per-class scores",
-    "confusion.csv": "the run stored no confusion counts",
-    "robustness.json": "the run is older than these measures, or stopped before them",
-    "uncertainty.json": "the run is older than these measures, or stopped before them",
-    "augmentation.json": "training sees no other views than evaluation, or the run is older",
-    "few_shot.json": "the recipe names no numbers of images under `few_shot.shots`",
-    "ranking.json": "the method is not `auto`",
-    "metrics.csv": "the method needs no training, or nothing was logged",
-    "mistakes.json": "the run stored no mistakes",
-    "environment.json": "the run stored no environment",
-    "recipe.yaml": "the run stored no recipe",
-}
+Object = Mapping[str, Any]
+_OLDER = "the run is older than these measures, or stopped before them"
 
 
 @dataclass(frozen=True)
-class Run:
-    """Everything the report reads, as stored.
+class Absent:
+    """Stands where a figure or a table would be.
 
     Attributes:
-      folder: The run folder.
-      scores: ``scores.json``.
-      curve: ``curve.json``, or None.
-      reliability: ``reliability.json``, or None.
-      robustness: ``robustness.json``, or None.
-      uncertainty: ``uncertainty.json``, or None.
-      augmentation: ``augmentation.json``, or None.
-      few_shot: ``few_shot.json``, or None.
-      ranking: ``ranking.json``, or None.
-      per_class: Rows of ``per_class.csv``, or None.
-      confusion: Rows of ``confusion.csv``, or None.
-      log: Rows of ``metrics.csv``, or None.
-      mistakes: ``mistakes.json``, or None.
-      environment: ``environment.json``, or None.
-      recipe: Text of ``recipe.yaml``, or None.
-      absent: For each file that is None above, why.
+        title: What is absent.
+        reason: Why, as a sentence without its full stop.
+    """
+
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything that the report reads, as stored.
+
+    Attributes:
+        folder: The run folder.
+        scores: `scores.json`.
+        curve: `curve.json`.
+        reliability: `reliability.json`.
+        robustness: `robustness.json`.
+        uncertainty: `uncertainty.json`.
+        augmentation: `augmentation.json`.
+        few_shot: `few_shot.json`.
+        ranking: `ranking.json`.
+        per_class: Rows of `per_class.csv`.
+        confusion: Rows of `confusion.csv`.
+        log: Rows of `metrics.csv`.
+        mistakes: `mistakes.json`.
+        environment: `environment.json`.
+        recipe: Text of `recipe.yaml`.
+        absent: For each file that is None above, why.
     """
 
     folder: Path
-    scores: Mapping[str, Any]
-    curve: Mapping[str, Any] | None
-    reliability: Mapping[str, Any] | None
-    robustness: Mapping[str, Any] | None
-    uncertainty: Mapping[str, Any] | None
-    augmentation: Mapping[str, Any] | None
-    few_shot: Mapping[str, Any] | None
-    ranking: Mapping[str, Any] | None
-    per_class: list[Row] | None
-    confusion: list[Row] | None
-    log: list[Row] | None
-    mistakes: list[Mapping[str, Any]] | None
-    environment: Mapping[str, Any] | None
-    recipe: str | None
-    absent: Mapping[str, str]
+    scores: ScoreTable
+    curve: Object | None = None
+    reliability: Object | None = None
+    robustness: Object | None = None
+    uncertainty: Object | None = None
+    augmentation: Object | None = None
+    few_shot: Object | None = None
+    ranking: Object | None = None
+    per_class: list[Row] | None = None
+    confusion: list[Row] | None = None
+    log: list[Row] | None = None
+    mistakes: list[Object] | None = None
+    environment: Object | None = None
+    recipe: str | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+    def lacks(self, file: str) -> bool:
+        """Whether a file of the run folder is absent or damaged."""
+        return getattr(self, _FIELDS[file]) is None
 
     def reason(self, file: str) -> str:
-        """Why the parts drawn from ``file`` are not shown, as one sentence without full stop."""
+        """Why the parts drawn from `file` are not shown, as a sentence without its full stop."""
         return self.absent.get(file, f"{file} holds nothing that could be shown here")
 
 
-def read_run(folder: Path) -> Run:
-    """Reads a run folder; only ``scores.json`` must be there.
+def read_run(folder: Path) -> RunRecord:
+    """Read a run folder; only `scores.json` must be there.
 
     Raises:
-      RecipeError: There is no ``scores.json``.
-      RunError: ``scores.json`` is not a JSON object with ``models``.
+        RecipeError: There is no `scores.json`.
+        RunError: `scores.json` is not a JSON object with `models`.
     """
-    absent: dict[str, str] = {}
-
-    def part(file: str, load: Callable[[Path], Part]) -> Part | None:
+    scores, absent, parts = _read_scores(folder), {}, {}
+    for file, (load, why) in _FILES.items():
         path = folder / file
         if not path.is_file():
-            absent[file] = f"{file} is absent: {WHY_ABSENT[file]}"
-            return None
+            absent[file] = f"{file} is absent: {why}"
+            continue
         try:
-            return load(path)
+            parts[_FIELDS[file]] = load(path)
         except (OSError, ValueError, csv.Error) as error:
             absent[file] = f"{file} cannot be read: {error}"
-            return None
-
-    return Run(
-        folder=folder,
-        scores=_read_scores(folder),
-        curve=part("curve.json", _object),
-        reliability=part("reliability.json", _object),
-        robustness=part("robustness.json", _object),
-        uncertainty=part("uncertainty.json", _object),
-        augmentation=part("augmentation.json", _object),
-        few_shot=part("few_shot.json", _object),
-        ranking=part("ranking.json", _object),
-        per_class=part("per_class.csv", _rows),
-        confusion=part("confusion.csv", _rows),
-        log=part("metrics.csv", _rows),
-        mistakes=part("mistakes.json", _list),
-        environment=part("environment.json", _object),
-        recipe=part("recipe.yaml", _text),
-        absent=absent,
-    )
+    return RunRecord(folder, ScoreTable(scores), absent=absent, **parts)
 
 
-def number(text: object) -> float | None:
-    """The finite number a cell or a JSON value holds, or None.
-
-    >>> number("0.5"), number(""), number(float("nan")), number(None)
-    (0.5, None, None, None)
-    """
-    if text is None or isinstance(text, bool):
-        return None
-    try:
-        value = float(str(text))
-    except ValueError:
-        return None
-    return value if abs(value) < float("inf") else None
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """A stored JSON object; empty where it is absent, null or something else.
-
-    >>> mapping({"n": 3}), mapping(None), mapping([1])
-    ({'n': 3}, {}, {})
-    """
-    return value if isinstance(value, Mapping) else {}
-
-
-def _read_scores(folder: Path) -> Mapping[str, Any]:
+def _read_scores(folder: Path) -> Object:
     path = folder / "scores.json"
     if not path.is_file():
         raise RecipeError(
-            f"{folder} - is not a finished run folder - no scores.json in it - "
+            f"{folder} - is not a finished run folder - there is no scores.json in it - "
             "give the folder that `adapt run` printed, or repeat the run"
         )
     try:
@@ -153,7 +112,8 @@ def _read_scores(folder: Path) -> Mapping[str, Any]:
         ) from error
     if not isinstance(scores.get("models"), dict):
         raise RunError(
-            f"{path} - holds no models - keys {sorted(scores)} - repeat `adapt run` to rewrite it"
+            f"{path} - holds no models - its keys are {sorted(scores)} - repeat `adapt run` to "
+            "write it again"
         )
     return scores
 
@@ -162,17 +122,17 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _object(path: Path) -> Mapping[str, Any]:
+def _object(path: Path) -> Object:
     value = json.loads(_text(path))
     if not isinstance(value, dict):
-        raise ValueError(f"a JSON object was expected, a {type(value).__name__} was found")
+        raise ValueError(f"expected a JSON object, got a {type(value).__name__}")
     return value
 
 
-def _list(path: Path) -> list[Mapping[str, Any]]:
+def _objects(path: Path) -> list[Object]:
     value = json.loads(_text(path))
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ValueError("a JSON list of objects was expected")
+        raise ValueError("expected a JSON list of objects")
     return value
 
 
@@ -180,3 +140,28 @@ def _rows(path: Path) -> list[Row]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
         return [{key: value or "" for key, value in row.items() if key} for row in rows]
+
+
+_FILES: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "curve.json": (
+        _object,
+        "the method has no alpha curve, or the run stopped before it was computed",
+    ),
+    "reliability.json": (_object, "the run stored no reliability bins"),
+    "robustness.json": (_object, _OLDER),
+    "uncertainty.json": (_object, _OLDER),
+    "augmentation.json": (
+        _object,
+        "training sees the same views as evaluation, or the run is older than this figure",
+    ),
+    "few_shot.json": (_object, "the recipe lists no numbers of images under `few_shot.shots`"),
+    "ranking.json": (_object, "the method is not `auto`"),
+    "per_class.csv": (_rows, "the run stored no scores per class"),
+    "confusion.csv": (_rows, "the run stored no confusion counts"),
+    "metrics.csv": (_rows, "the method needs no training, or nothing was logged"),
+    "mistakes.json": (_objects, "the run stored no mistakes"),
+    "environment.json": (_object, "the run stored no environment"),
+    "recipe.yaml": (_text, "the run stored no recipe"),
+}
+"""How each file is read, and why it may be absent."""
+_FIELDS = {file: "log" if file == "metrics.csv" else file.partition(".")[0] for file in _FILES}

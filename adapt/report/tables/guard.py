@@ -1,51 +1,21 @@
-"""What the guard did on held-out images, in plain words; needs ``scores.json`` only."""
+"""Tables of what the guard compared on held-out images."""
 
-from collections.abc import Mapping
-from typing import Any
+from adapt.report.record.guard import guard_of, held_out_images, worse_classes
+from adapt.report.record.read import RunRecord
+from adapt.report.record.values import interval, mapping, number
+from adapt.report.record.words import count
+from adapt.report.tables.cells import Cell, Table, difference_cell
 
-from adapt.report.record.numbers import Scores, interval, points, shorten, size
-from adapt.report.record.read import mapping, number
-from adapt.report.tables.cells import (
-    Cell,
-    Table,
-    count_text,
-    difference_cell,
-    in_words,
-    signed_span,
-)
-
-NO_GUARD = "scores.json holds no guard: the run is older than it, or nothing was held out"
-CLASSES_NAMED = 5
+NO_GUARD = "scores.json holds no guard: the run is older than the guard, or no images were held out"
 _COMPARED = {
     "zero_shot": "shipped minus zero-shot",
     "linear_probe": "shipped minus linear probe",
 }
 
 
-def guard_of(scores: Scores) -> Mapping[str, Any]:
-    """What the guard stored; empty for runs from before there was one."""
-    return mapping(scores.get("guard"))
-
-
-def stepped_back(scores: Scores) -> bool:
-    """Whether the guard ships something else than what was chosen."""
-    return guard_of(scores).get("outcome") in ("lowered", "fallback")
-
-
-def guard_found(scores: Scores) -> list[str]:
-    """What a user must know before the model is used: steps back, worse classes, a better probe."""
-    found = [_sentence(scores)] if stepped_back(scores) else []
-    return [*found, *_worse_classes(scores), *_better_probe(scores)]
-
-
-def guard_said(scores: Scores) -> list[str]:
-    """The guard's sentence where it kept what was chosen."""
-    return [_sentence(scores)] if not stepped_back(scores) and guard_of(scores) else []
-
-
-def guard_table(scores: Scores) -> Table | None:
+def guard_table(run: RunRecord) -> Table | None:
     """The paired comparisons of the guard."""
-    stored = guard_of(scores)
+    stored = guard_of(run.scores)
     against = mapping(stored.get("against"))
     entries = {label: mapping(against.get(name)) for name, label in _COMPARED.items()}
     entries["adapted alone (alpha 1) minus zero-shot"] = mapping(stored.get("adapted"))
@@ -58,78 +28,24 @@ def guard_table(scores: Scores) -> Table | None:
         if number(entry.get("difference")) is not None
     ]
     legend = (
-        f"Difference of accuracy in points and its 95 % interval, on the {_images(stored)} that "
-        "alpha was chosen on. The guard lowers alpha until the shipped model is not below "
-        "zero-shot there; it looks at no test set."
+        f"Difference of accuracy in points with its 95 % interval, on the "
+        f"{held_out_images(stored)} that alpha was chosen on. The guard lowers alpha until the "
+        "shipped model is no worse than zero-shot there; it looks at no test set."
     )
     header = ["on held-out images", "difference"]
     return Table("What the guard compared", header, rows, legend=legend) if rows else None
 
 
-def worse_classes_table(scores: Scores) -> Table | None:
+def worse_classes_table(run: RunRecord) -> Table | None:
     """The classes in which the shipped model is clearly below zero-shot on held-out images."""
     rows = [
         [
-            Cell(str(each.get("class"))),
-            Cell(count_text(each.get("n"))),
-            difference_cell(number(each.get("difference")), interval(each.get("ci"))),
+            Cell(str(entry.get("class"))),
+            Cell(count(entry.get("n"))),
+            difference_cell(number(entry.get("difference")), interval(entry.get("ci"))),
         ]
-        for each in _classes(scores)
+        for entry in worse_classes(run.scores)
     ]
-    legend = "The whole 95 % interval lies below zero; classes with few images are not tested."
-    header = ["class", "held-out images", "change to zero-shot"]
+    legend = "The whole 95 % interval is below zero. Classes with few images are not tested."
+    header = ["class", "held-out images", "change from zero-shot"]
     return Table("Classes that became worse", header, rows, legend=legend) if rows else None
-
-
-def _sentence(scores: Scores) -> str:
-    """The guard's own sentence, with the number behind it."""
-    stored = guard_of(scores)
-    reason = str(stored.get("reason") or "The guard stored no reason.")
-    entry = mapping(mapping(stored.get("against")).get("zero_shot"))
-    change, bounds = number(entry.get("difference")), interval(entry.get("ci"))
-    if change is None or stored.get("outcome") == "fallback":
-        return reason
-    spread = f", 95 % interval {signed_span(bounds)}" if bounds else ""
-    return f"{reason} Shipped minus zero-shot there: {points(change)} points{spread}{_on(stored)}."
-
-
-def _worse_classes(scores: Scores) -> list[str]:
-    found = [
-        f"{shorten(str(each.get('class')), 40)} ({points(number(each.get('difference')))} points"
-        f"{_on(each)})"
-        for each in _classes(scores)
-    ]
-    if not found:
-        return []
-    many = "1 class" if len(found) == 1 else f"{len(found)} classes"
-    return [
-        f"In {many} the shipped model is clearly worse than zero-shot on held-out images: "
-        f"{in_words(found, CLASSES_NAMED)}."
-    ]
-
-
-def _better_probe(scores: Scores) -> list[str]:
-    stored = guard_of(scores)
-    entry = mapping(mapping(stored.get("against")).get("linear_probe"))
-    change, bounds = number(entry.get("difference")), interval(entry.get("ci"))
-    if change is None or bounds is None or bounds[1] >= 0:
-        return []
-    lead = signed_span((-bounds[1], -bounds[0]))
-    return [
-        f"A linear probe on frozen features is clearly better than the shipped model on held-out "
-        f"images: {size(change)} ahead, 95 % interval {lead}{_on(stored)}. Compare the two on "
-        "the shifts before you ship this one."
-    ]
-
-
-def _classes(scores: Scores) -> list[Mapping[str, Any]]:
-    return [mapping(each) for each in guard_of(scores).get("worse_classes") or []]
-
-
-def _on(entry: Mapping[str, Any]) -> str:
-    return "" if number(entry.get("n")) is None else f", {_images(entry)}"
-
-
-def _images(entry: Mapping[str, Any]) -> str:
-    count = number(entry.get("n"))
-    return "held-out images" if count is None else f"{count:g} image{'' if count == 1 else 's'}"

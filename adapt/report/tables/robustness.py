@@ -4,38 +4,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapt.report.record.measures import entries, falls, id_name, shift_entries, shift_models
-from adapt.report.record.numbers import (
-    ZERO_SHOT,
-    decimal,
-    interval,
-    mean,
-    models,
-    percent,
-    points,
-    shipped,
-)
-from adapt.report.record.read import Run, mapping, number
-from adapt.report.tables.cells import Cell, Table, count_text, difference_cell, span
-from adapt.report.tables.scores import eval_note, model_heading
+from adapt.report.record.read import RunRecord
+from adapt.report.record.scores import ZERO_SHOT
+from adapt.report.record.values import interval, mapping, mean, number
+from adapt.report.record.words import count, decimal, percent, points, span
+from adapt.report.tables.cells import Cell, Table, difference_cell
+from adapt.report.tables.scores import eval_note
 
 GROUPS_SHOWN = 30
 SMALL_GROUP = 20
 SMALL_GAP = 0.02
 _MEASURES = ("id", "ood", "effective", "relative")
 _SHIFT_LEGEND = (
-    "Effective: accuracy on the shift above what the line of usual accuracy expects (small: 95 % "
-    "interval, which leaves out how uncertain the line is). Relative: above zero-shot on the "
-    "shift. Gap closed: how much of zero-shot's distance between {test} and shift is gone; below "
-    "0 it grew, and where it was under 2 points its share is noise and n/a."
+    "Effective: accuracy on the shift minus what the line of usual accuracy predicts (small: its "
+    "95 % interval, which does not include the uncertainty of the line). Relative: accuracy minus "
+    "that of zero-shot on the shift. Gap closed: the part of zero-shot's gap between {test} and "
+    "the shift that is gone; below 0 the gap grew. For gaps under 2 points it would be noise and "
+    "is n/a."
 )
 
 
-def effective_table(run: Run) -> Table | None:
+def effective_table(run: RunRecord) -> Table | None:
     """Robustness of the shipped and of the adapted model, shift by shift."""
-    found = {shift: entry for shift, entry in shift_entries(run).items() if shift_models(entry)}
-    wanted = list(dict.fromkeys([shipped(run.scores), "adapted"]))
+    known = {shift: entry for shift, entry in shift_entries(run).items() if shift_models(entry)}
+    wanted = list(dict.fromkeys([run.scores.shipped, "adapted"]))
     rows = []
-    for shift, entry in found.items():
+    for shift, entry in known.items():
         shown = [model for model in wanted if model in shift_models(entry)]
         for place, model in enumerate(shown):
             name = Cell(shift, _shift_note(entry)) if place == 0 else Cell("")
@@ -43,9 +37,9 @@ def effective_table(run: Run) -> Table | None:
             rows.append([name, *cells])
     if not rows:
         return None
-    if len(found) > 1:
+    if len(known) > 1:
         for model in wanted:
-            rows += _mean_row(run, model, list(found.values()))
+            rows += _mean_row(run, model, list(known.values()))
     base = id_name(run)
     header = ["shift", "model", base, "shift", "effective", "relative", "gap closed"]
     legend = _SHIFT_LEGEND.format(test=base)
@@ -56,18 +50,18 @@ def _shift_note(entry: Mapping[str, Any]) -> str:
     classes, reason = number(entry.get("classes")), entry.get("reason")
     notes = [f"on its {classes:g} classes"] if classes is not None else []
     notes += [f"no line: {reason}"] if reason else []
-    notes += ["its line falls: effective says little"] if falls(entry) else []
+    notes += ["the line falls, so effective says little"] if falls(entry) else []
     return "; ".join(notes)
 
 
-def _shift_cells(run: Run, model: str, entry: Mapping[str, Any]) -> list[Cell]:
+def _shift_cells(run: RunRecord, model: str, entry: Mapping[str, Any]) -> list[Cell]:
     row, start = (shift_models(entry).get(name, {}) for name in (model, ZERO_SHOT))
     value, bounds = number(row.get("effective")), interval(row.get("effective_ci"))
     effective = difference_cell(value, bounds)
     before = [number(start.get(key)) for key in ("id", "ood")]
     gap = None if before[0] is None or before[1] is None else before[0] - before[1]
     return [
-        Cell(model_heading(run.scores, model)),
+        Cell(run.scores.heading(model)),
         Cell(percent(number(row.get("id")))),
         Cell(percent(number(row.get("ood")))),
         # An arrow would claim what a falling line cannot show.
@@ -78,41 +72,41 @@ def _shift_cells(run: Run, model: str, entry: Mapping[str, Any]) -> list[Cell]:
 
 
 def _gap_cell(closed: float | None, gap: float | None) -> Cell:
-    """A share of next to nothing is noise, and is not written."""
+    """The closed part of a gap; of a tiny gap it would be noise and is not written."""
     if gap is None or gap >= SMALL_GAP:
         return Cell(percent(closed))
     return Cell("n/a", f"the gap was {points(gap)}")
 
 
-def _mean_row(run: Run, model: str, found: list[Mapping[str, Any]]) -> list[list[Cell]]:
-    rows = [shift_models(entry).get(model, {}) for entry in found]
+def _mean_row(run: RunRecord, model: str, shifts: list[Mapping[str, Any]]) -> list[list[Cell]]:
+    rows = [shift_models(entry).get(model, {}) for entry in shifts]
     values = {key: mean([number(row.get(key)) for row in rows]) for key in _MEASURES}
     if values["ood"] is None:
         return []
-    if any(falls(entry) for entry in found):
+    if any(falls(entry) for entry in shifts):
         values["effective"] = None
-    # A mean of shares of gaps means nothing: one shift with a small gap would outweigh the rest.
+    # A mean of fractions of gaps means nothing: one shift with a small gap would outweigh the rest.
     cells = _shift_cells(run, model, {"models": {model: values}})[:-1]
-    note = f"{len(found)} shifts, each counting once"
-    return [[Cell("mean of shifts", note, strong=model == shipped(run.scores)), *cells, Cell("")]]
+    note = f"{len(shifts)} shifts, each counting once"
+    return [[Cell("mean of shifts", note, strong=model == run.scores.shipped), *cells, Cell("")]]
 
 
-def corruption_table(run: Run) -> Table | None:
+def corruption_table(run: RunRecord) -> Table | None:
     """Errors under each kind of corruption, relative to zero-shot."""
-    found = entries(run, "corruption_error")
-    shown = [model for model in models(run.scores) if model in found and model != ZERO_SHOT]
-    by_kind = [mapping(found[model].get("kinds")) for model in shown]
+    stored = entries(run, "corruption_error")
+    shown = [model for model in run.scores.models if model in stored and model != ZERO_SHOT]
+    by_kind = [mapping(stored[model].get("kinds")) for model in shown]
     kinds = list(dict.fromkeys(kind for ratios in by_kind for kind in ratios))
     if not kinds:
         return None
     rows = [[Cell(kind), *(_ratio(ratios.get(kind)) for ratios in by_kind)] for kind in kinds]
-    means = [_ratio(found[model].get("mean")) for model in shown]
+    means = [_ratio(stored[model].get("mean")) for model in shown]
     rows.append([Cell("mean of kinds", strong=True), *means])
     legend = (
-        "Errors of the model, summed over severities, divided by those of zero-shot: below 1 it "
-        "errs less than zero-shot did. Compare within this run only."
+        "Errors of the model, summed over severities, divided by those of zero-shot: below 1 the "
+        "model makes fewer errors than zero-shot. Compare within this run only."
     )
-    header = ["kind", *(model_heading(run.scores, model) for model in shown)]
+    header = ["kind", *(run.scores.heading(model) for model in shown)]
     return Table("Corruption error (zero-shot = 1)", header, rows, legend=legend)
 
 
@@ -121,7 +115,7 @@ def _ratio(stored: object) -> Cell:
     return Cell("n/a", "zero-shot makes no error") if value is None else Cell(decimal(value, 2))
 
 
-def flip_table(run: Run) -> Table | None:
+def flip_table(run: RunRecord) -> Table | None:
     """Changed predictions against zero-shot, and what became of them."""
     rows = []
     for name, entry in entries(run, "flips").items():
@@ -131,28 +125,28 @@ def flip_table(run: Run) -> Table | None:
         rows.append(
             [
                 Cell(name, eval_note(run.scores, name)),
-                Cell(count_text(entry.get("n"))),
+                Cell(count(entry.get("n"))),
                 Cell(percent(rate), span(interval(entry.get("ci")))),
                 Cell(percent(gained)),
                 Cell(percent(lost)),
                 Cell(percent(None if neither is None else max(0.0, neither))),
             ]
         )
-    header = ["eval", "n", "changed", "gained", "lost", "other, wrong both times"]
+    header = ["eval", "n", "changed", "gained", "lost", "wrong both times"]
     legend = (
-        "From zero-shot to the shipped model, as shares of all images; changed with its 95 % "
-        "interval. Gained minus lost is the change of accuracy."
+        "From zero-shot to the shipped model, in percent of all images; changed with its 95 % "
+        "interval. Gained minus lost is the change in accuracy."
     )
     return Table("Changed predictions", header, rows, legend=legend) if rows else None
 
 
-def retention_table(run: Run) -> Table | None:
+def retention_table(run: RunRecord) -> Table | None:
     """Accuracy on other classes before and after."""
     rows = [
         [
             Cell(name),
-            Cell(count_text(entry.get("n"))),
-            Cell(count_text(entry.get("classes"))),
+            Cell(count(entry.get("n"))),
+            Cell(count(entry.get("classes"))),
             Cell(percent(number(entry.get("before")))),
             Cell(percent(number(entry.get("after")))),
             difference_cell(number(entry.get("difference")), interval(entry.get("ci"))),
@@ -161,14 +155,14 @@ def retention_table(run: Run) -> Table | None:
     ]
     header = ["eval", "n", "classes", "zero-shot", "shipped", "difference"]
     legend = (
-        "Images of classes the model was not adapted to, with a head made from the names of these "
-        "classes by each model's own text encoder. ▼: something was clearly forgotten."
+        "Images of classes that the model was not adapted to. The head is made from the names of "
+        "these classes by each model's own text encoder. ▼: something was clearly forgotten."
     )
     return Table("Retention on other classes", header, rows, legend=legend) if rows else None
 
 
-def group_tables(run: Run) -> list[Table]:
-    """One table per eval and metadata column, the worst group first."""
+def group_tables(run: RunRecord) -> list[Table]:
+    """One table per eval and metadata column, worst group first."""
     return [
         _group_table(run, name, str(column), mapping(stored))
         for name, columns in entries(run, "groups").items()
@@ -177,18 +171,18 @@ def group_tables(run: Run) -> list[Table]:
     ]
 
 
-def _group_table(run: Run, name: str, column: str, stored: Mapping[str, Any]) -> Table:
+def _group_table(run: RunRecord, name: str, column: str, stored: Mapping[str, Any]) -> Table:
     listed = [mapping(row) for row in stored["rows"]]
     ordered = sorted(listed, key=lambda row: (not row.get("ranked"), _accuracy(row)))
     rows = [_group_row(row, stored.get("worst")) for row in ordered[:GROUPS_SHOWN]]
     gap = number(stored.get("gap"))
     distance = "" if gap is None else f"; best and worst are {100 * gap:.1f} points apart"
     legend = (
-        f"Shipped model{distance}. Groups under {SMALL_GROUP} images stand last and are not "
-        "ranked: among them chance decides."
+        f"Shipped model{distance}. Groups of fewer than {SMALL_GROUP} images are listed last and "
+        "are not ranked, because chance would decide among them."
     )
     if len(listed) > GROUPS_SHOWN:
-        legend += f" {GROUPS_SHOWN} of {len(listed)} groups are shown."
+        legend += f" The first {GROUPS_SHOWN} of {len(listed)} groups are shown."
     header = [column, "n", "accuracy", "zero-shot", "change"]
     return Table(f"Groups of {name} by {column}", header, rows, legend=legend)
 
@@ -206,7 +200,7 @@ def _group_row(row: Mapping[str, Any], worst: object) -> list[Cell]:
     note = "▼ worst group" if is_worst else "" if ranked else "few images, not ranked"
     return [
         Cell(str(row.get("value")), note, strong=is_worst),
-        Cell(count_text(row.get("n"))),
+        Cell(count(row.get("n"))),
         Cell(percent(after), span(bounds)),
         Cell(percent(before)),
         Cell(points(change)),

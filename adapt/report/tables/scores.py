@@ -1,143 +1,124 @@
-"""The tables of the report, as text cells that HTML and Markdown both print."""
+"""Tables of the scores of every model, of the classes and of the data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from adapt.report.figures.classes import class_rows, confused_pairs
-from adapt.report.record.numbers import (
-    SELECTION,
-    ZERO_SHOT,
-    Interval,
-    Scores,
-    decimal,
-    difference,
-    entry,
-    evals,
-    interval,
-    metric,
-    model_name,
-    models,
-    percent,
-    points,
-    shift_difference,
-    shift_mean,
-    shifts,
-    shipped,
-    test,
-)
-from adapt.report.record.read import Run, mapping, number
-from adapt.report.tables.cells import Cell, Table, arrow, span
+from adapt.report.record.classes import class_rows, confused_pairs
+from adapt.report.record.read import RunRecord
+from adapt.report.record.scores import SELECTION, ZERO_SHOT, ScoreTable, model_name
+from adapt.report.record.values import Interval, mapping, number
+from adapt.report.record.words import decimal, percent, points, span
+from adapt.report.tables.cells import Cell, Table, arrow
 
 PAIRS_SHOWN = 20
-LADDER_LEGEND = "Interval, then the change to zero-shot in points (▲ / ▼ clear, ○ may be chance)."
+LADDER_LEGEND = (
+    "Below each accuracy its 95 % interval, then the change from zero-shot in points (▲ / ▼ clear, "
+    "○ may be chance)."
+)
 ACCURACY_LEGEND = (
-    "Under each accuracy its 95 % interval, then the change to zero-shot in points. ▲ / ▼: the "
+    "Below each accuracy its 95 % interval, then the change from zero-shot in points. ▲ / ▼: the "
     "interval of the change excludes zero. ○: it includes zero, or none is stored. For a mean of "
     "shifts that interval is the mean of their bounds, so it is never too narrow."
 )
-MIXED_LEGEND = (
-    " Mixed outputs: the probabilities of zero-shot and adapted model, averaged at the alpha that "
-    "ships; for reference, since every image needs both models."
+AVERAGED_LEGEND = (
+    " Averaged outputs: the mean of the probabilities of the zero-shot and the adapted model, "
+    "weighted by the shipped alpha. It is for reference only, since every image needs both models."
 )
 
 
-def model_heading(scores: Scores, model: str) -> str:
-    """The name of a model, marked when it is the one that ships."""
-    return model_name(model) + (" (shipped)" if model == shipped(scores) else "")
-
-
-def ladder_table(scores: Scores) -> Table:
+def ladder_table(run: RunRecord) -> Table:
     """Every model on the test set and on the mean of shifts."""
-    base = test(scores)
-    name = base or "test"
+    scores = run.scores
+    name = scores.test or "test"
     rows = [
         [
-            Cell(model_heading(scores, model), strong=model == shipped(scores)),
+            Cell(scores.heading(model), strong=model == scores.shipped),
             _accuracy_cell(scores, model, name),
             _mean_cell(scores, model),
         ]
-        for model in models(scores)
+        for model in scores.models
     ]
-    header = ["model", f"{name} (in-distribution)", f"mean of shifts ({len(shifts(scores))})"]
+    header = ["model", f"{name} (in-distribution)", f"mean of shifts ({len(scores.shifts)})"]
     legend = LADDER_LEGEND
     if "output_ensemble" in scores["models"]:
-        legend += MIXED_LEGEND
+        legend += AVERAGED_LEGEND
     return Table("Baseline ladder: accuracy", header, rows, legend=legend)
 
 
-def accuracy_table(scores: Scores) -> Table:
-    """Accuracy of every model on every eval, with intervals and changes to zero-shot."""
-    shown = models(scores)
+def accuracy_table(run: RunRecord) -> Table:
+    """Accuracy of every model on every eval, with intervals and changes from zero-shot."""
+    scores = run.scores
+    shown = scores.models
 
     def row(name: str) -> list[Cell]:
         cells = [_accuracy_cell(scores, model, name) for model in shown]
         return [Cell(name, note=eval_note(scores, name)), Cell(_images(scores, name)), *cells]
 
-    rows = [row(name) for name in evals(scores)]
-    if shifts(scores):
-        note = f"{len(shifts(scores))} evals, each counting once"
+    rows = [row(name) for name in scores.evals]
+    if scores.shifts:
+        note = f"{len(scores.shifts)} evals, each counting once"
         label = Cell("mean of shifts", note, strong=True)
         rows.append([label, Cell(""), *(_mean_cell(scores, model) for model in shown)])
     rows += [row(name) for name in _selection(scores)]
-    header = ["eval", "n", *(model_heading(scores, model) for model in shown)]
+    header = ["eval", "n", *map(scores.heading, shown)]
     return Table("Accuracy", header, rows, legend=ACCURACY_LEGEND)
 
 
-def balanced_table(scores: Scores) -> Table:
+def balanced_table(run: RunRecord) -> Table:
     """Balanced accuracy (mean recall over classes) of every model on every eval."""
-    shown = models(scores)
-    rows = []
-    for name in [*evals(scores), *_selection(scores)]:
-        cells = [
-            Cell(
-                percent(metric(scores, model, name, "balanced_accuracy")),
-                note=span(interval(entry(scores, model, name).get("balanced_accuracy_ci"))),
-            )
-            for model in shown
+    scores, key = run.scores, "balanced_accuracy"
+    rows = [
+        [
+            Cell(name),
+            *(
+                Cell(percent(scores.metric(m, name, key)), span(scores.bounds(m, name, key)))
+                for m in scores.models
+            ),
         ]
-        rows.append([Cell(name), *cells])
-    header = ["eval", *(model_heading(scores, model) for model in shown)]
-    return Table("Balanced accuracy (mean recall over classes)", header, rows)
+        for name in [*scores.evals, *_selection(scores)]
+    ]
+    header = ["eval", *map(scores.heading, scores.models)]
+    caption = "Balanced accuracy (mean recall over classes)"
+    return Table(caption, header, rows, folded="Balanced accuracy")
 
 
-def calibration_table(scores: Scores) -> Table:
+def calibration_table(run: RunRecord) -> Table:
     """Calibration error, negative log-likelihood and Brier score; lower is better."""
-    wanted = dict.fromkeys((ZERO_SHOT, "adapted", shipped(scores)))
+    scores = run.scores
+    wanted = dict.fromkeys((ZERO_SHOT, "adapted", scores.shipped))
     shown = [model for model in wanted if model in scores["models"]]
-    titles = {"ece": "calibration error", "nll": "log-likelihood loss", "brier": "Brier score"}
+    titles = {"ece": "calibration error", "nll": "negative log-likelihood", "brier": "Brier score"}
     rows = []
-    for name in [*evals(scores), *_selection(scores)]:
+    for name in [*scores.evals, *_selection(scores)]:
         cells = [
             Cell(
-                decimal(metric(scores, model, name, key)),
-                note=_decimals(interval(entry(scores, model, name).get(f"{key}_ci"))),
+                decimal(scores.metric(model, name, key)), _decimals(scores.bounds(model, name, key))
             )
             for key in titles
             for model in shown
         ]
         rows.append([Cell(name), *cells])
-    names = [model_name(m) + (" *" if m == shipped(scores) else "") for m in shown]
+    names = [model_name(m) + (" *" if m == scores.shipped else "") for m in shown]
     groups = (("", 1), *((title, len(shown)) for title in titles.values()))
     caption = "Calibration, lower is better (* shipped; small: 95 % interval)"
     return Table(caption, ["eval", *names * len(titles)], rows, groups)
 
 
-def pairs_table(run: Run) -> Table | None:
-    """The pairs of classes confused most often on the test set."""
-    pairs = confused_pairs(run)[:PAIRS_SHOWN]
-    if not pairs:
-        return None
-    rows = [[Cell(true), Cell(predicted), Cell(str(count))] for true, predicted, count in pairs]
-    return Table(
-        f"The {len(rows)} most confused pairs", ["true", "predicted as", "images"], rows, words=2
-    )
+def pairs_table(run: RunRecord) -> Table | None:
+    """The pairs of classes that are confused most often on the test set."""
+    rows = [
+        [Cell(true), Cell(predicted), Cell(str(count))]
+        for true, predicted, count in confused_pairs(run)[:PAIRS_SHOWN]
+    ]
+    caption = f"The {len(rows)} most confused pairs"
+    return Table(caption, ["true", "predicted as", "images"], rows, words=2) if rows else None
 
 
-def class_table(run: Run) -> Table | None:
+def class_table(run: RunRecord) -> Table | None:
     """Recall, precision and F1 of every class on the test set."""
-    rows, model = [], shipped(run.scores)
-    for name, found in class_rows(run).items():
-        mine, base = found.get(model, {}), found.get(ZERO_SHOT, {})
+    rows, model = [], run.scores.shipped
+    for name, results in class_rows(run).items():
+        mine, base = results.get(model, {}), results.get(ZERO_SHOT, {})
         before, after = number(base.get("recall")), number(mine.get("recall"))
         change = None if before is None or after is None else after - before
         rows.append(
@@ -152,102 +133,93 @@ def class_table(run: Run) -> Table | None:
             ]
         )
     header = ["class", "n", "recall zero-shot", "recall shipped", "change", "precision", "F1"]
-    return Table(f"Every class on {test(run.scores)}", header, rows) if rows else None
+    caption = f"Every class on {run.scores.test}"
+    return Table(caption, header, rows, folded="Every class as a table") if rows else None
 
 
-def split_table(scores: Scores) -> Table:
-    """Images and classes per split and eval."""
-    data = scores.get("data", {})
+def split_table(run: RunRecord) -> Table:
+    """Images and classes of each split and eval."""
+    scores, data = run.scores, mapping(run.scores.get("data"))
     folds = data.get("folds")
     held = (
-        f"selection: the training images, each judged by a model trained without it ({folds} folds)"
+        "selection: the training images, each judged by a model that was trained without it "
+        f"({folds} folds)"
         if folds
         else "selection, never trained on"
     )
-    rows = [
-        [Cell(name), Cell(kind), *_card_cells(card)]
-        for name, kind, card in (
-            ("train", "training", data.get("train") or {}),
-            (SELECTION, held, data.get(SELECTION) or {}),
-            *(
-                (name, eval_note(scores, name), (data.get("evals") or {}).get(name) or {})
-                for name in evals(scores)
-            ),
-        )
+    parts: list[tuple[str, str, object]] = [
+        ("train", "training", data.get("train")),
+        (SELECTION, held, data.get(SELECTION)),
+        *((name, eval_note(scores, name), scores.cards.get(name)) for name in scores.evals),
     ]
+    rows = [[Cell(name), Cell(kind), *_card_cells(mapping(card))] for name, kind, card in parts]
     header = ["split", "kind", "images", "classes", "smallest class", "largest class"]
-    return Table("Images per split", header, rows, words=2)
+    return Table("Images in each split", header, rows, words=2)
 
 
-def count_table(scores: Scores) -> Table | None:
+def count_table(run: RunRecord) -> Table | None:
     """Images per class for every split that stores them."""
-    data = scores.get("data", {})
-    cards = {"train": data.get("train"), SELECTION: data.get(SELECTION), **data.get("evals", {})}
-    counts = {name: card["per_class"] for name, card in cards.items() if _has_counts(card)}
-    classes = scores.get("classes", [])
+    data, classes = mapping(run.scores.get("data")), run.scores.get("classes", [])
+    cards = {name: mapping(data.get(name)) for name in ("train", SELECTION)} | run.scores.cards
+    counts = {name: card["per_class"] for name, card in cards.items() if card.get("per_class")}
     if not counts or not classes:
         return None
     rows = [
-        [Cell(str(each)), *(Cell(str(stored.get(each, 0))) for stored in counts.values())]
-        for each in classes
+        [Cell(str(label)), *(Cell(str(stored.get(label, 0))) for stored in counts.values())]
+        for label in classes
     ]
-    return Table("Images per class", ["class", *counts], rows)
+    return Table("Images per class", ["class", *counts], rows, folded="Images per class")
 
 
-def eval_note(scores: Scores, name: str) -> str:
+def eval_note(scores: ScoreTable, name: str) -> str:
     """What kind of test set an eval is."""
     if name == SELECTION:
         return "used for selection, not a test"
-    card: Mapping[str, Any] = scores.get("data", {}).get("evals", {}).get(name) or {}
+    card = scores.cards.get(name, {})
     lacking = mapping(card.get("classes"))
     masked = f", {lacking['present']} of {lacking['of']} classes" if len(lacking) > 1 else ""
-    if name == test(scores):
+    if name == scores.test:
         return f"in-distribution test{masked}"
-    if card.get("kind") == "synthetic":
+    if scores.is_synthetic(name):
         severity = card.get("severity")
         strength = "" if severity is None else f", severity {severity}"
-        return f"synthetic shift: {card.get('shift')}{strength}, of {card.get('of')}{masked}"
+        return f"synthetic shift of {card.get('of')}: {card.get('shift')}{strength}{masked}"
     return f"natural shift{masked}"
 
 
-def _selection(scores: Scores) -> list[str]:
-    return [SELECTION] if any(SELECTION in found for found in scores["models"].values()) else []
+def _selection(scores: ScoreTable) -> list[str]:
+    scored = any(SELECTION in results for results in scores["models"].values())
+    return [SELECTION] if scored else []
 
 
-def _images(scores: Scores, name: str) -> str:
-    counts = [metric(scores, model, name, "n") for model in models(scores)]
-    known = [count for count in counts if count is not None]
-    return f"{known[0]:g}" if known else "n/a"
+def _images(scores: ScoreTable, name: str) -> str:
+    counts: Iterable[float | None] = (scores.metric(m, name, "n") for m in scores.models)
+    known = next((count for count in counts if count is not None), None)
+    return "n/a" if known is None else f"{known:g}"
 
 
-def _accuracy_cell(scores: Scores, model: str, name: str) -> Cell:
-    note = span(interval(entry(scores, model, name).get("accuracy_ci")))
-    text = percent(metric(scores, model, name))
-    if model in (ZERO_SHOT, "majority") or text == "n/a":
+def _accuracy_cell(scores: ScoreTable, model: str, name: str) -> Cell:
+    text, note = percent(scores.metric(model, name)), span(scores.bounds(model, name))
+    return _with_change(model, text, note, scores.difference(model, name))
+
+
+def _mean_cell(scores: ScoreTable, model: str) -> Cell:
+    text = percent(scores.shift_mean(model))
+    return _with_change(model, text, "", scores.shift_difference(model))
+
+
+def _with_change(
+    model: str, text: str, note: str, difference: tuple[float | None, Interval | None]
+) -> Cell:
+    value, bounds = difference
+    if model in (ZERO_SHOT, "majority") or text == "n/a" or value is None:
         return Cell(text, note)
-    return Cell(text, note, *_change(*difference(scores, model, name)))
-
-
-def _mean_cell(scores: Scores, model: str) -> Cell:
-    text = percent(shift_mean(scores, model))
-    if model in (ZERO_SHOT, "majority") or text == "n/a":
-        return Cell(text)
-    return Cell(text, "", *_change(*shift_difference(scores, model)))
-
-
-def _change(value: float | None, bounds: Interval | None) -> tuple[str, str]:
-    if value is None:
-        return "", ""
     sign, tone = arrow(bounds)
-    return f"{sign} {points(value)}", tone
+    return Cell(text, note, f"{sign} {points(value)}", tone)
 
 
 def _decimals(bounds: Interval | None) -> str:
     return "" if bounds is None else f"{bounds[0]:.3f}\u2013{bounds[1]:.3f}"
-
-
-def _has_counts(card: Mapping[str, Any] | None) -> bool:
-    return bool(card and card.get("per_class"))
 
 
 def _card_cells(card: Mapping[str, Any]) -> list[Cell]:

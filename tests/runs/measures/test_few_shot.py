@@ -21,7 +21,7 @@ from adapt.methods.features.support import Support
 from adapt.methods.heads.gda import GDA
 from adapt.models.cache_head import CacheHead
 from adapt.recipe.load import load
-from adapt.report.figures.few_shot import band
+from adapt.report.record.few_shot import band
 from adapt.runs.folder.ledger import FILE, open_tests, read_ledger
 from adapt.runs.run import Run, run
 from tests.helpers.tiny import CLASSES, VIT, draw_folder

@@ -1,0 +1,64 @@
+"""The alpha curve: its points, and what each rule would choose on it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adapt.report.record.read import RunRecord
+from adapt.report.record.values import mapping, mean, number
+
+Point = Mapping[str, Any]
+RULES = {
+    "val": "best accuracy on val",
+    "val_one_se": "smallest alpha within one standard error of the best on val",
+    "synthetic_shift": "best mean of val and its corruptions",
+    "synthetic_one_se": "smallest alpha within one standard error of that best mean",
+    "both_one_se": "the larger alpha of the two one-standard-error rules",
+    "min_regret": "smallest worst-case loss over val and its corruptions",
+}
+SYNTHETIC = "val and its corruptions"
+
+
+def curve_points(run: RunRecord) -> list[Point]:
+    """The points of the alpha curve in order of alpha; empty when there is no curve."""
+    stored = (run.curve or {}).get("points") or []
+    known = [point for point in stored if number(point.get("alpha")) is not None]
+    return sorted(known, key=lambda point: float(point["alpha"]))
+
+
+def curve_shifts(run: RunRecord, stored: Sequence[Point]) -> list[str]:
+    """The shifts that have a score at every alpha."""
+    return [
+        name
+        for name in run.scores.shifts
+        if all(at_point(point, [name]) is not None for point in stored)
+    ]
+
+
+def at_point(point: Point, names: Sequence[str]) -> float | None:
+    """Mean accuracy over some sets at a point; None when one of them was not scored."""
+    return mean([number(mapping(point.get(name)).get("accuracy")) for name in names])
+
+
+def point_at(run: RunRecord, alpha: float | None) -> Point:
+    """The point of the curve at an alpha; empty when there is none."""
+    near = [
+        point
+        for point in curve_points(run)
+        if alpha is not None and abs(float(point["alpha"]) - alpha) < 1e-6
+    ]
+    return near[0] if near else {}
+
+
+def chosen_alpha(run: RunRecord) -> float | None:
+    """The alpha that is shipped, where there is a curve."""
+    return number((run.curve or {}).get("chosen"))
+
+
+def rule_choices(run: RunRecord) -> dict[str, Point]:
+    """What each rule would choose: by rule, its alpha, val accuracy and temperature."""
+    stored = mapping((run.curve or {}).get("rules"))
+    return {
+        str(rule): mapping(choice)
+        for rule, choice in stored.items()
+        if number(mapping(choice).get("alpha")) is not None
+    }

@@ -1,0 +1,61 @@
+"""The table of what each rule would choose on the alpha curve."""
+
+from adapt.report.record.curve import (
+    RULES,
+    SYNTHETIC,
+    Point,
+    at_point,
+    chosen_alpha,
+    curve_points,
+    curve_shifts,
+    point_at,
+    rule_choices,
+)
+from adapt.report.record.guard import stepped_back
+from adapt.report.record.read import RunRecord
+from adapt.report.record.scores import SELECTION
+from adapt.report.record.values import number
+from adapt.report.record.words import decimal, percent
+from adapt.report.tables.cells import Cell, Table
+
+
+def rules_table(run: RunRecord) -> Table | None:
+    """The choice of every rule; the columns of test and shifts took no part in it."""
+    rules, used = rule_choices(run), (run.curve or {}).get("rule")
+    if not rules:
+        return None
+    chosen = chosen_alpha(run)
+    rows = [_row(run, rule, choice, rule == used) for rule, choice in rules.items()]
+    at_rule = number(rules.get(str(used), {}).get("alpha"))
+    if chosen is not None and at_rule != chosen:
+        fixed = "set by the recipe" if used == "fixed" else "what the run stored"
+        why = "after the guard stepped back" if stepped_back(run.scores) else fixed
+        point = point_at(run, chosen)
+        shipped = {"alpha": chosen, "temperature": run.scores.get("temperature"), "why": why}
+        shipped["accuracy"] = at_point(point, [SELECTION]) if point else None
+        rows.append(_row(run, "shipped", shipped, True))
+    base = run.scores.test or "test"
+    header = ["rule", "alpha", "val", SYNTHETIC, "temperature", base, "mean of shifts"]
+    groups = (("", 1), ("on val only", 4), ("for information only", 2))
+    legend = (
+        f"Every rule sees val and corruptions of val, nothing else. The columns of {base} and of "
+        "the shifts are there to check the rules; they took no part in any choice."
+    )
+    return Table("What each rule would choose", header, rows, groups, legend=legend)
+
+
+def _row(run: RunRecord, rule: str, choice: Point, used: bool) -> list[Cell]:
+    alpha = number(choice.get("alpha"))
+    point, base = point_at(run, alpha), run.scores.test
+    shifts = curve_shifts(run, curve_points(run))
+    mark = " (used)" if used and rule in RULES else ""
+    why = str(choice.get("why") or RULES.get(rule, ""))
+    return [
+        Cell(f"{rule}{mark}", why, strong=used),
+        Cell("n/a" if alpha is None else f"{alpha:g}"),
+        Cell(percent(number(choice.get("accuracy")))),
+        Cell(percent(number(point.get("synthetic")))),
+        Cell(decimal(number(choice.get("temperature")), 2)),
+        Cell(percent(at_point(point, [base] if base else []))),
+        Cell(percent(at_point(point, shifts))),
+    ]

@@ -1,0 +1,40 @@
+"""The table of rules: what is shown is what the curve holds."""
+
+from adapt.report.record.read import RunRecord
+from adapt.report.tables.rules import rules_table
+from tests.helpers.report_fixture import changed, make_guard, percent, rows_of, stored, texts
+
+
+def test_rules_are_looked_up_on_the_curve(run: RunRecord) -> None:
+    curve = stored(run, "curve")
+    rows = rows_of(rules_table(run))
+    assert list(rows) == [
+        "val",
+        "val_one_se (used)",
+        "synthetic_shift",
+        "min_regret",
+        "synthetic_one_se",
+    ]
+    for rule, found in curve["rules"].items():
+        row = rows.get(rule) or rows[f"{rule} (used)"]
+        (point,) = [p for p in curve["points"] if p["alpha"] == found["alpha"]]
+        shifts = [point[name]["accuracy"] for name in list(run.scores["data"]["evals"])[1:]]
+        assert texts(row)[1:] == [
+            f"{found['alpha']:g}",
+            percent(found["accuracy"]),
+            percent(point["synthetic"]),
+            f"{found['temperature']:.2f}",
+            percent(point["test"]["accuracy"]),
+            percent(sum(shifts) / len(shifts)),
+        ]
+    table = rules_table(run)
+    assert table is not None
+    assert table.groups[-1] == ("for information only", 2)
+    assert "took no part in any choice" in table.legend
+
+
+def test_what_ships_after_the_guard_has_its_own_row(run: RunRecord) -> None:
+    lower = changed(run, "curve", chosen=0.2)
+    lower = changed(lower, "scores", guard=make_guard("lowered"))
+    row = rows_of(rules_table(lower))["shipped"]
+    assert (row[0].note, row[1].text) == ("after the guard stepped back", "0.2")

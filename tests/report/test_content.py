@@ -1,0 +1,66 @@
+"""Facts of the summary, mistakes and cuts."""
+
+from pathlib import Path
+
+import pytest
+
+from adapt.report.content import MISTAKES_SHOWN, QUARANTINED_SHOWN, build
+from adapt.report.record.read import RunRecord
+from tests.helpers.report_fixture import changed, make_scores, record
+
+
+def test_facts_are_the_stored_numbers(run: RunRecord) -> None:
+    content = build(run, [])
+    results = run.scores["models"]
+    accuracy, shifts, error = content.facts
+    test = results["ensemble"]["test"]
+    assert accuracy.value == f"{100 * test['accuracy']:.1f} %"
+    change = test["accuracy"] - results["zero_shot"]["test"]["accuracy"]
+    assert accuracy.note == f"{100 * change:+.1f} from zero-shot"
+    assert shifts.label == "mean of shifts (5)"
+    assert error.value == f"{test['ece']:.3f}"
+    settings = {fact.label: (fact.value, fact.note) for fact in content.settings}
+    assert settings["alpha"] == ("0.4", "chosen on val, rule val")
+    assert settings["trained parameters"] == ("589,824", "0.39 % of the model")
+    assert settings["training time"] == ("5.2 min", "6.7 min in all")
+
+
+def test_a_run_without_shifts_or_settings_says_n_a() -> None:
+    scores = make_scores(shifts=0) | {"alpha": None, "seconds": {}, "trainable": {}}
+    content = build(record(scores), [])
+    assert content.facts[1].value == "n/a"
+    settings = {fact.label: fact.value for fact in content.settings}
+    for label in ("alpha", "trained parameters", "training time"):
+        assert settings[label] == "n/a"
+
+
+def test_warnings_are_not_findings(run: RunRecord) -> None:
+    leak = {"test": {"leaked": 1, "images": 9, "accuracy": 0.5, "leak_free_accuracy": 0.4}}
+    content = build(changed(run, "scores", leak_free=leak), [])
+    assert content.warnings[0].startswith("1 of 9 images of test have a copy in train or val")
+    assert not any("copy in train" in sentence for sentence in content.findings)
+
+
+def test_long_lists_are_cut_and_counted(run: RunRecord) -> None:
+    many = [{"path": "x", "reason": "y"}] * (QUARANTINED_SHOWN + 3)
+    content = build(changed(run, "scores", quarantined=many), [])
+    assert len(content.quarantined) == QUARANTINED_SHOWN
+    assert content.quarantined_in_all == QUARANTINED_SHOWN + 3
+    mistakes = build(record(make_scores(), mistakes=[{"path": "x"}] * 30), [])
+    assert (len(mistakes.mistakes), mistakes.mistakes_in_all) == (MISTAKES_SHOWN, 30)
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("", "n/a: no thumbnail stored"),
+        ("../secret.png", "n/a: not an image of this run"),
+        ("a.txt", "n/a: not an image of this run"),
+        ("a.png", "n/a: the thumbnail is absent"),
+    ],
+)
+def test_a_thumbnail_that_cannot_be_shown_says_why(name: str, missing: str) -> None:
+    run = record(make_scores(), mistakes=[{"path": "x", "thumbnail": name}])
+    (mistake,) = build(run, []).mistakes
+    assert (mistake.image, mistake.thumbnail, mistake.missing) == (None, "", missing)
+    assert Path(run.folder).name == "run"
