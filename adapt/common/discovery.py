@@ -1,4 +1,4 @@
-"""Modules that are found because they stand in a folder."""
+"""Modules that are found because they are in a folder."""
 
 import importlib
 import pkgutil

@@ -10,7 +10,7 @@ from adapt.common.words import first_few
 from adapt.data.labels.naming import GivenClasses
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
-from adapt.data.splits.groups import NO_FOLD, judged_folds
+from adapt.data.splits.groups import NO_FOLD, scored_folds
 from adapt.data.splits.stratified import sample_fraction, sample_shots, stratified_split
 from adapt.errors import DataError, RecipeError, did_you_mean
 
@@ -57,7 +57,7 @@ class ImageData:
         return self.train.class_names
 
     def words(self) -> list[str]:
-        """What stands in the prompts, one per class, in the order of `class_names`."""
+        """The words for the prompts, one per class, in the order of `class_names`."""
         return [self.train.classes[key].words for key in self.class_names]
 
     def prompts(self) -> list[tuple[str, ...]]:
@@ -134,7 +134,7 @@ class ImageData:
         return [ImageData(self.train.subset(a), self.train.subset(b)) for a, b in pairs]
 
     def fold_notes(self, count: int, seed: int = 0) -> list[str]:
-        """What is worth knowing about `folds` of the same arguments: which images judge nothing."""
+        """Which images are never tested by `folds` of the same arguments, if any."""
         number, classes = self._deal(count, seed)
         if not classes:
             return []
@@ -144,7 +144,7 @@ class ImageData:
 
     def _deal(self, count: int, seed: int) -> tuple[np.ndarray, list[str]]:
         train = self.train
-        return judged_folds(train.labels, count, seed, train.groups, _keys(train))
+        return scored_folds(train.labels, count, seed, train.groups, _keys(train))
 
     @classmethod
     def from_folder(
@@ -177,7 +177,7 @@ class ImageData:
 
 
 def _keys(images: ImageList) -> list[str]:
-    """Names that are the same wherever the images lie, so that splits are too."""
+    """Names that are the same wherever the images are, so that splits are too."""
     return content_hashes(images.paths)
 
 

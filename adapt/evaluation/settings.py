@@ -49,7 +49,7 @@ class UncertaintySettings:
     level: float = 0.9
     """How often a conformal set must contain the true class (arXiv:2107.07511)."""
     unknown: Source | None = None
-    """Images of none of the classes, to measure how well they are told from known ones."""
+    """Images of none of the classes, to measure how well they are distinguished from known ones."""
 
     def __post_init__(self) -> None:
         refuse(

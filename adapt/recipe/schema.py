@@ -43,7 +43,7 @@ class ModelSection:
             wrong.append("templates - empty - [] - give at least one template")
         sets = listed(TEMPLATE_SETS)
         for place, template in enumerate(self.templates):
-            # Only the bare `{}` may stand in a template: `{0.attribute}` would reach into objects.
+            # Only the bare `{}` may be in a template: `{0.attribute}` would reach into objects.
             rest = template.replace("{}", "", 1)
             if template not in TEMPLATE_SETS and (rest == template or set(rest) & set("{}")):
                 wrong.append(

@@ -41,7 +41,7 @@ class _Loader(yaml.SafeLoader):
         return self.flow_level > 0 and re.fullmatch(r"\?{3}[\s,\]}]", self.prefix(4)) is not None
 
     def check_key(self) -> bool:
-        """Whether a key mark stands here."""
+        """Whether a key mark is here."""
         return not self._asks() and bool(super().check_key())
 
     def check_plain(self) -> bool:
@@ -58,7 +58,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Safe dumper that quotes every text the loader above would take for something else."""
+    """Safe dumper that quotes every text the loader above would read as something else."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Write shared lists out in full."""

@@ -4,7 +4,7 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from PIL import Image
+
+from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.tables import from_table
+from adapt.errors import DataError
 
 CLASSES = ("cat", "dog", "sea_lion")
 Files = list[tuple[str, bytes]]
@@ -144,3 +149,41 @@ def write_parquet(path: Path, table: pa.Table, features: dict[str, Any] | None =
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(hub_metadata(table, features) if features else table, path, row_group_size=7)
     return path
+
+
+def refused(function: Callable[..., object], *arguments: object, **options: object) -> str:
+    """The sentence with which a call is refused."""
+    with pytest.raises(DataError) as caught:
+        function(*arguments, **options)
+    assert caught.value.exit_code == 3
+    return str(caught.value)
+
+
+def relatives(images: ImageList) -> list[str]:
+    """Paths of all images below their root."""
+    return [images.relative(index) for index in range(len(images))]
+
+
+def draw(path: Path, shade: int = 0) -> None:
+    """A small image of one colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 3), (shade, 0, 0)).save(path)
+
+
+def folder(root: Path, counts: dict[str, int]) -> Path:
+    for label, count in counts.items():
+        (root / label).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (2, 2), (number, 0, 0)).save(root / label / f"{number}.png")
+    return root
+
+
+def table(root: Path, header: str, rows: list[str]) -> ImageList:
+    """Images 0.png, 1.png, ... of a table whose rows begin with the label."""
+    (root / "i").mkdir(parents=True, exist_ok=True)
+    lines = []
+    for number, row in enumerate(rows):
+        Image.new("RGB", (2, 2), (number, 9, 0)).save(root / "i" / f"{number}.png")
+        lines.append(f"i/{number}.png,{row}")
+    (root / "labels.csv").write_text("\n".join([f"path,label,{header}", *lines]))
+    return from_table(root / "labels.csv")

@@ -15,10 +15,9 @@ from adapt.errors import RecipeError
 from adapt.recipe.load import Loaded
 from adapt.recipe.load import load as read_recipe
 from adapt.recipe.schema import expand_evals
-from adapt.recipe.shipped import find_recipe, recipe_names, recipe_summary, recipes_folder
 from adapt.recipe.text import dump_yaml
 from adapt.training.settings import Optim
-from tests.helpers.recipe_cases import GOOD, MALFORMED, TRAIN, swap
+from tests.helpers.recipe_cases import GOOD, MALFORMED, swap
 
 
 @dataclass
@@ -44,16 +43,6 @@ class ZeroShot:
 
 
 SCHEMAS = {"lora": Lora, "zero_shot": ZeroShot}
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A current folder with the images the recipes name."""
-    for name in ("photos", "tests"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "labels.csv").write_text("path,label\n")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def load(text: str | bytes, *overrides: str) -> Loaded:
@@ -172,25 +161,6 @@ def test_override_mistakes_are_listed_with_those_of_the_file(here: Path) -> None
     assert len(found) == 3
 
 
-def test_references(here: Path) -> None:
-    text = swap("openai", "'runs/${name}/${seed}'", "alphas: 11", "alphas: '${data.train.shots}'")
-    recipe = load(text, "name=other").recipe
-    assert recipe.model.pretrained == "runs/other/0"
-    assert recipe.ensemble.alphas == 16
-
-
-def test_yaml_types_are_those_of_yaml_1_2(here: Path) -> None:
-    text = swap("epochs: 3", "lr: 5e-4", "openai", "no", "ViT-B-32", "2024-01-01")
-    loaded = load(text)
-    assert (loaded.method.optim.lr, loaded.recipe.model.pretrained) == (5e-4, "no")
-    assert loaded.recipe.model.arch == "2024-01-01"
-
-
-def test_anchors_may_share_values(here: Path) -> None:
-    text = swap(TRAIN, "&a {kind: folder, root: photos}", "{kind: folder, root: tests}", "*a")
-    assert load(text).recipe.evals["test"] == load(text).recipe.data.train
-
-
 def test_round_trip(here: Path) -> None:
     first = load(GOOD)
     second = load(first.text())
@@ -276,28 +246,6 @@ def test_damaged_text_loads_or_is_refused(here: Path, place: int, cut: int, text
         load(GOOD[:place] + text + GOOD[place + cut :])
     except RecipeError:
         return
-
-
-def test_missing_file_suggests_names(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = here / "shipped"
-    (shipped / "fewshot").mkdir(parents=True)
-    (shipped / "pretrain").mkdir()
-    (shipped / "quickstart.yaml").write_text("\n# Quick start. \n# More.\nname: x\n")
-    (shipped / "fewshot" / "lora.yaml").write_text("name: x\n# late\n")
-    (shipped / "pretrain" / "icons.yaml").write_text("name: x\n")
-    monkeypatch.setattr("adapt.recipe.shipped.recipes_folder", lambda: shipped)
-    assert recipe_names() == ["fewshot/lora", "quickstart"]
-    assert find_recipe("quickstart") == shipped / "quickstart.yaml"
-    assert find_recipe("pretrain/icons") == shipped / "pretrain" / "icons.yaml"
-    assert recipe_summary(find_recipe("quickstart")) == "Quick start."
-    assert recipe_summary(find_recipe("fewshot/lora")) == ""
-    with pytest.raises(RecipeError, match="no such recipe, did you mean 'quickstart'\\? - given"):
-        read_recipe("quikstart.yaml", [], SCHEMAS)
-    with pytest.raises(RecipeError, match="one of: fewshot/lora, quickstart"):
-        find_recipe("../../etc/passwd")
-    with pytest.raises(RecipeError, match="is a folder"):
-        find_recipe(here)
-    assert "${" not in str(recipes_folder())
 
 
 def test_recipe_does_not_import_torch() -> None:

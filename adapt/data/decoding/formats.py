@@ -1,4 +1,4 @@
-"""Which image formats are let in, told by content, and what to say of everything else."""
+"""Which image formats are read, recognised by content, and what to say about all others."""
 
 import importlib
 from pathlib import PurePath

@@ -1,7 +1,7 @@
 """The one door through which every image comes in: decoded, upright, opaque, 8-bit sRGB.
 
-Nothing is trusted but the bytes. The format is told by content and must be on an allow-list, the
-pixel budget is checked on the header, and a file that does not decode to its last pixel is
+Nothing is trusted but the bytes. The format is recognised by content and must be on an allow-list,
+the pixel budget is checked on the header, and a file that does not decode to its last pixel is
 refused with its name and the reason. What becomes of colours is said in `colours`.
 """
 
@@ -182,7 +182,7 @@ def _file_size(path: str) -> int:
     try:
         state = Path(path).stat()
     except FileNotFoundError:
-        raise refuse(path, "no such file", "the path leads nowhere", "check it") from None
+        raise refuse(path, "no such file", str(path), "check the path") from None
     except (OSError, ValueError) as error:
         raise refuse(path, "cannot be read", str(error), "check the path") from error
     # Opening a named pipe would wait for ever.

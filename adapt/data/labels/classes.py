@@ -25,7 +25,7 @@ class ClassName:
     key: str
     """Folder name or label, in Unicode NFC."""
     words: str
-    """What stands in the prompts."""
+    """What is put into the prompts."""
     prompts: tuple[str, ...] = field(default=())
     """Sentences used in place of the prompt templates; `{}` stands for the words."""
 
@@ -65,7 +65,7 @@ def name_classes(keys: Iterable[str], given: dict[str, ClassName] | None) -> dic
         given: Names by key, or None.
 
     Returns:
-        One name for each key, sorted by key.
+        One name per key, sorted by key.
 
     Raises:
         DataError: When two of these classes have equal words.

@@ -1,4 +1,4 @@
-"""Several labels on one image: told from the data, and refused with the reason."""
+"""Several labels on one image: recognised in the data, and refused with the reason."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ def several_labels(where: str, given: str) -> DataError:
 def check_joined(name: str, labels: Sequence[str], rows: Sequence[str]) -> None:
     """Refuse labels that are lists written as text: `cat|dog`, `cat;dog`, `cat, dog`, `['cat']`.
 
-    A label counts as joined when each of its parts is a label by itself or stands in another
+    A label counts as joined when each of its parts is a label by itself or part of another
     joined label, so that a class called `salt, pepper` is not. At least two rows, and 1 % of all,
     must be so.
 

@@ -105,6 +105,6 @@ def apply_shift(image: UintImage, kind: str, severity: int, seed: int) -> UintIm
         )
     if seed < 0:
         raise DataError(f"seed - negative - {seed} - give 0 or more, as from shift_seed(name)")
-    # The kind stands in the seed too, so that the noise of one kind is not that of another.
+    # The kind is part of the seed too, so that the noise of one kind is not that of another.
     generator = np.random.default_rng([seed, shift_seed(shift.kind)])
     return SHIFTS[shift.kind](image, shift.severity, generator)

@@ -1,7 +1,7 @@
 """Zip and tar archives of images, read member by member and unpacked safely.
 
 No member leads out of the folder, none is a link or a device, and none is written beyond the
-budgets of `adapt.data.sources.unpacked`: archives of strangers are data, nothing else.
+budgets of `adapt.data.sources.unpacked`: an archive is data and nothing else.
 """
 
 import bz2
@@ -71,7 +71,7 @@ class _StrictHeader(tarfile.TarInfo):
                 raise tarfile.ReadError(f"a header is damaged ({error})") from error
             raise
         if header.size < 0 or (header.type in b"LKxgX" and header.size > MAX_HEADER):
-            raise tarfile.ReadError(f"a header speaks of {header.size} bytes")
+            raise tarfile.ReadError(f"a header claims {header.size} bytes")
         return header
 
 
@@ -87,7 +87,7 @@ def _reading(path: str, kind: str) -> Iterator[None]:
 
 
 def read_members(path: str | Path) -> Iterator[Member]:
-    """The members of a zip or tar archive, one by one, told by content and not by suffix.
+    """The members of a zip or tar archive, one by one, recognised by content and not by suffix.
 
     Args:
         path: The archive.

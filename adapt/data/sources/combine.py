@@ -22,7 +22,7 @@ def combine(
     """The images of all parts; labels are joined by name.
 
     Columns that a part lacks are empty there. Groups of two parts are two groups, also where they
-    have one name; images of a part without groups stand alone. Classes that one part names and
+    have one name; each image of a part without groups is a group. Classes that one part names and
     another shows are one class.
 
     Args:
@@ -34,7 +34,7 @@ def combine(
         Images sorted by class, then path; the root is the folder above all parts.
 
     Raises:
-        DataError: When there is no part, a file stands in two of them, one class has two
+        DataError: When there is no part, a file is in two of them, one class has two
             different words, or only some parts are corrupted.
     """
     if not parts:

@@ -64,7 +64,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 @dataclass
 class FolderContents:
-    """What a walk through a folder of class folders met."""
+    """What is in a folder of class folders."""
 
     files: list[tuple[str, str]] = field(default_factory=list)
     """Class and absolute path of each image, sorted by class, then path."""

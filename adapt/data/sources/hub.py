@@ -1,7 +1,7 @@
 """Hugging Face data sets on disk, read with pyarrow alone.
 
 What `save_to_disk` writes (Arrow streams, `dataset_info.json`, `state.json`; for several splits a
-folder each and `dataset_dict.json`), and folders of Parquet files as they lie on the hub.
+folder each and `dataset_dict.json`), and folders of Parquet files as they are on the hub.
 """
 
 import io
@@ -88,8 +88,8 @@ def from_hub(
         Images sorted by class, then row.
 
     Raises:
-        DataError: When files are missing or damaged, the split or a column is not told, or an
-            image has no label or several.
+        DataError: When files are missing or damaged, it is not clear which split or column is
+            meant, or an image has no label or several.
     """
     source = str(path)
     files = _find(source, split)
@@ -228,7 +228,7 @@ def _rows(path: str) -> Iterator[pa.RecordBatch]:
 
 
 def _features(files: _Files, schema: pa.Schema) -> Features:
-    """What the columns mean, by name: told beside the file, in it, or nowhere."""
+    """What the columns mean, by name: written beside the file, in it, or nowhere."""
     if files.info is not None:
         return files.info
     try:
@@ -279,14 +279,14 @@ def _write_row(
 
 
 def _image_bytes(where: str, value: object) -> tuple[bytes, str]:
-    """Bytes of an image, and its path where that is told."""
+    """Bytes of an image, and its path if it is given."""
     content = value.get("bytes") if isinstance(value, dict) else value
     path = value.get("path") if isinstance(value, dict) else None
     if isinstance(content, bytes):
         return content, str(path or "")
     if path is None:
         raise DataError(f"{where} - no image - the cell is empty - remove the row")
-    # What lies elsewhere may change, and may be no image of this set at all.
+    # A file elsewhere may change, or may not belong to this set at all.
     advice = "save it again with a current version of datasets, which puts the images in"
     raise DataError(f"{where} - an image without its bytes - the path {path!r} alone - {advice}")
 
@@ -351,7 +351,7 @@ def _columns(
 
 
 def _kind(feature: object, kind: pa.DataType) -> str:
-    """What a column holds, by what is told of it and by its type."""
+    """What a column holds, by its feature and its type."""
     name = feature.get("_type") if isinstance(feature, dict) else None
     if name == "Image" or (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0):
         return "image"
@@ -376,7 +376,7 @@ def _class_names(told: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _pick(source: str, what: str, given: str | None, fitting: list[str], known: list[str]) -> str:
-    """The column that was asked for, or the only one there is."""
+    """The column that was named, or the only one there is."""
     if given is not None and given not in known:
         hint = did_you_mean(given, known)
         advice = f"choose from {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""Labelled images: where they lie, what they are called, how they are opened.
+"""Labelled images: where they are, what they are called, how they are opened.
 
 Labels are names, never numbers: a class index exists only relative to a list of class names.
 """
@@ -132,7 +132,7 @@ class ImageList:
     def open(self, index: int, at_least: int | None = None) -> Image.Image:
         """Decode one image to RGB and corrupt it if there is a shift.
 
-        The corruption depends on the file's content: wherever it lies, its noise is the same.
+        The corruption depends on the file's content: wherever it is, its noise is the same.
 
         Args:
             index: Position.

@@ -89,7 +89,7 @@ def find_shards(path: str | Path, split: str | None = None) -> list[str]:
         split: Only those of this split, by the names of folders and files.
 
     Returns:
-        Paths, sorted for a folder, in the order of the pattern else.
+        Paths: sorted for a folder, otherwise in the order of the pattern.
 
     Raises:
         DataError: When one is missing, there is none, or a folder holds several splits.

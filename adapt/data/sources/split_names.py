@@ -46,10 +46,10 @@ def choose_split(source: str, names: Sequence[str], split: str | None) -> list[s
     Args:
         source: The data set, for messages.
         names: Paths below its folder, with `/`.
-        split: What was asked for, if anything.
+        split: The split to take, if one is named.
 
     Raises:
-        DataError: When there is no such split, or several and none was asked for.
+        DataError: When there is no such split, or several and none is named.
 
     >>> choose_split("pets", ["train-0.tar", "test-0.tar"], "test")
     ['test-0.tar']

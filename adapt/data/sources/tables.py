@@ -37,7 +37,7 @@ class Table:
     split: list[str] | None
     group: list[str] | None
     rows: list[str]
-    """Where each row stands, as one would look it up: `line 2` or `row 0`."""
+    """Where each row is, as its author would look it up: `line 2` or `row 0`."""
     others: dict[str, list[str]] = field(default_factory=dict)
     """Other columns of plain values, as text, by name in lower case; a cell may be empty."""
 
@@ -50,7 +50,7 @@ class Table:
 def read_table(path: str | Path) -> Table:
     r"""Read and check a CSV or Parquet file.
 
-    CSV is UTF-8 with or without BOM; its separator is told from the header (`,`, `;` or tab).
+    CSV is UTF-8 with or without BOM; its separator is taken from the header (`,`, `;` or tab).
     Column names are taken without regard to case; other columns are kept in `others`.
 
     Args:

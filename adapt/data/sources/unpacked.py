@@ -30,7 +30,7 @@ FORMAT = 1
 MAX_FILES = 5_000_000
 MAX_BYTES = 4 << 40
 MAX_RATIO = 200
-"""Unpacked bytes for each packed one; photos are near 1, flat drawings seldom above 100."""
+"""Unpacked bytes per packed byte; photos are near 1, flat drawings rarely above 100."""
 LONGEST = 255
 """Bytes of a file's name, without its folders, that every file system takes."""
 FREE_BYTES = 256 << 20
@@ -69,7 +69,7 @@ class Unpacked:
 
     @property
     def index(self) -> str:
-        """Table of the images, where they do not lie in class folders."""
+        """Table of the images, where they are not in class folders."""
         return str(Path(self.folder, "index.parquet"))
 
     @property
@@ -140,7 +140,7 @@ the archive - pack it again with names below one folder
             given = f"{self.count} files, {total} bytes; allowed: {MAX_FILES}, {MAX_BYTES}"
             raise self.refuse(name, "too much to unpack", given, "unpack it and give the folder")
         if total > FREE_BYTES and total > MAX_RATIO * self.packed:
-            given = f"{total} bytes from {self.packed}, more than {MAX_RATIO} for each"
+            given = f"{total} bytes from {self.packed}, more than {MAX_RATIO} per byte"
             todo = "unpack it and give the folder, if you trust it"
             raise self.refuse(name, "a decompression bomb", given, todo)
 
@@ -265,7 +265,7 @@ def unpack_once(
             what is worth knowing, one sentence each, without places.
 
     Returns:
-        Where it lies now.
+        Where it is now.
 
     Raises:
         DataError: When a file cannot be read, or the cache cannot be written.

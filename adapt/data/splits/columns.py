@@ -91,12 +91,12 @@ def split_by_date(
         given = f"{fraction} of {len(images)} images, {len(set(dates))} dates, {images.counts()}"
         if cut.late:
             given += f", no image before {cut.first} of {first_few(cut.late)}"
-        advice = "add images, or hold out a share at random"
+        advice = "add images, or hold out a fraction at random"
         where = f"{images.root}, column {column!r}"
         raise DataError(f"{where} - nothing left for validation - {given} - {advice}")
-    share = f"{len(cut.val)} of {len(images)} images"
+    counted = f"{len(cut.val)} of {len(images)} images"
     first, counts = cut.first.replace(".000000", ""), images.counts()
-    notes = [f"val holds the newest images by {column!r}: {share}, from {first} on"]
+    notes = [f"val holds the newest images by {column!r}: {counted}, from {first} on"]
     notes += [
         f"{label} has no image before {first}: it is in train ({counts[label]} images)"
         for label in cut.late
@@ -132,7 +132,7 @@ def split_by_value(images: ImageList, value: str) -> tuple[ImageList, ImageList,
 
     Args:
         images: Images of a table, all its rows.
-        value: What stands in the rows of val.
+        value: What the rows of val say.
 
     Returns:
         Train, val, and how many images are in neither.

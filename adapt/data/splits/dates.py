@@ -19,7 +19,7 @@ ISO = re.compile(
 
 @dataclass(frozen=True)
 class Moment:
-    """A date as it was written, and the instant where a time of day stands with it."""
+    """A date as it was written, and the instant if a time of day is given with it."""
 
     day: date
     """The day as written, in its own time zone."""
@@ -74,7 +74,7 @@ def in_order(moments: Sequence[Moment]) -> tuple[list[str], int | None]:
     were written, for the instants would cut that day.
 
     Returns:
-        One text for each moment, and the position of the first that cannot be compared with those
+        One text per moment, and the position of the first that cannot be compared with those
         before it: with a time zone among times without, or the other way round. None if all can.
 
     >>> in_order([Moment(date(2024, 5, 31)), read_moment("2024-01-01 10:00")])

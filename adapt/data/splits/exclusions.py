@@ -1,4 +1,4 @@
-"""Lists of images to leave out, one line per image, known by its content wherever it lies."""
+"""Lists of images to leave out, one line per image, known by its content wherever it is."""
 
 import re
 from collections import Counter, defaultdict
@@ -91,9 +91,9 @@ class _Located(NamedTuple):
 def exclude(
     sets: Mapping[str, ImageList], lines: Sequence[Excluded], name: str
 ) -> tuple[dict[str, ImageList], list[str]]:
-    """Leave out one image for each line.
+    """Leave out one image per line.
 
-    The content decides. Where the same content lies more than once, the set and then the path
+    The content decides. Where the same content is there more than once, the set and then the path
     that the line names come first; a line of `train` or `val` never takes an image of a test set.
 
     Args:
@@ -102,7 +102,7 @@ def exclude(
         name: What to call the list in notes.
 
     Returns:
-        What is left of each set, and notes: how many were left out, how many lines found nothing.
+        What is left of each set, and notes: how many were left out, how many lines matched nothing.
 
     Raises:
         DataError: When nothing is left of a set.
@@ -133,7 +133,7 @@ def exclude(
 def _chosen(
     lines: Sequence[Excluded], spots: Sequence[_Located], known: list[str]
 ) -> list[_Located]:
-    """One image for each line as long as there are any, the best fitting ones first."""
+    """Choose one image per line while there are any, those that fit best first."""
     keys: list[Callable[[Excluded | _Located], object]] = [
         lambda entry: (entry.split, entry.path),
         lambda entry: (_side(entry.split, known), entry.path),
@@ -151,7 +151,7 @@ def _chosen(
             else:
                 left.append(spot)
         free, rest = left, []
-        for line in reversed(waiting):  # as many lines wait on as found no image
+        for line in reversed(waiting):  # keep as many lines waiting as matched no image
             if wanted[key(line)] > 0:
                 wanted[key(line)] -= 1
                 rest.append(line)

@@ -1,4 +1,4 @@
-"""Groups where they are hard: images without one, and classes that lie in one group alone."""
+"""Hard cases of groups: images without one, and classes that are in a single group."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -33,19 +33,19 @@ def own_groups(groups: Sequence[str], keys: Sequence[str]) -> list[str]:
     ]
 
 
-def judged_folds(
+def scored_folds(
     labels: Sequence[str],
     folds: int,
     seed: int,
     groups: Sequence[str] | None = None,
     keys: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, list[str]]:
-    """Folds of which each can be judged: no class lies in one of them alone.
+    """Folds of which each can be tested: no class is in one of them alone.
 
     An image that is the only one of its class, or a group that holds a whole class, gets no fold:
-    it is in train of every fold and judged by none, for without it the class could not be learned.
-    All others are dealt as in `stratified_folds`. Where the groups of a class still meet in one
-    fold, the smallest of them gets none.
+    it is in train of every fold and tested in none, since without it the class could not be
+    learned. All others are dealt as in `stratified_folds`. Where the groups of a class still meet
+    in one fold, the smallest of them gets none.
 
     Args:
         labels: Class of each image.
@@ -62,7 +62,7 @@ def judged_folds(
         RecipeError: When fewer images (or groups) than folds are left to deal, or a length is
             wrong.
 
-    >>> number, classes = judged_folds(list("aabbc"), 2, seed=0)
+    >>> number, classes = scored_folds(list("aabbc"), 2, seed=0)
     >>> sorted(number.tolist()), classes
     ([-1, 0, 0, 1, 1], ['c'])
     """
@@ -76,7 +76,7 @@ def judged_folds(
     parts, what = len({units[index] for index in free}), "images" if groups is None else "groups"
     if not 2 <= folds <= parts:
         given = f"{folds} for {parts} {what} (without {len(kept)} that hold a whole class)"
-        advice = f"give 2 to {parts}" if parts > 1 else "add images, or hold out a share of them"
+        advice = f"give 2 to {parts}" if parts > 1 else "add images, or hold out a fraction of them"
         raise RecipeError(f"folds - out of range - {given} - {advice}")
 
     def pick(values: Sequence[str] | None) -> list[str] | None:
@@ -93,7 +93,7 @@ def judged_folds(
 
 
 def _release(number: np.ndarray, labels: Sequence[str], units: Sequence[str]) -> set[str]:
-    """Take one group out of its fold for each class that lies in this fold alone."""
+    """Take one group out of its fold for each class that is in this fold alone."""
     of_label, of_unit = defaultdict(list), defaultdict(list)
     for index, (label, unit) in enumerate(zip(labels, units, strict=True)):
         of_label[label].append(index)

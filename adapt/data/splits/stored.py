@@ -1,6 +1,6 @@
 """The file `split.json` of a run: its hash, using it again, and what has changed since.
 
-Images are known by their content (SHA-256) and label, wherever they lie and whatever form the
+Images are known by their content (SHA-256) and label, wherever they are and whatever form the
 source has. The paths in the file only name images in messages; none is opened.
 """
 
@@ -136,7 +136,7 @@ class Changes:
         kinds = {
             "gone": self.gone,
             "new": self.new,
-            "labelled otherwise": self.relabelled,
+            "labelled differently": self.relabelled,
             "in another split": self.moved,
         }
         return "; ".join(
@@ -208,7 +208,7 @@ def compare_splits(stored: Manifest, now: Manifest) -> Changes:
         now: The later one.
 
     Returns:
-        Images that are gone, new, labelled otherwise or in another split.
+        Images that are gone, new, labelled differently or in another split.
 
     >>> entry = {"path": "1.png", "sha256": "00", "label": "cat"}
     >>> compare_splits({"splits": {"train": [entry]}}, {"splits": {"val": [entry]}}).moved
@@ -286,7 +286,7 @@ def _problem(content: Any) -> str | None:
 def stored_split(
     path: str | Path, images: ImageList, allow_changes: bool = False
 ) -> tuple[ImageList, ImageList | None, list[str]]:
-    """Exactly the train and val images of an earlier run, by content, wherever they lie now.
+    """Exactly the train and val images of an earlier run, by content, wherever they are now.
 
     Args:
         path: The `split.json` of that run.
@@ -299,7 +299,7 @@ def stored_split(
 
     Raises:
         DataError: When the file cannot be read, or no train image of it is there.
-        SplitError: When images are gone, new or labelled otherwise and that is not allowed.
+        SplitError: When images are gone, new or labelled differently and that is not allowed.
     """
     manifest = read_split(path)
     spare = {"splits": {UNUSED: manifest.get(UNUSED, [])}}

@@ -46,7 +46,7 @@ def stratified_split(
     Without groups each class gives its exact fraction within one image, and so does the whole. A
     class of one image stays in train, and every class keeps at least one image there. With groups
     (one patient, one camera, one product) a group goes to one side as a whole, chosen so that the
-    classes come near their shares.
+    classes come near their fractions.
 
     Args:
         labels: Class of each image.
@@ -152,16 +152,16 @@ def _deal_groups(
 def _split_images(labels: Sequence[str], fraction: float, seed: int, keys: list[str]) -> list[int]:
     order = sorted(range(len(labels)), key=lambda index: _rank(seed, "split", keys[index]))
     members = _by_label(labels, order)
-    shares = {label: len(indices) * fraction for label, indices in members.items()}
-    counts = {label: min(int(share), len(members[label]) - 1) for label, share in shares.items()}
-    missing = int(np.floor(sum(shares.values()) + 0.5)) - sum(counts.values())
+    wanted = {label: len(indices) * fraction for label, indices in members.items()}
+    counts = {label: min(int(count), len(members[label]) - 1) for label, count in wanted.items()}
+    missing = int(np.floor(sum(wanted.values()) + 0.5)) - sum(counts.values())
     # The images that rounding down left over go to the classes that lost most by it.
     shortened = [
         label
         for label in members
-        if counts[label] + 1 < len(members[label]) and shares[label] > counts[label]
+        if counts[label] + 1 < len(members[label]) and wanted[label] > counts[label]
     ]
-    shortened.sort(key=lambda label: (counts[label] - shares[label], _rank(seed, "class", label)))
+    shortened.sort(key=lambda label: (counts[label] - wanted[label], _rank(seed, "class", label)))
     for label in shortened[: max(missing, 0)]:
         counts[label] += 1
     return [index for label, indices in members.items() for index in indices[: counts[label]]]
@@ -179,7 +179,7 @@ def _split_groups(
     held: Counter[str] = Counter()
 
     def change(group: str) -> float:
-        """How much the squared distance from the wanted shares would grow."""
+        """How much the squared distance from the wanted fractions would grow."""
         return sum(
             count * (count + 2 * (held[label] - total[label] * fraction))
             for label, count in content[group].items()
@@ -194,7 +194,8 @@ def _split_groups(
             chosen.append(group)
             held.update(content[group])
     possible = [group for group in order if allowed(group)]
-    # Groups larger than the share would all be turned down: then the least bad one goes.
+    # If every group is larger than the fraction, none was chosen: then take the one that is
+    # least too large.
     if fraction > 0 and not chosen and possible:
         chosen = [min(possible, key=change)]
     return [index for group in chosen for index in members[group]]

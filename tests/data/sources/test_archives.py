@@ -1,20 +1,14 @@
 """Archives: the same images as the folder that was packed, nothing unsafe, nothing half."""
 
 import io
-import json
-import os
 import stat
 import tarfile
-import threading
-import time
 import tracemalloc
 import unicodedata
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,7 +16,7 @@ from hypothesis import strategies as st
 from adapt.common.content import content_hash
 from adapt.data.image_data import ImageData
 from adapt.data.images import Images
-from adapt.data.sources import archives, unpacked
+from adapt.data.sources import unpacked
 from adapt.data.sources.archives import from_archive, read_members
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
@@ -35,6 +29,8 @@ from tests.helpers.packed import (
     hub_table,
     image_bytes,
     member,
+    refused,
+    relatives,
     save_to_disk,
     table_of,
     write_folder,
@@ -45,22 +41,6 @@ from tests.helpers.packed import (
 
 FILES = class_files()
 TARS = {"photos.tar": "w", "photos.tgz": "w:gz", "photos.tar.xz": "w:xz", "photos.tar.bz2": "w:bz2"}
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ADAPT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "unpacked"
-
-
-def refused(function: Callable[..., object], *arguments: object, **options: object) -> str:
-    with pytest.raises(DataError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
-
-
-def relatives(images: ImageList) -> list[str]:
-    return [images.relative(index) for index in range(len(images))]
 
 
 def hashes(images: ImageList) -> list[str]:
@@ -134,36 +114,6 @@ def test_archive_is_the_folder(tmp_path: Path, cache: Path) -> None:
         assert images.notes[1:] == folder.notes == []
 
 
-def test_unpacked_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_zip(tmp_path / "a.zip", FILES)
-    first = from_archive(path)
-    with monkeypatch.context() as patched:
-        patched.setattr(archives, "read_members", None)  # a second reading would fail
-        second = from_archive(path)
-        renamed = from_archive(path.rename(tmp_path / "b.zip"))
-    assert (second.paths, second.notes) == (first.paths, first.notes)
-    assert renamed.paths == first.paths
-    assert len(list(cache.iterdir())) == 1
-    changed = from_archive(write_zip(tmp_path / "b.zip", FILES[1:]))
-    assert len(changed) == len(FILES) - 1
-    assert changed.root != first.root
-
-
-@pytest.mark.parametrize("harm", ["remove", "shorten", "record"])
-def test_harmed_cache_is_made_again(tmp_path: Path, harm: str) -> None:
-    path = write_zip(tmp_path / "a.zip", FILES)
-    first = from_archive(path)
-    victim = Path(first.paths[3])
-    if harm == "remove":
-        victim.unlink()
-    elif harm == "shorten":
-        victim.write_bytes(b"")
-    else:
-        (Path(first.root).parent / "unpacked.json").write_text("{")
-    assert from_archive(path).paths == first.paths
-    assert victim.read_bytes() == dict(FILES)["/".join(victim.parts[-2:])]
-
-
 def test_junk_and_foreign_files_as_in_folders(tmp_path: Path) -> None:
     more = [("cat/.DS_Store", b"x"), ("__MACOSX/cat/._00.png", b"x"), ("__MACOSX/1.png", b"x"),
             ("dog/notes.txt", b"x"), ("stray.png", image_bytes(1))]  # fmt: skip
@@ -229,25 +179,6 @@ def test_unsafe_names(tmp_path: Path, cache: Path, name: str, kind: str) -> None
     assert list(cache.iterdir()) == []
     assert sorted(tmp_path.parent.iterdir()) == before
     assert sorted(tmp_path.iterdir()) == [path, cache.parent]
-
-
-PIECES = ["..", ".", "", "a", "B", "C:", "\\", "é", "\0", "~", " "]
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from(PIECES), max_size=6), st.sampled_from(["/", "\\", ""]))
-def test_no_name_leaves_the_folder(pieces: list[str], joint: str) -> None:
-    name = joint.join(pieces)
-    try:
-        parts = Writer("a", Path("/base"), 0).parts(name)
-    except DataError:
-        return
-    # Independent: what the system makes of it, on POSIX and on Windows.
-    for separator in "/\\":
-        target = os.path.normpath("/base/" + name.replace("\\", "/"))
-        assert target == "/base" or target.startswith("/base/"), (name, separator)
-        assert separator not in "".join(parts)
-    assert target == os.path.normpath("/base/" + "/".join(parts))
 
 
 TYPES = {
@@ -331,31 +262,6 @@ def test_bombs(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, kin
     assert list(cache.iterdir()) == []
     monkeypatch.setattr(unpacked, "MAX_RATIO", 100_000)
     assert len(from_archive(write_zip(path, [("dog/1.png", b"1"), *files]))) == 17
-
-
-def test_budgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_zip(tmp_path / "a.zip", FILES)
-    with monkeypatch.context() as patched:
-        patched.setattr(unpacked, "MAX_FILES", 17)
-        assert "too much to unpack - 18 files" in refused(from_archive, path)
-        patched.setattr(unpacked, "MAX_FILES", 18)
-        patched.setattr(unpacked, "MAX_BYTES", sum(len(c) for _, c in FILES) - 1)
-        assert "too much to unpack" in refused(from_archive, path)
-        patched.setattr(unpacked, "MAX_BYTES", sum(len(c) for _, c in FILES))
-        assert len(from_archive(path)) == 18
-
-
-def test_budgets_go_by_the_header_and_by_what_comes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unpacked, "FREE_BYTES", 1 << 20)
-    unread = io.BytesIO(bytes(4 << 20))
-    told = Writer("a", tmp_path / "told", packed=10)
-    assert "a decompression bomb" in refused(told.write, "x.png", unread, 4 << 20)
-    assert unread.tell() == 0
-    silent = Writer("a", tmp_path / "silent", packed=10)
-    assert "a decompression bomb" in refused(silent.write, "x.png", unread, 0)
-    assert silent.total <= 1 << 20
 
 
 def test_a_zip_that_lies_about_its_sizes(tmp_path: Path, cache: Path) -> None:
@@ -469,93 +375,3 @@ def test_headers_that_ask_for_too_much(tmp_path: Path, size: str, kind: bytes) -
     (tmp_path / "a.tar").write_bytes(start + crafted(size, kind) + bytes(1024))
     message = refused(lambda path: list(read_members(path)), tmp_path / "a.tar")
     assert f"damaged tar archive - a header speaks of {size} bytes" in message
-
-
-def test_interrupted(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_zip(tmp_path / "a.zip", FILES)
-    write, count = Writer.write, iter(range(100))
-
-    def stop(self: Writer, *arguments: Any) -> str:
-        if next(count) == 7:
-            raise KeyboardInterrupt
-        return write(self, *arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Writer, "write", stop)
-        with pytest.raises(KeyboardInterrupt):
-            from_archive(path)
-    assert list(cache.iterdir()) == []
-    old, fresh = cache / ".new-killed", cache / ".new-running"
-    for left in (old, fresh):
-        write_folder(left / "files", FILES[:3])
-    long_ago = time.time() - 2 * unpacked.LEFT_OVER
-    os.utime(old, (long_ago, long_ago))
-    assert len(from_archive(path)) == len(FILES)
-    assert not old.exists()
-    assert fresh.exists()
-
-
-def test_several_at_a_time(tmp_path: Path, cache: Path) -> None:
-    path = write_zip(tmp_path / "a.zip", FILES)
-    found: list[list[str]] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(from_archive(path).paths)) for _ in "abcd"
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 4
-    assert all(paths == found[0] for paths in found)
-    assert len(list(cache.iterdir())) == 1
-    assert len(from_archive(path)) == len(FILES)
-
-
-def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("x")
-    monkeypatch.setenv("ADAPT_CACHE", str(tmp_path / "file"))
-    message = refused(from_archive, write_zip(tmp_path / "a.zip", FILES))
-    assert "cannot be unpacked" in message
-    assert "set ADAPT_CACHE" in message
-
-
-MULTI: dict[str, Any] = {
-    "lists": pd.DataFrame({"path": ["a", "b"], "label": [["x", "y"], ["x"]]}),
-    "joined": pd.DataFrame({"path": list("abcd"), "label": ["x|y", "x", "y", "y|x"]}),
-    "semicolons": pd.DataFrame({"path": list("abcd"), "label": ["x; y", "x;z", "y;z", "x"]}),
-    "text lists": pd.DataFrame({"path": list("ab"), "label": ["['x', 'y']", "['z']"]}),
-    "one-hot": pd.DataFrame({"path": list("ab"), "cat": [0, 1], "dog": [1, 1], "age": [3, 4]}),
-    "booleans": pd.DataFrame({"path": list("ab"), "cat": [True, True], "dog": [False, True]}),
-    "twice": pd.DataFrame({"path": list("aab"), "label": ["x", "y", "x"]}),
-}
-
-
-@pytest.mark.parametrize("name", MULTI)
-@pytest.mark.parametrize("form", ["frame", "csv", "parquet"])
-def test_multi_label_tables(tmp_path: Path, name: str, form: str) -> None:
-    frame, path = MULTI[name], tmp_path / f"t.{form}"
-    if form == "frame":
-        message = refused(Images.from_frame, frame, tmp_path)
-    else:
-        _ = frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
-        message = refused(Images.from_table, path)
-    assert "adapt trains one label per image" in message
-    assert ("listed twice" if name == "twice" else "several labels for one image") in message
-
-
-def test_labels_that_only_look_joined(tmp_path: Path) -> None:
-    root = write_folder(tmp_path, [(f"{i}.png", image_bytes(i)) for i in range(6)])
-    labels = ["salt, pepper", "salt, pepper", "tench, Tinca tinca", "maillot",
-              "maillot, tank suit", "a|b"]  # fmt: skip
-    frame = pd.DataFrame({"path": [f"{i}.png" for i in range(6)], "label": labels})
-    assert sorted(Images.from_frame(frame, root).labels) == sorted(labels)
-    once = pd.DataFrame({"path": ["0.png", "0.png"], "label": ["x", "x"]})
-    assert refused(Images.from_frame, once, root).endswith("keep one row")
-
-
-def test_notes_of_the_record_name_no_place(tmp_path: Path, cache: Path) -> None:
-    from_archive(write_zip(tmp_path / "a.zip", [*FILES, (".DS_Store", b"")]))
-    record = json.loads(next(cache.rglob("unpacked.json")).read_text())
-    assert record["files"] == len(FILES)
-    assert record["bytes"] == sum(len(content) for _, content in FILES)
-    assert str(tmp_path) not in json.dumps(record)

@@ -10,7 +10,6 @@ import pytest
 from adapt.data.sources import hub as hub_sets
 from adapt.data.sources.hub import from_hub
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import DataError
 from tests.helpers.packed import (
     CLASSES,
     FEATURES,
@@ -18,6 +17,7 @@ from tests.helpers.packed import (
     LABEL,
     class_files,
     hub_table,
+    refused,
     save_dict,
     save_to_disk,
     write_parquet,
@@ -26,18 +26,6 @@ from tests.helpers.packed import (
 FILES = class_files()
 WANT = [(name.split("/")[0], content) for name, content in FILES]
 TABLE = hub_table(FILES)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ADAPT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "unpacked"
-
-
-def refused(*arguments: Any, **options: Any) -> str:
-    with pytest.raises(DataError) as caught:
-        from_hub(*arguments, **options)
-    return str(caught.value)
 
 
 def content(images: ImageList) -> list[tuple[str, bytes]]:
@@ -55,7 +43,9 @@ def test_saved_to_disk(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPa
     ]
     monkeypatch.setattr(hub_sets, "_rows", None)
     assert from_hub(folder, split="train").paths == images.paths
-    assert "no such split - 'test' - it holds train alone" in refused(folder, split="test")
+    assert "no such split - 'test' - it holds train alone" in refused(
+        from_hub, folder, split="test"
+    )
 
 
 def test_features_in_the_schema_alone(tmp_path: Path) -> None:
@@ -68,14 +58,16 @@ def test_features_in_the_schema_alone(tmp_path: Path) -> None:
 def test_several_splits(tmp_path: Path) -> None:
     splits = {"train": TABLE.slice(0, 12), "validation": TABLE.slice(12)}
     folder = save_dict(tmp_path / "set", splits, FEATURES)
-    assert "several splits - train, validation - choose one with split" in refused(folder)
+    assert "several splits - train, validation - choose one with split" in refused(from_hub, folder)
     assert content(from_hub(folder, "train")) == WANT[:12]
     assert content(from_hub(folder, "val")) == WANT[12:]
-    assert "'tran', did you mean 'train'? - choose from train, val" in refused(folder, "tran")
+    assert "'tran', did you mean 'train'? - choose from train, val" in refused(
+        from_hub, folder, "tran"
+    )
     alone = save_dict(tmp_path / "alone", {"train": TABLE}, FEATURES)
     assert content(from_hub(alone)) == WANT
     (alone / "dataset_dict.json").write_text(json.dumps({"splits": ["../set/train"]}))
-    assert "no such split" in refused(alone, "../set/train")
+    assert "no such split" in refused(from_hub, alone, "../set/train")
 
 
 def test_parquet_of_the_hub(tmp_path: Path) -> None:
@@ -89,9 +81,9 @@ def test_parquet_of_the_hub(tmp_path: Path) -> None:
     assert content(from_hub(tmp_path / "set", "train")) == WANT
     assert content(from_hub(tmp_path / "set", "test")) == WANT[:3]
     assert content(from_hub(test)) == WANT[:3]
-    assert "several splits - test, train" in refused(tmp_path / "set")
+    assert "several splits - test, train" in refused(from_hub, tmp_path / "set")
     write_parquet(tmp_path / "set" / "other" / "train-00000-of-00001.parquet", TABLE, FEATURES)
-    message = refused(tmp_path / "set", "train")
+    message = refused(from_hub, tmp_path / "set", "train")
     assert "several data sets in it - data, other - give one of them, such as" in message
 
 
@@ -129,16 +121,18 @@ def test_which_column_is_what(tmp_path: Path) -> None:
     two = hub_table(FILES).rename_columns(["image", "fine"])
     two = two.append_column("coarse", two["fine"])
     folder = save_to_disk(tmp_path / "set", two, {"image": IMAGE, "fine": LABEL, "coarse": LABEL})
-    message = refused(folder)
+    message = refused(from_hub, folder)
     assert "which column is the label - fine, coarse of image, fine, coarse - name it" in message
     assert content(from_hub(folder, label="fine")) == WANT
-    assert "no such column - label 'fin', did you mean 'fine'?" in refused(folder, label="fin")
-    assert "not a column of labels" in refused(folder, label="image")
+    assert "no such column - label 'fin', did you mean 'fine'?" in refused(
+        from_hub, folder, label="fin"
+    )
+    assert "not a column of labels" in refused(from_hub, folder, label="image")
     none = write_parquet(tmp_path / "a.parquet", pa.table({"path": ["x"], "label": ["y"]}))
-    assert "which column is the image - none of path, label" in refused(none)
+    assert "which column is the image - none of path, label" in refused(from_hub, none)
     numbers = hub_table(FILES).set_column(1, "label", pa.array([0.5] * len(FILES)))
     assert "not a column of labels - 'label' is double" in refused(
-        write_parquet(tmp_path / "b.parquet", numbers)
+        from_hub, write_parquet(tmp_path / "b.parquet", numbers)
     )
 
 
@@ -156,7 +150,7 @@ def test_multi_label(tmp_path: Path, form: str) -> None:
         lists = pa.array([["a", "b"]] * len(FILES))
     features = {"image": IMAGE} | ({name: feature} if feature else {})
     table = hub_table(FILES).set_column(1, name, lists)
-    message = refused(save_to_disk(tmp_path / "set", table, features))
+    message = refused(from_hub, save_to_disk(tmp_path / "set", table, features))
     assert f"several labels for one image - column {name!r} holds lists" in message
     assert "adapt trains one label per image" in message
 
@@ -187,7 +181,7 @@ def test_rows_that_cannot_be_used(tmp_path: Path, cache: Path, name: str) -> Non
     folder = save_to_disk(
         tmp_path / "set", with_rows((GOOD, 0), (image, label)), FEATURES, shards=1
     )
-    message = refused(folder)
+    message = refused(from_hub, folder)
     assert message.startswith(f"{folder}, split train, row 1")
     assert what in message
     assert list(cache.iterdir()) == []
@@ -203,25 +197,25 @@ def test_damage(tmp_path: Path) -> None:
     folder = save_to_disk(tmp_path / "set", TABLE, FEATURES)
     file = folder / "data-00001-of-00002.arrow"
     file.write_bytes(file.read_bytes()[:900])
-    assert f"{file} - cannot be read as Arrow" in refused(folder)
+    assert f"{file} - cannot be read as Arrow" in refused(from_hub, folder)
     file.unlink()
-    assert f"files are missing - 1 of 2, the first is {file.name}" in refused(folder)
+    assert f"files are missing - 1 of 2, the first is {file.name}" in refused(from_hub, folder)
     state = json.loads((folder / "state.json").read_text())
     for files, what in (
         ([{"filename": "../secret.arrow"}], "'../secret.arrow'"), ([], "no file"),
         ("x", "no list of files"), (None, "no list of files"),
     ):  # fmt: skip
         (folder / "state.json").write_text(json.dumps(state | {"_data_files": files}))
-        assert what in refused(folder)
+        assert what in refused(from_hub, folder)
     (folder / "state.json").write_text(json.dumps(state | {"_indices_data_files": [{}]}))
-    assert "a list of rows - save it again" in refused(folder)
+    assert "a list of rows - save it again" in refused(from_hub, folder)
     (folder / "state.json").write_text("{")
-    assert "cannot be read as JSON" in refused(folder)
+    assert "cannot be read as JSON" in refused(from_hub, folder)
     broken = tmp_path / "a.parquet"
     broken.write_bytes(b"PAR1 nonsense PAR1")
-    assert f"{broken} - cannot be read as Arrow" in refused(broken)
+    assert f"{broken} - cannot be read as Arrow" in refused(from_hub, broken)
     (tmp_path / "empty").mkdir()
-    assert "not a Hugging Face data set" in refused(tmp_path / "empty")
+    assert "not a Hugging Face data set" in refused(from_hub, tmp_path / "empty")
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:

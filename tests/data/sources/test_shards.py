@@ -14,24 +14,19 @@ from adapt.common.content import content_hash
 from adapt.data.sources import shards
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.shards import expand_braces, find_shards, from_shards, read_class_list
-from adapt.data.sources.split_names import choose_split, split_of
 from adapt.errors import DataError
-from tests.helpers.packed import CLASSES, Files, class_files, image_bytes, write_shards, write_tar
+from tests.helpers.packed import (
+    CLASSES,
+    Files,
+    class_files,
+    image_bytes,
+    refused,
+    write_shards,
+    write_tar,
+)
 
 FILES = class_files()
 WANT = sorted((name.split("/")[0], content) for name, content in FILES)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ADAPT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "unpacked"
-
-
-def refused(*arguments: object, **options: object) -> str:
-    with pytest.raises(DataError) as caught:
-        from_shards(*arguments, **options)  # type: ignore[arg-type]
-    return str(caught.value)
 
 
 def content(images: ImageList) -> list[tuple[str, bytes]]:
@@ -72,18 +67,18 @@ def test_the_list_decides_what_an_index_means(tmp_path: Path, cache: Path) -> No
     assert bare.class_names == ["0", "1", "2"]
     assert "3 class names have no letter (0, 1, 2): give a classes file" in bare.notes[-1]
     assert len(list(cache.iterdir())) == 1  # images are unpacked once for any list
-    message = refused(folder, class_list=["a", "b"])
+    message = refused(from_shards, folder, class_list=["a", "b"])
     assert "no such class - 2 for 2 classes - check the class list" in message
     named = write_shards(tmp_path / "named", FILES)
     assert "not in the class list - 'dog', did you mean 'dogs'?" in refused(
-        named, class_list=["cat", "dogs", "sea_lion"]
+        from_shards, named, class_list=["cat", "dogs", "sea_lion"]
     )
 
 
 def test_class_lists_that_cannot_be_used(tmp_path: Path) -> None:
     for names, what in (
         (["a", "", "b"], "no name - class 1"),
-        (["a", "b", "a "], "there twice - 'a'"),
+        (["a", "b", "a "], "listed twice - 'a'"),
     ):
         with pytest.raises(DataError, match=what):
             read_class_list(names)
@@ -156,14 +151,14 @@ BAD: dict[str, tuple[list[tuple[str, bytes]], str]] = {
 @pytest.mark.parametrize("name", BAD)
 def test_samples_that_cannot_be_used(tmp_path: Path, cache: Path, name: str) -> None:
     members, what = BAD[name]
-    assert what in refused(one_shard(tmp_path, members))
+    assert what in refused(from_shards, one_shard(tmp_path, members))
     assert list(cache.iterdir()) == []
 
 
 def test_captions_are_no_labels(tmp_path: Path) -> None:
     pairs = [((f"{i}.png", image_bytes(i)), (f"{i}.txt", b"photo %d" % i)) for i in range(30)]
     members = [member for sample in pairs for member in sample]
-    message = refused(one_shard(tmp_path, members))
+    message = refused(from_shards, one_shard(tmp_path, members))
     assert ".txt holds captions, not labels - 30 different texts for 30 images" in message
 
 
@@ -172,33 +167,35 @@ def test_links_in_shards(tmp_path: Path) -> None:
     entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
     with tarfile.open(tmp_path / "s.tar", "w") as archive:
         archive.addfile(entry, io.BytesIO())
-    assert "member 'a.png' - a link" in refused(tmp_path / "s.tar")
+    assert "member 'a.png' - a link" in refused(from_shards, tmp_path / "s.tar")
 
 
 def test_missing_and_damaged_shards(tmp_path: Path, cache: Path) -> None:
     folder = write_shards(tmp_path / "shards", FILES)
     (folder / "photos-002.tar").unlink()
     pattern = f"{folder}/photos-{{000..003}}.tar"
-    assert refused(pattern) == (
+    assert refused(from_shards, pattern) == (
         f"{pattern} - shards are missing - 1 of 4, the first is {folder}/photos-002.tar - check "
         "the path and the numbers"
     )
     last = folder / "photos-003.tar"
     last.write_bytes(last.read_bytes()[:1000])
-    assert f"{last} - damaged tar archive" in refused(folder)
+    assert f"{last} - damaged tar archive" in refused(from_shards, folder)
     assert list(cache.iterdir()) == []
     (tmp_path / "empty").mkdir()
-    assert "no shards - no .tar in this folder" in refused(tmp_path / "empty")
+    assert "no shards - no .tar in this folder" in refused(from_shards, tmp_path / "empty")
 
 
 def test_splits_by_name(tmp_path: Path) -> None:
     write_shards(tmp_path / "set" / "train", FILES[:10])
     write_shards(tmp_path / "set" / "val", FILES[10:])
-    assert "several splits - train, validation - choose one with split" in refused(tmp_path / "set")
+    assert "several splits - train, validation - choose one with split" in refused(
+        from_shards, tmp_path / "set"
+    )
     assert len(from_shards(tmp_path / "set", split="train")) == 10
     images = from_shards(tmp_path / "set", split="validation")
     assert content(images) == sorted((n.split("/")[0], c) for n, c in FILES[10:])
-    assert "no such split - 'test'" in refused(tmp_path / "set", split="test")
+    assert "no such split - 'test'" in refused(from_shards, tmp_path / "set", split="test")
 
 
 def test_shards_of_one_name_in_two_folders(tmp_path: Path) -> None:
@@ -237,17 +234,3 @@ def test_braces() -> None:
         with pytest.raises(DataError, match="shards"):
             expand_braces(wrong)
     assert find_shards(__file__) == [__file__]
-
-
-SPLITS = {
-    "train-000.tar": "train", "data/test-00000-of-00001.parquet": "test", "dev/1.tar": "validation",
-    "data/hard_test-00000-of-00002.parquet": "hard_test", "photos-000000.tar": None,
-    "train_test-1.tar": None, "trainer-1.tar": None, "default/train/0000.parquet": "train",
-}  # fmt: skip
-
-
-def test_names_of_splits() -> None:
-    assert {name: split_of(name) for name in SPLITS} == SPLITS
-    with pytest.raises(DataError, match=r"several splits - train, 1 files of no split"):
-        choose_split("s", ["train-0.tar", "0.tar"], None)
-    assert choose_split("s", ["0.tar", "1.tar"], None) == ["0.tar", "1.tar"]

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from adapt.data.settings import Holdout
-from adapt.data.sources.folders import FolderSource, from_folder
+from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_table
 from adapt.data.splits.stored import (
@@ -136,7 +135,7 @@ def test_changes_are_refused_or_said(photos: Path, tmp_path: Path) -> None:
         stored_split(file, images)
     listed = ", ".join(f"train/{name}" for name in gone)
     said = (
-        f"3 are gone ({listed}); 1 is new (dog/new.png); 1 is labelled otherwise "
+        f"3 are gone ({listed}); 1 is new (dog/new.png); 1 is labelled differently "
         "(dog/was_fox.png: fox, now dog)"
     )
     assert str(caught.value) == (
@@ -275,36 +274,6 @@ def test_an_altered_file_is_refused(photos: Path, tmp_path: Path) -> None:
     assert read_split(store(file, data))["splits"]["val"][0]["label"] == "wolf"
 
 
-def table_of(photos: Path, extra: str, values: list[str]) -> Path:
-    files = sorted(photos.rglob("*.png"))
-    lines = [f"path,label,{extra}"]
-    for file, value in zip(files, values, strict=True):
-        lines.append(f"{file.relative_to(photos)},{file.parent.name},{value}")
-    (photos / "labels.csv").write_text("\n".join(lines))
-    return photos / "labels.csv"
-
-
-def test_recipes_split_by_date_value_and_group(photos: Path, tmp_path: Path) -> None:
-    days = [f"2024-01-{1 + number % 10:02}" for number in range(17)]
-    train = f"{{kind: table, path: {table_of(photos, 'Taken', days)}}}"
-    data = data_of(tmp_path, train, "{from: train, by: date, column: taken, fraction: 0.3}")
-    assert data.fit.train.columns["taken"].count("2024-01-07") == 1, "the only fox came late"
-    assert sorted(data.fit.val.columns["taken"]) == [f"2024-01-{day:02}" for day in (7, 8, 9, 10)]
-    splits = ["train"] * 9 + ["val"] + ["train"] * 4 + ["val", "test", "train"]
-    train = f"{{kind: table, path: {table_of(photos, 'split', splits)}}}"
-    data = data_of(tmp_path, train, "{from: train, by: split, value: val}")
-    assert (len(data.fit.train), data.fit.val.counts()) == (14, {"cat": 1, "dog": 1})
-    assert [entry["label"] for entry in data.manifest["unused"]] == ["dog"]
-    farms = [str(number // 2) for number in range(16)] + [""]
-    train = f"{{kind: table, path: {table_of(photos, 'farm', farms)}, group: farm, fraction: 0.5}}"
-    data = data_of(tmp_path, train)
-    assert not set(data.fit.train.groups) & set(data.fit.val.groups)
-    assert "train: 1 of 17 images have no 'farm': each is a group of its own" in data.notes
-    data = data_of(tmp_path, f"{{kind: folder, root: {photos}}}", "{from: train, folds: 2}")
-    assert data.fit.val is None
-    assert data.notes[0].endswith("without them a fold could not learn fox")
-
-
 def test_images_that_need_no_table(photos: Path) -> None:
     images = from_folder(photos)
     manifest = describe_split({"train": images.subset([0, 1])}, [images])
@@ -314,35 +283,10 @@ def test_images_that_need_no_table(photos: Path) -> None:
     assert describe_split({"train": table}, [table])["unused"] == []
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"by": "dates"}, "by - not known - 'dates' - choose one of date, split, stored"),
-        ({"by": "date"}, "column - missing - nothing - by date needs it"),
-        ({"by": "split"}, "value - missing - nothing - by split needs it"),
-        ({"by": "stored"}, "file - missing - nothing - by stored needs it"),
-        ({"by": "stored", "file": ""}, "file - empty - '' - give a value or remove the key"),
-        ({"by": "split", "value": "train"}, "value - val would be train - 'train' - name the rows"),
-        ({"by": "date", "column": "x", "seed": 0},
-         "seed - does not go with by date - 0 - remove it; by date takes column, fraction"),
-        ({"by": "date", "column": "x", "folds": 3}, "folds - does not go with by date - 3"),
-        ({"column": "x"}, "column - does not go with a split at random - 'x' - remove it; a split "
-         "at random takes fraction, folds, seed"),
-        ({"allow_changes": True}, "allow_changes - does not go with a split at random - True"),
-    ],
-)  # fmt: skip
-def test_holdouts_that_do_not_fit(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
-        Holdout(**given)
-    assert str(caught.value).startswith(said)
-
-
-def test_samples_of_a_source() -> None:
-    with pytest.raises(ValueError, match=r"fraction - does not go with shots - 0\.5 - keep one"):
-        FolderSource("x", shots=2, fraction=0.5)
-    for share in (0.0, 1.5):
-        with pytest.raises(ValueError, match="fraction - out of range"):
-            FolderSource("x", fraction=share)
-    with pytest.raises(ValueError, match="group - empty - ''"):
-        FolderSource("x", group="")
-    assert FolderSource("x", fraction=1.0).fraction == 1
+def table_of(photos: Path, extra: str, values: list[str]) -> Path:
+    files = sorted(photos.rglob("*.png"))
+    lines = [f"path,label,{extra}"]
+    for file, value in zip(files, values, strict=True):
+        lines.append(f"{file.relative_to(photos)},{file.parent.name},{value}")
+    (photos / "labels.csv").write_text("\n".join(lines))
+    return photos / "labels.csv"

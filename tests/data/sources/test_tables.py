@@ -1,0 +1,98 @@
+"""Tables give what folders give, and say which row is wrong."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from adapt.data.labels.classes import ClassName
+from adapt.data.sources.folders import from_folder
+from adapt.data.sources.tables import from_frame, from_table
+from tests.helpers.packed import draw, refused, relatives
+
+LINES = ["path,label,split,group", "dog/b.png,dog,train,g1", "dog/a.png,dog,test,g2"]
+
+
+def table(root: Path, lines: list[str], encoding: str = "utf-8", name: str = "labels.csv") -> Path:
+    path = root / name
+    path.write_text("\n".join(lines), encoding=encoding)
+    return path
+
+
+def test_table_equals_folder(root: Path) -> None:
+    folder = from_folder(root)
+    plain = table(root, LINES)
+    bom = table(root, [line.replace(",", ";") for line in LINES], "utf-8-sig", "bom.csv")
+    parquet = root / "labels.parquet"
+    pd.read_csv(plain).to_parquet(parquet)
+    for path in (plain, bom, parquet):
+        images = from_table(path, root)
+        assert (images.paths, images.labels, images.root) == (
+            folder.paths,
+            folder.labels,
+            folder.root,
+        )
+        assert images.groups == ["g1", "g3", "g2", "g1"]
+        assert images.splits == ["train", "train", "test", "train"]
+        assert relatives(from_table(path, split="test")) == ["dog/a.png"]
+    framed = from_frame(pd.read_csv(plain), root, "train")
+    assert relatives(framed) == ["cat/10.png", "cat/2.png", "dog/b.png"]
+
+
+def test_table_words_and_integer_labels(root: Path) -> None:
+    path = table(root, ["Path,LABEL,note", "dog/b.png,1,x", "", 'cat/2.png,2,"a, b"'])
+    images = from_table(path, classes={"1": ClassName("1", "dog"), "2": ClassName("2", "cat")})
+    assert [images.classes[key].words for key in images.class_names] == ["dog", "cat"]
+    frame = pd.DataFrame({"path": ["dog/b.png"], "label": [1]})
+    assert from_frame(frame, root).labels == ["1"]
+
+
+BAD_TABLES = {
+    "path,lable\na.png,x": "no column 'label' - given ['path', 'lable'], did you mean 'lable'?",
+    "path,label\ndog/a.png,dog\ncat/2.png,": ", line 3, column 'label' - no value - ''",
+    "path,label\n\ndog/a.png,dog\ncat/2.png,NaN": ", line 4, column 'label' - no value - 'NaN'",
+    "path,label\ndog/a.png,dog\n../x.png,dog": ", line 3, column 'path' - leads out of the root - ",
+    "path,label\n/etc/passwd,dog": ", line 2, column 'path' - leads out of the root - '/etc/pass",
+    "path,label\ndog/a.png,dog\ndog/./a.png,cat": ", line 3, column 'path' - listed twice - "
+    "'dog/./a.png' as 'dog' in line 2 and as 'cat' here",
+    "path,label\ndog/a.png,dog,x": ", line 2 - wrong number of cells - 3 for 2 columns",
+    'path,label\ndog/a.png,dog\n"cat/2.png,cat': "cannot be read as CSV",
+    "path,label\n": " - no images - 0 rows below the header",
+    "": " - no column 'path' - given []",
+    "path,label,label\na,b,c": ", column 'label' - is listed twice",
+    "path,label\nnone/1.png,dog": " - not one of its images is there - 'none/1.png' under ",
+    "path,label\ndog\\a.png,dog": "write / in place of \\",
+}
+
+
+@pytest.mark.parametrize("text", BAD_TABLES)
+def test_tables_that_cannot_be_used(root: Path, text: str) -> None:
+    path = table(root, [text])
+    message = refused(from_table, path)
+    assert message.startswith(str(path))
+    assert BAD_TABLES[text] in message
+
+
+def test_table_encoding_split_and_suffix(root: Path) -> None:
+    path = table(root, ["path,label", "dog/a.png,dog", "cat/2.png,Caf\u00e9"], "latin-1")
+    assert refused(from_table, path).startswith(f"{path}, line 3 - not UTF-8 - byte 0xe9")
+    path = table(root, LINES)
+    message = refused(from_table, path, split="tset")
+    assert "no such split - 'tset', did you mean 'test'? - choose from test, train" in message
+    assert "no column 'split'" in refused(
+        from_table, table(root, ["path,label", "dog/a.png,dog"]), split="test"
+    )
+    assert "not a table - given '.xlsx'" in refused(from_table, table(root, ["x"], name="a.xlsx"))
+    (root / "bad.parquet").write_bytes(b"PAR1 nonsense")
+    assert "cannot be read as Parquet" in refused(from_table, root / "bad.parquet")
+    frame = pd.DataFrame({"path": ["dog/a.png", "cat/2.png"], "label": ["dog", None]})
+    assert refused(from_frame, frame, root).startswith("<frame>, row 1, column 'label' - no value")
+    frame["label"] = [1.5, 2.0]
+    assert "row 0, column 'label' - not text - 1.5 is float" in refused(from_frame, frame, root)
+
+
+def test_table_links_stay_under_the_root(root: Path, tmp_path: Path) -> None:
+    draw(tmp_path / "secret.png")
+    (root / "cat" / "link.png").symlink_to(tmp_path / "secret.png")
+    path = table(root, ["path,label", "cat/link.png,cat"])
+    assert "line 2, column 'path' - leads out of the root" in refused(from_table, path)

@@ -1,0 +1,103 @@
+"""Rules across sections: own lists of steps, balances, settings of methods."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from adapt.data.augmentation.pipeline import Augmentation
+from adapt.errors import RecipeError
+from adapt.recipe.load import Loaded
+from adapt.recipe.load import load as read_recipe
+from adapt.training.settings import Optim
+from tests.data.augmentation.test_steps import PLAIN, photo
+from tests.helpers.recipe_cases import GOOD, swap
+
+
+def load(folder: Path, text: str) -> Loaded:
+    """Load a recipe whose folders are there; images are not."""
+    from tests.recipe.test_load import SCHEMAS
+
+    path = folder / "recipe.yaml"
+    path.write_text(text)
+    return read_recipe(path, [], SCHEMAS)
+
+
+OWN = "[{name: RandomResizedCrop, scale: [0.5, 1.0]}, {name: HorizontalFlip, p: 0.3}]"
+
+
+def test_recipe_resolves_a_list_with_all_arguments(here: Path) -> None:
+    loaded = load(here, swap("  val:", f"  augmentation: {OWN}\n  balance: sqrt\n  val:"))
+    crop, flip = loaded.recipe.data.augmentation
+    assert flip == {"name": "HorizontalFlip", "p": 0.3}
+    assert (crop["scale"], crop["interpolation"]) == ([0.5, 1.0], "cubic")
+    assert loaded.resolved["data"]["augmentation"] == [crop, flip]
+    assert loaded.resolved["data"]["balance"] == "sqrt"
+    assert load(here, loaded.text()).resolved == loaded.resolved
+    drawn, given = (
+        Augmentation([crop, flip], PLAIN),
+        Augmentation([{"name": "RandomResizedCrop", "scale": [0.5, 1.0]}, flip], PLAIN),
+    )
+    assert torch.equal(drawn(photo(), 5), given(photo(), 5))
+
+
+def test_recipe_lists_every_mistake_of_a_list(here: Path) -> None:
+    steps = (
+        "[{name: RandomResizedCrop, scal: 1, ratio: [2, 1]}, {name: HorizontalFip}, {p: 1}, flip, "
+        "{name: Rotate, limit: '3', p: .inf, border_mode: abc}, {name: 3}]"
+    )
+    with pytest.raises(RecipeError) as caught:
+        load(here, swap("  val:", f"  augmentation: {steps}\n  balance: even\n  val:"))
+    first, *lines = str(caught.value).splitlines()
+    assert first.endswith("10 problems"), lines
+    starts = [
+        "balance - not known - given 'even' (line 9) - choose one of none, uniform, sqrt",
+        "augmentation[0].scal - unknown argument, did you mean 'scale'? - given 1 (line 8) - known",
+        "augmentation[0].ratio - out of range (first value",
+        "augmentation[1].name - not a transform, did you mean 'HorizontalFlip'? - given",
+        "augmentation[2].name - missing - given nothing - choose one of Affine",
+        "augmentation[3] - wrong type - given 'flip' (line 8) - give a mapping",
+        "augmentation[4].limit - wrong type - given '3' (line 8) - give a list of 2 numbers or a n",
+        "augmentation[4].p - not a finite number - given inf (line 8)",
+        "augmentation[4].border_mode - not known - given 'abc' (line 8) - choose one of constant",
+        "augmentation[5].name - not a transform - given 3 (line 8)",
+    ]
+    for start in starts:
+        assert any(line.strip().startswith(f"data.{start}") for line in lines), (start, lines)
+
+
+def test_recipe_takes_no_code_and_no_empty_list(here: Path) -> None:
+    with pytest.raises(RecipeError, match=r"data.augmentation - empty - given \[\] \(line 8\)"):
+        load(here, swap("  val:", "  augmentation: []\n  val:"))
+    code = "[{name: Resize, _target_: os.system}]"
+    with pytest.raises(RecipeError, match="_target_ - refused"):
+        load(here, swap("  val:", f"  augmentation: {code}\n  val:"))
+
+
+def test_balance_is_refused_where_the_method_has_no_setting_for_it(here: Path) -> None:
+    text = GOOD.replace("  val:", "  balance: uniform\n  val:")
+    assert load(here, text).recipe.data.balance == "uniform"
+    frozen = text.replace("{name: lora, rank: 4, optim: {epochs: 3}}", "{name: zero_shot}")
+    with pytest.raises(RecipeError, match=r"data\.balance - has no effect on this method - "):
+        load(here, frozen)
+
+
+def test_optim_settings_of_a_recipe(here: Path) -> None:
+    optim = "{epochs: 3, mixup: 0.2, cutmix: 1, class_weights: {cat: 2, dog: 0.5}}"
+    loaded = load(here, GOOD.replace("{epochs: 3}", optim))
+    assert loaded.method.optim == Optim(
+        5e-4, 3, mixup=0.2, cutmix=1.0, class_weights={"cat": 2.0, "dog": 0.5}
+    )
+    assert load(here, loaded.text()).resolved == loaded.resolved
+    wrong = "{mixup: -1, cutmix: x, class_weights: {cat: 0, dog: -1}}"
+    with pytest.raises(RecipeError) as caught:
+        load(here, GOOD.replace("{epochs: 3}", wrong))
+    for start in (
+        "mixup - out of range - given -1.0 (line 9) - give 0 (off) or an alpha",
+        "cutmix - wrong type - given 'x' (line 9) - give a number",
+        "class_weights.cat - out of range - given 0.0 (line 9) - give numbers above 0",
+        "class_weights.dog - out of range - given -1.0 (line 9) - give numbers above 0",
+    ):
+        assert f"method.optim.{start}" in str(caught.value)
+    with pytest.raises(RecipeError, match="class_weights - not known - given 'atuo'"):
+        load(here, GOOD.replace("{epochs: 3}", "{class_weights: atuo}"))
