@@ -129,4 +129,4 @@ def test_groups_on_both_sides_are_said(tmp_path: Path) -> None:
     images = table(tmp_path, "split,group", ["a,train,x", "b,train,y", "a,val,x", "b,val,z"])
     train, val, _ = split_by_value(images, "val")
     data = ImageData.build(train, None, val_source=val)
-    assert data.notes == ["1 groups stand in train and in val, so val may look too good: x"]
+    assert data.notes == ["1 groups are in both train and val, so val may look too good: x"]

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
@@ -73,6 +73,7 @@ def test_weights_stand_for_draws(counts: list[int], balance: str) -> None:
     np.testing.assert_allclose(class_fractions(np.array(counts), balance), wanted(counts, balance))
 
 
+@settings(deadline=None)  # the first call imports scikit-learn
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8))
 def test_auto_is_what_scikit_learn_calls_balanced(counts: list[int]) -> None:
     targets = targets_of(counts)

@@ -374,4 +374,4 @@ def test_headers_that_ask_for_too_much(tmp_path: Path, size: str, kind: bytes) -
     start = good[: good.rindex(SMALL[0][1]) // 512 * 512 + 512]
     (tmp_path / "a.tar").write_bytes(start + crafted(size, kind) + bytes(1024))
     message = refused(lambda path: list(read_members(path)), tmp_path / "a.tar")
-    assert f"damaged tar archive - a header speaks of {size} bytes" in message
+    assert f"damaged tar archive - a header claims {size} bytes" in message

@@ -56,7 +56,7 @@ def test_folds_with_classes_of_one() -> None:
         scored_folds(list("abc"), 2, seed=0)
     assert str(caught.value) == (
         "folds - out of range - 2 for 0 images (without 3 that hold a whole class) - add images, "
-        "or hold out a share of them"
+        "or hold out a fraction of them"
     )
 
 
