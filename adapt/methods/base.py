@@ -53,7 +53,7 @@ class Method(Protocol):
 
 _TABLE: dict[str, type] = {}
 BALANCES_BY = {"optim", "class_weights"}
-"""Settings by which a method can give rare classes their share."""
+"""Settings by which a method can give rare classes more weight."""
 Class = TypeVar("Class", bound=type)
 
 
@@ -182,18 +182,3 @@ def _load(entry: metadata.EntryPoint) -> str:
     owner = entry.dist.name if entry.dist else entry.value
     advice = "update or uninstall that package"
     return f"method {entry.name} of the package {owner} - not loaded - {problem} - {advice}"
-
-
-def check_ranges(settings: object, checks: dict[str, tuple[bool, str]]) -> None:
-    """Check hyper-parameters of a method.
-
-    Args:
-        settings: Their owner.
-        checks: For each field whether its value is good, and what to give instead.
-
-    Raises:
-        ValueError: When one is not; the message names it.
-    """
-    for name, (good, advice) in checks.items():
-        if not good:
-            raise ValueError(f"{name} - out of range - {getattr(settings, name)!r} - {advice}")

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from adapt.models.backbones import BackboneSpec, load_backbone, tokenizer_of
 from adapt.recipe.load import load_section
-from adapt.training.checkpoints import AtomicCheckpointIO
+from adapt.training.callbacks import AtomicCheckpointIO
 from adapt.training.loop import quiet_lightning
 from adapt.training.pretraining.module import ContrastiveModule
 from adapt.training.pretraining.pairs import CurriculumSampler, PackedPairs

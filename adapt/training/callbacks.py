@@ -1,22 +1,31 @@
-"""Callbacks: moving average of the weights, and one plain line per epoch."""
+"""What a trainer is given: moving average of the weights, lines of progress, whole checkpoints."""
 
+import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor
+
+from adapt.common.files import write_whole
+from adapt.errors import RunError
+
+SHOWN = ("train_loss", "val_loss", "val_accuracy")
 
 
 class MovingAverage(pl.Callback):
     """Exponential moving average of what trains; put into the module when training ends.
 
     Early in training the decay is lowered to (1 + steps) / (10 + steps), so that the average
-    forgets the start. The average travels in the checkpoints.
+    forgets the start. The average travels in the checkpoints. Lightning's `EMAWeightAveraging` has
+    no such warm-up, copies and saves the frozen weights too, and validates with the average.
 
     Args:
-        decay: Share of the old average kept at each step.
+        decay: Fraction of the old average that is kept at each step.
     """
 
     def __init__(self, decay: float) -> None:
@@ -59,15 +68,46 @@ class EpochLines(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Print what was logged in this epoch."""
-        shown = {
-            k: v
-            for k, v in trainer.callback_metrics.items()
-            if k in ("train_loss", "val_loss", "val_accuracy")
-        }
-        parts = "  ".join(f"{name} {float(value):.4f}" for name, value in shown.items())
-        seconds = time.monotonic() - self.started
-        if trainer.is_global_zero:
-            sys.stderr.write(
-                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {parts}  {seconds:.0f} "
-                "s\n"
-            )
+        if not trainer.is_global_zero:
+            return
+        metrics = trainer.callback_metrics
+        parts = "  ".join(f"{name} {float(metrics[name]):.4f}" for name in SHOWN if name in metrics)
+        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        sys.stderr.write(f"{epoch}  {parts}  {time.monotonic() - self.started:.0f} s\n")
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """Checkpoints that are whole or absent, read back after writing; loaded with `weights_only`.
+
+    Lightning's own writer swallows `PermissionError`: the save seems to succeed and leaves no file.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Save, or raise `RunError` naming the path."""
+
+        def write(part: Path) -> None:
+            try:
+                with part.open("wb") as file:
+                    torch.save(checkpoint, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                torch.load(part, map_location="cpu", weights_only=True)
+            except RuntimeError as error:  # how torch reports a full disk
+                raise OSError(str(error)) from error
+
+        advice = "free some space, or choose another --out; the checkpoint before it is kept"
+        write_whole(path, write, advice)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> Any:
+        """Load tensors and plain containers only, whatever the caller asks for."""
+        if not Path(path).is_file():
+            raise RunError(f"{path} - no such checkpoint - nothing there - start without it")
+        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Delete a checkpoint if it is there."""
+        Path(path).unlink(missing_ok=True)

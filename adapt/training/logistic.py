@@ -56,14 +56,15 @@ class Logistic:
         """
         x = np.asarray(features, precision)
         self._y, self._classes = np.asarray(targets), classes
-        share = np.ones(classes) if class_weights is None else np.asarray(class_weights, float)
-        self._share = share[self._y].astype(precision)
+        factor = np.ones(classes) if class_weights is None else np.asarray(class_weights, float)
+        self._factor = factor[self._y].astype(precision)
         self._base = None if anchor is None else x @ np.asarray(anchor, precision).T
         self._anchor = np.zeros((classes, x.shape[1])) if anchor is None else np.asarray(anchor)
-        self._mass = float(self._share.sum())
-        self._centre = (self._share @ x) / precision(self._mass)
+        self._mass = float(self._factor.sum())
+        self._centre = (self._factor @ x) / precision(self._mass)
+        # With centred features the curvature does not mix W and the bias.
         self._x = x - self._centre
-        self._curvature, self._axes = _curvature(self._x * np.sqrt(self._share)[:, None])
+        self._curvature, self._axes = _curvature(self._x * np.sqrt(self._factor)[:, None])
         # In the axes of the curvature: of a direction without features nothing is to be learned.
         self._offset = np.zeros((classes, self._axes.shape[1]))
         self._bias = np.zeros(classes)
@@ -74,8 +75,10 @@ class Logistic:
         Args:
             strength: scikit-learn's C.
             iterations: Most steps.
-            tolerance: Stops when a step lowers the loss by less than this share of it.
+            tolerance: Stops when a step lowers the loss by less than this fraction of it.
         """
+        # In these coordinates the loss bends alike in every direction while the classes are about
+        # equally likely, so the first steps of L-BFGS have the right length in all of them.
         scales = 1 / (self._curvature / (2 * self._classes) + 1 / strength)
         step = np.sqrt(2 * self._classes / self._mass)
         turned = (self._axes * np.sqrt(scales)).astype(self._x.dtype)
@@ -85,8 +88,8 @@ class Logistic:
         options = {"maxiter": iterations, "ftol": tolerance, "gtol": 1e-9, "maxcor": 20}
         threads = 1 if self._x.size * self._classes < WORTH_THREADS else None
         with threadpool_limits(threads, user_api="blas"):
-            found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options)
-        inside = found.x.reshape(self._classes, -1)
+            result = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+        inside = result.x.reshape(self._classes, -1)
         self._offset, self._bias = inside[:, :-1] * np.sqrt(scales), inside[:, -1] * step
         moved = self._offset @ self._axes.T
         bias = self._bias - moved @ self._centre
@@ -101,10 +104,11 @@ class Logistic:
             inside = flat.reshape(self._classes, -1)
             logits = design @ inside.astype(design.dtype).T
             logs = log_softmax(logits if self._base is None else self._base + logits, axis=1)
-            total = -float((self._share * logs[rows, self._y]).sum(dtype=np.float64))
+            total = -float((self._factor * logs[rows, self._y]).sum(dtype=np.float64))
+            # The slope of a cross-entropy in its logits: probabilities minus the one-hot label.
             slopes = np.exp(logs)
             slopes[rows, self._y] -= 1
-            gradient = ((slopes * self._share[:, None]).T @ design).astype(np.float64)
+            gradient = ((slopes * self._factor[:, None]).T @ design).astype(np.float64)
             pull = penalty * inside
             return total + 0.5 * float((pull * inside).sum()), (gradient + pull).ravel()
 

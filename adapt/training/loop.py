@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from torch import Tensor
 
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import class_weights
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
-from adapt.training.callbacks import EpochLines, MovingAverage
-from adapt.training.checkpoints import AtomicCheckpointIO
+from adapt.training.callbacks import AtomicCheckpointIO, EpochLines, MovingAverage
 from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.module import AdaptModule
@@ -62,16 +63,8 @@ def train(
             "method - nothing would train - every parameter is frozen - lower optim.freeze_first"
         )
     names = classifier.class_names
-    weights = class_weights(
-        optim.class_weights, data.train.targets(names), names, "method.optim.class_weights"
-    )
-    module = AdaptModule(
-        classifier,
-        optim,
-        context.seed,
-        objective,
-        None if weights is None else torch.from_numpy(weights),
-    )
+    weights = loss_weights(optim, data.train, names)
+    module = AdaptModule(classifier, optim, context.seed, objective, weights)
     loader = ImageDataModule(
         data.train,
         data.val,
@@ -96,20 +89,30 @@ def train(
     return classifier.cpu()
 
 
+def loss_weights(optim: Optim, images: ImageList, names: Sequence[str]) -> Tensor | None:
+    """What `optim.class_weights` says of each class (K,); None where all weigh the same.
+
+    Raises:
+        RecipeError: When it names a class that is not there.
+    """
+    targets = images.targets(list(names))
+    weights = class_weights(optim.class_weights, targets, names, "method.optim.class_weights")
+    return None if weights is None else torch.from_numpy(weights)
+
+
 def micro_batch(optim: Optim, runtime: Runtime) -> int:
     """Images a device sees at once, so that one optimiser step sees `optim.batch_size`.
 
     Raises:
         ModelError: When the batch cannot be shared out evenly.
     """
-    shares = optim.accumulate * runtime.devices
-    if optim.batch_size % shares:
+    parts = optim.accumulate * runtime.devices
+    if optim.batch_size % parts:
         raise ModelError(
             f"optim.batch_size - does not divide - {optim.batch_size} over {runtime.devices} "
-            "devices x "
-            f"{optim.accumulate} micro-batches - give a multiple of {shares}"
+            f"devices x {optim.accumulate} micro-batches - give a multiple of {parts}"
         )
-    return optim.batch_size // shares
+    return optim.batch_size // parts
 
 
 def make_trainer(optim: Optim, context: Context) -> pl.Trainer:

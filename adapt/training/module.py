@@ -25,7 +25,7 @@ from adapt.training.parameters import (
 )
 from adapt.training.penalties import Regularisers
 from adapt.training.runtime import short_sequence_attention
-from adapt.training.settings import Optim
+from adapt.training.settings import Optim, warm_up_and_fall
 
 SKIPPED_IN_A_ROW = 3
 
@@ -146,8 +146,8 @@ class AdaptModule(pl.LightningModule):
         key = (self.seed, self.current_epoch, number, self.global_rank)
         mix = draw_mix(optim.mixup, optim.cutmix, (count, height, width), key)
         classes = len(self.classifier.class_names)
-        mixed, shares = apply_mix(mix, pixels, batch["target"], classes)
-        return batch | {"image": mixed, "target": shares}
+        mixed, targets = apply_mix(mix, pixels, batch["target"], classes)
+        return batch | {"image": mixed, "target": targets}
 
     def _kernels(self, device: torch.device) -> AbstractContextManager[None]:
         # Activations are recomputed outside of this block, and must be by the same kernel.
@@ -219,8 +219,7 @@ class AdaptModule(pl.LightningModule):
         if self.skipped_in_a_row >= SKIPPED_IN_A_ROW:
             raise RunError(
                 f"training - {what} not finite - {self.skipped_in_a_row} steps in a row - lower "
-                "optim.lr, or "
-                "set runtime.precision=32; the weights before it are kept"
+                "optim.lr or set runtime.precision=32; the last checkpoint is kept"
             )
 
     def configure_optimizers(self) -> Any:
@@ -246,12 +245,11 @@ class AdaptModule(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of other base weights."""
-        own = self.classifier.backbone.spec.base_hash
-        if checkpoint.get("base_hash") != own:
+        given, own = str(checkpoint.get("base_hash")), self.classifier.backbone.spec.base_hash
+        if given != own:
             raise RunError(
-                "checkpoint - made from other base weights - "
-                f"{str(checkpoint.get('base_hash'))[:12]}, the "
-                f"model has {own[:12]} - resume with the same model section"
+                f"checkpoint - made from other base weights - {given[:12]}, the model has "
+                f"{own[:12]} - resume with the same model section"
             )
         self.regularisers.load_state_dict(checkpoint.get("teacher", {}))
 
@@ -259,7 +257,7 @@ class AdaptModule(pl.LightningModule):
 def _check_objective(
     optim: Optim, objective: Objective | None, class_weights: Tensor | None
 ) -> None:
-    if objective is not None and not getattr(objective, "shares", False):
+    if objective is not None and not getattr(objective, "soft_targets", False):
         for name, off in (("mixup", 0), ("cutmix", 0), ("class_weights", "none")):
             if getattr(optim, name) != off:
                 raise ModelError(
@@ -276,17 +274,14 @@ def _check_objective(
 def schedule_factor(steps: int, optim: Optim) -> Callable[[int], float]:
     """Factor on the learning rate at each step.
 
-    >>> factor = schedule_factor(10, Optim(warmup=0.2))
-    >>> [round(factor(step), 3) for step in (0, 1, 2, 6, 10)]
-    [0.5, 1.0, 1.0, 0.5, 0.0]
+    >>> factor = schedule_factor(10, Optim(warmup=0.2, schedule="constant"))
+    >>> [factor(step) for step in (0, 1, 2, 10)]
+    [0.5, 1.0, 1.0, 1.0]
     """
     warmup = round(steps * optim.warmup)
 
     def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        if optim.schedule == "constant":
-            return 1.0
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+        constant = optim.schedule == "constant" and step >= warmup
+        return 1.0 if constant else warm_up_and_fall(step, warmup, steps)
 
     return factor

@@ -37,7 +37,7 @@ class CrossEntropy:
     """
 
     label_smoothing: float = 0.0
-    """Share of the target spread over all classes."""
+    """Fraction of the target spread over all classes."""
     text_trains: bool = False
     """Whether the text encoder moves: then a head from text is made anew, from one random prompt of
     each class."""
@@ -45,8 +45,8 @@ class CrossEntropy:
     """Weight of an image of each class (K,); all alike without."""
     classes_per_step: int = 0
     """Where the text encoder moves, classes that a step looks at: see `drawn_classes`; 0 is all."""
-    shares: ClassVar[bool] = True
-    """`target` may be shares of the classes (B, K), as mixup makes them."""
+    soft_targets: ClassVar[bool] = True
+    """`target` may be fractions of the classes (B, K), as mixup makes them."""
 
     def __call__(self, classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
         """Loss and logits of a batch."""
@@ -78,7 +78,7 @@ def drawn_classes(target: Tensor, classes: int, count: int, generator: torch.Gen
     """Classes for one step: all that the batch has, and others drawn at random up to `count`.
 
     Args:
-        target: Class numbers (B,), or shares of the classes (B, K).
+        target: Class numbers (B,), or fractions of the classes (B, K).
         classes: Number of classes K.
         count: How many; more where the batch has more.
         generator: Where the random numbers come from.
@@ -99,7 +99,7 @@ def drawn_classes(target: Tensor, classes: int, count: int, generator: torch.Gen
 
 
 def _renumbered(target: Tensor, drawn: Tensor) -> Tensor:
-    """Targets as positions among the drawn classes, or their columns of the shares."""
+    """Targets as positions among the drawn classes, or their columns of the fractions."""
     drawn = drawn.to(target.device)
     return torch.searchsorted(drawn, target) if target.ndim == 1 else target[:, drawn]
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from torch import nn
 
 from adapt.errors import ModelError
-from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Optim
 
@@ -19,6 +18,13 @@ MODEL = "backbone.model."
 OUTSIDE = (f"{MODEL}logit_scale", f"{MODEL}logit_bias")
 ENCODER = re.compile(rf"{re.escape(MODEL)}(?:visual\.(?:trunk\.)?|text\.(?:transformer\.)?)?")
 
+ENTRANCES = (
+    "conv1", "conv2", "conv3", "bn1", "bn2", "bn3", "stem", "patch_embed", "embeddings",
+    "class_embedding", "cls_token", "positional_embedding", "pos_embed", "token_embedding",
+    "ln_pre", "norm_pre",
+)  # fmt: skip
+"""What stands before the blocks, in ViTs and ResNets of open_clip, timm and Hugging Face."""
+
 
 def in_encoder(name: str, encoder: str) -> bool:
     """Whether a parameter of a classifier belongs to the `image` or the `text` encoder, or `both`.
@@ -29,21 +35,6 @@ def in_encoder(name: str, encoder: str) -> bool:
     if not name.startswith(MODEL) or name in OUTSIDE:
         return False
     return encoder == "both" or name.startswith(f"{MODEL}visual.") == (encoder == "image")
-
-
-def check_encoder(encoder: str, train_head: bool) -> None:
-    """Refuse encoders that are not known, and a learned head over a text encoder that trains.
-
-    Raises:
-        ValueError: Naming the field.
-    """
-    if encoder not in ENCODERS:
-        raise ValueError(f"encoder - not known - {encoder!r} - choose one of {', '.join(ENCODERS)}")
-    if train_head and encoder != "image":
-        raise ValueError(
-            f"train_head - does not go with encoder {encoder} - {train_head} - the head follows "
-            "the text encoder: set encoder to image, or train_head to false"
-        )
 
 
 def trainable_copy(
@@ -93,32 +84,14 @@ def block_number(name: str) -> int | None:
     2
     """
     for pattern in BLOCKS:
-        if found := pattern.search(name):
-            return int(found[1])
+        if match := pattern.search(name):
+            return int(match[1])
     return None
 
 
 def _is_entrance(name: str) -> bool:
     """Whether a parameter comes before the blocks of its encoder (the encoder's input side)."""
-    entrances = (
-        "conv1",
-        "conv2",
-        "conv3",
-        "bn1",
-        "bn2",
-        "bn3",
-        "class_embedding",
-        "positional_embedding",
-        "token_embedding",
-        "embeddings",
-        "ln_pre",
-        "patch_embed",
-        "cls_token",
-        "pos_embed",
-        "norm_pre",
-        "stem",
-    )
-    return block_number(name) is None and ENCODER.sub("", name).split(".")[0] in entrances
+    return block_number(name) is None and ENCODER.sub("", name).split(".")[0] in ENTRANCES
 
 
 def depths(names: list[str]) -> dict[str, int]:

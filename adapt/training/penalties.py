@@ -14,7 +14,7 @@ from adapt.training.settings import Optim
 
 TEACHER_UPDATES = 50
 FIRST_MOMENTUM, LAST_MOMENTUM = 0.05, 0.9
-RISING_SHARE = 0.2
+RISING = 0.2
 
 
 def weight_distance(weights: dict[str, Tensor], start: dict[str, Tensor]) -> Tensor:
@@ -57,12 +57,13 @@ def distillation(logits: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     pairs, the similarities by image and by caption.
 
     Args:
-        logits: The student's matrices of logits, one answer a row.
+        logits: The student's matrices of logits, one answer per row.
         teacher: The teacher's, of the same shapes.
 
     >>> distillation([torch.tensor([[0.0, 0.0]])], [torch.tensor([[50.0, -50.0]])])
     tensor(0.6931)
     """
+    # `kl_div` takes log-probabilities first and the target distribution second.
     parts = [
         F.kl_div(own.float().log_softmax(-1), wise.float().softmax(-1), reduction="batchmean")
         for own, wise in zip(logits, teacher, strict=True)
@@ -71,7 +72,7 @@ def distillation(logits: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
 
 
 def teacher_momentum(step: int, steps: int) -> float:
-    """Share of the old teacher that stays after a step; 1 where the teacher is not updated.
+    """Fraction of the old teacher that stays after a step; 1 where the teacher is not updated.
 
     As in CaRot's code on ImageNet, scaled to any length: about 50 updates in a training, the
     momentum rising from 0.05 to 0.9 along a line over the first fifth of the steps.
@@ -85,7 +86,7 @@ def teacher_momentum(step: int, steps: int) -> float:
     """
     if step % max(1, steps // TEACHER_UPDATES):
         return 1
-    risen = min(1.0, step / (RISING_SHARE * steps))
+    risen = min(1.0, step / (RISING * steps))
     return FIRST_MOMENTUM + (LAST_MOMENTUM - FIRST_MOMENTUM) * risen
 
 
@@ -178,21 +179,21 @@ class Regularisers:
             logits: What it said.
             answer: What another classifier says of the same batch.
         """
-        optim, found = self.optim, {}
+        optim, penalties = self.optim, {}
         if optim.l2_sp:
             self.weights = {n: w.to(pixels.device) for n, w in self.weights.items()}
             now: dict[str, Tensor] = {**self._training(classifier)}
-            found["l2_sp"] = optim.l2_sp * weight_distance(now, self.weights)
+            penalties["l2_sp"] = optim.l2_sp * weight_distance(now, self.weights)
         if self.start is not None:
             with torch.no_grad(), watch_features(self.start.to(pixels.device)) as before:
                 self.start.features(pixels)
             distance = feature_distance(features, before)
-            found["feature_distillation"] = optim.feature_distillation * distance
+            penalties["feature_distillation"] = optim.feature_distillation * distance
         if self.teacher is not None:
             with torch.no_grad():
                 wise = answer(self.teacher.to(pixels.device))
-            found["self_distillation"] = optim.self_distillation * distillation(logits, wise)
-        return found
+            penalties["self_distillation"] = optim.self_distillation * distillation(logits, wise)
+        return penalties
 
     @torch.no_grad()
     def update(self, classifier: Classifier, step: int, steps: int) -> None:

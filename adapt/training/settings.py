@@ -4,9 +4,35 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from adapt.common.ranges import Range, Ranges, above, at_least, fraction, one_of
+from adapt.common.words import check_choice, refuse
+
 PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
 SCHEDULES = ("cosine", "constant")
 CLASS_WEIGHTS = ("none", "auto")
+LOGGERS = ("tensorboard", "wandb", "mlflow")
+MOST_SHOTS = 16
+"""Images per class above which CLIP-LoRA and 2SFS take no more steps."""
+
+
+OPTIM_RANGES = Ranges(
+    lr=above(),
+    epochs=at_least(1),
+    batch_size=at_least(1),
+    weight_decay=at_least(0),
+    warmup=fraction(one=False),
+    schedule=one_of(SCHEDULES),
+    clip_norm=at_least(0, "off"),
+    label_smoothing=fraction(one=False),
+    mixup=at_least(0, "off"),
+    cutmix=at_least(0, "off"),
+    layer_decay=fraction(zero=False),
+    freeze_first=at_least(0),
+    ema=fraction(one=False),
+    l2_sp=at_least(0, "off"),
+    feature_distillation=at_least(0, "off"),
+    self_distillation=at_least(0, "off"),
+)
 
 
 @dataclass
@@ -26,18 +52,18 @@ class Optim:
     weight_decay: float = 0.1
     """AdamW weight decay; gains and biases have none."""
     warmup: float = 0.1
-    """Share of the steps with linearly rising learning rate."""
+    """Fraction of the steps with linearly rising learning rate."""
     schedule: str = "cosine"
     """What follows the warm-up: `cosine` (to zero) or `constant`."""
     clip_norm: float = 1.0
     """Largest gradient norm; 0 turns clipping off."""
     label_smoothing: float = 0.0
-    """Share of the target spread over all classes."""
+    """Fraction of the target spread over all classes."""
     mixup: float = 0.0
-    """Blend each image with another of its batch, by a share from Beta(alpha, alpha); 0 is off. The
-    paper takes alpha from 0.1 to 0.4."""
+    """Blend each image with another of its batch, by a fraction from Beta(alpha, alpha); 0 is off.
+    The paper takes alpha from 0.1 to 0.4."""
     cutmix: float = 0.0
-    """Put a box of another image of the batch into each, its share of the area from Beta(alpha,
+    """Put a box of another image of the batch into each, its fraction of the area from Beta(alpha,
     alpha); 0 is off. The paper takes 1. With mixup too, each batch gets one of them at random."""
     class_weights: str | dict[str, float] = "none"
     """Weight of an image in the loss: `none`, `auto` (inverse to the images of its class, 1 in the
@@ -63,30 +89,11 @@ class Optim:
     """Recompute activations in the backward pass: less memory, about 30 % slower."""
 
     def __post_init__(self) -> None:
-        checks = {
-            "lr": self.lr > 0,
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 1,
-            "weight_decay": self.weight_decay >= 0,
-            "warmup": 0 <= self.warmup < 1,
-            "schedule": self.schedule in SCHEDULES,
-            "clip_norm": self.clip_norm >= 0,
-            "label_smoothing": 0 <= self.label_smoothing < 1,
-            "mixup": self.mixup >= 0,
-            "cutmix": self.cutmix >= 0,
-            "layer_decay": 0 < self.layer_decay <= 1,
-            "freeze_first": self.freeze_first >= 0,
-            "ema": 0 <= self.ema < 1,
-            "l2_sp": self.l2_sp >= 0,
-            "feature_distillation": self.feature_distillation >= 0,
-            "self_distillation": self.self_distillation >= 0,
-            "accumulate": self.accumulate >= 1 and self.batch_size % self.accumulate == 0,
-        }
-        for name, good in checks.items():
-            if not good:
-                raise ValueError(
-                    f"{name} - out of range - {getattr(self, name)!r} - {RANGES[name]}"
-                )
+        divides = Range(
+            lambda count: count >= 1 and self.batch_size % count == 0,
+            "give a number of micro-batches that divides batch_size",
+        )
+        Ranges(OPTIM_RANGES, accumulate=divides).check(self)
         check_class_weights(self.class_weights)
 
 
@@ -94,7 +101,7 @@ def check_class_weights(given: str | Mapping[str, float]) -> None:
     """Refuse what cannot be weights of classes; the names are known only with the data.
 
     Raises:
-        ValueError: Lists every mistake, one a line.
+        ValueError: Lists every mistake, one per line.
 
     >>> check_class_weights({"cat": 1.0, "dog": 2.5})
     """
@@ -113,27 +120,6 @@ def check_class_weights(given: str | Mapping[str, float]) -> None:
     if wrong:
         lines = [f"{path} - {what} - {value!r} - {advice}" for path, value, what in wrong]
         raise ValueError("\n".join(lines))
-
-
-RANGES = {
-    "lr": "give a number above 0",
-    "epochs": "give 1 or more",
-    "batch_size": "give 1 or more",
-    "weight_decay": "give 0 or more",
-    "warmup": "give a share from 0 up to, not including, 1",
-    "schedule": f"choose one of {', '.join(SCHEDULES)}",
-    "clip_norm": "give 0 (off) or more",
-    "label_smoothing": "give a share from 0 up to, not including, 1",
-    "mixup": "give 0 (off) or an alpha",
-    "cutmix": "give 0 (off) or an alpha",
-    "layer_decay": "give a factor above 0, at most 1",
-    "freeze_first": "give 0 or more",
-    "ema": "give 0 (off) or a decay below 1",
-    "l2_sp": "give 0 (off) or a weight",
-    "feature_distillation": "give 0 (off) or a weight",
-    "self_distillation": "give 0 (off) or a weight",
-    "accumulate": "give a number of micro-batches that divides batch_size",
-}
 
 
 @dataclass
@@ -160,23 +146,16 @@ class Runtime:
     """Beside the CSV log: any of `tensorboard`, `wandb`, `mlflow`."""
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"precision - not known - {self.precision!r} - choose one of "
-                f"{', '.join(PRECISIONS)}"
-            )
+        sentences = check_choice("precision", self.precision, PRECISIONS)
         self.workers = str(self.workers)
         if self.workers != "auto" and not self.workers.isdigit():
-            raise ValueError(
-                f"workers - not a count - {self.workers!r} - give `auto` or a number from 0 up"
-            )
+            advice = "give `auto` or a number from 0 up"
+            sentences.append(f"workers - not a count - {self.workers!r} - {advice}")
         if self.devices < 1:
-            raise ValueError(f"devices - out of range - {self.devices} - give 1 or more")
+            sentences.append(f"devices - out of range - {self.devices} - give 1 or more")
         for name in self.loggers or []:
-            if name not in ("tensorboard", "wandb", "mlflow"):
-                raise ValueError(
-                    f"loggers - not known - {name!r} - choose from tensorboard, wandb, mlflow"
-                )
+            sentences += check_choice("loggers", name, LOGGERS)
+        refuse(sentences)
 
 
 @dataclass
@@ -204,30 +183,39 @@ class Pretraining:
     colour_weight: float = 3.0
     """How much more often a drawing with its own colours is shown."""
     plain: float = 0.4
-    """Share of drawings left black on white after the easy steps."""
+    """Fraction of drawings left black on white after the easy steps."""
 
     def __post_init__(self) -> None:
-        counts = ("steps", "batch_size", "concept_size", "easy_size")
-        ranges = dict.fromkeys(counts, (1.0, math.inf))
-        ranges |= {"lr": (1e-12, math.inf), "plain": (0.0, 1.0), "colour_weight": (1e-12, math.inf)}
-        others = ("warmup_steps", "weight_decay", "concept_weight", "easy_steps")
-        ranges |= dict.fromkeys(others, (0.0, math.inf))
-        wrong = [
-            f"{name} - out of range - {getattr(self, name)} - give {_span(low, high)}"
-            for name, (low, high) in ranges.items()
-            if not low <= getattr(self, name) <= high
-        ]
-        if wrong:
-            raise ValueError("\n".join(wrong))
+        Ranges(
+            steps=at_least(1),
+            batch_size=at_least(1),
+            lr=above(),
+            warmup_steps=at_least(0),
+            weight_decay=at_least(0),
+            concept_weight=at_least(0),
+            concept_size=at_least(1),
+            easy_steps=at_least(0),
+            easy_size=at_least(1),
+            colour_weight=above(),
+            plain=fraction(),
+        ).check(self)
 
 
-def _span(low: float, high: float) -> str:
-    if high < math.inf:
-        return f"a share from {low:g} to {high:g}"
-    return "a number above 0" if 0 < low < 1 else f"{low:g} or more"
+def warm_up_and_fall(step: int, warmup: int, steps: int) -> float:
+    """Factor on a learning rate: a linear rise to 1, then half a cosine that ends at 0.
 
+    Args:
+        step: From 0.
+        warmup: Steps of the rise.
+        steps: All steps; the factor stays 0 after them.
 
-MOST_SHOTS = 16
+    >>> [round(warm_up_and_fall(step, 2, 10), 3) for step in (0, 1, 2, 6, 10)]
+    [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    done = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return 0.5 * (1 + math.cos(math.pi * done))
 
 
 def with_epochs(optim: Optim, images: int, classes: int, steps_per_shot: int) -> Optim:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch import Tensor
 
 from adapt.data.image_data import ImageData
@@ -51,3 +52,31 @@ def plain_trainer(**options: Any) -> pl.Trainer:
         enable_model_summary=False,
         **options,
     )
+
+
+QUICK = Optim(lr=1e-2, epochs=1, batch_size=8, warmup=0.0)
+
+
+STILL = Optim(lr=1e-12, epochs=1, batch_size=24)
+
+
+MODEL = "backbone.model."
+
+
+HEAD = {"head.weight", "head.bias"}
+
+
+def changed(before: Classifier, after: Classifier) -> set[str]:
+    one, other = before.state_dict(), after.state_dict()
+    return {name for name in one if not torch.equal(one[name], other[name])}
+
+
+def after_prompts(classifier: Classifier, seed: int) -> torch.Generator:
+    """The generator once a prompt of each class is drawn."""
+    random = torch.Generator().manual_seed(seed)
+    for own in classifier.prompts:
+        torch.randint(len(own), (1,), generator=random)
+    return random
+
+
+GROUPS = [0] * 12 + [1] * 8 + [2] * 2

@@ -95,8 +95,3 @@ print(*{"pytorch_lightning", "lightning", "lightning_fabric", "peft"} & set(sys.
 print("adapt.methods.encoders" in sys.modules)
 """
     assert run_python(code, tmp_path).split("\n")[:3] == ["a b", "", "False"]
-
-
-def test_ranges_name_the_field() -> None:
-    with pytest.raises(ValueError, match=r"^alpha - out of range - -1 - give 0 or more$"):
-        adapt.method("gda", alpha=-1)

@@ -17,21 +17,16 @@ from adapt.data.image_data import ImageData
 from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
 from adapt.models.heads import text_weights
-from adapt.training import loop, runtime
-from adapt.training.callbacks import MovingAverage
-from adapt.training.checkpoints import AtomicCheckpointIO
+from adapt.training import loop
 from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.loop import micro_batch, train
-from adapt.training.module import AdaptModule, schedule_factor
+from adapt.training.module import AdaptModule
 from adapt.training.objectives import Batch, CrossEntropy, Objective, Outcome
-from adapt.training.parameters import freeze_first, parameter_groups
-from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import Optim, Runtime
 from tests.helpers.tiny import (
     CLASSES,
     RESNET,
-    TIMM,
     VIT,
     bit_equal,
     run_python,
@@ -39,106 +34,10 @@ from tests.helpers.tiny import (
     weights,
 )
 from tests.helpers.training import Stop, close, fit, plain_trainer
+from tests.training.test_parameters import depth
 
 QUICK = Optim(lr=1e-3, epochs=2, batch_size=8, warmup=0.0)
 ENCODER = "backbone.model.visual."
-
-
-@pytest.mark.parametrize("schedule", ["cosine", "constant"])
-def test_schedule(schedule: str) -> None:
-    factor = schedule_factor(20, Optim(warmup=0.25, schedule=schedule))
-    rising = [(step + 1) / 5 for step in range(5)]
-    falling = [(1 + math.cos(math.pi * step / 15)) / 2 for step in range(16)]
-    expected = rising + (falling if schedule == "cosine" else [1.0] * 16)
-    assert [factor(step) for step in range(21)] == pytest.approx(expected)
-    assert schedule_factor(20, Optim(warmup=0.0))(0) == 1.0
-    assert schedule_factor(20, Optim())(30) == 0.0
-
-
-def rates(module: torch.nn.Module, optim: Optim) -> dict[str, tuple[float, float]]:
-    """Learning rate and weight decay of each parameter, by name."""
-    names = {id(p): name for name, p in module.named_parameters()}
-    found: dict[str, tuple[float, float]] = {}
-    for group in parameter_groups(module, optim):
-        for parameter in group["params"]:  # type: ignore[attr-defined]
-            name = names[id(parameter)]
-            assert name not in found, "a parameter is in one group only"
-            found[name] = (group["lr"], group["weight_decay"])  # type: ignore[assignment]
-    return found
-
-
-def trainable(arch: str) -> Classifier:
-    classifier = tiny_classifier(arch).requires_grad_(False)
-    classifier.backbone.image_encoder.requires_grad_(True)
-    classifier.head.requires_grad_(True)
-    return classifier
-
-
-LAYERS: dict[str, tuple[int, list[tuple[str, int]]]] = {
-    VIT: (
-        3,
-        [
-            (r"(conv1|class_embedding|positional_embedding|ln_pre)", 0),
-            (r"transformer\.resblocks\.0\.", 1),
-            (r"transformer\.resblocks\.1\.", 2),
-            (r"(ln_post|proj)", 3),
-        ],
-    ),
-    RESNET: (
-        5,
-        [
-            (r"(conv|bn)[123]\.", 0),
-            *((rf"layer{block}\.", block) for block in (1, 2, 3, 4)),
-            (r"attnpool\.", 5),
-        ],
-    ),
-    TIMM: (
-        7,
-        [
-            (r"trunk\.(cls_token|pos_embed|patch_embed)", 0),
-            *((rf"trunk\.blocks\.{block}\.", block + 1) for block in range(6)),
-            (r"(trunk\.norm|trunk\.fc_norm|head)", 7),
-        ],
-    ),
-}
-
-
-def depth(arch: str, name: str) -> int:
-    top, table = LAYERS[arch]
-    if not name.startswith(ENCODER):
-        return top
-    (found,) = {value for pattern, value in table if re.match(pattern, name.removeprefix(ENCODER))}
-    return found
-
-
-@pytest.mark.parametrize("arch", [VIT, RESNET, TIMM])
-def test_learning_rates_by_layer(arch: str) -> None:
-    classifier = trainable(arch)
-    optim = Optim(lr=0.1, layer_decay=0.5, weight_decay=0.3)
-    found = rates(classifier, optim)
-    assert set(found) == {n for n, p in classifier.named_parameters() if p.requires_grad}
-    top = LAYERS[arch][0]
-    for name, parameter in classifier.named_parameters():
-        if parameter.requires_grad:
-            expected = 0.1 * 0.5 ** (top - depth(arch, name))
-            decay = 0.3 if parameter.ndim >= 2 else 0.0
-            assert found[name] == pytest.approx((expected, decay)), name
-    same = rates(classifier, replace(optim, layer_decay=1.0))
-    assert {rate for rate, _ in same.values()} == {0.1}
-
-
-@pytest.mark.parametrize("arch", [VIT, RESNET, TIMM])
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_freeze_first(arch: str, count: int) -> None:
-    classifier = trainable(arch)
-    freeze_first(classifier, count)
-    for name, parameter in classifier.named_parameters():
-        if name.startswith(ENCODER):
-            frozen = count > 0 and depth(arch, name) <= count
-            assert parameter.requires_grad is not frozen, name
-    assert classifier.head.weight.requires_grad
-    with pytest.raises(ModelError, match=f"the image encoder has {LAYERS[arch][0] - 1} blocks"):
-        freeze_first(trainable(arch), LAYERS[arch][0])
 
 
 def by_hand(start: Classifier, data: ImageData, optim: Optim) -> list[dict[str, Tensor]]:
@@ -372,55 +271,6 @@ def test_resume_with_other_base_weights_is_refused(
         fit(tiny_classifier(seed=5), toy_data, QUICK, with_folder(context, tmp_path, resume=True))
 
 
-def test_checkpoint_files(tmp_path: Path) -> None:
-    files = AtomicCheckpointIO()
-    content = {"state_dict": {"w": torch.arange(3.0)}, "epoch": 4}
-    path = tmp_path / "deep" / "last.ckpt"
-    files.save_checkpoint(content, path)
-    assert [p.name for p in path.parent.iterdir()] == ["last.ckpt"]
-    found = files.load_checkpoint(path)
-    assert torch.equal(found["state_dict"]["w"], content["state_dict"]["w"])
-    assert found["epoch"] == 4
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError) as caught:
-        files.save_checkpoint(content, tmp_path / "file" / "last.ckpt")
-    assert str(caught.value).startswith(f"{tmp_path / 'file' / 'last.ckpt'} - checkpoint cannot")
-    assert caught.value.exit_code == 5
-    with pytest.raises(RunError, match="no such checkpoint"):
-        files.load_checkpoint(tmp_path / "none.ckpt")
-    files.remove_checkpoint(path)
-    files.remove_checkpoint(path)
-    assert not path.exists()
-
-
-def test_a_full_disk_keeps_the_checkpoint_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files, path = AtomicCheckpointIO(), tmp_path / "last.ckpt"
-    files.save_checkpoint({"epoch": 1}, path)
-    original = Path.open
-
-    def full(self: Path, mode: str = "r", *given: Any, **named: Any) -> Any:
-        return original(Path("/dev/full") if "w" in mode else self, mode, *given, **named)
-
-    monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(RunError, match="cannot be written"):
-        files.save_checkpoint({"w": torch.zeros(100_000)}, path)
-    monkeypatch.undo()
-    assert files.load_checkpoint(path) == {"epoch": 1}
-    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
-
-
-class Surprise:
-    """What a harmful checkpoint would hold: a class of its own."""
-
-
-def test_checkpoints_with_objects_are_refused(tmp_path: Path) -> None:
-    torch.save({"state_dict": Surprise()}, tmp_path / "evil.ckpt")
-    with pytest.raises(Exception, match=r"[Ww]eights.only|Unsupported"):
-        AtomicCheckpointIO().load_checkpoint(tmp_path / "evil.ckpt", weights_only=False)
-
-
 # What can go wrong
 
 
@@ -512,40 +362,6 @@ def test_validation_uses_the_head_of_the_moving_text_encoder(
 # Machines
 
 
-def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    for native in (True, False):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda native=native, **_: native)
-        monkeypatch.setattr(runtime, "native_bf16_cpu", lambda native=native: native)
-        assert resolve_precision("auto", "cuda") == ("bf16-mixed" if native else "16-mixed")
-        assert resolve_precision("auto", "cpu") == ("bf16-mixed" if native else "32-true")
-        assert resolve_precision("auto", "mps") == "32-true"
-    for given, expected in (("32", "32-true"), ("bf16-mixed",) * 2, ("16-mixed",) * 2):
-        assert resolve_precision(given, "cpu") == expected
-
-
-@pytest.mark.parametrize("there", [(), ("_is_amx_tile_supported",), ("_is_avx512_bf16_supported",)])
-def test_cpu_with_bf16(there: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
-        monkeypatch.setattr(torch.cpu, name, lambda name=name: name in there, raising=False)
-    assert runtime.native_bf16_cpu() is bool(there)
-
-
-def test_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
-    def machine(cuda: bool, mps: bool) -> None:
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-
-    machine(True, False)
-    assert [resolve_accelerator(n) for n in ("auto", "gpu", "cpu")] == ["cuda", "cuda", "cpu"]
-    machine(False, True)
-    assert [resolve_accelerator(n) for n in ("auto", "gpu")] == ["mps", "mps"]
-    machine(False, False)
-    assert resolve_accelerator("auto") == "cpu"
-    for name in ("gpu", "cuda", "mps", "tpu"):
-        with pytest.raises(ModelError, match=r"use auto or one of cpu"):
-            resolve_accelerator(name)
-
-
 def test_bf16_on_a_cpu(start: Classifier, toy_data: ImageData, context: Context) -> None:
     own = replace(context, runtime=replace(context.runtime, precision="bf16-mixed"))
     rounded = weights(fit(start, toy_data, QUICK, own))
@@ -625,68 +441,6 @@ def test_a_plain_trainer(start: Classifier, toy_data: ImageData, context: Contex
     assert scores["val_accuracy"] == pytest.approx((logits.argmax(1).numpy() == targets).mean())
     expected = F.cross_entropy(logits, torch.from_numpy(targets))
     assert scores["val_loss"] == pytest.approx(float(expected), abs=1e-5)
-
-
-def test_the_average_in_a_plain_trainer(start: Classifier, toy_data: ImageData) -> None:
-    copy = start.clone().requires_grad_(False)
-    copy.head.requires_grad_(True)
-    copy.head_from_text = False
-    loader = ImageDataModule(
-        toy_data.train, None, CLASSES, copy.backbone.preprocessing, "none", 8, 0
-    )
-    average = MovingAverage(0.9)
-    plain_trainer(max_epochs=1, callbacks=[average]).fit(
-        AdaptModule(copy, QUICK), datamodule=loader
-    )
-    assert set(average.average) == {"classifier.head.weight", "classifier.head.bias"}
-    assert torch.equal(copy.head.weight, average.average["classifier.head.weight"])
-
-
-def test_one_line_an_epoch(
-    start: Classifier,
-    toy_data: ImageData,
-    context: Context,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    fit(start, toy_data, replace(QUICK, epochs=3), replace(context, quiet=False))
-    out, err = capfd.readouterr()
-    assert out == ""
-    lines = err.splitlines()
-    assert len(lines) == 3
-    for number, line in enumerate(lines, 1):
-        pattern = (
-            rf"epoch {number}/3  train_loss \d+\.\d{{4}}  val_loss \d+\.\d{{4}}  "
-            r"val_accuracy [01]\.\d{4}  \d+ s"
-        )
-        assert re.fullmatch(pattern, "  ".join(sorted_parts(line))), line
-    fit(start, toy_data, QUICK, context)
-    assert capfd.readouterr() == ("", "")
-
-
-def sorted_parts(line: str) -> list[str]:
-    """The parts of a line with the three scores in a fixed order."""
-    first, *scores, last = line.split("  ")
-    order = ["train_loss", "val_loss", "val_accuracy"]
-    return [first, *sorted(scores, key=lambda part: order.index(part.split()[0])), last]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"lr": 0.0}, {"epochs": 0}, {"batch_size": 0}, {"warmup": 1.0}, {"schedule": "linear"},
-     {"ema": 1.0}, {"layer_decay": 0.0}, {"accumulate": 3}, {"clip_norm": -1.0},
-     {"l2_sp": -1.0}, {"feature_distillation": -1.0}, {"self_distillation": -1.0}],
-)  # fmt: skip
-def test_settings_out_of_range(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} - out of range - "):
-        Optim(**wrong)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"precision": "fp8"}, {"workers": "-1"}, {"devices": 0}, {"loggers": ["paper"]}]
-)
-def test_runtime_out_of_range(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} - "):
-        Runtime(**wrong)
 
 
 def test_a_missing_logger_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from adapt.errors import ModelError, RecipeError
+from adapt.training import runtime
 from adapt.training.runtime import count_workers, resolve_accelerator, resolve_precision
 
 
@@ -19,23 +20,35 @@ def test_worker_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         count_workers(-1, 1)
 
 
-def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    for native in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda native=native, **_: native)
+        monkeypatch.setattr(runtime, "native_bf16_cpu", lambda native=native: native)
+        assert resolve_precision("auto", "cuda") == ("bf16-mixed" if native else "16-mixed")
+        assert resolve_precision("auto", "cpu") == ("bf16-mixed" if native else "32-true")
+        assert resolve_precision("auto", "mps") == "32-true"
+    for given, expected in (("32", "32-true"), ("bf16-mixed",) * 2, ("16-mixed",) * 2):
+        assert resolve_precision(given, "cpu") == expected
+
+
+@pytest.mark.parametrize("there", [(), ("_is_amx_tile_supported",), ("_is_avx512_bf16_supported",)])
+def test_cpu_with_bf16(there: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name in there, raising=False)
+    assert runtime.native_bf16_cpu() is bool(there)
+
+
+def test_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def machine(cuda: bool, mps: bool) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    machine(True, False)
+    assert [resolve_accelerator(n) for n in ("auto", "gpu", "cpu")] == ["cuda", "cuda", "cpu"]
+    machine(False, True)
+    assert [resolve_accelerator(n) for n in ("auto", "gpu")] == ["mps", "mps"]
+    machine(False, False)
     assert resolve_accelerator("auto") == "cpu"
-    with pytest.raises(ModelError, match=r"runtime\.accelerator - not there - 'gpu' - use auto or"):
-        resolve_accelerator("gpu")
-
-
-@pytest.mark.parametrize(
-    ("device", "native", "expected"),
-    [("cuda", True, "bf16-mixed"), ("cuda", False, "16-mixed"), ("cpu", True, "bf16-mixed"),
-     ("cpu", False, "32-true"), ("mps", True, "32-true")],
-)  # fmt: skip
-def test_precision_by_device(
-    device: str, native: bool, expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
-    monkeypatch.setattr("adapt.training.runtime.native_bf16_cpu", lambda: native)
-    assert resolve_precision("auto", device) == expected
-    assert resolve_precision("16-mixed", device) == "16-mixed"
+    for name in ("gpu", "cuda", "mps", "tpu"):
+        with pytest.raises(ModelError, match=r"use auto or one of cpu"):
+            resolve_accelerator(name)

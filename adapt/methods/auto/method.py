@@ -1,21 +1,19 @@
-"""The feature-space method that cross-validation inside the training images speaks for."""
+"""The feature-space method that cross-validation inside the training images favours."""
 
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import nn
 
+from adapt.common.files import write_json
 from adapt.data.image_data import ImageData
 from adapt.errors import did_you_mean
-from adapt.methods.auto.ranking import ZERO_SHOT, Ranking, rank_methods
+from adapt.methods.auto.ranking import ZERO_SHOT, Ranking, head_of, rank_methods
 from adapt.methods.base import get, register, schemas
-from adapt.methods.features.base import FeatureMethod, head_only, read_support
+from adapt.methods.features.base import HeadMethod, read_support
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.models.heads import linear_head
 from adapt.training.context import Context
 
 PREFERRED = (
@@ -32,7 +30,7 @@ PREFERRED = (
     "tip_adapter",
     "knn",
 )
-"""By mean accuracy in docs/benchmarks/few_shot.md: what is taken of methods that are level."""
+"""By mean accuracy in docs/benchmarks/few_shot.md: the order of methods that are level."""
 PREFERRED_OF_ONE = ("clap", "cross_modal", "task_residual", "zs_lp", "lp_plus_plus_clean")
 """The same where each class has one image, so that nothing can be held out; then `PREFERRED`. Of
 the first three, which are as good, `clap` is least often below zero-shot."""
@@ -41,7 +39,7 @@ FILE = "ranking.json"
 
 @register("auto")
 @dataclass
-class Auto:
+class Auto(HeadMethod):
     """Rank feature-space methods on the support set alone, then fit the best on all of it.
 
     In a run `ranking.json` keeps the ranking with its uncertainty, and the learning curve of the
@@ -49,24 +47,19 @@ class Auto:
     documented comparison; so it is where no class has two images and nothing can be held out.
 
     Raises:
-        ValueError: When a value is outside its range; the message names the field.
+        ValueError: When a candidate is not a method on features.
     """
 
     candidates: list[str] = field(default_factory=list)
-    """Methods to try, each with its defaults but for `views`, which is set here; none named tries
-    every feature-space method."""
+    """Methods to try, each with its defaults except `views`, which is set here; an empty list
+    tries every feature-space method."""
     views: int = 1
     """Augmented views of each image; 1 is the evaluation view alone."""
 
     def __post_init__(self) -> None:
-        if self.views < 1:
-            raise ValueError(f"views - out of range - {self.views!r} - give 1 or more")
+        super().__post_init__()
         for name in self.candidates:
             feature_method(name)
-
-    def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the head alone is fitted."""
-        return head_only(start)
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Put the head of the best method on a copy of the start."""
@@ -74,9 +67,7 @@ class Auto:
         support = read_support(start, data, context, self.views)
         ranking, head = self.ranked_head(support)
         if context.folder is not None:
-            text = json.dumps(ranking.to_dict(start.class_names), indent=1, allow_nan=True)
-            Path(context.folder).mkdir(parents=True, exist_ok=True)
-            Path(context.folder, FILE).write_text(text + "\n", encoding="utf-8")
+            write_json(context.folder / FILE, ranking.to_dict(start.class_names))
         return start.with_learned_head(head)
 
     def head(self, support: Support) -> nn.Linear | CacheHead:
@@ -86,7 +77,8 @@ class Auto:
     def ranked_head(self, support: Support) -> tuple[Ranking, nn.Linear | CacheHead]:
         """The ranking, and the head of the best method fitted on all of the support set."""
         ranking = self.rank(support)
-        return ranking, _head(ranking.best, support)
+        best = None if ranking.best == ZERO_SHOT else feature_method(ranking.best)
+        return ranking, head_of(best, support)
 
     def rank(self, support: Support) -> Ranking:
         """The candidates, from the best to the worst."""
@@ -98,12 +90,12 @@ class Auto:
 
 
 def feature_methods() -> list[str]:
-    """Names of all methods that fit a head on features, but for `auto` itself."""
+    """Names of all methods that fit a head on features, except `auto` itself."""
     known = {name: schema for name, schema in schemas(("heads",)).items() if schema is not Auto}
     return [name for name, schema in known.items() if hasattr(schema, "head")]
 
 
-def feature_method(name: str) -> FeatureMethod:
+def feature_method(name: str) -> HeadMethod:
     """A feature-space method with its defaults.
 
     Raises:
@@ -116,11 +108,5 @@ def feature_method(name: str) -> FeatureMethod:
             f"candidates - no feature-space method - {name!r}{hint} - choose from "
             f"{', '.join(known)}"
         )
-    chosen: FeatureMethod = get(name)()
+    chosen: HeadMethod = get(name)()
     return chosen
-
-
-def _head(name: str, support: Support) -> nn.Linear | CacheHead:
-    if name == ZERO_SHOT:
-        return linear_head(support.zero_shot)
-    return feature_method(name).head(support)

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from scipy.optimize import curve_fit
 from torch import Tensor, nn
 
-from adapt.methods.features.base import FeatureMethod
+from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import rounds
 from adapt.methods.features.support import Support
+from adapt.models.cache_head import CacheHead
 from adapt.models.heads import linear_head
 
 FOLDS = 3
@@ -39,7 +40,7 @@ class Ranked:
 
     name: str
     accuracy: float
-    """Share of right answers on held-out support images, 0 to 1."""
+    """Fraction of right answers on held-out support images, 0 to 1."""
     error: float
     """Standard error of it over images."""
     loss: float
@@ -69,7 +70,7 @@ class Ranking:
     images: int
     """Held-out images that the scores are means over; 0 where no class has two."""
     curve: dict[int, float] = field(default_factory=dict)
-    """Cross-validated accuracy of the best method by training images a class."""
+    """Cross-validated accuracy of the best method by training images per class."""
     recall: dict[int, float] = field(default_factory=dict)
     """Cross-validated recall of the best method by class number."""
     answers: tuple[Tensor, Tensor] | None = field(default=None, repr=False, compare=False)
@@ -88,14 +89,14 @@ class Ranking:
             "format": 1,
             "best": self.best,
             "images": self.images,
-            "methods": [asdict(one) for one in self.methods],
+            "methods": [asdict(ranked) for ranked in self.methods],
             "curve": {str(shots): value for shots, value in self.curve.items()},
             "expected": {str(shots): value for shots, value in expected.items()},
             "recall": {class_names[number]: value for number, value in self.recall.items()},
         }
 
 
-def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Ranking:
+def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking:
     """Score each method by cross-validation inside the support set.
 
     Every image is judged by a head that was fitted without it; the only image of a class stays in
@@ -111,7 +112,7 @@ def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Rank
     if last < 0:
         unknown = [Ranked(name, math.nan, math.nan, math.nan) for name in [*methods, ZERO_SHOT]]
         return Ranking(tuple(unknown), 0)
-    entrants: dict[str, FeatureMethod | None] = {**methods, ZERO_SHOT: None}
+    entrants: dict[str, HeadMethod | None] = {**methods, ZERO_SHOT: None}
     first = {name: _answers(support, method, [0]) for name, method in entrants.items()}
     later = range(1, last + 1)
     answers = dict(first)
@@ -130,33 +131,35 @@ def rank_methods(support: Support, methods: Mapping[str, FeatureMethod]) -> Rank
 
 def _in_the_race(first: Answers) -> list[str]:
     """Methods that are level after the first fold."""
-    return [one.name for one in _scored(first) if one.level]
+    return [ranked.name for ranked in _scored(first) if ranked.level]
 
 
 def _scored(answers: Answers) -> list[Ranked]:
     """Scores in the order given; the most accurate of those judged on most images leads."""
     right = {name: (x.argmax(1) == y).double() for name, (x, y) in answers.items()}
     leader = max(right.values(), key=lambda values: (len(values), float(values.mean())))
-    found = []
+    scored = []
     for name, values in right.items():
         lost, count = leader[: len(values)] - values, math.sqrt(len(values))
-        spread = [float(one.std(correction=0)) / count for one in (values, lost)]
+        spread = [float(part.std(correction=0)) / count for part in (values, lost)]
         loss = float(F.cross_entropy(*answers[name]))
         mean, behind = float(values.mean()), float(lost.mean())
         differing = int((lost != 0).sum())
-        found.append(Ranked(name, mean, spread[0], loss, len(values), behind, spread[1], differing))
-    return found
+        scored.append(
+            Ranked(name, mean, spread[0], loss, len(values), behind, spread[1], differing)
+        )
+    return scored
 
 
 def _ordered(answers: Answers) -> list[Ranked]:
     scored = _scored(answers)
-    most = max(one.images for one in scored)  # who left the race early cannot win it by chance
-    level = [one for one in scored if one.level and one.images == most]
-    rest = [one for one in scored if one not in level]
-    return level + sorted(rest, key=lambda one: (-one.accuracy, one.loss, one.name))
+    most = max(ranked.images for ranked in scored)  # who left early cannot win by luck
+    level = [ranked for ranked in scored if ranked.level and ranked.images == most]
+    rest = [ranked for ranked in scored if ranked not in level]
+    return level + sorted(rest, key=lambda ranked: (-ranked.accuracy, ranked.loss, ranked.name))
 
 
-def out_of_fold(support: Support, method: FeatureMethod | None) -> tuple[Tensor, Tensor] | None:
+def out_of_fold(support: Support, method: HeadMethod | None) -> tuple[Tensor, Tensor] | None:
     """Logits (M, K) of support images from heads fitted without them, and their classes (M,).
 
     Args:
@@ -171,25 +174,26 @@ def out_of_fold(support: Support, method: FeatureMethod | None) -> tuple[Tensor,
 
 
 def _answers(
-    support: Support, method: FeatureMethod | None, folds: Sequence[int]
+    support: Support, method: HeadMethod | None, folds: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
     """Logits (M, K) of images held out in some folds and their classes (M,); zero-shot if None."""
     number, logits, targets = rounds(support, FOLDS), [], []
-    for one in folds:
-        held = number == one
-        head = _head(method, support.part(~held))
+    for fold in folds:
+        held = number == fold
+        head = head_of(method, support.part(~held))
         with torch.no_grad():
             logits.append(head(support.features[held]).double())
         targets.append(support.targets[held])
     return torch.cat(logits), torch.cat(targets)
 
 
-def _head(method: FeatureMethod | None, support: Support) -> nn.Module:
+def head_of(method: HeadMethod | None, support: Support) -> nn.Linear | CacheHead:
+    """The head that a method fits; the zero-shot head if None."""
     return linear_head(support.zero_shot) if method is None else method.head(support)
 
 
-def learning_curve(support: Support, method: FeatureMethod | None) -> dict[int, float]:
-    """Accuracy on held-out support images by the number of training images a class.
+def learning_curve(support: Support, method: HeadMethod | None) -> dict[int, float]:
+    """Accuracy on held-out support images by the number of training images per class.
 
     The numbers are 1, 2, 4, ... up to what is left in the largest class when a third is held out;
     all are judged on the same images.
@@ -208,14 +212,14 @@ def learning_curve(support: Support, method: FeatureMethod | None) -> dict[int, 
     largest = int(torch.bincount(support.targets[number != 0]).max())
     counts = [2**power for power in range(largest.bit_length()) if 2**power < largest]
     right: dict[int, list[Tensor]] = {count: [] for count in [*counts, largest]}
-    for one in judged:
-        held, rest = number == one, (number != one).nonzero()[:, 0]
-        for count, found in right.items():
+    for fold in judged:
+        held, rest = number == fold, (number != fold).nonzero()[:, 0]
+        for count, answers in right.items():
             few = rest[_first(support.targets[rest], count)]
-            head = _head(method, support.part(few))
+            head = head_of(method, support.part(few))
             with torch.no_grad():
-                found.append(head(support.features[held]).argmax(1) == support.targets[held])
-    return {count: float(torch.cat(found).double().mean()) for count, found in right.items()}
+                answers.append(head(support.features[held]).argmax(1) == support.targets[held])
+    return {count: float(torch.cat(part).double().mean()) for count, part in right.items()}
 
 
 def _first(targets: Tensor, count: int) -> Tensor:
@@ -234,13 +238,13 @@ def expected_accuracy(curve: Mapping[int, float]) -> dict[int, float]:
     (Hestness et al. 2017, arXiv:1712.00409).
 
     Args:
-        curve: Accuracy by images a class.
+        curve: Accuracy by images per class.
 
     Returns:
-        Accuracy by images a class; empty with fewer than three points.
+        Accuracy by images per class; empty with fewer than three points.
 
-    >>> found = expected_accuracy({n: 1 - 0.5 * n**-0.5 for n in (1, 2, 4, 8)})
-    >>> {shots: round(value, 3) for shots, value in found.items()}
+    >>> expected = expected_accuracy({n: 1 - 0.5 * n**-0.5 for n in (1, 2, 4, 8)})
+    >>> {shots: round(value, 3) for shots, value in expected.items()}
     {16: 0.875, 32: 0.912}
     """
     if len(curve) < FEWEST_POINTS:

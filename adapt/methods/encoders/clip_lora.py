@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass, field
 
-import torch
-
+from adapt.common.ranges import Ranges, above, at_least, fraction, one_of
 from adapt.data.image_data import ImageData
-from adapt.data.loading.balance import class_weights
-from adapt.methods.base import check_ranges, register
+from adapt.methods.base import register
 from adapt.methods.encoders.lora import build_adapter, merge_trained
 from adapt.models.adapters.lora import LoraSettings
 from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.loop import train
+from adapt.training.loop import loss_weights, train
 from adapt.training.objectives import CrossEntropy
 from adapt.training.settings import Optim, with_epochs
 
@@ -55,15 +53,14 @@ class ClipLora:
     """Optimiser settings; the rate falls along a cosine."""
 
     def __post_init__(self) -> None:
-        checks = {
-            "rank": (self.rank >= 1, "give 1 or more"),
-            "alpha": (self.alpha > 0, "give a number above 0"),
-            "dropout": (0 <= self.dropout < 1, "give a share from 0 up to, not including, 1"),
-            "encoder": (self.encoder in ENCODERS, f"choose one of {', '.join(ENCODERS)}"),
-            "steps_per_shot": (self.steps_per_shot >= 0, "give 0 (take optim.epochs) or more"),
-            "classes_per_step": (self.classes_per_step >= 0, "give 0 (all) or more"),
-        }
-        check_ranges(self, checks)
+        Ranges(
+            rank=at_least(1),
+            alpha=above(),
+            dropout=fraction(one=False),
+            encoder=one_of(ENCODERS),
+            steps_per_shot=at_least(0, "take optim.epochs"),
+            classes_per_step=at_least(0, "all"),
+        ).check(self)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start with adapters, which alone train.
@@ -88,17 +85,9 @@ class ClipLora:
     def objective(self, start: Classifier, data: ImageData) -> CrossEntropy:
         """Cross-entropy over the classes of a step."""
         names = start.class_names
-        weights = class_weights(
-            self.optim.class_weights,
-            data.train.targets(names),
-            names,
-            "method.optim.class_weights",
-        )
+        weights = loss_weights(self.optim, data.train, names)
         return CrossEntropy(
-            self.optim.label_smoothing,
-            self.encoder != "image",
-            None if weights is None else torch.from_numpy(weights),
-            self.classes_per_step,
+            self.optim.label_smoothing, self.encoder != "image", weights, self.classes_per_step
         )
 
     def _settings(self) -> LoraSettings:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from adapt.common.ranges import Ranges, one_of
+from adapt.common.words import refuse
 from adapt.data.image_data import ImageData
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
@@ -47,25 +49,20 @@ class Flyp:
     """Optimiser settings; what changes or weighs class labels does not go with this loss."""
 
     def __post_init__(self) -> None:
-        for name, known in (("captions", CAPTIONS), ("same_class", SAME_CLASS)):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} - not known - {getattr(self, name)!r} - choose one of "
-                    f"{', '.join(known)}"
-                )
+        Ranges(captions=one_of(CAPTIONS), same_class=one_of(SAME_CLASS)).check(self)
         if self.optim.batch_size // self.optim.accumulate < 2:
             raise ValueError(
                 f"optim.batch_size - too small - {self.optim.batch_size} in "
                 f"{self.optim.accumulate} micro-batches - give two pairs or more to contrast"
             )
-        if unfit := [name for name, off in UNFIT.items() if getattr(self.optim, name) != off]:
-            advice = "remove it: pairs are contrasted, classes are not told apart"
-            raise ValueError(
-                "\n".join(
-                    f"optim.{name} - has no effect here - {getattr(self.optim, name)} - {advice}"
-                    for name in unfit
-                )
-            )
+        advice = "remove it: pairs are contrasted, classes are not told apart"
+        refuse(
+            [
+                f"optim.{name} - has no effect here - {getattr(self.optim, name)} - {advice}"
+                for name, off in UNFIT.items()
+                if getattr(self.optim, name) != off
+            ]
+        )
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which both encoders and the logit scale train."""

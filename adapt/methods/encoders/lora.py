@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 
 import torch
 
+from adapt.common.ranges import Range, Ranges, above, at_least, fraction, one_of
+from adapt.common.words import first_few, listed
 from adapt.data.image_data import ImageData
 from adapt.errors import RunError
-from adapt.methods.base import check_ranges, register
+from adapt.methods.base import register
 from adapt.models.adapters.lora import ENDINGS, LoraAdapter, LoraSettings
 from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
@@ -47,17 +49,18 @@ class Lora:
     """Optimiser settings."""
 
     def __post_init__(self) -> None:
-        checks = {
-            "rank": (self.rank >= 1, "give 1 or more"),
-            "alpha": (self.alpha > 0, "give a number above 0"),
-            "dropout": (0 <= self.dropout < 1, "give a share from 0 up to, not including, 1"),
-            "targets": (
-                bool(self.targets) and set(self.targets) <= set(ENDINGS),
-                f"choose from {', '.join(ENDINGS)}",
-            ),
-            "encoder": (self.encoder in ENCODERS, f"choose one of {', '.join(ENCODERS)}"),
-        }
-        check_ranges(self, checks)
+        known = Range(
+            lambda targets: bool(targets) and set(targets) <= set(ENDINGS),
+            f"choose from {listed(list(ENDINGS))}",
+            "not known",
+        )
+        Ranges(
+            rank=at_least(1),
+            alpha=above(),
+            dropout=fraction(one=False),
+            targets=known,
+            encoder=one_of(ENCODERS),
+        ).check(self)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start with adapters, which alone train.
@@ -114,9 +117,8 @@ def merge_trained(adapter: LoraAdapter, encoder: str) -> Classifier:
     idle = [name for name, delta in adapter.deltas().items() if not delta.any()]
     if idle:
         raise RunError(
-            f"lora - adapters did not train - {', '.join(idle[:3])} ({len(idle)} of "
-            f"{len(adapter.names)}) - "
-            "raise optim.lr or choose other targets"
+            f"lora - adapters did not train - {first_few(idle)} ({len(idle)} of "
+            f"{len(adapter.names)}) - raise optim.lr or choose other targets"
         )
     merged = adapter.merged()
     return merged.rebuild_head() if encoder != "image" and merged.head_from_text else merged

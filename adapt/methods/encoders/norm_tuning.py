@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from adapt.common.ranges import Ranges, one_of
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
+from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train
-from adapt.training.parameters import check_encoder, in_encoder, trainable_copy
+from adapt.training.parameters import in_encoder, trainable_copy
 from adapt.training.settings import Optim
 
 
@@ -35,22 +37,31 @@ class NormTuning:
     """Optimiser settings; weight decay acts on the head's matrix alone."""
 
     def __post_init__(self) -> None:
-        check_encoder(self.encoder, self.train_head)
+        Ranges(encoder=one_of(ENCODERS)).check(self)
+        if self.train_head and self.encoder != "image":
+            raise ValueError(
+                f"train_head - does not go with encoder {self.encoder} - {self.train_head} - the "
+                "head follows the text encoder: set encoder to image, or train_head to false"
+            )
+
+    def names(self, start: Classifier) -> set[str]:
+        """Names of what may train, in either encoder."""
+        return norm_parameters(start)
 
     def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the norms, and the head if asked for, train."""
-        norms = norm_parameters(start)
+        """A copy of the start in which these parameters, and the head if asked for, train."""
+        names = self.names(start)
         return trainable_copy(
-            start, lambda name: in_encoder(name, self.encoder) and name in norms, self.train_head
+            start, lambda name: in_encoder(name, self.encoder) and name in names, self.train_head
         )
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
-        """Train the norms of a copy of the start; statistics of batch norms stay."""
+        """Train a copy of the start; statistics of batch norms stay."""
         return train(self.prepare(start), data, self.optim, context or Context())
 
 
 def norm_parameters(classifier: Classifier) -> set[str]:
-    """Names of the gains and biases of normalisation layers, told by the class name.
+    """Names of the gains and biases of layers whose class name says that they normalise.
 
     >>> classifier = Classifier.from_clip("adapt-icons-xs", "random", ["cat", "dog"])
     >>> sorted(name for name in norm_parameters(classifier) if "visual.ln" in name)[:2]

@@ -41,7 +41,7 @@ class PromptTuning:
     context_length: int = 0
     """Number of random vectors, when `context` is empty (the paper's default is 16)."""
     class_specific: bool = False
-    """Learn a context for each class instead of one for all; needs more images a class."""
+    """Learn a context for each class instead of one for all; needs more images per class."""
     optim: Optim = field(
         default_factory=lambda: Optim(lr=2e-3, epochs=50, batch_size=32, weight_decay=5e-4)
     )

@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from adapt.common.ranges import Ranges, at_least, fraction, one_of
 from adapt.data.image_data import ImageData
-from adapt.methods.base import check_ranges, register
+from adapt.methods.base import register
 from adapt.methods.encoders.norm_tuning import NormTuning, norm_parameters
 from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
@@ -20,7 +21,7 @@ from adapt.training.settings import Optim, with_epochs
 @register("two_stage")
 @dataclass
 class TwoStage:
-    """Tune the norms for a share of the steps, then a head of class directions on frozen encoders.
+    """Tune the norms for some of the steps, then a head of class directions on frozen encoders.
 
     In the first stage features adapt to the task, which also helps classes without images; if it
     went on, it would specialise on the training classes. So a head is trained for the rest: it
@@ -32,7 +33,7 @@ class TwoStage:
     """
 
     share: float = 0.6
-    """Share of the epochs for the norms; both stages get one epoch at least."""
+    """Fraction of the epochs for the norms; both stages get at least one epoch."""
     encoder: str = "both"
     """Whose norms: `image`, `text` or `both`."""
     steps_per_shot: int = 300
@@ -46,12 +47,11 @@ class TwoStage:
     """Optimiser settings of each stage; in each the rate falls along a cosine."""
 
     def __post_init__(self) -> None:
-        checks = {
-            "share": (0 < self.share < 1, "give a share between 0 and 1"),
-            "encoder": (self.encoder in ENCODERS, f"choose one of {', '.join(ENCODERS)}"),
-            "steps_per_shot": (self.steps_per_shot >= 0, "give 0 (take optim.epochs) or more"),
-        }
-        check_ranges(self, checks)
+        Ranges(
+            share=fraction(zero=False, one=False),
+            encoder=one_of(ENCODERS),
+            steps_per_shot=at_least(0, "take optim.epochs"),
+        ).check(self)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which norms and directions train, the latter after the former."""

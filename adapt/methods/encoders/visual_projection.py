@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adapt.common.ranges import Ranges, above, at_least
 from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.image_data import ImageData
 from adapt.data.loading.datasets import ImageDataset
-from adapt.methods.base import check_ranges, register
+from adapt.methods.base import register
 from adapt.models.adapters.projection import projection_of, without_projection
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
@@ -48,13 +49,12 @@ class VisualProjection:
     view. Features of all views are kept in memory, 4 bytes a number."""
 
     def __post_init__(self) -> None:
-        checks = {
-            "strength": (self.strength >= 0, "give 0 (one over the images of a class) or more"),
-            "lr": (self.lr > 0, "give a number above 0"),
-            "steps": (self.steps >= 1, "give 1 or more"),
-            "views": (self.views >= 1, "give 1 or more"),
-        }
-        check_ranges(self, checks)
+        Ranges(
+            strength=at_least(0, "one over the images per class"),
+            lr=above(),
+            steps=at_least(1),
+            views=at_least(1),
+        ).check(self)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the projection alone requires gradients.

@@ -40,7 +40,7 @@ from adapt.models.templates import class_prompts, resolve_templates
 CLIP_SCALE = 100.0
 """exp(logit scale) of the CLIPs of OpenAI; what unit text features are multiplied by."""
 SAME = 0.01
-"""By how much lengths of text features may differ, as a share."""
+"""By how much lengths of text features may differ, as a fraction of their mean."""
 BATCH = 64
 Inputs = Sequence[ImageLike] | npt.ArrayLike
 Head = nn.Linear | CacheHead

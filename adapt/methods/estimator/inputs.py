@@ -50,7 +50,7 @@ def read_labels(y: Any) -> npt.NDArray[Any]:
     if each.ndim != 1 or len(each) == 0:
         shape = f"shape {each.shape}"
         raise DataError(f"labels - not one for each image - {shape} - give a list of N labels")
-    missing = [place for place, one in enumerate(each) if _missing(one)]
+    missing = [place for place, label in enumerate(each) if _missing(label)]
     if missing:
         raise DataError(
             f"labels - missing - None or NaN for {len(missing)} of {len(each)} images, first "
@@ -59,8 +59,8 @@ def read_labels(y: Any) -> npt.NDArray[Any]:
     try:
         sorted(set(each))  # numpy would make text of numbers beside text
     except TypeError as error:
-        own = [one.item() if isinstance(one, np.generic) else one for one in each]
-        types = ", ".join(sorted({type(one).__name__ for one in own}))
+        own = [label.item() if isinstance(label, np.generic) else label for label in each]
+        types = ", ".join(sorted({type(label).__name__ for label in own}))
         raise DataError(
             f"labels - cannot be sorted - types {types} - give labels of one type"
         ) from error
@@ -131,12 +131,12 @@ def _key(label: Any) -> Any:
 
 
 def _merged(pairs: Iterable[tuple[Any, Value]], path: str) -> dict[Any, Value]:
-    found: dict[Any, Value] = {}
+    merged: dict[Any, Value] = {}
     for key, value in pairs:
-        if key in found:
+        if key in merged:
             raise RecipeError(f"{path} - two keys for one class - {key!r} - keep one")
-        found[key] = value
-    return found
+        merged[key] = value
+    return merged
 
 
 def read_seed(seed: Any) -> int:
@@ -167,7 +167,7 @@ def read_numbers(given: Any, path: str) -> npt.NDArray[np.float64]:
         values = np.asarray(_plain(given))
     except ValueError as error:
         raise DataError(f"{path} - not an array - {error} - {ADVICE}") from error
-    numbers = values.dtype == object and all(isinstance(one, Real) for one in values.flat)
+    numbers = values.dtype == object and all(isinstance(value, Real) for value in values.flat)
     if values.dtype.kind not in "biuf" and not numbers:
         first = str(next(iter(values.flat), ""))[:60]
         raise DataError(f"{path} - not numbers - {values.dtype} such as {first!r} - {ADVICE}")
@@ -179,8 +179,8 @@ def _plain(given: Any) -> Any:
     if isinstance(given, Tensor):
         values = given.detach().cpu()  # numpy knows no bfloat16
         return (values.double() if values.is_floating_point() else values).numpy()
-    if isinstance(given, (list, tuple)) and any(isinstance(one, Tensor) for one in given):
-        return [_plain(one) for one in given]
+    if isinstance(given, (list, tuple)) and any(isinstance(item, Tensor) for item in given):
+        return [_plain(item) for item in given]
     return given
 
 
@@ -263,8 +263,8 @@ def _typed(name: str, settings: Any) -> dict[str, Any]:
         if key not in known:
             hint, choice = did_you_mean(str(key), known), ", ".join(known) or "none"
             wrong.append(f"{path} - unknown{hint} - {value!r} - settings of {name}: {choice}")
-        elif not any(_is_a(value, one) for one in _options(hints[key])):
-            advice = " or ".join(KINDS[one][1] for one in _options(hints[key]))
+        elif not any(_is_a(value, kind) for kind in _options(hints[key])):
+            advice = " or ".join(KINDS[kind][1] for kind in _options(hints[key]))
             wrong.append(f"{path} - wrong type - {value!r} - give {advice}")
     if wrong:
         raise RecipeError("\n".join(wrong))
@@ -273,8 +273,8 @@ def _typed(name: str, settings: Any) -> dict[str, Any]:
 
 def _options(hint: Any) -> Sequence[Any]:
     several = isinstance(hint, UnionType) or get_origin(hint) is Union
-    kinds = [get_origin(one) or one for one in (get_args(hint) if several else (hint,))]
-    return [one if one in KINDS else object for one in kinds]
+    kinds = [get_origin(option) or option for option in (get_args(hint) if several else (hint,))]
+    return [kind if kind in KINDS else object for kind in kinds]
 
 
 def _is_a(value: Any, kind: Any) -> bool:
@@ -292,4 +292,4 @@ def refusal(name: str, error: Exception) -> RecipeError:
     lines = str(error).splitlines()
     if lines and all(line.count(" - ") >= 3 for line in lines):
         return RecipeError("\n".join(f"settings.{line}" for line in lines))
-    return RecipeError(f"settings - do not fit {name} - {error} - mend them")
+    return RecipeError(f"settings - do not fit {name} - {error} - correct them")

@@ -1,10 +1,12 @@
 """What the methods share that work on cached features: they see a `Support` and make a head."""
 
-from typing import Protocol, cast
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import nn
 
+from adapt.common.ranges import Ranges, at_least
 from adapt.data.image_data import ImageData
 from adapt.data.sources.image_list import ImageList
 from adapt.methods.features.support import Support
@@ -16,25 +18,37 @@ from adapt.training.features.views import view_features
 from adapt.training.parameters import trainable_copy
 
 
-class FeatureMethod(Protocol):
-    """A method that fits a head on features and leaves the encoders as they are."""
+class HeadMethod(ABC):
+    """A method that fits a head on features and leaves the encoders as they are.
 
+    A subclass is a dataclass of settings with a `head`. Settings that are not in `ranges` are
+    refused with a `ValueError` that names each.
+    """
+
+    ranges: ClassVar[Ranges] = Ranges()
+    """What its settings may be; `views` is 1 or more in every method."""
+    fits_bias: ClassVar[bool] = True
+    """Whether the head has a bias that is fitted."""
     views: int
     """Augmented views of each support image; 1 is the evaluation view alone."""
 
+    def __post_init__(self) -> None:
+        Ranges(self.ranges, views=at_least(1)).check(self)
+
+    def prepare(self, start: Classifier) -> Classifier:
+        """A copy of the start in which the head trains, or its matrix alone without a bias."""
+        copy = trainable_copy(start, lambda name: False, train_head=True)
+        copy.head.bias.requires_grad_(self.fits_bias)
+        return copy
+
+    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
+        """Put the head, fitted on features of the training images, on a copy of the start."""
+        support = read_support(start, data, context or Context(), self.views)
+        return start.with_learned_head(self.head(support))
+
+    @abstractmethod
     def head(self, support: Support) -> nn.Linear | CacheHead:
         """Fit; pure, and the same for the same support and seed."""
-        ...
-
-
-def as_feature_method(method: object) -> FeatureMethod | None:
-    """The method, if it is one that fits a head on features; else None."""
-    return cast(FeatureMethod, method) if hasattr(method, "head") else None
-
-
-def head_only(start: Classifier) -> Classifier:
-    """A copy of the start in which the head alone trains: `prepare` of these methods."""
-    return trainable_copy(start, lambda name: False, train_head=True)
 
 
 def read_support(start: Classifier, data: ImageData, context: Context, views: int = 1) -> Support:
@@ -44,7 +58,7 @@ def read_support(start: Classifier, data: ImageData, context: Context, views: in
         start: Whose encoder, preprocessing and zero-shot head are used.
         data: Training images become the support set.
         context: Augmentation of the views, device, seed.
-        views: See `FeatureMethod.views`.
+        views: See `HeadMethod.views`.
     """
     names, backbone, runtime = start.class_names, start.backbone, context.runtime
 
@@ -62,11 +76,3 @@ def read_support(start: Classifier, data: ImageData, context: Context, views: in
     zero_shot = start.head.weight.detach().float().cpu()
     targets = torch.from_numpy(data.train.targets(names))
     return Support(features, targets, zero_shot, val, context.seed, tuple(names), context.balance)
-
-
-def fit_head(
-    method: FeatureMethod, start: Classifier, data: ImageData, context: Context | None
-) -> Classifier:
-    """The start with the head that a method fits: `fit` of these methods."""
-    support = read_support(start, data, context or Context(), method.views)
-    return start.with_learned_head(method.head(support))

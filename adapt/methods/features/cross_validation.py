@@ -1,4 +1,4 @@
-"""How much of what the support says is added to zero-shot: found inside the support set."""
+"""How much of what the support says is added to zero-shot: chosen inside the support set."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ def rounds(support: Support, most: int = ROUNDS) -> Tensor:
 
     Each round holds out the same number of images of each class, as near as can be. Holding out
     one image at a time would leave its own class with fewer images than all others, and so speak
-    against it: with two images a class that is most of what would be seen.
+    against it: with two images per class that is most of what would be seen.
 
     Args:
         support: The images; which goes when depends on their features and on the seed alone.
@@ -57,10 +57,10 @@ def held_out_logits(support: Support, fit: Callable[[Support], nn.Module]) -> tu
         Logits (M, K) and the positions (M,) of their images in the support.
     """
     number, logits, positions = rounds(support), [], []
-    for one in range(int(number.max()) + 1):
-        held = (number == one).nonzero()[:, 0]
+    for turn in range(int(number.max()) + 1):
+        held = (number == turn).nonzero()[:, 0]
         with torch.no_grad():
-            logits.append(fit(support.part(number != one))(support.features[held]))
+            logits.append(fit(support.part(number != turn))(support.features[held]))
         positions.append(held)
     if not logits:
         return torch.empty(0, support.classes), torch.empty(0, dtype=torch.long)
@@ -96,7 +96,8 @@ def best_alpha(
     if float(spread.min()) < SMALLEST:
         return float(spread[1] >= SMALLEST), math.nan
     unit = parts / spread[:, None, None]
-    # Of the logarithms of both factors: convex in the factors, so there is one minimum.
+    # Over the logarithms of both factors, which keeps them positive; the loss is convex in the
+    # factors, so there is one minimum. At unit spread a step means the same for both parts.
     logs = torch.zeros(2, dtype=torch.double, requires_grad=True)
     optimizer = torch.optim.LBFGS([logs], max_iter=100, line_search_fn="strong_wolfe")
 
@@ -139,18 +140,18 @@ def best_setting(
     best: tuple[tuple[float, float], Setting, float] | None = None
     for setting in settings:
 
-        def told(rest: Support, one: Setting = setting) -> nn.Module:
-            return fit(rest, one)
+        def fit_here(rest: Support, chosen: Setting = setting) -> nn.Module:
+            return fit(rest, chosen)
 
-        found, images = held_out_logits(support, told)
+        evidence, images = held_out_logits(support, fit_here)
         if not len(images):
             return None
         zero_shot, targets = support.features[images] @ support.zero_shot.T, support.targets[images]
         if fixed is None:
-            alpha, loss = best_alpha(zero_shot, found, targets)
+            alpha, loss = best_alpha(zero_shot, evidence, targets)
         else:
-            alpha, loss = fixed, float(F.cross_entropy(zero_shot + fixed * found, targets))
-        right = float(((zero_shot + alpha * found).argmax(1) == targets).double().mean())
+            alpha, loss = fixed, float(F.cross_entropy(zero_shot + fixed * evidence, targets))
+        right = float(((zero_shot + alpha * evidence).argmax(1) == targets).double().mean())
         if best is None or (right, -loss) > best[0]:
             best = (right, -loss), setting, alpha
     return None if best is None else best[1:]

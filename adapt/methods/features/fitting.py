@@ -5,26 +5,18 @@ from collections.abc import Callable, Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from adapt.methods.features.support import Support
-from adapt.models.classifier import Classifier
-from adapt.training.parameters import trainable_copy
+from adapt.models.heads import linear_head
 
 WARMUP_LR = 1e-5
 """Learning rate of the first epoch, in CoOp's code and all that follow it."""
 Step = tuple[float, Tensor]
 """Learning rate, and positions of the samples of one batch."""
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""Of a matrix with a row for each class, and the positions of a batch."""
-
-
-def rows_only(start: Classifier) -> Classifier:
-    """A copy of the start in which the head's matrix trains alone: what has no bias to fit."""
-    copy = trainable_copy(start, lambda name: False, train_head=True)
-    copy.head.bias.requires_grad_(False)
-    return copy
+"""From a matrix with one row per class and the positions of a batch to a loss."""
 
 
 def classes_with_support(targets: Tensor) -> Tensor:
@@ -37,39 +29,42 @@ def classes_with_support(targets: Tensor) -> Tensor:
     return numbers
 
 
-def warm_cosine(lr: float, epoch: int, epochs: int) -> float:
-    """One epoch at 1e-5, then a cosine from `lr` towards zero (CoOp, arXiv:2109.01134).
+def warm_cosine(lr: float, step: int, steps: int, warmup: int = 1) -> float:
+    """1e-5, a rise to `lr`, then a cosine towards zero (CoOp, arXiv:2109.01134).
+
+    As in CoOp's code, the cosine is as long as the training and begins after the warm-up, so it
+    ends above zero.
 
     Args:
         lr: Highest learning rate.
-        epoch: 0 to `epochs` - 1.
-        epochs: Length of the cosine.
+        step: 0 to `steps` - 1; of epochs or of batches.
+        steps: Length of the cosine.
+        warmup: Steps before the cosine.
 
     >>> [warm_cosine(0.1, epoch, 2) for epoch in range(2)]
     [1e-05, 0.1]
     """
-    if epoch == 0:
+    if step == 0:
         return min(lr, WARMUP_LR)
-    return lr * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+    if step < warmup:
+        return lr * step / warmup
+    return lr * (1 + math.cos(math.pi * (step - warmup) / steps)) / 2
 
 
-def epochs_of_batches(
-    images: int, views: int, batch_size: int, epochs: int, lr: float, seed: int
-) -> Iterator[Step]:
+def epochs_of_batches(support: Support, batch_size: int, epochs: int, lr: float) -> Iterator[Step]:
     """Batches drawn from all views of the support images, in a new order each epoch.
 
-    An epoch has as many whole batches as there are images for, one at least, however many views
+    An epoch has as many whole batches as there are images for, at least one, however many views
     there are: more views make samples more varied, not training longer.
 
     Args:
-        images: Number of images.
-        views: Number of views of each; samples are numbered as in `Support.all_views`.
+        support: Samples are numbered as in its `all_views`; its seed fixes the orders.
         batch_size: Samples of a batch; fewer when there are not so many.
         epochs: Number of epochs.
         lr: Highest learning rate of `warm_cosine`.
-        seed: Of the orders.
     """
-    random = torch.Generator().manual_seed(seed)
+    random = torch.Generator().manual_seed(support.seed)
+    views, images = support.views.shape[:2]
     count, size = max(1, images // batch_size), min(batch_size, images * views)
     for epoch in range(epochs):
         order = torch.randperm(images * views, generator=random)
@@ -77,7 +72,7 @@ def epochs_of_batches(
             yield warm_cosine(lr, epoch, epochs), batch
 
 
-def within_reach(logits: Tensor, targets: Tensor) -> Tensor:
+def within_reach(logits: Tensor, targets: Tensor, reach: float = 60.0) -> Tensor:
     """Logits of wrong classes raised to 60 below their row's largest, where a softmax is 1e-26.
 
     Lower ones make numbers too small for single precision's normal form, with which processors
@@ -86,11 +81,12 @@ def within_reach(logits: Tensor, targets: Tensor) -> Tensor:
     Args:
         logits: Shape (N, K).
         targets: Class numbers (N,).
+        reach: How far below the largest.
 
     >>> within_reach(torch.tensor([[0.0, 100.0, 90.0, 1.0]]), torch.tensor([3]))
     tensor([[ 40., 100.,  90.,   1.]])
     """
-    floor = (logits.detach().amax(1, keepdim=True) - 60).expand_as(logits)
+    floor = (logits.detach().amax(1, keepdim=True) - reach).expand_as(logits)
     return torch.maximum(logits, floor.scatter(1, targets[:, None], -torch.inf))
 
 
@@ -113,6 +109,11 @@ def cosine_loss(support: Support) -> Loss:
         return F.cross_entropy(within_reach(logits, targets[batch]), targets[batch])
 
     return loss
+
+
+def cosine_head(support: Support, directions: Tensor) -> nn.Linear:
+    """The head whose logits are cosines with the directions (K, D) times exp(logit scale)."""
+    return linear_head(support.scale * F.normalize(directions, dim=-1))
 
 
 def fit_rows(

@@ -31,7 +31,7 @@ class Support:
     class_names: tuple[str, ...] = ()
     """Of the K classes, for settings by name; their numbers where there are none."""
     balance: str = "none"
-    """What `Context.balance` says, for the methods that heed one."""
+    """What `Context.balance` says, for the methods that use class balancing."""
 
     def __post_init__(self) -> None:
         held = [self.val] if self.val is not None else []
@@ -46,7 +46,7 @@ class Support:
             or len(features) != views * len(targets)
         ):
             given = f"features {tuple(features.shape)}, {len(targets)} targets, width {width}"
-            raise DataError(f"support - shapes do not fit - {given} - give one row for each target")
+            raise DataError(f"support - shapes do not fit - {given} - give one row per target")
         if len(targets) == 0:
             raise DataError("support - empty - 0 images - give at least one")
         if not torch.isfinite(features).all():

@@ -1,6 +1,5 @@
 """A linear probe with the class texts as further samples: cross-modal (arXiv:2301.06267)."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,21 +7,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adapt.data.image_data import ImageData
-from adapt.methods.base import check_ranges, register
-from adapt.methods.features.base import fit_head
+from adapt.common.ranges import Ranges, above, at_least
+from adapt.methods.base import register
+from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.fitting import (
-    WARMUP_LR,
     Step,
     classes_with_support,
     fit_rows,
-    rows_only,
+    warm_cosine,
     within_reach,
 )
 from adapt.methods.features.support import Support
-from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.context import Context
 
 WARMUP = 50
 """Steps of the linear warm-up."""
@@ -30,17 +26,22 @@ WARMUP = 50
 
 @register("cross_modal")
 @dataclass
-class CrossModal:
+class CrossModal(HeadMethod):
     """Cross-entropy of a linear head on images and on unit text directions, half a batch of each.
 
     The head has no bias and begins at the text; logits are `exp(logit scale) * f . w_k`. The
     authors choose rate, decay, batch size and step on a validation set; here they are values from
     their grid, and the last step is kept. A class without support images keeps its text direction
     and competes with the others, and its text is a sample too. The encoders stay as they are.
-
-    Raises:
-        ValueError: When a value is outside its range; the message names the field.
     """
+
+    ranges = Ranges(
+        lr=above(),
+        weight_decay=at_least(0),
+        batch_size=at_least(2, "an image and a text"),
+        steps=at_least(0, "zero-shot"),
+    )
+    fits_bias = False
 
     lr: float = 1e-4
     """Highest learning rate of AdamW: a linear warm-up of 50 steps, then a cosine."""
@@ -53,26 +54,6 @@ class CrossModal:
     of 800 and 3200 the first was better on held-out images of real features."""
     views: int = 1
     """Augmented views of each image, each a sample of its own; 1 is the evaluation view alone."""
-
-    def __post_init__(self) -> None:
-        check_ranges(
-            self,
-            {
-                "lr": (self.lr > 0, "give a number above 0"),
-                "weight_decay": (self.weight_decay >= 0, "give 0 or more"),
-                "batch_size": (self.batch_size >= 2, "give 2 (an image and a text) or more"),
-                "steps": (self.steps >= 0, "give 0 (zero-shot) or more"),
-                "views": (self.views >= 1, "give 1 or more"),
-            },
-        )
-
-    def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the head's matrix alone trains."""
-        return rows_only(start)
-
-    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
-        """Fit a new head on a copy of the start."""
-        return fit_head(self, start, data, context)
 
     def head(self, support: Support) -> nn.Linear:
         """Rows w_k times exp(logit scale); the bias is zero."""
@@ -110,9 +91,7 @@ class CrossModal:
         image_stream = endless(images, self.batch_size - half, random)
         text_stream = endless(texts, half, random)
         for step in range(self.steps):
-            rate = self.lr * step / WARMUP if step else min(self.lr, WARMUP_LR)
-            if step >= WARMUP:
-                rate = self.lr * (1 + math.cos(math.pi * (step - WARMUP) / self.steps)) / 2
+            rate = warm_cosine(self.lr, step, self.steps, WARMUP)
             yield rate, torch.cat([next(image_stream), images + next(text_stream)])
 
 

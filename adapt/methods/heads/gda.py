@@ -7,14 +7,12 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from adapt.data.image_data import ImageData
-from adapt.methods.base import check_ranges, register
-from adapt.methods.features.base import fit_head, head_only
+from adapt.common.ranges import Ranges, at_least, or_none
+from adapt.methods.base import register
+from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import best_alpha, class_means, fill_classes, rounds
 from adapt.methods.features.support import Support
-from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.context import Context
 
 UNCHOSEN = 0.01
 FEWEST_TO_HALVE = 4
@@ -24,7 +22,7 @@ Numbers: TypeAlias = tuple[Tensor, Tensor]
 
 @register("gda")
 @dataclass
-class GDA:
+class GDA(HeadMethod):
     """One Gaussian for each class, all of the same shape, and what zero-shot says beside it.
 
     Logits are `zero_shot + alpha * (f W + b)`: a linear head, found without training. `W` holds the
@@ -33,31 +31,15 @@ class GDA:
     width D; `b` is `log 1/K - mean W / 2`. Each view counts as an image. A class without an image
     gets the mean W and b of the others: zero-shot decides. Where no class has two images or views,
     the scatter is taken around the mean of all.
-
-    Raises:
-        ValueError: When a value is outside its range; the message names the field.
     """
+
+    ranges = Ranges(alpha=or_none(at_least(0)))
 
     alpha: float | None = None
     """Weight of what the images say. None chooses it inside the support set (`choose_alpha`), and
     takes 0.01 where each class has one image. The paper searches 0.0001 to 100 on val."""
     views: int = 1
     """Augmented views of each image, all of which count; 1 is the evaluation view alone."""
-
-    def __post_init__(self) -> None:
-        checks = {
-            "alpha": (self.alpha is None or self.alpha >= 0, "give null (choose) or 0 or more"),
-            "views": (self.views >= 1, "give 1 or more"),
-        }
-        check_ranges(self, checks)
-
-    def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the head alone is fitted."""
-        return head_only(start)
-
-    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
-        """Put the fused head on a copy of the start."""
-        return fit_head(self, start, data, context)
 
     def head(self, support: Support) -> nn.Linear:
         """The fused head; see the class."""
@@ -92,6 +74,8 @@ def precision(support: Support, images: int = 0) -> Tensor:
     centred = features - class_means(support)[targets]
     if float(centred.abs().max()) < 1e-6:  # one view of one image in each class
         centred = features - features.mean(0)
+    # D (S + t I)^-1 is (S / D + t / D I)^-1: a mean variance is added in every direction, so that
+    # it can be inverted with fewer images than the features are wide.
     scatter, width = centred.T @ centred, features.shape[1]
     ridge = scatter.trace() / max(1, len(features) - 1)
     if images:
@@ -105,12 +89,12 @@ def choose_alpha(support: Support) -> float:
     """The alpha at which held-out images are explained best.
 
     The classes are halved: an image is told from the other classes of its half, whose means leave
-    out its round (`fusion.rounds`), under the precision of the other half. So two images of a
-    class are enough, and none is in what it is judged by. With fewer than four classes the
+    out its round (see `rounds`), under the precision of the other half. So two images per class
+    are enough, and no image is in what it is judged by. With fewer than four classes the
     precision too is that of the images of other rounds.
     """
     number = rounds(support)
-    found, allowed, held = [], [], []
+    logits, allowed, held = [], [], []
     for classes in _groups(support):
         own = classes[support.targets]
         apart = None if own.all() else precision(support.part(~own), len(number))
@@ -119,13 +103,13 @@ def choose_alpha(support: Support) -> float:
             inverse = precision(rest, len(number)) if apart is None else apart
             weight, bias = _discriminants(class_means(rest), inverse)
             held.append((own & (number == turn)).nonzero()[:, 0])
-            found.append(support.features[held[-1]].double() @ weight.T + bias)
+            logits.append(support.features[held[-1]].double() @ weight.T + bias)
             allowed.append(classes.expand(len(held[-1]), -1))
     if not held:
         return UNCHOSEN
     images = torch.cat(held)
     zero_shot = support.features[images] @ support.zero_shot.T
-    return best_alpha(zero_shot, torch.cat(found), support.targets[images], torch.cat(allowed))[0]
+    return best_alpha(zero_shot, torch.cat(logits), support.targets[images], torch.cat(allowed))[0]
 
 
 def _groups(support: Support) -> list[Tensor]:
@@ -135,4 +119,4 @@ def _groups(support: Support) -> list[Tensor]:
     places = torch.randperm(len(present), generator=generator)
     parts = 2 if len(present) >= FEWEST_TO_HALVE else 1
     none = torch.zeros(support.classes, dtype=torch.bool)
-    return [none.scatter(0, present, places % parts == one) for one in range(parts)]
+    return [none.scatter(0, present, places % parts == half) for half in range(parts)]

@@ -8,15 +8,13 @@ import torch
 from scipy.special import log_softmax
 from torch import Tensor, nn
 
-from adapt.data.image_data import ImageData
+from adapt.common.ranges import Ranges, at_least, one_of
 from adapt.data.loading.balance import balance_weights, class_weights
-from adapt.methods.base import check_ranges, register
-from adapt.methods.features.base import fit_head, head_only
+from adapt.methods.base import register
+from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import rounds
 from adapt.methods.features.support import Support
-from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.context import Context
 from adapt.training.logistic import Logistic, climb
 from adapt.training.settings import check_class_weights
 
@@ -36,16 +34,17 @@ Part = tuple[Tensor, Tensor]
 
 @register("linear_probe")
 @dataclass
-class LinearProbe:
+class LinearProbe(HeadMethod):
     """Logistic regression on unit image features; the encoders stay as they are.
 
     With `zero` the penalty pulls the head to zero, which is scikit-learn's LogisticRegression. With
     `zero_shot` it pulls to the start's head: strong regularisation then gives its matrix back; the
     bias stays free.
-
-    Raises:
-        ValueError: When a value is outside its range; the message names the field.
     """
+
+    ranges = Ranges(
+        initialisation=one_of(INITIALISATIONS), C=at_least(0, "search"), iterations=at_least(1)
+    )
 
     initialisation: str = "zero_shot"
     """What the head starts from and is pulled to: `zero` or `zero_shot`."""
@@ -61,32 +60,8 @@ class LinearProbe:
     or weights by class name; classes not named weigh 1. `data.balance` is a weight here too."""
 
     def __post_init__(self) -> None:
-        if self.initialisation not in INITIALISATIONS:
-            raise ValueError(
-                f"initialisation - not known - {self.initialisation!r} - choose one of "
-                f"{', '.join(INITIALISATIONS)}"
-            )
-        check_ranges(
-            self,
-            {
-                "C": (self.C >= 0, "give 0 (search) or more"),
-                "iterations": (self.iterations >= 1, "give 1 or more"),
-                "views": (self.views >= 1, "give 1 or more"),
-            },
-        )
+        super().__post_init__()
         check_class_weights(self.class_weights)
-
-    def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the head alone trains."""
-        return head_only(start)
-
-    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
-        """Fit a new head on a copy of the start.
-
-        Raises:
-            RecipeError: When `class_weights` names a class that is not there.
-        """
-        return fit_head(self, start, data, context)
 
     def head(self, support: Support) -> nn.Linear:
         """Weight and bias; C is chosen on the support's `val`, or without it by cross-validation.
@@ -105,7 +80,7 @@ class LinearProbe:
         parts = [class_weights(self.class_weights, labels, names)]
         if support.balance != "none":
             parts.append(balance_weights(support.balance, labels, support.classes))
-        given = [torch.from_numpy(one) for one in parts if one is not None]
+        given = [torch.from_numpy(part) for part in parts if part is not None]
         return torch.stack(given).prod(0) if given else None
 
     def search(self, support: Support, weight: Tensor | None = None) -> float:
@@ -122,7 +97,7 @@ class LinearProbe:
             return WITHOUT_FOLDS
 
         def judged(strength: float, by: str) -> float:
-            values, shares = [], []
+            values, weights = [], []
             for problem, x, y in folds:
                 head, bias = problem.fit(strength, self.iterations, TOLERANCES[by])
                 logits = x @ head.T + bias
@@ -131,8 +106,8 @@ class LinearProbe:
                     if by == "accuracy"
                     else log_softmax(logits, axis=1)[np.arange(len(y)), y]
                 )
-                shares.append(np.ones(len(y)) if weight is None else weight.numpy()[y])
-            return float(np.average(np.concatenate(values), weights=np.concatenate(shares)))
+                weights.append(np.ones(len(y)) if weight is None else weight.numpy()[y])
+            return float(np.average(np.concatenate(values), weights=np.concatenate(weights)))
 
         if support.val is not None:
             return search_grid(lambda strength: judged(strength, "accuracy"))
@@ -155,8 +130,8 @@ def _folds(support: Support) -> list[tuple[Support, Part]]:
     if support.val is not None:
         return [(support, support.val)]
     number = rounds(support, FOLDS)
-    held = [number == one for one in range(int(number.max()) + 1)]
-    return [(support.part(~one), (support.features[one], support.targets[one])) for one in held]
+    held = [number == turn for turn in range(int(number.max()) + 1)]
+    return [(support.part(~out), (support.features[out], support.targets[out])) for out in held]
 
 
 def search_grid(score: Callable[[float], float]) -> float:

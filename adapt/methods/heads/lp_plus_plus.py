@@ -1,4 +1,4 @@
-"""A linear probe with a learned share of text for each class: LP++ (arXiv:2404.02285).
+"""A linear probe with a learned weight of the text of each class: LP++ (arXiv:2404.02285).
 
 Logits are `f . (w_k + alpha_k t_k) + b_k` with unit features f and unit text t_k. `lp_plus_plus` is
 the released code, whose steps differ from the paper's; `lp_plus_plus_clean` has no bias and goes
@@ -12,21 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adapt.data.image_data import ImageData
-from adapt.methods.base import check_ranges, register
-from adapt.methods.features.base import fit_head, head_only
-from adapt.methods.features.fitting import classes_with_support, rows_only, within_reach
+from adapt.common.ranges import Ranges, above, at_least
+from adapt.methods.base import register
+from adapt.methods.features.base import HeadMethod
+from adapt.methods.features.fitting import classes_with_support, within_reach
 from adapt.methods.features.support import Support
-from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.context import Context
 
 MOMENTUM, ALPHA_EVERY, ALPHA_START = 0.9, 10, 250.0
 
 
 @register("lp_plus_plus")
 @dataclass
-class LpPlusPlus:
+class LpPlusPlus(HeadMethod):
     """LP++ as released: full-batch SGD on W and b, and a step of alpha every ten epochs.
 
     Kept as the authors' code has it: W starts as the *sum* of a class's features, b at random, and
@@ -37,10 +35,9 @@ class LpPlusPlus:
 
     A class without support images keeps the zero-shot logits and competes with the others. The
     encoders stay as they are.
-
-    Raises:
-        ValueError: When a value is outside its range; the message names the field.
     """
+
+    ranges = Ranges(epochs=at_least(1))
 
     epochs: int = 300
     """Full-batch steps."""
@@ -49,23 +46,6 @@ class LpPlusPlus:
     large as the support; off keeps the last epoch. Without val images it has no effect."""
     views: int = 1
     """Augmented views of each image, whose mean is used; 1 is the evaluation view alone."""
-
-    def __post_init__(self) -> None:
-        check_ranges(
-            self,
-            {
-                "epochs": (self.epochs >= 1, "give 1 or more"),
-                "views": (self.views >= 1, "give 1 or more"),
-            },
-        )
-
-    def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the head alone trains."""
-        return head_only(start)
-
-    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
-        """Fit a new head on a copy of the start."""
-        return fit_head(self, start, data, context)
 
     def head(self, support: Support) -> nn.Linear:
         """Weight `W + alpha * text`, and the bias."""
@@ -102,7 +82,7 @@ def combine(
         rows: Numbers of the P classes with support.
         weight: W (P, D).
         bias: b (P,).
-        alpha: Share of text (P,).
+        alpha: Weight of the text (P,).
     """
     base = support.zero_shot.to(weight.dtype)
     text = support.text.to(weight.dtype)[rows]
@@ -141,7 +121,7 @@ def released_rates(features: Tensor, text: Tensor) -> tuple[float, float]:
 
 @register("lp_plus_plus_clean")
 @dataclass
-class LpPlusPlusClean:
+class LpPlusPlusClean(HeadMethod):
     """LP++ from the paper's loss: one strictly convex problem in W and alpha, to its minimum.
 
     Minimises `mean cross-entropy + (|W|^2 + |alpha - exp(logit scale)|^2) / (2 C N)` with N images
@@ -149,13 +129,13 @@ class LpPlusPlusClean:
     has no such penalty and stops after 300 steps; but few images can be told apart exactly, and
     then its loss has no minimum. A class without support images keeps the zero-shot logits and
     competes with the others. The encoders stay as they are.
-
-    Raises:
-        ValueError: When a value is outside its range; the message names the field.
     """
 
+    ranges = Ranges(C=above(), iterations=at_least(1), tolerance=above())
+    fits_bias = False
+
     C: float = 100.0
-    """C. From 1 to 1000 it changes little on real CLIP features with text."""
+    """scikit-learn's C. From 1 to 1000 it changes little on real CLIP features with text."""
     iterations: int = 1000
     """Most steps."""
     tolerance: float = 1e-3
@@ -163,25 +143,6 @@ class LpPlusPlusClean:
     three to ten times the steps."""
     views: int = 1
     """Augmented views of each image, whose mean is used; 1 is the evaluation view alone."""
-
-    def __post_init__(self) -> None:
-        check_ranges(
-            self,
-            {
-                "C": (self.C > 0, "give a number above 0"),
-                "iterations": (self.iterations >= 1, "give 1 or more"),
-                "tolerance": (self.tolerance > 0, "give a number above 0"),
-                "views": (self.views >= 1, "give 1 or more"),
-            },
-        )
-
-    def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the head's matrix alone trains."""
-        return rows_only(start)
-
-    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
-        """Fit a new head on a copy of the start."""
-        return fit_head(self, start, data, context)
 
     def head(self, support: Support) -> nn.Linear:
         """Weight `W + alpha * text`; the bias is zero."""
@@ -200,7 +161,7 @@ def minimise(support: Support, C: float, iterations: int, tolerance: float) -> T
 
     Args:
         support: Images, text and scale.
-        C: C.
+        C: scikit-learn's C.
         iterations: Most steps.
         tolerance: See `LpPlusPlusClean.tolerance`.
     """
@@ -208,24 +169,28 @@ def minimise(support: Support, C: float, iterations: int, tolerance: float) -> T
     strength = 1 / (C * images)
     features = support.features.double()
     values, axes = torch.linalg.eigh(features.T @ features)
-    # Single precision would stop far from the minimum when the tolerance is small.
+    # In the eigenvectors of F'F the bound on the curvature is diagonal, so a step divides each
+    # coordinate by a number. Single precision would stop far from the minimum when the tolerance
+    # is small.
     kind = torch.float32 if tolerance > 1e-5 else torch.float64
     bend = (values.clamp(min=0) / (2 * images) + strength).to(kind)
     turned, text = (features @ axes).to(kind), (support.text[rows].double() @ axes).to(kind)
     fixed = (features @ support.zero_shot.double().T).to(kind)
     onehot = F.one_hot(support.targets, support.classes).to(kind)
-    found = torch.zeros_like(text)
-    ahead, pace = found, 1.0
+    moved = torch.zeros_like(text)
+    ahead, pace = moved, 1.0
     for _ in range(iterations):
         logits = fixed.index_add(1, rows, turned @ ahead.T)
         logits = within_reach(logits, support.targets)
         slope = ((logits.softmax(1) - onehot) / images)[:, rows].T @ turned
+        # The gradient of (|U|^2 - (t.U)^2 / 2) / 2: along its text a row is pulled half as hard,
+        # because alpha takes half of such a move.
         slope += strength * (ahead - (ahead * text).sum(1, keepdim=True) * text / 2)
         new = ahead - slope / bend
-        if float((slope * (new - found)).sum()) > 0:  # uphill: the momentum is too much
+        if float((slope * (new - moved)).sum()) > 0:  # uphill: the momentum is too much
             pace = 1.0
         faster = (1 + math.sqrt(1 + 4 * pace**2)) / 2
-        ahead, found, pace = new + (pace - 1) / faster * (new - found), new, faster
+        ahead, moved, pace = new + (pace - 1) / faster * (new - moved), new, faster
         if float((slope.square() / bend).sum()) < tolerance**2:
             break
-    return support.zero_shot.index_add(0, rows, (found.double() @ axes.T).float())
+    return support.zero_shot.index_add(0, rows, (moved.double() @ axes.T).float())

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adapt.data.image_data import ImageData
-from adapt.methods.base import check_ranges, register
-from adapt.methods.features.base import fit_head, head_only
+from adapt.common.ranges import Ranges, fraction, or_none
+from adapt.methods.base import register
+from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import (
     best_alpha,
     class_means,
@@ -16,49 +16,28 @@ from adapt.methods.features.cross_validation import (
     held_out_logits,
 )
 from adapt.methods.features.support import Support
-from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
-from adapt.training.context import Context
 
 UNCHOSEN = 0.05
 
 
 @register("nearest_centroid")
 @dataclass
-class NearestCentroid:
+class NearestCentroid(HeadMethod):
     """Compare a feature with the unit mean of each class, and with its text.
 
     The direction of a class is `(1 - weight) * text + weight * mean`, times exp(logit scale). Each
     view counts as an image. A class without an image gets the average mean of the others: zero-shot
     decides there.
-
-    Raises:
-        ValueError: When a value is outside its range; the message names the field.
     """
 
+    ranges = Ranges(weight=or_none(fraction()))
+
     weight: float | None = None
-    """Share of the images, 0 (zero-shot) to 1 (means alone). None takes the share under which
+    """Weight of the images, from 0 (zero-shot) to 1 (means alone). None takes the one under which
     held-out support images are explained best, and 0.05 where each class has one image."""
     views: int = 1
     """Augmented views of each image; 1 is the evaluation view alone."""
-
-    def __post_init__(self) -> None:
-        checks = {
-            "weight": (
-                self.weight is None or 0 <= self.weight <= 1,
-                "give null (choose) or a share from 0 to 1",
-            ),
-            "views": (self.views >= 1, "give 1 or more"),
-        }
-        check_ranges(self, checks)
-
-    def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the head alone is fitted."""
-        return head_only(start)
-
-    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
-        """Put the fused head on a copy of the start."""
-        return fit_head(self, start, data, context)
 
     def head(self, support: Support) -> nn.Linear:
         """The linear head of the class's directions."""
@@ -79,12 +58,12 @@ def centroids(support: Support) -> Tensor:
 
 
 def choose_weight(support: Support) -> float:
-    """The share under which held-out support images have the least cross-entropy."""
-    found, images = held_out_logits(
+    """The weight under which held-out support images have the least cross-entropy."""
+    evidence, images = held_out_logits(
         support, lambda rest: linear_head(support.scale * centroids(rest))
     )
     if not len(images):
         return UNCHOSEN
     zero_shot = support.features[images] @ support.zero_shot.T
-    alpha, _ = best_alpha(zero_shot, found, support.targets[images])
+    alpha, _ = best_alpha(zero_shot, evidence, support.targets[images])
     return alpha / (1 + alpha)

@@ -5,32 +5,36 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
-from adapt.data.image_data import ImageData
-from adapt.methods.base import check_ranges, register
-from adapt.methods.features.base import fit_head, head_only
+from adapt.common.ranges import Ranges, above, at_least, or_none
+from adapt.methods.base import register
+from adapt.methods.features.base import HeadMethod
+from adapt.methods.features.fitting import within_reach
 from adapt.methods.features.support import Support
 from adapt.methods.heads.tip_adapter import cache, choose_votes
 from adapt.models.cache_head import CacheHead
-from adapt.models.classifier import Classifier
-from adapt.training.context import Context
 
 EPSILON = 1e-4
-LOWEST = 30.0
+REACH = 30.0
+"""Below the largest logit, where a softmax is 1e-13 and its gradient no longer counts."""
 
 
 @register("tip_adapter_f")
 @dataclass
-class TipAdapterF:
+class TipAdapterF(HeadMethod):
     """Tip-Adapter whose keys train on the support set by cross-entropy; everything else stays.
 
     AdamW with epsilon 1e-4, the rate falling to zero along a cosine. The keys of the last epoch
     are taken: the released code takes the epoch that is best on the test set.
-
-    Raises:
-        ValueError: When a value is outside its range; the message names the field.
     """
+
+    ranges = Ranges(
+        beta=above(),
+        alpha=or_none(at_least(0)),
+        lr=above(),
+        epochs=at_least(0),
+        batch_size=at_least(1),
+    )
 
     beta: float = 1.0
     """How fast a vote falls with distance. Sharp votes learn less: an image in training is nearest
@@ -46,25 +50,6 @@ class TipAdapterF:
     views: int = 1
     """Augmented views of each image: a key begins as their mean, an epoch sees one of them. 1 is
     the evaluation view alone."""
-
-    def __post_init__(self) -> None:
-        checks = {
-            "beta": (self.beta > 0, "give a number above 0"),
-            "alpha": (self.alpha is None or self.alpha >= 0, "give null (choose) or 0 or more"),
-            "lr": (self.lr > 0, "give a number above 0"),
-            "epochs": (self.epochs >= 0, "give 0 or more"),
-            "batch_size": (self.batch_size >= 1, "give 1 or more"),
-            "views": (self.views >= 1, "give 1 or more"),
-        }
-        check_ranges(self, checks)
-
-    def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which the head alone is fitted."""
-        return head_only(start)
-
-    def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
-        """Put a head with trained keys on a copy of the start."""
-        return fit_head(self, start, data, context)
 
     def head(self, support: Support) -> CacheHead:
         """The zero-shot head with the trained cache beside it."""
@@ -93,26 +78,11 @@ def train_keys(
     with torch.enable_grad():
         for epoch in range(epochs):
             features = support.views[epoch % len(support.views)]
-            for batch in _batches(len(features), batch_size, generator):
+            for batch in torch.randperm(len(features), generator=generator).split(batch_size):
                 optimizer.zero_grad()
                 targets = support.targets[batch]
-                logits = _without_traces(head(features[batch]), targets)
+                logits = within_reach(head(features[batch]), targets, REACH)
                 F.cross_entropy(logits, targets).backward()
                 optimizer.step()
                 schedule.step()
     return head.requires_grad_(True)
-
-
-def _without_traces(logits: Tensor, targets: Tensor) -> Tensor:
-    """Wrong classes less probable than 1e-13 all made equally so, which stops their gradient.
-
-    As subnormal numbers these gradients would cost most of the time.
-    """
-    own = F.one_hot(targets, logits.shape[1]).bool()
-    lowest = logits.detach().amax(1, keepdim=True) - LOWEST
-    return torch.where(own, logits, torch.maximum(logits, lowest))
-
-
-def _batches(count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-    batches: tuple[Tensor, ...] = torch.randperm(count, generator=generator).split(size)
-    return batches

@@ -13,7 +13,7 @@ from adapt.data.splits.stratified import sample_shots
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.masking import mask_absent
 from adapt.methods.base import Method
-from adapt.methods.features.base import as_feature_method, read_support
+from adapt.methods.features.base import HeadMethod, read_support
 from adapt.methods.features.support import Support
 from adapt.methods.settings import FewShot
 from adapt.models.classifier import Classifier
@@ -71,7 +71,7 @@ def few_shot(
         What `few_shot.json` holds: accuracies of zero-shot and of each draw, and what was drawn.
     """
     train, keys = data.train, content_hashes(data.train.paths)
-    on_features = as_feature_method(method)
+    on_features = method if isinstance(method, HeadMethod) else None
     sets = _read_sets(on_features is not None, start, data, evals, context)
     support: Support | None = None
     if on_features is not None:

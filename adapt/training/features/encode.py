@@ -17,8 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from adapt.common.files import write_whole
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.sources.image_list import ImageList
+from adapt.errors import RunError
 from adapt.models.backbones import Backbone, weights_hash
 from adapt.models.classifier import Classifier
 from adapt.training.runtime import inference_device, placed_on, short_sequence_attention
@@ -117,14 +119,12 @@ def kept_features(path: Path, compute: Callable[[], Tensor]) -> Tensor:
         with contextlib.suppress(OSError, SafetensorError, KeyError):
             return load_file(path)["features"]
     features = compute()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"features": features.contiguous()}, part)
-        part.replace(path)
-    except (OSError, SafetensorError) as error:
+        write_whole(path, lambda part: save_file({"features": features.contiguous()}, part))
+    except (RunError, SafetensorError) as error:
+        reason = error.__cause__ or error
         advice = "set ADAPT_CACHE to a folder that can be written"
-        warnings.warn(f"{path.parent} - features are not kept - {error} - {advice}", stacklevel=2)
+        warnings.warn(f"{path.parent} - features are not kept - {reason} - {advice}", stacklevel=2)
     return features
 
 

@@ -26,7 +26,7 @@ def random_colours(count: int, low: float, high: float, generator: torch.Generat
     return (level + spread * room * strength).clamp(0, 1)[:, :, None, None]
 
 
-def _chance(count: int, probability: float, generator: torch.Generator) -> Tensor:
+def _draw(count: int, probability: float, generator: torch.Generator) -> Tensor:
     return (torch.rand(count, generator=generator) < probability)[:, None, None, None]
 
 
@@ -36,7 +36,7 @@ def colourise(drawings: Tensor, colour: Tensor, plain: float, generator: torch.G
     Args:
         drawings: Layers in 0..1, shape (B, 5, H, W).
         colour: Whether a drawing brings its own colours, shape (B,) bool.
-        plain: Share of the images left as dark ink or own colours on white.
+        plain: Fraction of the images left as dark ink or own colours on white.
         generator: Source of randomness.
 
     Returns:
@@ -48,12 +48,12 @@ def colourise(drawings: Tensor, colour: Tensor, plain: float, generator: torch.G
     dark = random_colours(count, 0.0, 0.4, generator)
     filling = random_colours(count, 0.35, 0.9, generator)
     white = torch.ones(count, 3, 1, 1)
-    is_plain = _chance(count, plain, generator)
-    inverted = _chance(count, 0.2, generator) & ~is_plain
+    is_plain = _draw(count, plain, generator)
+    inverted = _draw(count, 0.2, generator) & ~is_plain
     ink = torch.where(is_plain, torch.zeros_like(white), torch.where(inverted, light, dark))
-    ground = torch.where(is_plain | _chance(count, 0.5, generator) & ~inverted, white, light)
+    ground = torch.where(is_plain | _draw(count, 0.5, generator) & ~inverted, white, light)
     ground = torch.where(inverted & ~colour[:, None, None, None], dark, ground)
-    filled = _chance(count, 0.6, generator) & ~is_plain
+    filled = _draw(count, 0.6, generator) & ~is_plain
     ground = torch.where(filled, ground * (1 - inside) + filling * inside, ground)
     ink = torch.where(colour[:, None, None, None], own, ink * alpha)
     return ground * (1 - alpha) + ink
@@ -65,7 +65,7 @@ def vary_light(images: Tensor, generator: torch.Generator) -> Tensor:
     contrast = 0.7 + 0.6 * torch.rand(count, 1, 1, 1, generator=generator)
     shift = 0.2 * (torch.rand(count, 1, 1, 1, generator=generator) - 0.5)
     grey = images.mean(1, keepdim=True).expand_as(images)
-    images = torch.where(_chance(count, 0.125, generator), grey, images)
+    images = torch.where(_draw(count, 0.125, generator), grey, images)
     return ((images - 0.5) * contrast + 0.5 + shift).clamp(0, 1)
 
 

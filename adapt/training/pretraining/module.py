@@ -1,6 +1,5 @@
 """Contrastive training of both encoders on image-text pairs, as in CLIP (arXiv:2103.00020)."""
 
-import math
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,35 +9,12 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from adapt.models.heads import MAXIMUM_LOGIT_SCALE
+from adapt.training.objectives import contrastive_loss
 from adapt.training.pretraining.drawings import colourise, place, vary_light
-from adapt.training.settings import Pretraining
+from adapt.training.settings import Pretraining, warm_up_and_fall
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
-
-
-def grouped_contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, group: Tensor) -> Tensor:
-    """Symmetric cross-entropy over a batch in which pairs of one group are positives.
-
-    With all groups different this is CLIP's loss; equal captions are not pushed apart, because
-    the target spreads evenly over the members of a group.
-
-    Args:
-        images: Unit image features, shape (B, D).
-        texts: Unit text features, shape (B, D).
-        scale: Multiplier of the cosine, a scalar.
-        group: Group number of each pair, shape (B,).
-
-    Example:
-        >>> same = torch.eye(2)
-        >>> loss = grouped_contrastive_loss(same, same, torch.tensor(1.0), torch.arange(2))
-        >>> round(loss.item(), 4)
-        0.3133
-    """
-    logits = scale * images @ texts.T
-    positive = (group[:, None] == group[None, :]).to(logits.dtype)
-    target = positive / positive.sum(1, keepdim=True)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
 class ContrastiveModule(pl.LightningModule):
@@ -92,9 +68,9 @@ class ContrastiveModule(pl.LightningModule):
             raw = self.model.encode_image(images)
             text = F.normalize(self.model.encode_text(texts).float(), dim=-1)
         image = F.normalize(raw.float(), dim=-1)
-        contrastive = grouped_contrastive_loss(
-            image, text, self.model.logit_scale.exp(), batch["group"]
-        )
+        similarity = self.model.logit_scale.exp() * image @ text.T
+        # Equal captions are not pushed apart: pairs of one group are positives of each other.
+        contrastive = contrastive_loss(similarity, batch["group"], "positive")[0]
         logits = self.concept_head(raw.float())
         concept = self.concept[batch["group"]]
         classification = F.cross_entropy(logits, concept, ignore_index=-100)
@@ -127,10 +103,7 @@ class ContrastiveModule(pl.LightningModule):
         )
 
         def factor(step: int) -> float:
-            if step < settings.warmup_steps:
-                return (step + 1) / settings.warmup_steps
-            done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+            return warm_up_and_fall(step, settings.warmup_steps, settings.steps)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

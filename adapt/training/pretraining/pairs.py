@@ -1,4 +1,4 @@
-"""Image-text pairs packed into one array: the food of contrastive pretraining."""
+"""Image-text pairs packed into one array: what contrastive pretraining reads."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -8,8 +8,6 @@ from typing import Any
 import open_clip
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 
 from adapt.data.image_data import ImageData
@@ -19,7 +17,6 @@ from adapt.models.adapters.lora import ADAPTER
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.module import AdaptModule
-from adapt.training.objectives import CrossEntropy, drawn_classes
 from adapt.training.settings import Optim, with_epochs
 from tests.helpers.tiny import VIT, bit_equal, tiny_classifier, weights
 
@@ -147,62 +144,6 @@ def test_classes_of_a_step(
     tuned = method.fit(wide, ImageData(toy_data.train, None), context)
     assert counts[:2] == [5, 5]
     assert tuned.head.weight.shape[0] == 23
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(0, 11), min_size=1, max_size=8), st.integers(1, 14), st.integers(0, 9))
-def test_drawn_classes_hold_those_of_the_batch(targets: list[int], count: int, seed: int) -> None:
-    target = torch.tensor(targets)
-    drawn = drawn_classes(target, 12, count, torch.Generator().manual_seed(seed)).tolist()
-    assert drawn == sorted(set(drawn))
-    assert set(targets) <= set(drawn) <= set(range(12))
-    assert len(drawn) == max(len(set(targets)), min(count, 12))
-    shares = torch.nn.functional.one_hot(target, 12).float()
-    again = drawn_classes(shares, 12, count, torch.Generator().manual_seed(seed)).tolist()
-    assert again == drawn
-
-
-def test_each_other_class_is_drawn_alike() -> None:
-    random, counts = torch.Generator().manual_seed(0), torch.zeros(10)
-    for _ in range(3000):
-        counts[drawn_classes(torch.tensor([4]), 10, 4, random)] += 1
-    assert counts[4] == 3000
-    others = counts[torch.arange(10) != 4]
-    assert (others - 1000).abs().max() < 5 * math.sqrt(1000 * 2 / 3)
-
-
-@pytest.mark.parametrize("shares", [False, True])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_loss_over_drawn_classes_is_that_of_a_smaller_problem(shares: bool, weighted: bool) -> None:
-    names = [f"class_{number}" for number in range(8)]
-    wide = tiny_classifier(names=names)
-    target: Tensor = torch.tensor([6, 2, 6])
-    drawn = drawn_classes(target, 8, 4, _after_prompts(wide, 3)).tolist()
-    narrow = tiny_classifier(names=[names[number] for number in drawn])
-    weight = torch.linspace(0.5, 2, 8) if weighted else None
-    local: Tensor = torch.tensor([drawn.index(one) for one in target.tolist()])
-    if shares:
-        target = torch.nn.functional.one_hot(target, 8).float()
-        local = torch.nn.functional.one_hot(local, 4).float()
-    pixels = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    random = torch.Generator().manual_seed(3)
-    found, (logits,) = CrossEntropy(0.1, True, weight, 4)(
-        wide, {"image": pixels, "target": target}, random
-    )
-    own = None if weight is None else weight[drawn]
-    expected, _ = CrossEntropy(0.1, True, own)(
-        narrow, {"image": pixels, "target": local}, torch.Generator()
-    )
-    assert logits.shape == (3, 4)
-    torch.testing.assert_close(found, expected)
-
-
-def _after_prompts(classifier: Classifier, seed: int) -> torch.Generator:
-    """The generator once a prompt of each class is drawn."""
-    random = torch.Generator().manual_seed(seed)
-    for own in classifier.prompts:
-        torch.randint(len(own), (1,), generator=random)
-    return random
 
 
 def test_plain_open_clip_reads_the_merged_model(

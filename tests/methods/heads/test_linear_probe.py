@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
@@ -26,65 +25,10 @@ from adapt.methods.heads.linear_probe import (
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.features.encode import image_features, prepare
-from adapt.training.logistic import Logistic
+from tests.helpers.logistic import direct, problem, sklearn_fit
 from tests.helpers.support_problem import fit_probe
 
 FEATURES = Path(__file__).parents[4] / "shared" / "data" / "clip_vitb32_features"
-
-
-def problem(classes: int, count: int = 60, width: int = 6) -> tuple[Tensor, Tensor]:
-    random = np.random.default_rng(classes)
-    centres = random.normal(size=(classes, width))
-    y = random.integers(0, classes, count)
-    x = centres[y] + 1.5 * random.normal(size=(count, width))
-    x /= np.linalg.norm(x, axis=1, keepdims=True)
-    return torch.from_numpy(x).float(), torch.from_numpy(y)
-
-
-def sklearn_fit(x: Tensor, y: Tensor, strength: float) -> LogisticRegression:
-    model = LogisticRegression(C=strength, tol=1e-12, max_iter=100_000)
-    return model.fit(x.double().numpy(), y.numpy())
-
-
-@pytest.mark.parametrize("strength", [1e-4, 0.1, 1.0, 30.0, 1e4])
-def test_equals_scikit_learn(strength: float) -> None:
-    x, y = problem(4)
-    weight, bias = fit_probe(x, y, 4, strength)
-    expected = sklearn_fit(x, y, strength)
-    probabilities = softmax((x @ weight.T + bias).double().numpy(), axis=1)
-    np.testing.assert_allclose(probabilities, expected.predict_proba(x.double().numpy()), atol=2e-5)
-    size = np.abs(expected.coef_).max()
-    np.testing.assert_allclose(weight.numpy(), expected.coef_, atol=2e-4 * size)
-    np.testing.assert_allclose(
-        bias - bias.mean(), expected.intercept_ - expected.intercept_.mean(), atol=1e-6, rtol=2e-4
-    )
-
-
-@pytest.mark.parametrize("strength", [0.1, 10.0])
-def test_two_classes_are_scikit_learns_double_strength(strength: float) -> None:
-    x, y = problem(2)
-    weight, bias = fit_probe(x, y, 2, strength)
-    expected = sklearn_fit(x, y, 2 * strength)
-    np.testing.assert_allclose(weight[1] - weight[0], expected.coef_[0], rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(bias[1] - bias[0], expected.intercept_[0], rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.parametrize("strength", [0.01, 1.0, 100.0])
-def test_anchored_probe_equals_a_direct_minimisation(strength: float) -> None:
-    x, y = problem(3)
-    anchor = torch.randn(3, 6, generator=torch.Generator().manual_seed(0)) * 3
-    weight, bias = fit_probe(x, y, 3, strength, anchor)
-    expected = direct(x.double().numpy(), y.numpy(), anchor.double().numpy(), strength)
-    np.testing.assert_allclose(weight, expected[0], atol=3e-3)
-    np.testing.assert_allclose(bias, expected[1], atol=3e-3)
-
-
-def test_strong_regularisation_gives_the_anchor_back() -> None:
-    x, y = problem(3)
-    anchor = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
-    weight, _ = fit_probe(x, y, 3, 1e-6, anchor)
-    torch.testing.assert_close(weight, anchor, atol=1e-4, rtol=0)
-    assert fit_probe(x, y, 3, 1e-6)[0].abs().max() < 1e-4
 
 
 def test_a_class_without_images_and_one_image() -> None:
@@ -217,23 +161,6 @@ def test_without_val_the_likelihood_of_held_out_labels_decides(initialisation: s
     assert max(near, key=lambda place: likelihood(STRENGTHS[place])) == chosen
 
 
-def direct(
-    features: np.ndarray, targets: np.ndarray, base: np.ndarray, strength: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The minimum by BFGS, written down as the formula reads."""
-    classes, width = base.shape
-
-    def objective(flat: np.ndarray) -> float:
-        w, b = flat[: classes * width].reshape(base.shape), flat[classes * width :]
-        logits = features @ w.T + b
-        loss = (logsumexp(logits, axis=1) - logits[np.arange(len(targets)), targets]).sum()
-        return float(loss + ((w - base) ** 2).sum() / (2 * strength))
-
-    start = np.concatenate([base.ravel(), np.zeros(classes)])
-    best = minimize(objective, start, method="BFGS", options={"gtol": 1e-5, "maxiter": 3000})
-    return best.x[: classes * width].reshape(base.shape), best.x[classes * width :]
-
-
 def test_one_image_a_class_leaves_nothing_to_choose_by() -> None:
     support = Support(torch.eye(3)[None], torch.arange(3), torch.eye(3))
     assert LinearProbe().search(support) == WITHOUT_FOLDS
@@ -247,17 +174,3 @@ def test_views_of_an_image_stay_together() -> None:
     one = LinearProbe(C=4.0).head(Support(x[None], y, text))
     two = LinearProbe(C=2.0).head(Support(torch.stack([x, x]), y, text))
     torch.testing.assert_close(one.weight, two.weight, atol=1e-3, rtol=1e-3)
-
-
-@pytest.mark.parametrize("classes", [3, 7])
-def test_warm_starts_end_where_cold_ones_do(classes: int) -> None:
-    """Fewer features than dimensions, class weights and an anchor included."""
-    random = np.random.default_rng(classes)
-    x, y = random.normal(size=(20, 30)), np.arange(20) % classes
-    anchor, factor = random.normal(size=(classes, 30)), random.uniform(0.5, 2, classes)
-    warm = Logistic(x, y, classes, anchor, factor)
-    for strength in (0.01, 100.0, 1.0):
-        found = warm.fit(strength)
-        cold = Logistic(x, y, classes, anchor, factor).fit(strength)
-        np.testing.assert_allclose(found[0], cold[0], atol=1e-3)
-        np.testing.assert_allclose(found[1], cold[1], atol=1e-3)

@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from adapt.methods.features.fitting import epochs_of_batches
 from adapt.methods.features.support import Support
 from adapt.methods.heads.zs_lp import ZsLp
 from tests.helpers.support_problem import (
@@ -52,18 +51,6 @@ def test_equals_numpy_on_batches() -> None:
     batches = [[order[:5], order[5:10]] for order in epochs]  # twelve images: two batches of five
     found = directions(ZsLp(epochs=20, batch_size=5, length=2.0).head(support).weight)
     np.testing.assert_allclose(found, slow(support, batches, 0.1, 2.0), atol=2e-5)
-
-
-def test_a_batch_is_drawn_once_an_epoch_and_from_all_views() -> None:
-    steps = list(epochs_of_batches(10, 3, 4, 50, 0.1, seed=0))
-    assert [len(batch) for _, batch in steps] == [4] * 100
-    for first, second in zip(steps[::2], steps[1::2], strict=True):
-        assert len(set(first[1].tolist()) | set(second[1].tolist())) == 8
-    assert set(torch.cat([batch for _, batch in steps]).tolist()) == set(range(30))
-    again = list(epochs_of_batches(10, 3, 4, 50, 0.1, seed=0))
-    other = list(epochs_of_batches(10, 3, 4, 50, 0.1, seed=1))
-    assert all(torch.equal(a[1], b[1]) for a, b in zip(steps, again, strict=True))
-    assert not all(torch.equal(a[1], b[1]) for a, b in zip(steps, other, strict=True))
 
 
 def test_without_epochs_it_is_zero_shot() -> None:

@@ -1,0 +1,40 @@
+"""`auto`: which methods it tries, and in which order."""
+
+import pytest
+import torch
+
+import adapt
+from adapt.methods import schemas
+from adapt.methods.auto.method import PREFERRED, PREFERRED_OF_ONE, Auto, feature_methods
+from adapt.methods.features.base import HeadMethod
+from tests.helpers.support_problem import ALL, problem
+
+SINGLE = [0, 1, 2, 3, 4]
+
+
+def test_every_head_but_auto_itself_takes_part() -> None:
+    heads = {name for name, schema in schemas().items() if issubclass(schema, HeadMethod)}
+    assert set(feature_methods()) == heads - {"auto"}
+    assert set(PREFERRED) <= heads, "the documented order names methods that exist"
+    assert set(PREFERRED_OF_ONE) <= set(PREFERRED)
+
+
+def test_candidates_keep_the_documented_order_where_nothing_can_be_held_out() -> None:
+    ranking = Auto(["knn", "gda", "clap"]).rank(problem(SINGLE))
+    assert [method.name for method in ranking.methods] == ["clap", "gda", "knn", "zero_shot"]
+
+
+def test_the_head_is_that_of_the_best_method_on_all_images() -> None:
+    support = problem(ALL)
+    auto = Auto(["nearest_centroid", "gda"])
+    best = auto.rank(support).best
+    expected = adapt.method(best).head(support)  # type: ignore[attr-defined]
+    assert torch.equal(auto.head(support).weight, expected.weight)
+
+
+def test_what_is_no_head_is_refused_by_name() -> None:
+    for name in ("lora", "auto", "gba"):
+        with pytest.raises(ValueError, match=f"candidates - no feature-space method - '{name}'"):
+            Auto([name])
+    with pytest.raises(ValueError, match=r"^views - out of range - 0"):
+        Auto(views=0)
