@@ -76,9 +76,9 @@ def or_none(given: Range) -> Range:
 class Ranges(dict[str, Range]):
     """What each of several settings may be, by name.
 
-    >>> Ranges(rank=at_least(1)).check(Range(holds=bool, advice=""))
+    >>> Ranges(imag=at_least(1)).check(0j)
     Traceback (most recent call last):
-    AttributeError: 'Range' object has no attribute 'rank'
+    ValueError: imag - out of range - 0.0 - give 1 or more
     """
 
     def check(self, settings: object) -> None:

@@ -36,8 +36,8 @@ class Method(Protocol):
     `fit` gets the training and validation images only, so it cannot see test data; it leaves
     `start` as it is and returns a new `Classifier` with plain open_clip weights.
 
-    One with settings named `optim` or `class_weights` draws or weighs classes as
-    `Context.balance` says; the others refuse a balance, which `register` sees to.
+    A method with settings named `optim` or `class_weights` draws or weighs classes as
+    `Context.balance` says; `register` makes all others refuse it.
     """
 
     def prepare(self, start: "Classifier") -> "Classifier":
@@ -58,7 +58,7 @@ Class = TypeVar("Class", bound=type)
 
 
 def register(name: str) -> Callable[[Class], Class]:
-    """Class decorator: make a method known under a name of its own.
+    """Class decorator: make a method known by a name.
 
     Raises:
         RecipeError: When the name is taken.

@@ -71,8 +71,8 @@ class ImageDataModule(pl.LightningDataModule):
         """Draw the classes of the training images evenly; returns itself.
 
         Args:
-            balance: `uniform` (each class as often), `sqrt` (by the root of its images) or `none`.
-                An epoch stays as long as it is.
+            balance: `uniform` (each class equally often), `sqrt` (by the root of its images) or
+                `none`. An epoch stays as long as it is.
 
         Raises:
             RecipeError: When it is none of these.
@@ -82,7 +82,7 @@ class ImageDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> Loader:
         """Shuffled, augmented batches; the last one may be smaller."""
-        processes, rank = self._share()
+        processes, rank = self._process()
         data = self.train_set
         sampler = TrainSampler(data, self.seed, processes, rank, self.balance, data.targets)
         return self._loader(data, sampler)
@@ -91,10 +91,10 @@ class ImageDataModule(pl.LightningDataModule):
         """Batches in order, each image once; an empty list without validation images."""
         if self.val_set is None:
             return []
-        processes, rank = self._share()
+        processes, rank = self._process()
         return self._loader(self.val_set, EvalSampler(self.val_set, processes, rank))
 
-    def _share(self) -> tuple[int, int]:
+    def _process(self) -> tuple[int, int]:
         if self.trainer is None:
             return 1, 0
         return self.trainer.world_size, self.trainer.global_rank

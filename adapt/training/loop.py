@@ -104,7 +104,7 @@ def micro_batch(optim: Optim, runtime: Runtime) -> int:
     """Images a device sees at once, so that one optimiser step sees `optim.batch_size`.
 
     Raises:
-        ModelError: When the batch cannot be shared out evenly.
+        ModelError: When the batch cannot be divided evenly.
     """
     parts = optim.accumulate * runtime.devices
     if optim.batch_size % parts:

@@ -33,7 +33,7 @@ def resolve_accelerator(accelerator: str) -> str:
     """`cuda`, `mps` or `cpu` for Lightning's accelerator names.
 
     Raises:
-        ModelError: When a device is asked for by name that is not there.
+        ModelError: When a device that is asked for by name is not available.
     """
     available = {
         "cuda": torch.cuda.is_available(),
@@ -45,7 +45,7 @@ def resolve_accelerator(accelerator: str) -> str:
     wanted = {"gpu": "cuda" if available["cuda"] else "mps"}.get(accelerator, accelerator)
     if not available.get(wanted, False):
         raise ModelError(
-            f"runtime.accelerator - not there - {accelerator!r} - use auto or one of "
+            f"runtime.accelerator - not available - {accelerator!r} - use auto or one of "
             f"{', '.join(name for name, there in available.items() if there)}"
         )
     return wanted
@@ -86,7 +86,7 @@ def inference_device(runtime: Runtime) -> torch.device:
 
 @contextmanager
 def placed_on(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Have a model on a device for a while; afterwards it is where it was.
+    """Keep a model on a device for a while; afterwards it is where it was.
 
     So every model outside is on one device, and weights of any two can be compared and mixed.
     """

@@ -52,7 +52,7 @@ def uneven(toy_data: ImageData) -> ImageData:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_balance_is_heeded_or_refused(
+def test_balance_acts_or_is_refused(
     name: str, start: Classifier, uneven: ImageData, context: Context
 ) -> None:
     own = replace(context, balance="uniform")
@@ -65,7 +65,7 @@ def test_balance_is_heeded_or_refused(
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_class_weights_are_heeded_or_refused(
+def test_class_weights_act_or_are_refused(
     name: str, start: Classifier, uneven: ImageData, context: Context
 ) -> None:
     if name in CONTRASTS:
@@ -88,7 +88,7 @@ def test_class_weights_are_heeded_or_refused(
 
 
 @pytest.mark.parametrize("name", WITH_OPTIM)
-def test_mixing_is_heeded_or_refused(
+def test_mixing_acts_or_is_refused(
     name: str, start: Classifier, uneven: ImageData, context: Context
 ) -> None:
     for setting in ("mixup", "cutmix"):

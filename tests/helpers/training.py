@@ -12,6 +12,13 @@ from adapt.training.context import Context
 from adapt.training.loop import train
 from adapt.training.settings import Optim
 
+QUICK = Optim(lr=1e-2, epochs=1, batch_size=8, warmup=0.0)
+STILL = Optim(lr=1e-12, epochs=1, batch_size=24)
+MODEL, ENCODER = "backbone.model.", "backbone.model.visual."
+HEAD = {"head.weight", "head.bias"}
+GROUPS = [0] * 12 + [1] * 8 + [2] * 2
+"""Of the pairs in a packed folder."""
+
 
 def fit(
     start: Classifier, data: ImageData, optim: Optim, context: Context, objective: Any = None
@@ -54,21 +61,10 @@ def plain_trainer(**options: Any) -> pl.Trainer:
     )
 
 
-QUICK = Optim(lr=1e-2, epochs=1, batch_size=8, warmup=0.0)
-
-
-STILL = Optim(lr=1e-12, epochs=1, batch_size=24)
-
-
-MODEL = "backbone.model."
-
-
-HEAD = {"head.weight", "head.bias"}
-
-
 def changed(before: Classifier, after: Classifier) -> set[str]:
-    one, other = before.state_dict(), after.state_dict()
-    return {name for name in one if not torch.equal(one[name], other[name])}
+    """Names of the tensors that a training changed."""
+    first, last = before.state_dict(), after.state_dict()
+    return {name for name in first if not torch.equal(first[name], last[name])}
 
 
 def after_prompts(classifier: Classifier, seed: int) -> torch.Generator:
@@ -77,6 +73,3 @@ def after_prompts(classifier: Classifier, seed: int) -> torch.Generator:
     for own in classifier.prompts:
         torch.randint(len(own), (1,), generator=random)
     return random
-
-
-GROUPS = [0] * 12 + [1] * 8 + [2] * 2

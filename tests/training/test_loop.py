@@ -24,6 +24,7 @@ from adapt.training.loop import micro_batch, train
 from adapt.training.module import AdaptModule
 from adapt.training.objectives import Batch, CrossEntropy, Objective, Outcome
 from adapt.training.settings import Optim, Runtime
+from tests.helpers.layers import depth
 from tests.helpers.tiny import (
     CLASSES,
     RESNET,
@@ -33,11 +34,9 @@ from tests.helpers.tiny import (
     tiny_classifier,
     weights,
 )
-from tests.helpers.training import Stop, close, fit, plain_trainer
-from tests.training.test_parameters import depth
+from tests.helpers.training import ENCODER, Stop, close, fit, plain_trainer
 
 QUICK = Optim(lr=1e-3, epochs=2, batch_size=8, warmup=0.0)
-ENCODER = "backbone.model.visual."
 
 
 def by_hand(start: Classifier, data: ImageData, optim: Optim) -> list[dict[str, Tensor]]:

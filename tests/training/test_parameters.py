@@ -1,6 +1,5 @@
 """Which parameters train, and their rates by layer."""
 
-import re
 from dataclasses import replace
 
 import pytest
@@ -11,9 +10,9 @@ from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
 from adapt.training.parameters import freeze_first, parameter_groups
 from adapt.training.settings import Optim
+from tests.helpers.layers import LAYERS, depth
 from tests.helpers.tiny import RESNET, TIMM, VIT, tiny_classifier
-from tests.helpers.training import MODEL
-from tests.training.test_loop import ENCODER
+from tests.helpers.training import ENCODER, MODEL
 
 
 def rates(module: torch.nn.Module, optim: Optim) -> dict[str, tuple[float, float]]:
@@ -33,43 +32,6 @@ def trainable(arch: str) -> Classifier:
     classifier.backbone.image_encoder.requires_grad_(True)
     classifier.head.requires_grad_(True)
     return classifier
-
-
-LAYERS: dict[str, tuple[int, list[tuple[str, int]]]] = {
-    VIT: (
-        3,
-        [
-            (r"(conv1|class_embedding|positional_embedding|ln_pre)", 0),
-            (r"transformer\.resblocks\.0\.", 1),
-            (r"transformer\.resblocks\.1\.", 2),
-            (r"(ln_post|proj)", 3),
-        ],
-    ),
-    RESNET: (
-        5,
-        [
-            (r"(conv|bn)[123]\.", 0),
-            *((rf"layer{block}\.", block) for block in (1, 2, 3, 4)),
-            (r"attnpool\.", 5),
-        ],
-    ),
-    TIMM: (
-        7,
-        [
-            (r"trunk\.(cls_token|pos_embed|patch_embed)", 0),
-            *((rf"trunk\.blocks\.{block}\.", block + 1) for block in range(6)),
-            (r"(trunk\.norm|trunk\.fc_norm|head)", 7),
-        ],
-    ),
-}
-
-
-def depth(arch: str, name: str) -> int:
-    top, table = LAYERS[arch]
-    if not name.startswith(ENCODER):
-        return top
-    (found,) = {value for pattern, value in table if re.match(pattern, name.removeprefix(ENCODER))}
-    return found
 
 
 @pytest.mark.parametrize("arch", [VIT, RESNET, TIMM])

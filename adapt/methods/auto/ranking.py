@@ -17,12 +17,12 @@ from adapt.models.cache_head import CacheHead
 from adapt.models.heads import linear_head
 
 FOLDS = 3
-"""Of the race: more would take longer, and tell little more of methods that are as good."""
+"""Of the race: more would take longer and hardly separate methods that are equally good."""
 APART = 2.0
 """Standard errors that tell two methods apart. Where few images judge, this rarely happens; methods
 ordered by accuracy or log loss instead lost 1 to 3 points on test images."""
 FEWEST_DIFFERING = 4
-"""Of fewer images a standard error says nothing; it is 0 when they all agree."""
+"""With fewer images a standard error says nothing; it is 0 when they all agree."""
 ZERO_SHOT = "zero_shot"
 CURVE_FOLDS = 1
 """Folds that a learning curve is judged on: it takes a fit for each of its points in each."""
@@ -64,7 +64,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Methods from the best to the worst, and what is expected of more images."""
+    """Methods from the best to the worst, and what more images are expected to give."""
 
     methods: tuple[Ranked, ...]
     images: int

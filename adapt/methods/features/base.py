@@ -1,4 +1,4 @@
-"""What the methods share that work on cached features: they see a `Support` and make a head."""
+"""What methods on cached features share: they see a `Support` and make a head."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -29,7 +29,7 @@ class HeadMethod(ABC):
     """What its settings may be; `views` is 1 or more in every method."""
     fits_bias: ClassVar[bool] = True
     """Whether the head has a bias that is fitted."""
-    views: int
+    views: int = 1
     """Augmented views of each support image; 1 is the evaluation view alone."""
 
     def __post_init__(self) -> None:

@@ -19,13 +19,13 @@ Setting = TypeVar("Setting")
 def rounds(support: Support, most: int = ROUNDS) -> Tensor:
     """The round of a cross-validation in which each image is held out.
 
-    Each round holds out the same number of images of each class, as near as can be. Holding out
+    Each round holds out the same number of images of each class, as nearly as possible. Holding out
     one image at a time would leave its own class with fewer images than all others, and so speak
-    against it: with two images per class that is most of what would be seen.
+    against it: with two images per class that would be most of what is measured.
 
     Args:
-        support: The images; which goes when depends on their features and on the seed alone.
-        most: Most rounds; as many as the largest class has images, if that is less.
+        support: The images; their rounds depend on their features and on the seed alone.
+        most: Largest number of rounds; fewer if the largest class has fewer images.
 
     Returns:
         Numbers (N,) from 0; -1 for the only image of its class, which is never held out.
@@ -73,8 +73,8 @@ def best_alpha(
     """The alpha for which `zero_shot + alpha * evidence` explains held-out images best.
 
     Least cross-entropy over alpha and over a common temperature of both. Without the temperature
-    alpha would be chosen to repair how sure zero-shot is; counting right answers instead is noisy
-    on few images.
+    alpha would be chosen to correct how sure zero-shot is; to count right answers instead is noisy
+    with few images.
 
     Args:
         zero_shot: Logits (M, K).
@@ -128,7 +128,7 @@ def best_setting(
     """The setting, and its alpha, with the most right answers on held-out support images.
 
     Of equal ones the one with less cross-entropy, then the first. None where no image can be held
-    out, because each class has but one.
+    out, because each class has only one.
 
     Args:
         support: The images.

@@ -24,10 +24,10 @@ FIRST_POINTS = range(0, 97, 16)
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3)
 """Values of C that are tried in a cross-validation."""
 WITHOUT_FOLDS = 1e3
-"""C where each class has one image; 300 to 1e4 are about as good on test images."""
+"""C where each class has one image; 300 to 1e4 are about equally good on test images."""
 FOLDS = 3
 TOLERANCES = {"accuracy": 1e-6, "likelihood": 1e-4, "head": 1e-8}
-"""How near to the minimum a search goes, and what is kept: right answers can turn on little."""
+"""How near to the minimum a fit goes, by what judges it; `head` is for the fit that is kept."""
 Part = tuple[Tensor, Tensor]
 """Features (N, D) and class numbers (N,)."""
 

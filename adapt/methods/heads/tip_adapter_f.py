@@ -38,7 +38,7 @@ class TipAdapterF(HeadMethod):
 
     beta: float = 1.0
     """How fast a vote falls with distance. Sharp votes learn less: an image in training is nearest
-    to its own key, and so told right already."""
+    to its own key, and so classified correctly already."""
     alpha: float | None = None
     """Strength of the votes; None chooses it before the training, as `tip_adapter` does."""
     lr: float = 1e-3

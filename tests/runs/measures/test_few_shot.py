@@ -2,13 +2,11 @@
 
 import json
 import statistics
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from scipy import stats
 
 from adapt.common.content import content_hashes
@@ -16,10 +14,6 @@ from adapt.data.sources.folders import from_folder
 from adapt.data.splits.stratified import sample_shots
 from adapt.errors import RecipeError, RunError
 from adapt.methods.auto.method import Auto
-from adapt.methods.auto.ranking import FOLDS, expected_accuracy, rank_methods
-from adapt.methods.features.support import Support
-from adapt.methods.heads.gda import GDA
-from adapt.models.cache_head import CacheHead
 from adapt.recipe.load import load
 from adapt.report.record.few_shot import band
 from adapt.runs.folder.ledger import FILE, open_tests, read_ledger
@@ -157,85 +151,6 @@ def test_bands_equal_scipy() -> None:
     assert mean == pytest.approx(np.mean(values))
 
 
-def clusters(count: int, seed: int) -> Support:
-    generator = torch.Generator().manual_seed(seed)
-    means = torch.nn.functional.normalize(torch.randn(3, 8, generator=generator), dim=1)
-    targets = torch.arange(3).repeat_interleave(count)
-    noise = 0.5 * torch.randn(3 * count, 8, generator=generator)
-    features = torch.nn.functional.normalize(means[targets] + noise, dim=1)
-    return Support(features[None], targets, 100 * means)
-
-
-def test_the_ranking_equals_a_slow_cross_validation() -> None:
-    from adapt.methods.features.cross_validation import rounds
-
-    support, method = clusters(4, 0), GDA(alpha=1.0)
-    ranking = rank_methods(support, {"gda": method})
-    number, right, losses = rounds(support, FOLDS), [], []
-    for image in range(12):
-        head = method.head(support.part(number != number[image]))
-        logits = head(support.features[image]).detach().double()
-        right.append(int(logits.argmax()) == int(support.targets[image]))
-        losses.append(float(-torch.log_softmax(logits, 0)[support.targets[image]]))
-    (found,) = [one for one in ranking.methods if one.name == "gda"]
-    assert found.accuracy == pytest.approx(np.mean(right))
-    assert found.loss == pytest.approx(np.mean(losses), rel=1e-4)
-    assert found.error == pytest.approx(np.std(right) / 12**0.5)
-    assert ranking.images == 12
-
-
-class Fixed:
-    """Answers with a table: the held-out images it gets wrong are known beforehand."""
-
-    views = 1
-
-    def __init__(self, support: Support, wrong: set[int]) -> None:
-        shift = torch.tensor([image in wrong for image in range(len(support.targets))]).long()
-        answers = (support.targets + shift) % support.classes
-        self.cache = CacheHead(
-            torch.zeros_like(support.zero_shot),
-            torch.zeros(support.classes),
-            support.features,
-            torch.nn.functional.one_hot(answers, support.classes).float(),
-            sharpness=50.0,
-        )
-
-    def head(self, support: Support) -> CacheHead:
-        return self.cache
-
-
-def test_level_methods_keep_their_order_and_others_follow_by_accuracy() -> None:
-    """20 images: one lost is within two standard errors of the difference, nine are not."""
-    random = torch.Generator().manual_seed(0)
-    features = torch.nn.functional.normalize(torch.randn(20, 16, generator=random), dim=1)
-    support = Support(features[None], torch.arange(20) % 2, torch.zeros(2, 16))
-    wrong: dict[str, set[int]] = {
-        "bad": set(range(14)),
-        "good": {3},
-        "best": set(),
-        "poor": set(range(9)),
-    }
-    methods = {name: Fixed(support, images) for name, images in wrong.items()}
-    ranking = rank_methods(support, methods)
-    assert [one.name for one in ranking.methods[:2]] == ["good", "best"]
-    assert [one.name for one in ranking.methods[2:]][-1] == "bad"
-    found = {one.name: one for one in ranking.methods}
-    assert found["good"].behind == pytest.approx(1 / 20)
-    assert found["good"].behind_error == pytest.approx(np.std([1] + [0] * 19) / 20**0.5)
-    assert found["best"].behind == found["best"].behind_error == 0
-    assert [found[name].level for name in wrong] == [False, True, True, False]
-    assert [found[name].differing for name in ("good", "best")] == [1, 0]
-
-
-def test_three_images_tell_nothing_apart() -> None:
-    support = Support(torch.eye(4)[None], torch.tensor([0, 0, 1, 2]), torch.zeros(3, 4))
-    methods = {"wrong": Fixed(support, {0, 1}), "right": Fixed(support, set())}
-    ranking = rank_methods(support, methods)
-    assert [one.name for one in ranking.methods] == ["wrong", "right", "zero_shot"]
-    assert ranking.methods[0].behind == 1.0
-    assert ranking.methods[0].level
-
-
 def test_auto_takes_the_best_and_writes_its_ranking(recipe: Path, tmp_path: Path) -> None:
     few = ["few_shot.shots=[]", "method={name: auto, candidates: [gda, zs_lp]}"]
     done = run(recipe, few, tmp_path / "run")
@@ -250,12 +165,6 @@ def test_auto_takes_the_best_and_writes_its_ranking(recipe: Path, tmp_path: Path
         load(recipe, ["method={name: auto, candidates: [gdaa]}"])
 
 
-def test_a_curve_of_few_points_expects_nothing() -> None:
-    assert expected_accuracy({1: 0.5, 2: 0.6}) == {}
-    flat = expected_accuracy({1: 0.7, 2: 0.7, 4: 0.7})
-    assert flat == {8: pytest.approx(0.7, abs=1e-3), 16: pytest.approx(0.7, abs=1e-3)}
-
-
 def test_the_draws_are_those_of_sample_shots(toy_root: Path) -> None:
     images = from_folder(draw_folder(toy_root.parent / "moved", dict.fromkeys(CLASSES, 3), seed=7))
     keys = content_hashes(images.paths)
@@ -264,8 +173,3 @@ def test_the_draws_are_those_of_sample_shots(toy_root: Path) -> None:
     first = sample_shots(images.labels, 2, 1, keys)
     second = sample_shots(turned.labels, 2, 1, [keys[i] for i in backwards])
     assert {images.paths[i] for i in first} == {turned.paths[i] for i in second}
-
-
-def test_support_can_be_replaced() -> None:
-    support = clusters(2, 0)
-    assert replace(support, seed=3).seed == 3

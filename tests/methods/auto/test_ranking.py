@@ -1,0 +1,94 @@
+"""The ranking against a slow cross-validation, and with answers known beforehand."""
+
+import numpy as np
+import pytest
+import torch
+
+from adapt.methods.auto.ranking import FOLDS, expected_accuracy, rank_methods
+from adapt.methods.features.cross_validation import rounds
+from adapt.methods.features.support import Support
+from adapt.methods.heads.gda import GDA
+from adapt.models.cache_head import CacheHead
+
+
+def clusters(count: int, seed: int) -> Support:
+    generator = torch.Generator().manual_seed(seed)
+    means = torch.nn.functional.normalize(torch.randn(3, 8, generator=generator), dim=1)
+    targets = torch.arange(3).repeat_interleave(count)
+    noise = 0.5 * torch.randn(3 * count, 8, generator=generator)
+    features = torch.nn.functional.normalize(means[targets] + noise, dim=1)
+    return Support(features[None], targets, 100 * means)
+
+
+def test_the_ranking_equals_a_slow_cross_validation() -> None:
+    support, method = clusters(4, 0), GDA(alpha=1.0)
+    ranking = rank_methods(support, {"gda": method})
+    number, right, losses = rounds(support, FOLDS), [], []
+    for image in range(12):
+        head = method.head(support.part(number != number[image]))
+        logits = head(support.features[image]).detach().double()
+        right.append(int(logits.argmax()) == int(support.targets[image]))
+        losses.append(float(-torch.log_softmax(logits, 0)[support.targets[image]]))
+    (gda,) = [ranked for ranked in ranking.methods if ranked.name == "gda"]
+    assert gda.accuracy == pytest.approx(np.mean(right))
+    assert gda.loss == pytest.approx(np.mean(losses), rel=1e-4)
+    assert gda.error == pytest.approx(np.std(right) / 12**0.5)
+    assert ranking.images == 12
+
+
+class Fixed:
+    """Answers with a table: the held-out images it gets wrong are known beforehand."""
+
+    views = 1
+
+    def __init__(self, support: Support, wrong: set[int]) -> None:
+        shift = torch.tensor([image in wrong for image in range(len(support.targets))]).long()
+        answers = (support.targets + shift) % support.classes
+        self.cache = CacheHead(
+            torch.zeros_like(support.zero_shot),
+            torch.zeros(support.classes),
+            support.features,
+            torch.nn.functional.one_hot(answers, support.classes).float(),
+            beta=50.0,
+        )
+
+    def head(self, support: Support) -> CacheHead:
+        return self.cache
+
+
+def test_level_methods_keep_their_order_and_others_follow_by_accuracy() -> None:
+    """20 images: one lost is within two standard errors of the difference, nine are not."""
+    random = torch.Generator().manual_seed(0)
+    features = torch.nn.functional.normalize(torch.randn(20, 16, generator=random), dim=1)
+    support = Support(features[None], torch.arange(20) % 2, torch.zeros(2, 16))
+    wrong: dict[str, set[int]] = {
+        "bad": set(range(14)),
+        "good": {3},
+        "best": set(),
+        "poor": set(range(9)),
+    }
+    methods = {name: Fixed(support, images) for name, images in wrong.items()}
+    ranking = rank_methods(support, methods)
+    assert [ranked.name for ranked in ranking.methods[:2]] == ["good", "best"]
+    assert [ranked.name for ranked in ranking.methods[2:]][-1] == "bad"
+    by_name = {ranked.name: ranked for ranked in ranking.methods}
+    assert by_name["good"].behind == pytest.approx(1 / 20)
+    assert by_name["good"].behind_error == pytest.approx(np.std([1] + [0] * 19) / 20**0.5)
+    assert by_name["best"].behind == by_name["best"].behind_error == 0
+    assert [by_name[name].level for name in wrong] == [False, True, True, False]
+    assert [by_name[name].differing for name in ("good", "best")] == [1, 0]
+
+
+def test_three_images_tell_nothing_apart() -> None:
+    support = Support(torch.eye(4)[None], torch.tensor([0, 0, 1, 2]), torch.zeros(3, 4))
+    methods = {"wrong": Fixed(support, {0, 1}), "right": Fixed(support, set())}
+    ranking = rank_methods(support, methods)
+    assert [ranked.name for ranked in ranking.methods] == ["wrong", "right", "zero_shot"]
+    assert ranking.methods[0].behind == 1.0
+    assert ranking.methods[0].level
+
+
+def test_a_curve_of_few_points_expects_nothing() -> None:
+    assert expected_accuracy({1: 0.5, 2: 0.6}) == {}
+    flat = expected_accuracy({1: 0.7, 2: 0.7, 4: 0.7})
+    assert flat == {8: pytest.approx(0.7, abs=1e-3), 16: pytest.approx(0.7, abs=1e-3)}
