@@ -16,7 +16,7 @@ Outcome: TypeAlias = tuple[Tensor, tuple[Tensor, ...]]
 Objective: TypeAlias = Callable[[Classifier, Batch, torch.Generator], Outcome]
 """From a classifier, a batch (`image`, `target`, `index`) and random numbers that are the same for
 every call in one step, to the loss (a scalar) and the matrices of logits it was made from, each
-with one answer a row; a teacher's matrices are compared with them row by row."""
+with one answer per row; a teacher's matrices are compared with them row by row."""
 
 SAME_CLASS = ("mask", "positive", "negative")
 

@@ -177,9 +177,9 @@ class Pretraining:
     concept_size: int = 10
     """Members a group needs to be a class of the auxiliary head."""
     easy_steps: int = 1500
-    """First steps, on groups with at least ``easy_size`` members and plain drawings."""
+    """First steps, on groups with at least `easy_size` members and plain drawings."""
     easy_size: int = 20
-    """See ``easy_steps``."""
+    """See `easy_steps`."""
     colour_weight: float = 3.0
     """How much more often a drawing with its own colours is shown."""
     plain: float = 0.4

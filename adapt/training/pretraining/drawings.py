@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def random_colours(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    """Colours (count, 3, 1, 1) whose brightness lies in ``[low, high]``.
+    """Colours (count, 3, 1, 1) whose brightness lies in `[low, high]`.
 
     >>> colours = random_colours(4, 0.7, 1.0, torch.Generator().manual_seed(0))
     >>> colours.shape, bool((colours.mean(1) >= 0.69).all())

@@ -21,10 +21,10 @@ class ContrastiveModule(pl.LightningModule):
     """Train a CLIP model on pairs, with an auxiliary head over frequent groups.
 
     Args:
-        model: An open_clip ``CLIP``.
+        model: An open_clip `CLIP`.
         tokens: Token rows of each caption under each template, shape (T, N, L).
         group_size: Members of each group, shape (G,).
-        settings: See ``Pretraining``.
+        settings: See `Pretraining`.
         seed: Fixes augmentation and template choice, per step.
     """
 

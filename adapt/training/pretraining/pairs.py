@@ -13,11 +13,11 @@ from adapt.errors import DataError
 
 
 class PackedPairs(Dataset[dict[str, Tensor]]):
-    """Drawings and captions from a folder with ``pixels.npy`` and ``pairs.parquet``.
+    """Drawings and captions from a folder with `pixels.npy` and `pairs.parquet`.
 
-    ``pixels.npy`` is (N, 5, H, W) uint8 and stays on disk (memory-mapped); ``pairs.parquet`` has
-    the columns ``caption``, ``group`` (pairs of one group are positives of each other) and
-    ``colour``. Indexing takes a list of rows, so that a batch is one read.
+    `pixels.npy` is (N, 5, H, W) uint8 and stays on disk (memory-mapped); `pairs.parquet` has
+    the columns `caption`, `group` (pairs of one group are positives of each other) and
+    `colour`. Indexing takes a list of rows, so that a batch is one read.
 
     Raises:
         DataError: When a file or column is missing or the lengths differ.
@@ -61,16 +61,16 @@ class PackedPairs(Dataset[dict[str, Tensor]]):
 
 
 class CurriculumSampler(Sampler[list[int]]):
-    """Batches of row numbers: frequent groups first, all of them after ``easy_steps``.
+    """Batches of row numbers: frequent groups first, all of them after `easy_steps`.
 
     Args:
         pairs: What to draw from.
         batch_size: Rows in a batch.
         steps: Batches in all.
-        easy_steps: Batches drawn from groups with at least ``easy_size`` members.
-        easy_size: See ``easy_steps``.
+        easy_steps: Batches drawn from groups with at least `easy_size` members.
+        easy_size: See `easy_steps`.
         colour_weight: How much more often a drawing with own colours is drawn.
-        seed: Fixes the whole sequence; batch ``i`` depends on nothing but the seed and ``i``.
+        seed: Fixes the whole sequence; batch `i` depends on nothing but the seed and `i`.
         first: Number of the first batch, to go on after an interruption.
     """
 
