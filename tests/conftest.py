@@ -64,6 +64,17 @@ def toy_test(toy_root: Path) -> ImageList:
     return from_folder(toy_root / "test")
 
 
+@pytest.fixture(scope="session")
+def splits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ImageList]:
+    """Sets `val` and `test` of drawings with unequal classes."""
+    root = tmp_path_factory.mktemp("splits")
+    counts = {"val": [6, 5, 4], "test": [3, 4, 5]}
+    return {
+        name: from_folder(draw_folder(root / name, dict(zip(CLASSES, numbers, strict=True)), seed))
+        for seed, (name, numbers) in enumerate(counts.items(), 10)
+    }
+
+
 @pytest.fixture
 def start() -> Classifier:
     """A tiny zero-shot classifier of the drawings; no better than chance."""

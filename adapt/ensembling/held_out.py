@@ -7,8 +7,8 @@ import numpy as np
 
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
-from adapt.ensembling.choose import Evidence
-from adapt.ensembling.line import logits_along
+from adapt.ensembling.line import logits_on_line
+from adapt.ensembling.rules.base import Evidence
 from adapt.ensembling.settings import CORRUPTIONS, SEVERITY
 from adapt.errors import RecipeError
 from adapt.evaluation.evaluate import Split
@@ -36,8 +36,8 @@ class HeldOut:
             for alpha, logits in self.logits.items()
         }
         corrupted = {
-            kind: {alpha: float(right.mean()) for alpha, right in along.items()}
-            for kind, along in self.corrupted.items()
+            kind: {alpha: float(right.mean()) for alpha, right in by_alpha.items()}
+            for kind, by_alpha in self.corrupted.items()
         }
         errors = {alpha: self._synthetic_error(alpha) for alpha in self.logits}
         return Evidence(accuracy, len(self.targets), corrupted, errors if corrupted else {})
@@ -48,7 +48,7 @@ class HeldOut:
         The versions of an image stand or fall together, so images are what varies, not answers.
         """
         clean = self.logits[alpha].argmax(1) == self.targets
-        versions = np.stack([clean, *(along[alpha] for along in self.corrupted.values())])
+        versions = np.stack([clean, *(by_alpha[alpha] for by_alpha in self.corrupted.values())])
         return float(versions.mean(0).std() / np.sqrt(versions.shape[1]))
 
 
@@ -73,17 +73,17 @@ def held_out(
     Raises:
         DataError: When val has a class the models do not know, or an image cannot be read.
     """
-    named = {f"{one.kind}_{one.severity}": val.with_shift(one) for one in corruptions}
+    named = {f"{shift.kind}_{shift.severity}": val.with_shift(shift) for shift in corruptions}
     clean, *rest = [
         Split.read(name, images, start, runtime) for name, images in ({"val": val} | named).items()
     ]
-    logits = logits_along(start, tuned, runtime)
-    found = HeldOut(clean.targets, {}, {split.name: {} for split in rest})
+    logits = logits_on_line(start, tuned, runtime)
+    held = HeldOut(clean.targets, {}, {split.name: {} for split in rest})
     for alpha in alphas:
-        found.logits[alpha] = logits(alpha, clean)
+        held.logits[alpha] = logits(alpha, clean)
         for split in rest:
-            found.corrupted[split.name][alpha] = logits(alpha, split).argmax(1) == split.targets
-    return found
+            held.corrupted[split.name][alpha] = logits(alpha, split).argmax(1) == split.targets
+    return held
 
 
 def pool(folds: Sequence[HeldOut]) -> HeldOut:
@@ -102,5 +102,8 @@ def pool(folds: Sequence[HeldOut]) -> HeldOut:
     return HeldOut(
         np.concatenate([fold.targets for fold in folds]),
         {alpha: np.concatenate([fold.logits[alpha] for fold in folds]) for alpha in first.logits},
-        {kind: {a: joined(kind, a) for a in along} for kind, along in first.corrupted.items()},
+        {
+            kind: {a: joined(kind, a) for a in by_alpha}
+            for kind, by_alpha in first.corrupted.items()
+        },
     )

@@ -93,7 +93,7 @@ def same_encoders(start: Classifier, tuned: Classifier) -> bool:
     )
 
 
-def logits_along(
+def logits_on_line(
     start: Classifier, tuned: Classifier, runtime: Runtime
 ) -> Callable[[float, Split], np.ndarray]:
     """A function from (alpha, split) to logits, as cheap as the two models allow.

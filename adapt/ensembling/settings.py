@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from adapt.common.words import check_choice, refuse
-from adapt.ensembling.choose import CORRUPTION_RULES, RULES
+from adapt.ensembling.rules.base import needs_corruptions, rule_names
 
 ENSEMBLES = ("wise_ft", "none")
 CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", "rotation")
@@ -46,10 +46,10 @@ class Ensemble:
 
     def __post_init__(self) -> None:
         wrong = check_choice("kind", self.kind, ENSEMBLES)
-        wrong += check_choice("rule", self.rule, RULES) + self._wrong_alpha()
+        wrong += check_choice("rule", self.rule, rule_names()) + self._wrong_alpha()
         if not 2 <= self.alphas <= 1001:
             wrong.append(f"alphas - out of range - {self.alphas} - give 2 to 1001 points")
-        if self.rule in CORRUPTION_RULES and not self.corruptions:
+        if needs_corruptions(self.rule) and not self.corruptions:
             wrong.append(f"corruptions - empty - [] - the rule {self.rule} needs at least one")
         wrong += check_choice("soup", self.soup, SOUPS)
         if not 0 <= self.shallow <= 1:

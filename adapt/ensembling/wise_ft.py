@@ -8,9 +8,10 @@ import numpy as np
 
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
-from adapt.ensembling.choose import CORRUPTION_RULES, alpha_grid, choose_alpha, possible_rules
+from adapt.ensembling.choose import alpha_grid, choose_alpha, possible_rules
 from adapt.ensembling.held_out import DEFAULT_CORRUPTIONS, HeldOut, held_out
-from adapt.ensembling.line import logits_along, mix
+from adapt.ensembling.line import logits_on_line, mix
+from adapt.ensembling.rules.base import needs_corruptions
 from adapt.errors import RecipeError
 from adapt.evaluation.evaluate import Split, metrics
 from adapt.evaluation.metrics.calibration import fit_temperature
@@ -65,14 +66,14 @@ def sweep(
         chosen: The alpha that was chosen on `held`.
         runtime: Device and batch size.
     """
-    along, evidence = logits_along(start, tuned, runtime), held.evidence()
+    logits_at, evidence = logits_on_line(start, tuned, runtime), held.evidence()
     curve = Curve(chosen=chosen, rules=rule_table(held), logits={s.name: {} for s in evals})
     for alpha in sorted(held.logits):
         point: dict[str, Any] = {"alpha": alpha, "val": metrics(held.logits[alpha], held.targets)}
         if evidence.corrupted:
             point["synthetic"], point["regret"] = evidence.synthetic(alpha), evidence.regret(alpha)
         for split in evals:
-            logits = along(alpha, split)
+            logits = logits_at(alpha, split)
             point[split.name] = metrics(split.masked(logits), split.targets)
             if alpha in (0, 1, chosen):
                 curve.logits[split.name][alpha] = logits
@@ -102,7 +103,7 @@ def wise_ft(
     rule: str = "both_one_se",
     corruptions: Sequence[Shift] = DEFAULT_CORRUPTIONS,
 ) -> tuple[Classifier, Curve]:
-    """Interpolate between start and tuned model, and keep the alpha that `val` speaks for.
+    """Interpolate between start and tuned model, and keep the alpha that `val` favours.
 
     Args:
         start: The zero-shot model.
@@ -111,9 +112,8 @@ def wise_ft(
         evals: Test sets whose scores are recorded along the curve, for the report.
         alphas: Points from 0 to 1.
         runtime: Device, batch size, workers.
-        rule: `val`, `val_one_se`, `synthetic_shift`, `synthetic_one_se`,
-            `both_one_se` or `min_regret`; see
-            `adapt.ensembling.choose.choose_alpha`.
+        rule: `val`, `val_one_se`, `synthetic_shift`, `synthetic_one_se`, `both_one_se`,
+            `min_regret`, or another of `adapt.ensembling.rules`.
         corruptions: Of val, for the rules that look at them; no other rule computes them.
 
     Returns:
@@ -130,7 +130,7 @@ def wise_ft(
             f"evals.{taken[0]} - name is taken - the choice is made on `val` - give the test set "
             "another name"
         )
-    shifts = corruptions if rule in CORRUPTION_RULES else ()
+    shifts = corruptions if needs_corruptions(rule) else ()
     held = held_out(start, tuned, val, alpha_grid(alphas), runtime, shifts)
     chosen = choose_alpha(held.evidence(), rule)
     splits = [Split.read(name, images, start, runtime) for name, images in (evals or {}).items()]

@@ -53,13 +53,13 @@ ROOMS = {
         ("folder",),
     ],
     "methods": [("estimator",), ("auto",), ("encoders",), ("heads",), ("features",), ("base",)],
-    "evaluation": [("evaluate",), ("uncertainty",), ("metrics",)],
+    "evaluation": [("evaluate",), ("uncertainty", "robustness"), ("metrics",)],
 }
 KNOW_RECIPES = ("cli", "__main__", "runs", "checks", "recipe")
 SETTINGS_MAY = ("adapt.errors", "adapt.common")
 # Settings that hold settings of the rooms below.
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
-    "ensembling": ("adapt.ensembling.choose",),
+    "ensembling": ("adapt.ensembling.rules.base",),
     "evaluation": ("adapt.data.sources.base",),
 }
 

@@ -4,12 +4,14 @@ from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from adapt.common.arrays import FloatArray, IntArray
 from adapt.errors import DataError
-from adapt.evaluation.metrics.validation import check_probabilities, check_some, check_targets
+from adapt.evaluation.metrics.base import METRICS, Metric
+from adapt.evaluation.metrics.validation import check_probabilities, check_targets
 
 BINS = 15
 LOWEST_TEMPERATURE = 0.05
@@ -92,34 +94,41 @@ def reliability_bins(
     ]
 
 
-def expected_calibration_error(
-    probabilities: npt.ArrayLike, targets: npt.ArrayLike, bins: int = BINS
-) -> float:
-    """Gap between confidence and accuracy, mean over the bins weighted by their images.
+class CalibrationError(Metric):
+    """Gap between confidence and accuracy, mean over the bins weighted by their images (ECE).
 
-    Args:
-        probabilities: Shape (N, K), rows sum to 1.
-        targets: Shape (N,), class indices.
-        bins: Number of equal-width bins of confidence, at least 1.
-
-    Returns:
-        From 0 (confidence is accuracy) to 1.
-
-    Raises:
-        DataError: When the arrays are malformed or empty, or ``bins`` is below 1.
+    From 0 (confidence is accuracy) to 1, over 15 equal-width bins of confidence.
 
     Paper: On Calibration of Modern Neural Networks, arXiv:1706.04599.
 
     >>> round(expected_calibration_error([[0.9, 0.1], [0.9, 0.1]], [0, 1]), 6)
     0.4
     """
-    checked, indices = check_some(probabilities, targets)
-    gaps = [
-        row["n"] * abs(row["confidence"] - row["accuracy"])
-        for row in reliability_bins(checked, indices, bins)
-        if row["confidence"] is not None and row["accuracy"] is not None
-    ]
-    return float(sum(gaps) / len(checked))
+
+    def value(self, probabilities: FloatArray, targets: IntArray) -> float:
+        """The error."""
+        gaps = [
+            row["n"] * abs(row["confidence"] - row["accuracy"])
+            for row in reliability_bins(probabilities, targets)
+            if row["confidence"] is not None and row["accuracy"] is not None
+        ]
+        return float(sum(gaps) / len(probabilities))
+
+    def statistics(self, probabilities: FloatArray, targets: IntArray) -> sparse.csr_array:
+        """Shape (N, bins): confidence minus correctness, in the column of the image's bin."""
+        images, confidences = len(probabilities), probabilities.max(axis=1)
+        right = (probabilities.argmax(axis=1) == targets).astype(np.float64)
+        places = (np.arange(images), bin_of(confidences, BINS))
+        return sparse.csr_array((confidences - right, places), shape=(images, BINS))
+
+    def of_sums(self, sums: FloatArray, images: int) -> FloatArray:
+        """N * |confidence - accuracy| of a bin is the absolute value of its sum."""
+        error: FloatArray = np.abs(sums).sum(axis=1) / images
+        return error
+
+
+expected_calibration_error = CalibrationError()
+METRICS.register("ece", expected_calibration_error)
 
 
 def fit_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:

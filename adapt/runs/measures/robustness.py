@@ -11,15 +11,15 @@ from adapt.common.files import write_json
 from adapt.ensembling.retention import Retention, retention, retention_prompts
 from adapt.errors import DataError, did_you_mean
 from adapt.evaluation.evaluate import Split
-from adapt.evaluation.metrics.groups import (
+from adapt.evaluation.metrics.masking import Masked, mask_absent, match_classes, right
+from adapt.evaluation.robustness.groups import (
     GroupTable,
     check_group_columns,
     group_columns,
     group_table,
 )
-from adapt.evaluation.metrics.masking import Masked, mask_absent, match_classes, right
-from adapt.evaluation.metrics.reference_models import ReferenceModel, read_reference_models
-from adapt.evaluation.metrics.robustness import Point, corruption_error, flip_rate, shift_robustness
+from adapt.evaluation.robustness.reference_models import ReferenceModel, read_reference_models
+from adapt.evaluation.robustness.shifts import Point, corruption_error, flip_rate, shift_robustness
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData
 from adapt.recipe.schema import Eval, Recipe

@@ -14,7 +14,7 @@ from adapt.data.sources.image_list import ImageList
 from adapt.evaluation.evaluate import Scores, metrics, softmax
 from adapt.evaluation.metrics.calibration import reliability_bins
 from adapt.evaluation.metrics.masking import mask_absent
-from adapt.evaluation.metrics.scores import confusion_matrix, per_class_table
+from adapt.evaluation.metrics.per_class import confusion_matrix, per_class_table
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData
 from adapt.runs.folder.files import thumbnails, write_csv

@@ -1,14 +1,24 @@
-"""Temperatures: planted ones come back, and none is better by brute force."""
+"""Calibration error against a loop; planted temperatures come back, and none is better."""
+
+import itertools
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from adapt.errors import DataError
-from adapt.evaluation.metrics.calibration import bin_of, expected_calibration_error, fit_temperature
+from adapt.evaluation.metrics.calibration import (
+    bin_of,
+    expected_calibration_error,
+    fit_temperature,
+    reliability_bins,
+)
+from tests.helpers.probabilities import make
 
 
 def loss(logits: np.ndarray, targets: np.ndarray, temperature: float) -> float:
@@ -111,3 +121,43 @@ def test_bins_are_closed_above() -> None:
     edges = np.linspace(0, 1, 16)
     assert bin_of(edges[1:], 15).tolist() == list(range(15))
     assert bin_of(edges[:-1] + 1e-9, 15).tolist() == list(range(15))
+
+
+def slow_ece(probabilities: np.ndarray, targets: np.ndarray, bins: int = 15) -> float:
+    total, edges = 0.0, np.linspace(0, 1, bins + 1)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
+    for lower, upper in itertools.pairwise(edges):
+        inside = (confidence > lower) & (confidence <= upper)
+        if inside.any():
+            total += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+    return total
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ece_equal_to_loop_and_torchmetrics(seed: int) -> None:
+    probabilities, targets = make(300, 4, seed)
+    mine = expected_calibration_error(probabilities, targets)
+    assert mine == pytest.approx(slow_ece(probabilities, targets), abs=1e-12)
+    theirs = multiclass_calibration_error(
+        torch.from_numpy(probabilities), torch.from_numpy(targets), num_classes=4, n_bins=15
+    )
+    assert mine == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_certain_images_share_the_last_bin() -> None:
+    probabilities = np.array([[1.0, 0.0], [1.0, 0.0], [0.98, 0.02], [0.98, 0.02]])
+    targets = [1, 1, 0, 0]  # gaps of opposite sign cancel only inside one bin
+    bins = reliability_bins(probabilities, targets)
+    assert [row["n"] for row in bins] == [0] * 14 + [4]
+    assert bins[0]["confidence"] is None
+    assert expected_calibration_error(probabilities, targets) == pytest.approx(0.49)
+
+
+def test_ece_of_calibrated_and_of_overconfident() -> None:
+    generator = np.random.default_rng(0)
+    confidence = generator.uniform(0.5, 1, 40_000)
+    targets = (generator.random(40_000) > confidence).astype(int)
+    calibrated = np.stack([confidence, 1 - confidence], axis=1)
+    assert expected_calibration_error(calibrated, targets) < 0.01
+    certain = np.tile([0.999, 0.001], (40_000, 1))
+    assert expected_calibration_error(certain, targets) == pytest.approx(0.249, abs=0.01)

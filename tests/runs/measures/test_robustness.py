@@ -13,9 +13,9 @@ from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.retention import Retention
 from adapt.errors import DataError
 from adapt.evaluation.evaluate import Split
-from adapt.evaluation.metrics.groups import group_table
-from adapt.evaluation.metrics.reference_models import ReferenceModel
-from adapt.evaluation.metrics.robustness import corruption_error, flip_rate
+from adapt.evaluation.robustness.groups import group_table
+from adapt.evaluation.robustness.reference_models import ReferenceModel
+from adapt.evaluation.robustness.shifts import corruption_error, flip_rate
 from adapt.recipe.schema import Eval
 from adapt.runs.measures.robustness import robustness_of
 

@@ -14,7 +14,7 @@ from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_frame
 from adapt.errors import DataError
 from adapt.evaluation.metrics.bootstrap import paired_difference
-from adapt.evaluation.metrics.groups import (
+from adapt.evaluation.robustness.groups import (
     check_group_columns,
     columns_of,
     group_columns,

@@ -1,23 +1,19 @@
 """Robustness numbers against numpy, scipy and hand-made tables."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.special import expit, logit, softmax
+from scipy.special import expit, logit
 
 from adapt.errors import DataError
-from adapt.evaluation.evaluate import metrics
 from adapt.evaluation.metrics.bootstrap import (
     paired_difference,
     percentile_interval,
     resampling_indices,
 )
-from adapt.evaluation.metrics.masking import mask_absent, match_classes, right
-from adapt.evaluation.metrics.reference_models import ReferenceModel, read_reference_models
-from adapt.evaluation.metrics.robustness import (
+from adapt.evaluation.metrics.masking import mask_absent, right
+from adapt.evaluation.robustness.shifts import (
     LogitLine,
     clipped_logit,
     corruption_error,
@@ -237,122 +233,3 @@ def test_order_of_images_changes_nothing(seed: int) -> None:
         mask_absent(before, targets).logits[order],
         mask_absent(before[order], targets[order]).logits,
     )
-
-
-@given(seed=st.integers(0, 10**6), classes=st.integers(1, 8))
-@example(seed=366876, classes=2)  # all images are of one class
-@settings(deadline=None, max_examples=40)
-def test_masked_softmax_against_the_softmax_of_present_classes(seed: int, classes: int) -> None:
-    logits, targets = table(6, classes, seed)
-    masked, present = mask_absent(logits, targets), np.unique(targets)
-    assert (masked.present, masked.of) == (len(present), classes)
-    assert masked.lacks_classes == (len(present) < classes)
-    # Where one class is left alone nothing is masked: every answer would be right.
-    shown = present if len(present) > 1 else np.arange(classes)
-    found = softmax(masked.logits, axis=1)
-    assert found[:, shown] == pytest.approx(softmax(logits[:, shown], axis=1))
-    assert found.sum(axis=1) == pytest.approx(1)
-    assert np.array_equal(
-        right(masked.logits, targets), shown[logits[:, shown].argmax(axis=1)] == targets
-    )
-    again = mask_absent(masked.logits, targets)
-    assert np.array_equal(again.logits, masked.logits)
-
-
-def test_masked_logits_can_be_scored() -> None:
-    logits, targets = table(40, 6, 3)
-    targets = targets % 2
-    scores = metrics(mask_absent(logits.astype(np.float32), targets).logits, targets)
-    two = metrics(logits[:, :2].astype(np.float32), targets)
-    assert scores == {key: pytest.approx(value) for key, value in two.items()}
-
-
-def test_masking_leaves_its_input_alone() -> None:
-    logits = np.ones((1, 3), np.float32)
-    assert mask_absent(logits, [1]).logits.dtype == np.float32
-    assert np.array_equal(logits, np.ones((1, 3)))
-
-
-def test_match_classes_against_a_loop() -> None:
-    logits, targets = table(30, 5, 7)
-    found, kept = match_classes(logits, targets, [4, 1, 1])
-    rows = [index for index, target in enumerate(targets) if target in (1, 4)]
-    assert kept.tolist() == [targets[index] for index in rows]
-    expected = [[logits[i, k] if k in (1, 4) else -np.inf for k in range(5)] for i in rows]
-    assert np.array_equal(found, expected)
-    assert match_classes(logits[:1], [0], [3])[0].shape == (0, 5)
-
-
-@pytest.mark.parametrize(
-    ("logits", "targets", "expected"),
-    [
-        (np.zeros((0, 3)), [], "not one row per image"),
-        (np.zeros(3), [0, 1, 2], "not one row per image"),
-        ([[0.0, np.nan]], [0], r"logits\[0\] - no highest class"),
-        ([[0.0, 1.0], [-np.inf, -np.inf]], [0, 1], r"logits\[1\] - no highest class"),
-        ([[0.0, np.inf]], [0], "no highest class"),
-        ([[0.0, 1.0]], [2], r"targets\[0\] - no such class"),
-        ([[0.0, 1.0]], [0, 1], "not one per image"),
-    ],
-)
-def test_malformed_logits(logits: object, targets: list[int], expected: str) -> None:
-    for function in (mask_absent, right):
-        with pytest.raises(DataError, match=expected):
-            function(logits, targets)  # type: ignore[operator]
-
-
-def test_reference_models(tmp_path: Path) -> None:
-    file = tmp_path / "models.csv"
-    text = 'name,id,sketch,id:sketch,art\nRN50, 0.7 ,0.4,0.75,\n\n"RN, 101",0.72,,,1\n'
-    file.write_text("\ufeff" + text, encoding="utf-8")
-    models = read_reference_models(file, ["sketch", "art", "photo"])
-    assert models == [
-        ReferenceModel("RN50", 0.7, {"sketch": 0.4}, {"sketch": 0.75}),
-        ReferenceModel("RN, 101", 0.72, {"art": 1.0}),
-    ]
-    assert models[0].point("sketch", lacks_classes=False) == (0.7, 0.4)
-    assert models[0].point("sketch", lacks_classes=True) == (0.75, 0.4)
-    assert models[0].point("art", lacks_classes=False) is None
-    assert models[1].point("art", lacks_classes=True) is None
-    file.write_text("name;id;art\na;0.5;0.25\n")
-    assert read_reference_models(file, ["art"])[0].evals == {"art": 0.25}
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", "no reference models - 0 lines"),
-        ("name,id,art\n", "no reference models - 1 lines"),
-        (
-            "name,id,arts\na,0.5,0.4\n",
-            "column 'arts' - not an eval of this run, did you mean 'art'",
-        ),
-        ("name,id,art,art\na,0.5,0.4,0.4\n", "column 'art' - stands there twice"),
-        ("id,art\n0.5,0.4\n", "no column 'name'"),
-        ("name,art\na,0.4\n", "no column 'id'"),
-        ("name,id\na,0.4\n", "no column of an eval"),
-        ("name,id,art\na,0.5\n", "line 2 - wrong number of cells - 2 for 3"),
-        ("name,id,art\na,0.5,0.4\n\na,0.5,0.4\n", "line 4 - name missing or given before - 'a'"),
-        ("name,id,art\n,0.5,0.4\n", "line 2 - name missing"),
-        ("name,id,art\na,71.2,0.4\n", "line 2, column 'id' - not a share - '71.2'"),
-        ("name,id,art\na,0.5,nan\n", "line 2, column 'art' - not a share"),
-        ("name,id,art\na,0.5,half\n", "not a share - 'half'"),
-        ("name,id,art\na,,0.4\n", "line 2, column 'id' - no value"),
-        ('name,id,art\na,0.5,"0.4\n', "cannot be read as CSV"),
-    ],
-)
-def test_reference_models_that_are_refused(tmp_path: Path, text: str, expected: str) -> None:
-    file = tmp_path / "models.csv"
-    file.write_text(text)
-    with pytest.raises(DataError) as caught:
-        read_reference_models(file, ["art"])
-    assert expected in str(caught.value)
-    assert str(caught.value).startswith(str(file))
-
-
-def test_reference_models_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read as CSV"):
-        read_reference_models(tmp_path / "none.csv", ["art"])
-    (tmp_path / "latin.csv").write_bytes(b"name,id,art\n\xe9,0.5,0.5\n")
-    with pytest.raises(DataError, match="cannot be read as CSV"):
-        read_reference_models(tmp_path / "latin.csv", ["art"])

@@ -1,0 +1,141 @@
+"""What a rule for alpha is and may see, and the table of all of them; nothing here needs torch."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from adapt.common.registry import Registry
+from adapt.errors import RecipeError, did_you_mean
+
+FIXED = "fixed"
+"""The rule that takes the alpha it is given, without looking at anything."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Accuracy, 0 to 1, of every alpha on validation images: all that a rule may see.
+
+    Raises:
+        RecipeError: When there is nothing to choose from.
+    """
+
+    accuracy: Mapping[float, float]
+    """On the images as they are."""
+    images: int
+    """How many images it was measured on."""
+    corrupted: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
+    """On corruptions of the same images, by the name of the corruption."""
+    synthetic_error: Mapping[float, float] = field(default_factory=dict)
+    """Standard error over the images of `synthetic`, at each alpha; for rules that need errors."""
+
+    def __post_init__(self) -> None:
+        if not self.accuracy or self.images < 1:
+            raise RecipeError(
+                f"ensemble - nothing to choose from - {self.images} images - give val images"
+            )
+
+    def synthetic(self, alpha: float) -> float | None:
+        """Mean accuracy over the images and each of their corruptions; None without any.
+
+        >>> Evidence({0.0: 0.5}, 10, {"blur": {0.0: 0.3}}).synthetic(0.0)
+        0.4
+        """
+        if not self.corrupted:
+            return None
+        values = [self.accuracy[alpha], *(kind[alpha] for kind in self.corrupted.values())]
+        return math.fsum(values) / len(values)
+
+    def regret(self, alpha: float) -> float | None:
+        """Largest loss against the best alpha, over the images and each of their corruptions.
+
+        >>> Evidence({0.0: 0.5, 1.0: 0.75}, 10, {"blur": {0.0: 0.5, 1.0: 0.0}}).regret(1.0)
+        0.5
+        """
+        if not self.corrupted:
+            return None
+        sets = [self.accuracy, *self.corrupted.values()]
+        return max(max(values.values()) - values[alpha] for values in sets)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a rule chooses, and what it needs; see `rule`."""
+
+    choose: Callable[[Evidence], float]
+    corruptions: bool
+    errors: bool
+
+    def can_use(self, evidence: Evidence) -> bool:
+        """Whether the evidence holds what the rule looks at."""
+        return bool(
+            (evidence.corrupted or not self.corruptions)
+            and (evidence.synthetic_error or not self.errors)
+        )
+
+
+RULES = Registry[Rule](
+    "rule",
+    __package__,
+    first=("val", "val_one_se", "synthetic_shift", "synthetic_one_se", "both_one_se", "min_regret"),
+)
+
+
+def rule(
+    name: str, corruptions: bool = False, errors: bool = False
+) -> Callable[[Callable[[Evidence], float]], Callable[[Evidence], float]]:
+    """Decorator: make a function from evidence to alpha known as `ensemble.rule: NAME`.
+
+    Args:
+        name: Its name in recipes and in `curve.json`.
+        corruptions: Whether it looks at `Evidence.corrupted`, `synthetic` or `regret`.
+        errors: Whether it looks at `Evidence.synthetic_error`.
+    """
+
+    def add(choose: Callable[[Evidence], float]) -> Callable[[Evidence], float]:
+        RULES.register(name, Rule(choose, corruptions, errors))
+        return choose
+
+    return add
+
+
+def rule_names() -> tuple[str, ...]:
+    """Every value that `ensemble.rule` may have.
+
+    >>> rule_names()[:2], rule_names()[-1]
+    (('val', 'val_one_se'), 'fixed')
+    """
+    return (*RULES.table(), FIXED)
+
+
+def needs_corruptions(name: str) -> bool:
+    """Whether a rule looks at corruptions of val, so that these must be scored.
+
+    >>> needs_corruptions("both_one_se"), needs_corruptions("fixed")
+    (True, False)
+    """
+    known = RULES.table().get(name)
+    return known is not None and known.corruptions
+
+
+def get_rule(name: str) -> Rule:
+    """A rule by name.
+
+    Raises:
+        RecipeError: When there is none of that name.
+    """
+    rules = RULES.table()
+    if name not in rules:
+        known = rule_names()
+        hint = did_you_mean(name, known)
+        raise RecipeError(f"ensemble.rule - not known - {name!r}{hint} - use {', '.join(known)}")
+    return rules[name]
+
+
+def smallest_within(values: Mapping[float, float], margin: float = 0.0) -> float:
+    """The smallest alpha whose value is at most `margin` below the best.
+
+    >>> smallest_within({0.0: 0.5, 0.5: 0.75, 1.0: 0.8}, 0.1)
+    0.5
+    """
+    best = max(values.values())
+    return min(alpha for alpha, value in values.items() if value >= best - margin)

@@ -1,0 +1,1 @@
+"""Accuracy under shift and by group, beside what is usual elsewhere: arrays in, numbers out."""

@@ -1,0 +1,60 @@
+"""Held-out outputs equal those of each model alone."""
+
+import statistics
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from adapt.data.shifts.shift import Shift
+from adapt.data.sources.image_list import ImageList
+from adapt.ensembling.choose import possible_rules
+from adapt.ensembling.held_out import HeldOut, held_out, pool
+from adapt.ensembling.line import mix
+from adapt.errors import RecipeError
+from adapt.models.classifier import Classifier
+from adapt.training.features.encode import predict_logits, prepare
+from adapt.training.settings import Runtime
+from tests.helpers.tiny import (
+    CLASSES,
+    moved,
+)
+
+RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)
+
+
+def test_the_error_of_the_synthetic_mean_varies_over_images() -> None:
+    random = np.random.default_rng(0)
+    targets, logits = random.integers(3, size=40), random.normal(size=(40, 3))
+    corrupted = {kind: {0.5: random.random(40) < 0.5} for kind in ("blur", "fog")}
+    evidence = HeldOut(targets, {0.5: logits}, corrupted).evidence()
+    right = [(logits.argmax(1) == targets), corrupted["blur"][0.5], corrupted["fog"][0.5]]
+    per_image = [sum(int(kind[image]) for kind in right) / 3 for image in range(40)]
+    assert evidence.synthetic(0.5) == pytest.approx(statistics.fmean(per_image))
+    assert evidence.synthetic_error[0.5] == pytest.approx(statistics.pstdev(per_image) / 40**0.5)
+    assert "synthetic_one_se" in possible_rules(evidence)
+
+
+def test_held_out_equals_each_model_on_its_own(
+    start: Classifier, splits: dict[str, ImageList]
+) -> None:
+    tuned, blur = moved(start, size=0.3), Shift("gaussian_blur", 4)
+    found = held_out(start, tuned, splits["val"], [0.0, 0.5, 1.0], RUNTIME, [blur])
+    for alpha in (0.0, 0.5, 1.0):
+        model = mix(start, tuned, alpha)
+        for images, right in (
+            (splits["val"], found.logits[alpha].argmax(1) == found.targets),
+            (splits["val"].with_shift(blur), found.corrupted["gaussian_blur_4"][alpha]),
+        ):
+            logits = predict_logits(model, prepare(images, model.backbone.preprocessing), RUNTIME)
+            np.testing.assert_array_equal(right, logits.argmax(1) == images.targets(CLASSES))
+    evidence = found.evidence()
+    accuracy = accuracy_score(found.targets, found.logits[0.5].argmax(1))
+    assert evidence.accuracy[0.5] == pytest.approx(accuracy)
+    assert evidence.images == len(splits["val"])
+    both = pool([found, found])
+    assert both.evidence().accuracy == evidence.accuracy
+    assert both.evidence().corrupted == evidence.corrupted
+    assert both.evidence().images == 2 * evidence.images
+    with pytest.raises(RecipeError, match="nothing to pool"):
+        pool([])

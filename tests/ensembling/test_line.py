@@ -1,0 +1,145 @@
+"""Models on the line between two others, against plain computations."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from adapt.data.sources.image_list import ImageList
+from adapt.ensembling.line import logits_on_line, mix, same_encoders, scale_by_depth
+from adapt.errors import WeightsError
+from adapt.evaluation.evaluate import Split
+from adapt.models.adapters.lora import LoraAdapter, LoraSettings
+from adapt.models.classifier import Classifier
+from adapt.training.settings import Runtime
+from tests.helpers.tiny import (
+    CLASSES,
+    RESNET,
+    VIT,
+    bit_equal,
+    moved,
+    tiny_classifier,
+    weights,
+)
+from tests.helpers.tuned import new_head
+
+RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)
+
+
+@pytest.mark.parametrize("arch", [VIT, RESNET])
+def test_mix_against_numpy(arch: str) -> None:
+    start = tiny_classifier(arch)
+    tuned = moved(start)
+    before = weights(start), weights(tuned)
+    found = weights(mix(start, tuned, 0.3))
+    for name, value in found.items():
+        a, b = before[0][name].double().numpy(), before[1][name].double().numpy()
+        expected = 0.7 * a + 0.3 * b if value.is_floating_point() else a
+        np.testing.assert_allclose(value.double().numpy(), expected, rtol=1e-7, atol=1e-9)
+    assert bit_equal(weights(mix(start, tuned, 0)), before[0])
+    assert bit_equal(weights(mix(start, tuned, 1)), before[1])
+    assert bit_equal(weights(start), before[0])
+    assert bit_equal(weights(tuned), before[1])
+
+
+def test_a_mix_shares_no_tensor(start: Classifier) -> None:
+    tuned = moved(start)
+    own = {v.data_ptr() for model in (start, tuned) for v in model.state_dict().values()}
+    for alpha in (0, 0.5, 1):
+        mixed = mix(start, tuned, alpha)
+        assert not own & {v.data_ptr() for v in mixed.state_dict().values()}
+
+
+def test_heads_from_text_are_made_anew(start: Classifier) -> None:
+    tuned = moved(start)
+    tuned.head_from_text = True
+    tuned.rebuild_head()
+    mixed = mix(start, tuned, 0.5)
+    again = mixed.clone().rebuild_head()
+    assert torch.equal(mixed.head.weight, again.head.weight)
+    assert mixed.head_from_text
+    average = (start.head.weight + tuned.head.weight) / 2
+    assert (mixed.head.weight - average).abs().max() > 1e-3, "not the average of the heads"
+    tuned.head_from_text = False
+    torch.testing.assert_close(mix(start, tuned, 0.5).head.weight, average)
+
+
+def test_models_that_do_not_fit(start: Classifier) -> None:
+    turned = tiny_classifier(names=CLASSES[::-1])
+    with pytest.raises(WeightsError, match="class names - differ - 'blue_square' and 'red_circle'"):
+        mix(start, turned, 0.5)
+    more = tiny_classifier(names=[*CLASSES, "star"])
+    with pytest.raises(WeightsError, match="class names - differ - their number"):
+        mix(start, more, 0.5)
+    with pytest.raises(WeightsError, match="only in one of the models"):
+        mix(start, tiny_classifier(RESNET), 0.5)
+
+
+@pytest.mark.parametrize("kind", [new_head, moved])
+def test_curve_equals_each_model_on_its_own(
+    kind: Callable[[Classifier], Classifier], start: Classifier, splits: dict[str, ImageList]
+) -> None:
+    tuned = kind(start)
+    assert same_encoders(start, tuned) is (kind is new_head)
+    ready = {n: Split.read(n, images, start, RUNTIME) for n, images in splits.items()}
+    logits = logits_on_line(start, tuned, RUNTIME)
+    for alpha in (0.0, 0.25, 1.0, 0.25):
+        mixed = mix(start, tuned, alpha)
+        for split in ready.values():
+            slow = np.concatenate([
+                mixed(start.backbone.preprocessing(split.images.open(i))[None]).detach().numpy()
+                for i in range(len(split.images))
+            ])  # fmt: skip
+            np.testing.assert_allclose(logits(alpha, split), slow, atol=2e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.25, 1.0])
+def test_lora_at_alpha_is_the_base_plus_a_share_of_the_delta(
+    alpha: float, start: Classifier
+) -> None:
+    adapter = LoraAdapter(
+        start, LoraSettings(2, 4.0, False, 0.0, ["q", "v", "o", "mlp"], "image", [])
+    )
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in adapter.classifier.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(std=0.2)
+    deltas = adapter.deltas()
+    mixed = mix(start, adapter.merged(), alpha).backbone.model.state_dict()
+    base = start.backbone.model.state_dict()
+    block = "visual.transformer.resblocks.0"
+    q, v = (deltas[f"{block}.attn.{part}"].double() for part in "qv")
+    expected = base[f"{block}.attn.in_proj_weight"].double()
+    expected[:32] += alpha * q
+    expected[64:] += alpha * v
+    found = mixed[f"{block}.attn.in_proj_weight"].double()
+    torch.testing.assert_close(found, expected, atol=1e-7, rtol=0)
+    for layer in ("attn.o", "mlp.c_fc"):
+        name = f"{block}.{layer.replace('.o', '.out_proj')}.weight"
+        wanted = base[name].double() + alpha * deltas[f"{block}.{layer}"].double()
+        torch.testing.assert_close(mixed[name].double(), wanted, atol=1e-7, rtol=0)
+    assert torch.equal(mixed["visual.proj"], base["visual.proj"])
+
+
+def test_scaling_by_depth_against_numpy(start: Classifier) -> None:
+    """Two blocks: the input keeps 0.4 of its change, then 0.6, 0.8 and, at the output, all."""
+    tuned = moved(start)
+    scaled = weights(scale_by_depth(start, tuned, 0.4))
+    before, after = weights(start), weights(tuned)
+    for name, share in {
+        "backbone.model.visual.conv1.weight": 0.4,
+        "backbone.model.visual.positional_embedding": 0.4,
+        "backbone.model.visual.transformer.resblocks.0.mlp.c_fc.weight": 0.6,
+        "backbone.model.visual.transformer.resblocks.1.attn.in_proj_weight": 0.8,
+        "backbone.model.visual.proj": 1.0,
+        "backbone.model.token_embedding.weight": 0.4,
+        "backbone.model.transformer.resblocks.0.ln_1.weight": 0.6,
+        "backbone.model.text_projection": 1.0,
+        "head.weight": 1.0,
+    }.items():
+        a, b = before[name].double().numpy(), after[name].double().numpy()
+        found = scaled[name].double().numpy()
+        np.testing.assert_allclose(found, a + share * (b - a), rtol=1e-6, atol=1e-8)
+    assert bit_equal(weights(scale_by_depth(start, tuned, 1.0)), after)
