@@ -10,12 +10,12 @@ from adapt.evaluation.metrics.bootstrap import paired_difference
 
 KEPT, LOWERED, FALLBACK = "kept", "lowered", "fallback"
 SMALLEST_CLASS = 10
-"""Held-out images below which a class is not tested: the bootstrap of a few is no evidence."""
+"""Held-out images below which a class is not tested: a few are no evidence."""
 
 
 @dataclass
 class Guard:
-    """What the guard found on held-out images, and what it did."""
+    """What the guard measured on held-out images, and what it did."""
 
     outcome: str
     """`kept`; `lowered` (a smaller alpha is shipped); `fallback` (zero-shot is shipped)."""
@@ -32,7 +32,7 @@ class Guard:
     against: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The shipped model minus `zero_shot` and `linear_probe`: accuracy `difference` and `ci`."""
     worse_classes: list[dict[str, Any]] = field(default_factory=list)
-    """Classes in which the shipped model is below zero-shot beyond chance."""
+    """Classes in which the shipped model is below zero-shot by more than luck explains."""
 
     def to_dict(self) -> dict[str, Any]:
         """What `scores.json` holds under `guard`."""
@@ -105,12 +105,12 @@ def _reason(outcome: str, alpha: float, shipped: float, adapted: float) -> str:
 def _worse_classes(
     targets: np.ndarray, right: np.ndarray, before: np.ndarray, class_names: list[str]
 ) -> list[dict[str, Any]]:
-    found = []
+    worse = []
     for number in np.unique(targets):
         rows = targets == number
         if rows.sum() < SMALLEST_CLASS:
             continue
         change = paired_difference(right[rows], before[rows])
         if change["ci"] is not None and change["ci"][1] < 0:
-            found.append({"class": class_names[number], "n": int(rows.sum()), **change})
-    return sorted(found, key=lambda row: (row["difference"], row["class"]))
+            worse.append({"class": class_names[number], "n": int(rows.sum()), **change})
+    return sorted(worse, key=lambda row: (row["difference"], row["class"]))

@@ -45,7 +45,7 @@ class HeldOut:
     def _synthetic_error(self, alpha: float) -> float:
         """Standard error over images of the mean accuracy over each image's versions.
 
-        The versions of an image stand or fall together, so images are what varies, not answers.
+        The versions of an image are right or wrong together: the error is over images.
         """
         clean = self.logits[alpha].argmax(1) == self.targets
         versions = np.stack([clean, *(by_alpha[alpha] for by_alpha in self.corrupted.values())])
@@ -87,7 +87,7 @@ def held_out(
 
 
 def pool(folds: Sequence[HeldOut]) -> HeldOut:
-    """The folds of a cross-validation as one: every image with the models that did not see it.
+    """The folds of a cross-validation joined: each image with the models that did not see it.
 
     Raises:
         RecipeError: When there is no fold.

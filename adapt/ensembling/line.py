@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from adapt.ensembling.weights.interpolate import interpolate
-from adapt.ensembling.weights.lines import depth_shares, lines
+from adapt.ensembling.weights.lines import depth_fractions, lines
 from adapt.errors import WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.cache_head import CacheHead
@@ -75,11 +75,11 @@ def scale_by_depth(start: Classifier, tuned: Classifier, shallow: float) -> Clas
         WeightsError: When the two do not share names or shapes.
     """
     before, after = start.state_dict(), tuned.state_dict()
-    shares = dict.fromkeys(before, 1.0)
+    fractions = dict.fromkeys(before, 1.0)
     for encoder in ("image", "text"):
-        shares |= depth_shares(depths([name for name in before if in_encoder(name, encoder)]))
+        fractions |= depth_fractions(depths([name for name in before if in_encoder(name, encoder)]))
     scaled = tuned.clone()
-    scaled.load_state_dict(lines(before, after, shares, shallow, 1.0))
+    scaled.load_state_dict(lines(before, after, fractions, shallow, 1.0))
     if shallow != 1 and start.head_from_text and tuned.head_from_text:
         scaled.rebuild_head()
     return scaled

@@ -22,11 +22,7 @@ SHOWN = 5
 
 
 class Retention(TypedDict):
-    """What `retention` returns: accuracies from 0 to 1.
-
-    >>> "curve" in Retention.__annotations__
-    True
-    """
+    """What `retention` returns: accuracies from 0 to 1."""
 
     n: int
     classes: int
@@ -57,7 +53,7 @@ def retention_prompts(images: ImageList, templates: Sequence[str]) -> list[list[
     names = [images.classes[key] for key in images.class_names]
     if len(names) < 2:
         raise DataError(
-            f"{images.root} - too few classes - {len(names)} - a retention set needs two or more"
+            f"{images.root} - too few classes - {len(names)} - give a retention set of two or more"
         )
     bare = [
         name.key for name in names if not any(map(str.isalpha, name.words + "".join(name.prompts)))
@@ -109,8 +105,8 @@ def retention(
     split = Split.read("retention", images, first, runtime)
 
     def answers(model: Classifier) -> BoolArray:
-        judge = zero_shot_on(model, images.class_names, prompts)
-        return right(predict_logits(judge, split.pixels, runtime), split.targets)
+        model = zero_shot_on(model, images.class_names, prompts)
+        return right(predict_logits(model, split.pixels, runtime), split.targets)
 
     before, after = answers(start), answers(shipped)
     unchanged = same_encoders(start, tuned)  # then every point of the line has the same encoders

@@ -24,7 +24,7 @@ from adapt.models.classifier import Classifier
 from adapt.training.features.encode import predict_logits
 from adapt.training.settings import Runtime
 
-Model = Classifier | str | Path
+ModelOrBundle = Classifier | str | Path
 _ENCODERS, _HEAD = "backbone.model.", "head."
 
 
@@ -66,14 +66,14 @@ class _Ingredient:
     """One model: its weights, read when asked for, and all that must be equal."""
 
     name: str
-    model: Model
+    model: ModelOrBundle
     weights: State
     facts: dict[str, Any]
     prompts: list[list[str]]
     head_from_text: bool
 
     @classmethod
-    def read(cls, name: str, model: Model) -> "_Ingredient":
+    def read(cls, name: str, model: ModelOrBundle) -> "_Ingredient":
         if isinstance(model, Classifier):
             spec, sizes = model.backbone.spec, model.backbone.preprocessing.to_dict()
             facts = _facts(model.class_names, spec.base_hash, spec.config, sizes)
@@ -111,7 +111,7 @@ def _facts(names: list[str], base: str, config: Any, sizes: Any) -> dict[str, An
 
 
 def soup(
-    models: Sequence[Model] | Mapping[str, Model],
+    models: Sequence[ModelOrBundle] | Mapping[str, ModelOrBundle],
     val: ImageList,
     select: str = "uniform",
     start: Classifier | None = None,
@@ -153,24 +153,25 @@ def soup(
     ingredients = _read(models)
     origin = None if start is None else _Ingredient.read("the start", start)
     _check([*ingredients, origin] if origin else ingredients)
-    from_text = all(one.head_from_text for one in ingredients)
-    rebuild = from_text and all(one.prompts == ingredients[0].prompts for one in ingredients)
-    states = {one.name: one.state(not rebuild) for one in ingredients}
+    from_text = all(ingredient.head_from_text for ingredient in ingredients)
+    prompts = ingredients[0].prompts
+    rebuild = from_text and all(ingredient.prompts == prompts for ingredient in ingredients)
+    states = {ingredient.name: ingredient.state(not rebuild) for ingredient in ingredients}
     base = origin.state(not rebuild) if origin else None
     check_alike(states | ({"the start": base} if base is not None else {}))
 
     runtime, working = runtime or Runtime(), ingredients[0].copy()
     working.head_from_text = rebuild
-    pan = _Pan(working, Split.read("val", val, working, runtime), runtime)
-    report, logits = _cook(pan, select, states, base)
+    builder = _SoupBuilder(working, Split.read("val", val, working, runtime), runtime)
+    report, logits = builder.build(select, states, base)
     if from_text and not rebuild:
-        report.notes.insert(0, "the models have other prompts: their text heads were averaged")
-    working.temperature = report.temperature = fit_temperature(logits, pan.split.targets)
+        report.notes.insert(0, "the models have different prompts: their text heads were averaged")
+    working.temperature = report.temperature = fit_temperature(logits, builder.split.targets)
     return working, report
 
 
 @dataclass
-class _Pan:
+class _SoupBuilder:
     """One classifier whose weights are replaced, and the images it is scored on."""
 
     classifier: Classifier
@@ -193,28 +194,27 @@ class _Pan:
     def accuracy(self, state: State) -> float:
         return float(self.right(self.logits(state)).mean())
 
-
-def _cook(
-    pan: _Pan, select: str, states: dict[str, State], start: State | None
-) -> tuple[SoupReport, np.ndarray]:
-    """Leave the soup in the pan; returns the report, and the soup's logits on val."""
-    right = {name: pan.right(pan.logits(state)) for name, state in states.items()}
-    alone = {name: float(row.mean()) for name, row in right.items()}
-    report = SoupReport(select, len(pan.split.targets), alone, list(states))
-    state: State = Mean(list(states.values()))
-    if select == "greedy":
-        found = greedy_soup(states, pan.accuracy, start, alone)
-        state, report.chosen, report.trials = found.state, found.chosen, found.trials
-    elif select == "model_stock" and start is not None:
-        stock = model_stock(start, list(states.values()))
-        state, report.ratios = stock.state, stock.ratios
-    logits = pan.logits(state)
-    mine = pan.right(logits)
-    report.accuracy = float(mine.mean())
-    report.best = max(alone, key=lambda name: alone[name])
-    report.difference = {**paired_difference(mine, right[report.best])}
-    report.notes = _notes(report)
-    return report, logits
+    def build(
+        self, select: str, states: dict[str, State], start: State | None
+    ) -> tuple[SoupReport, np.ndarray]:
+        """Leave the soup in the classifier; returns the report, and the soup's logits on val."""
+        right = {name: self.right(self.logits(state)) for name, state in states.items()}
+        alone = {name: float(row.mean()) for name, row in right.items()}
+        report = SoupReport(select, len(self.split.targets), alone, list(states))
+        state: State = Mean(list(states.values()))
+        if select == "greedy":
+            greedy = greedy_soup(states, self.accuracy, start, alone)
+            state, report.chosen, report.trials = greedy.state, greedy.chosen, greedy.trials
+        elif select == "model_stock" and start is not None:
+            stock = model_stock(start, list(states.values()))
+            state, report.ratios = stock.state, stock.ratios
+        logits = self.logits(state)
+        soup_right = self.right(logits)
+        report.accuracy = float(soup_right.mean())
+        report.best = max(alone, key=lambda name: alone[name])
+        report.difference = {**paired_difference(soup_right, right[report.best])}
+        report.notes = _notes(report)
+        return report, logits
 
 
 def _notes(report: SoupReport) -> list[str]:
@@ -232,18 +232,18 @@ def _notes(report: SoupReport) -> list[str]:
     return notes
 
 
-def _read(models: Sequence[Model] | Mapping[str, Model]) -> list[_Ingredient]:
-    named: Mapping[str, Model]
+def _read(models: Sequence[ModelOrBundle] | Mapping[str, ModelOrBundle]) -> list[_Ingredient]:
+    named: Mapping[str, ModelOrBundle]
     if isinstance(models, Mapping):
         named = models
     else:
-        places = [None if isinstance(one, Classifier) else Path(one).resolve() for one in models]
-        twice = [place for n, place in enumerate(places) if place and place in places[:n]]
+        paths = [None if isinstance(m, Classifier) else Path(m).resolve() for m in models]
+        twice = [path for n, path in enumerate(paths) if path and path in paths[:n]]
         if twice:
             raise RecipeError(f"{twice[0]} - given twice - it would count double - give it once")
         named = {
-            f"model {n}" if isinstance(one, Classifier) else str(one): one
-            for n, one in enumerate(models, start=1)
+            f"model {n}" if isinstance(model, Classifier) else str(model): model
+            for n, model in enumerate(models, start=1)
         }
     check_alike({name: {} for name in named})  # a soup of one, before anything is read
     return [_Ingredient.read(name, model) for name, model in named.items()]

@@ -99,15 +99,15 @@ def evaluate(
 
     Raises:
         DataError: When a set has a class the models do not know.
-        WeightsError: When the models differ in their classes or the order of these.
+        WeightsError: When the models differ in their classes or in the order of them.
     """
     runtime = runtime or Runtime()
     orders = {name: model.class_names for name, model in models.items()}
     for name, order in orders.items():
         if order != next(iter(orders.values())):
             raise WeightsError(
-                f"{name} - other classes than {next(iter(orders))} - {order[:5]} - evaluate it on "
-                "its own"
+                f"{name} - other classes than {next(iter(orders))} - {order[:5]} - evaluate it "
+                "alone"
             )
     scores: Scores = {name: {} for name in models}
     for name, images in evals.items():

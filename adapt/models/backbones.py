@@ -158,7 +158,7 @@ def load_backbone(arch: str, pretrained: str, seed: int = 0) -> Backbone:
         seed: Fixes `random` weights.
 
     Raises:
-        ModelError: Unknown architecture or tag (the known ones are listed), missing or unfit
+        ModelError: Unknown architecture or tag (the known ones are listed), missing or unsuitable
             weights, or an activation that the weights were not trained with.
     """
     identifier, weights, quick_gelu = _resolve(arch, pretrained)
@@ -279,8 +279,7 @@ def _forced_quick_gelu(arch: str, tag: str) -> bool:
     if configured and not trained:
         raise ModelError(
             f"model - activation does not match - {arch} uses QuickGELU, the weights {tag!r} "
-            "were trained "
-            f"without it - use {arch.replace('-quickgelu', '')}"
+            f"were trained without it - use {arch.replace('-quickgelu', '')}"
         )
     return trained and not configured
 

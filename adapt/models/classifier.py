@@ -57,8 +57,7 @@ class Classifier(nn.Module):
         if not len(class_names) == len(prompts) == head.out_features:
             raise DataError(
                 f"classifier - sizes differ - {len(class_names)} class names, {len(prompts)} "
-                "prompt lists, "
-                f"{head.out_features} outputs - give one of each per class"
+                f"prompt lists, {head.out_features} outputs - give one of each per class"
             )
         self.backbone = backbone
         self.head: nn.Linear | CacheHead = head
@@ -153,7 +152,7 @@ class Classifier(nn.Module):
         """The same weights (shared) with other thresholds, or without any.
 
         Raises:
-            DataError: When it holds thresholds per class, and not one for each.
+            DataError: When it holds thresholds per class, but not one for each.
         """
         if uncertainty is not None:
             uncertainty.check_classes(len(self.class_names))
@@ -235,7 +234,7 @@ class Classifier(nn.Module):
             return cls._from_parts(*parts)
         except (AdaptError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             raise BundleError(
-                f"{folder} - parts do not fit together - {error} - copy the whole folder again"
+                f"{folder} - parts do not match each other - {error} - copy the whole folder again"
             ) from error
 
     @classmethod

@@ -30,12 +30,12 @@ def add_task_vectors(start: State, tuned: Sequence[State], scale: float) -> dict
         check_same(start, other)
     moved = {}
     for name, origin in start.items():
-        changed = [one[name] for one in tuned if not torch.equal(one[name], origin)]
+        changed = [state[name] for state in tuned if not torch.equal(state[name], origin)]
         if not origin.is_floating_point() or not changed:
             moved[name] = origin
         else:
             base = origin.double()
-            vector = torch.stack([one.double() - base for one in changed]).sum(0)
+            vector = torch.stack([tensor.double() - base for tensor in changed]).sum(0)
             moved[name] = (base + scale * vector).to(origin.dtype)
     return moved
 

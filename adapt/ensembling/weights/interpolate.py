@@ -21,15 +21,14 @@ def check_same(start: State, end: State) -> None:
         side = "second" if name in start else "first"
         raise WeightsError(
             f"{name} - only in one of the models - missing in the {side} - both must come from "
-            "the same "
-            "pretrained model and head"
+            "the same pretrained model and head"
         )
     for name in start:
         if start[name].shape != end[name].shape:
             raise WeightsError(
                 f"{name} - shapes differ - {tuple(start[name].shape)} and "
-                f"{tuple(end[name].shape)} - both "
-                "must come from the same pretrained model and classes"
+                f"{tuple(end[name].shape)} - both must "
+                "come from the same pretrained model and classes"
             )
 
 
@@ -60,6 +59,7 @@ def interpolate(start: State, end: State, alpha: float) -> dict[str, Tensor]:
         if not first.is_floating_point() or torch.equal(first, second):
             mixed[name] = first
         else:
+            # In float64: rounded once, so that a half-precision mix is the nearest there is.
             double = (1 - alpha) * first.double() + alpha * second.double()
             mixed[name] = double.to(first.dtype)
     return mixed

@@ -8,8 +8,8 @@ from adapt.ensembling.weights.interpolate import State, check_same, interpolate
 from adapt.errors import RecipeError
 
 
-def depth_shares(depths: Mapping[str, int]) -> dict[str, float]:
-    """Depths counted from the input, such as `adapt.training.parameters.depths` gives, as shares.
+def depth_fractions(depths: Mapping[str, int]) -> dict[str, float]:
+    """Depths counted from the input, as `adapt.training.parameters.depths` gives, as fractions.
 
     Args:
         depths: Depth of each name.
@@ -17,7 +17,7 @@ def depth_shares(depths: Mapping[str, int]) -> dict[str, float]:
     Returns:
         0 for the smallest depth, 1 for the largest, evenly between; all 1 when there is one depth.
 
-    >>> depth_shares({"stem": 0, "block": 1, "head": 2})
+    >>> depth_fractions({"stem": 0, "block": 1, "head": 2})
     {'stem': 0.0, 'block': 0.5, 'head': 1.0}
     """
     low, high = min(depths.values(), default=0), max(depths.values(), default=0)
@@ -31,7 +31,7 @@ def lines(
 ) -> dict[str, Tensor]:
     """Weights `start + scale * (tuned - start)`, scale rising linearly with depth.
 
-    A layer's change is scaled by `shallow + (deep - shallow) * depth share`: shallow layers hold
+    A layer's change is scaled by `shallow + (deep - shallow) * depth`: shallow layers hold
     the general features whose change costs other tasks most. In the paper's letters alpha is
     `shallow` and alpha + beta is `deep`. Equal values are WiSE-FT with that alpha; tensors that
     are not floating point are the start's.
@@ -40,7 +40,7 @@ def lines(
         start: What `tuned` was tuned from.
         tuned: Same names, same shapes.
         depth_of: Depth of each floating-point tensor, 0 (input) to 1 (output); other names are
-            ignored. For a classifier: `depth_shares(depths(list(classifier.state_dict())))`.
+            ignored. For a classifier: `depth_fractions(depths(list(classifier.state_dict())))`.
         shallow: Scale at depth 0.
         deep: Scale at depth 1.
 
@@ -58,15 +58,15 @@ def lines(
     scaled = dict(start)
     for name, origin in start.items():
         if origin.is_floating_point():
-            scale = shallow + (deep - shallow) * _share(depth_of, name)
+            scale = shallow + (deep - shallow) * _depth(depth_of, name)
             scaled |= interpolate({name: origin}, {name: tuned[name]}, scale)
     return scaled
 
 
-def _share(depth_of: Mapping[str, float], name: str) -> float:
-    share = depth_of.get(name)
-    if share is None:
+def _depth(depth_of: Mapping[str, float], name: str) -> float:
+    depth = depth_of.get(name)
+    if depth is None:
         raise RecipeError(f"depth_of - name missing - {name} - give a depth for every weight")
-    if not 0 <= share <= 1:
-        raise RecipeError(f"depth_of - out of range - {name}: {share} - give shares from 0 to 1")
-    return share
+    if not 0 <= depth <= 1:
+        raise RecipeError(f"depth_of - out of range - {name}: {depth} - give numbers from 0 to 1")
+    return depth

@@ -19,11 +19,11 @@ class Stock:
     cosines: dict[str, float]
     """Mean cosine between the task vectors of each floating-point tensor."""
     ratios: dict[str, float]
-    """Share t of the mean, 0 (the start) to 1 (the mean), of each floating-point tensor."""
+    """Weight t of the mean, 0 (the start) to 1 (the mean), of each floating-point tensor."""
 
 
 def stock_ratio(cosine: float, count: int) -> float:
-    """The share of the mean that lies nearest to the centre of all models tuned from one start.
+    """The weight of the mean that lies nearest to the centre of all models tuned from one start.
 
     `t = k cos / (1 + (k - 1) cos)` for k models (arXiv:2403.19522; for two, `2 cos / (1 + cos)`).
     A negative cosine, for which the formula leaves 0..1, gives 0.
@@ -72,22 +72,22 @@ def model_stock(start: State, ingredients: Sequence[State]) -> Stock:
 
 
 class _Merged(Mapping[str, Tensor]):
-    """Tensors between `start` and `mean`, at the share given for each."""
+    """Tensors between `start` and `mean`, at the weight given for each."""
 
     def __init__(self, start: State, mean: State, ratios: Mapping[str, float]) -> None:
         self._start, self._mean, self._ratios = start, mean, ratios
 
     def __getitem__(self, name: str) -> Tensor:
-        origin, share = self._start[name].detach(), self._ratios.get(name, 0.0)
-        if not share:
+        origin, weight = self._start[name].detach(), self._ratios.get(name, 0.0)
+        if not weight:
             return origin
         merged = torch.empty(origin.shape, dtype=origin.dtype)
         blocks = zip(
-            *(one.reshape(-1).split(BLOCK) for one in (merged, origin, self._mean[name])),
+            *(tensor.reshape(-1).split(BLOCK) for tensor in (merged, origin, self._mean[name])),
             strict=True,
         )
         for into, first, second in blocks:
-            into.copy_((1 - share) * first.cpu().double() + share * second.double())
+            into.copy_((1 - weight) * first.cpu().double() + weight * second.double())
         return merged
 
     def __iter__(self) -> Iterator[str]:

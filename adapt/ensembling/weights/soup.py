@@ -223,15 +223,15 @@ def greedy_soup(
     reason = f"first: the best alone ({best:.3f})"
     trials = [Trial(order[0], True, best, None, best, None, None, reason)]
     for name in order[1:]:
-        soup = Mean([ingredients[one] for one in chosen])
-        after = score(Mean([ingredients[one] for one in [*chosen, name]]))
-        place = (None, None) if start is None else position(start, soup, ingredients[name])
-        kept = after > best
-        reason = _reason(own[name], best, after, place)
-        trials.append(Trial(name, kept, own[name], best, after, *place, reason))
-        if kept:
+        soup = Mean([ingredients[kept] for kept in chosen])
+        after = score(Mean([ingredients[kept] for kept in [*chosen, name]]))
+        where = (None, None) if start is None else position(start, soup, ingredients[name])
+        better = after > best
+        reason = _reason(own[name], best, after, where)
+        trials.append(Trial(name, better, own[name], best, after, *where, reason))
+        if better:
             chosen, best = [*chosen, name], after
-    return GreedySoup(Mean([ingredients[one] for one in chosen]), chosen, best, trials)
+    return GreedySoup(Mean([ingredients[kept] for kept in chosen]), chosen, best, trials)
 
 
 def position(start: State, soup: State, other: State) -> tuple[float | None, float | None]:
@@ -276,18 +276,18 @@ def _reason(
     if after > before:
         return f"kept: raises the score from {before:.3f} to {after:.3f}"
     cosine, distance = place
-    found = []
+    causes = []
     if alone < before - MUCH_WORSE:
-        found.append(f"is itself much worse ({alone:.3f} alone)")
+        causes.append(f"is itself much worse ({alone:.3f} alone)")
     if cosine is not None and cosine < ASIDE:
-        found.append(f"points away from the others (cosine {cosine:.2f})")
+        causes.append(f"points away from the others (cosine {cosine:.2f})")
     if distance is not None and distance > FAR:
-        found.append(f"lies {distance:.1f} times as far off as the start does")
+        causes.append(f"lies {distance:.1f} times as far away as the start does")
     if after == before:
         change = f"refused: no gain, the score stays at {before:.3f}"
     else:
         change = f"refused: lowers the score from {before:.3f} to {after:.3f}"
-    return f"{change}; it {' and '.join(found)}" if found else change
+    return f"{change}; it {' and '.join(causes)}" if causes else change
 
 
 def _unreadable(path: str | Path, error: Exception) -> WeightsError:

@@ -14,11 +14,7 @@ _BLOCK = 2_000_000
 
 
 class PairedDifference(TypedDict):
-    """What `paired_difference` returns; both values are ``None`` on zero images.
-
-    >>> PairedDifference(difference=0.5, ci=[0.25, 0.75])["ci"]
-    [0.25, 0.75]
-    """
+    """What `paired_difference` returns; both values are ``None`` on zero images."""
 
     difference: float | None
     ci: list[float] | None
@@ -74,6 +70,7 @@ def resampling_counts(images: int, samples: int = 1000, seed: int = 0) -> Iterat
     [[4.0, 4.0]]
     """
     for indices in resampling_indices(images, samples, seed):
+        # One count over all rows at once: row r counts in the places images * r and after.
         offsets = indices + images * np.arange(len(indices))[:, None]
         counts = np.bincount(offsets.ravel(), minlength=indices.size)
         yield counts.reshape(indices.shape).astype(np.float64)
@@ -84,7 +81,7 @@ def percentile_interval(values: npt.ArrayLike, level: float = 0.95) -> list[floa
 
     Args:
         values: Shape (samples,), one statistic per bootstrap sample.
-        level: Share of the values inside, between 0 and 1 (exclusive).
+        level: Fraction of the values inside, between 0 and 1 (exclusive).
 
     Returns:
         ``[low, high]`` in the unit of the values.

@@ -1,4 +1,4 @@
-"""Does the confidence of a classifier match its accuracy, and the temperature that makes it so."""
+"""Whether the confidence of a classifier matches its accuracy; the temperature that makes it so."""
 
 from typing import TypedDict
 
@@ -16,15 +16,11 @@ from adapt.evaluation.metrics.validation import check_probabilities, check_targe
 BINS = 15
 LOWEST_TEMPERATURE = 0.05
 HIGHEST_TEMPERATURE = 10_000.0
-"""Votes and discriminants of few images can be hundreds of times too sure."""
+"""Votes and discriminants of a few images can be hundreds of times too confident."""
 
 
 class ReliabilityBin(TypedDict):
-    """One bin of `reliability_bins`: confidences in ``(lower, upper]``; an empty one has ``None``.
-
-    >>> ReliabilityBin(lower=0.0, upper=0.5, n=0, confidence=None, accuracy=None)["n"]
-    0
-    """
+    """One bin of `reliability_bins`: confidences in `(lower, upper]`; None in an empty one."""
 
     lower: float
     upper: float
@@ -50,8 +46,8 @@ def bin_of(confidences: FloatArray, bins: int) -> IntArray:
     array([0, 0, 0, 1, 1])
     """
     edges = np.linspace(0.0, 1.0, bins + 1)
-    found: IntArray = np.clip(np.searchsorted(edges, confidences, side="left") - 1, 0, bins - 1)
-    return found
+    places: IntArray = np.clip(np.searchsorted(edges, confidences, side="left") - 1, 0, bins - 1)
+    return places
 
 
 def reliability_bins(
@@ -136,8 +132,8 @@ def fit_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
 
     T above 1 means that the classifier was over-confident, below 1 that it was under-confident.
     Predictions do not change, only their confidence. Fit it on a validation set, never on the
-    test set. The likelihood has one optimum in log T, found between 0.05 and 20; when every image
-    is right, lower is always better and the answer is 0.05.
+    test set. The likelihood has one optimum in log T, found between 0.05 and 10,000; when every
+    image is right, lower is always better and the answer is 0.05.
 
     Args:
         logits: Shape (N, K), finite, before any softmax.
@@ -158,22 +154,24 @@ def fit_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
     checked = np.asarray(logits, dtype=np.float64)
     if checked.ndim != 2 or 0 in checked.shape or not np.isfinite(checked).all():
         raise DataError(
-            f"logits - not finite numbers for at least one image - shape {checked.shape} - give "
+            f"logits - not a row of finite numbers per image - shape {checked.shape} - give "
             "finite numbers of shape (images, classes)"
         )
     indices = check_targets(targets, *checked.shape)
     chosen = checked[np.arange(len(checked)), indices]
 
     def loss(temperature: float) -> float:
+        # -log softmax of the true class, as logsumexp so that large logits do not overflow.
         scaled = logsumexp(checked / temperature, axis=1) - chosen / temperature
         return float(scaled.mean())
 
-    found = minimize_scalar(
+    # In log T the likelihood is smooth and has one optimum, however far away it is.
+    optimum = minimize_scalar(
         lambda log_temperature: loss(float(np.exp(log_temperature))),
         bounds=(np.log(LOWEST_TEMPERATURE), np.log(HIGHEST_TEMPERATURE)),
         method="bounded",
         options={"xatol": 1e-6},
     )
     # The minimiser never evaluates the ends themselves; 1 comes first to win ties on flat losses.
-    candidates = (1.0, LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE, float(np.exp(found.x)))
+    candidates = (1.0, LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE, float(np.exp(optimum.x)))
     return min(candidates, key=lambda temperature: round(loss(temperature), 12))

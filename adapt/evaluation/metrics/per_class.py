@@ -64,7 +64,7 @@ def per_class_table(
 
     Returns:
         One dict per class: ``name``, ``n`` (images of the class), ``recall``, ``precision``,
-        ``f1`` (shares from 0 to 1). Undefined ones are ``None``: recall without images of the
+        ``f1`` (from 0 to 1). Undefined ones are ``None``: recall without images of the
         class, precision when it was never predicted, F1 when both hold.
 
     Raises:

@@ -15,17 +15,13 @@ NO_VALUE = "(none)"
 GROUP = "group"
 """Name of the column that keeps images together when a set is split."""
 RANKED_FROM = 20
-"""Images a group needs to be called the worst or the best: below, chance decides."""
+"""Images a group needs to be called the worst or the best: with fewer, luck decides."""
 MOST_VALUES = 50
 """Different values above which a column is taken for captions or numbers, unless asked for."""
 
 
 class GroupRow(TypedDict):
-    """One group: shares from 0 to 1; `before` is the start's accuracy on the same images.
-
-    >>> GroupRow(value="night", n=9, accuracy=1.0, ci=[1.0, 1.0], before=0.5, ranked=False)["n"]
-    9
-    """
+    """One group: accuracies from 0 to 1; `before` is the start's accuracy on the same images."""
 
     value: str
     n: int
@@ -36,11 +32,7 @@ class GroupRow(TypedDict):
 
 
 class GroupTable(TypedDict):
-    """All groups of a column; `gap` is best minus worst accuracy, both among ranked groups only.
-
-    >>> GroupTable(worst=None, gap=None, rows=[])["worst"] is None
-    True
-    """
+    """All groups of a column; `gap` is best minus worst accuracy, both among ranked groups only."""
 
     worst: str | None
     gap: float | None
@@ -76,7 +68,7 @@ def group_table(
     >>> table["worst"], table["gap"]
     ('night', 1.0)
     """
-    now, then = (np.asarray(one, dtype=np.float64) for one in (right, before))
+    now, then = (np.asarray(answers, dtype=np.float64) for answers in (right, before))
     if now.shape != (len(values),) or then.shape != now.shape:
         raise DataError(
             f"groups - not one per image - {len(values)} values for shapes {now.shape} and "
@@ -88,7 +80,7 @@ def group_table(
         )
     named = np.array([value or NO_VALUE for value in values])
     rows = []
-    for value in sorted(set(named.tolist()), key=lambda one: (one == NO_VALUE, one)):
+    for value in sorted(set(named.tolist()), key=lambda value: (value == NO_VALUE, value)):
         own = now[named == value]
         blocks = resampling_counts(len(own), samples, seed)
         rows.append(
@@ -154,7 +146,7 @@ def check_group_columns(names: Iterable[str], evals: Mapping[str, ImageList]) ->
                 f"groups - no such column - {name!r}{did_you_mean(name, known)} - the evals have: "
                 f"{', '.join(known) or 'none'}"
             )
-        empty = [one for one, own in columns.items() if name in own and not any(own[name])]
+        empty = [split for split, own in columns.items() if name in own and not any(own[name])]
         if empty:
             raise DataError(
                 f"groups - no values - column {name!r} of eval {empty[0]!r} is empty - fill it in "

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from adapt.errors import DataError, did_you_mean
 
-FORM = "write the header name,id,<eval>,... and one model a line"
+FORM = "write the header name,id,<eval>,... and one model per line"
 MATCHED = "id:"
 
 
 @dataclass(frozen=True)
 class ReferenceModel:
-    """One line of the file: shares from 0 to 1.
+    """One line of the file: accuracies from 0 to 1.
 
     >>> ReferenceModel("RN50", 0.7, {"sketch": 0.4}).point("sketch", lacks_classes=False)
     (0.7, 0.4)
@@ -63,7 +63,7 @@ def read_reference_models(path: str | Path, evals: Sequence[str]) -> list[Refere
 
     Raises:
         DataError: Naming the line of the first problem: a column that is no eval, a name or column
-            twice, a cell that is no share.
+            that is listed twice, a cell that is not an accuracy.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -86,16 +86,16 @@ def read_reference_models(path: str | Path, evals: Sequence[str]) -> list[Refere
         if not name or name in seen:
             raise DataError(f"{where} - name missing or given before - {name!r} - {FORM}")
         seen.add(name)
-        shares = {key: _share(where, key, cell) for key, cell in cells.items() if cell}
-        if "id" not in shares:
-            raise DataError(f"{where}, column 'id' - no value - '' - give a share from 0 to 1")
+        accuracies = {key: _accuracy(where, key, cell) for key, cell in cells.items() if cell}
+        if "id" not in accuracies:
+            raise DataError(f"{where}, column 'id' - no value - '' - give an accuracy from 0 to 1")
         matched = {
-            key.removeprefix(MATCHED): share
-            for key, share in shares.items()
+            key.removeprefix(MATCHED): value
+            for key, value in accuracies.items()
             if key.startswith(MATCHED)
         }
-        measured = {key: share for key, share in shares.items() if key in evals}
-        models.append(ReferenceModel(name, shares["id"], measured, matched))
+        measured = {key: value for key, value in accuracies.items() if key in evals}
+        models.append(ReferenceModel(name, accuracies["id"], measured, matched))
     return models
 
 
@@ -117,7 +117,7 @@ def _check_header(path: str | Path, header: list[str], evals: Sequence[str]) -> 
     known = ["name", "id", *evals, *(MATCHED + name for name in evals)]
     for column in header:
         if header.count(column) > 1:
-            raise DataError(f"{path}, column {column!r} - stands there twice - {header} - keep one")
+            raise DataError(f"{path}, column {column!r} - is listed twice - {header} - keep one")
         if column not in known:
             hint = did_you_mean(column, known)
             raise DataError(
@@ -130,14 +130,14 @@ def _check_header(path: str | Path, header: list[str], evals: Sequence[str]) -> 
         raise DataError(f"{path} - no column {lacking} - given {header} - {FORM}")
 
 
-def _share(where: str, column: str, cell: str) -> float:
+def _accuracy(where: str, column: str, cell: str) -> float:
     try:
         value = float(cell)
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
         raise DataError(
-            f"{where}, column {column!r} - not a share - {cell!r} - give accuracy from 0 to 1, "
+            f"{where}, column {column!r} - not an accuracy - {cell!r} - give a number from 0 to 1, "
             "0.71 for 71 %"
         )
     return value

@@ -1,6 +1,6 @@
-"""How much accuracy a model keeps under shift, against what its accuracy lets expect.
+"""How much accuracy a model keeps under shift, compared with what its accuracy lets one expect.
 
-An accuracy is a share from 0 to 1. `id` is the eval of the training distribution, `ood` a shift.
+Accuracies are from 0 to 1; `id` is the eval of the training distribution, `ood` a shift.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,7 @@ Point = tuple[float, float]
 
 
 class ModelRobustness(TypedDict):
-    """One model on one shift; see `shift_robustness`.
-
-    >>> "gap_closed" in ModelRobustness.__annotations__
-    True
-    """
+    """One model on one shift; see `shift_robustness`."""
 
     id: float
     ood: float
@@ -36,11 +32,7 @@ class ModelRobustness(TypedDict):
 
 
 class ShiftRobustness(TypedDict):
-    """All models on one shift; `reason` says why there is no `fit`.
-
-    >>> "reason" in ShiftRobustness.__annotations__
-    True
-    """
+    """All models on one shift; `reason` says why there is no `fit`."""
 
     fit: dict[str, float] | None
     reason: str | None
@@ -48,22 +40,14 @@ class ShiftRobustness(TypedDict):
 
 
 class CorruptionError(TypedDict):
-    """What `corruption_error` says of one model; the start has 1 everywhere.
-
-    >>> CorruptionError(mean=0.9, kinds={"fog": 0.9})["mean"]
-    0.9
-    """
+    """What `corruption_error` says of one model; the start has 1 everywhere."""
 
     mean: float | None
     kinds: dict[str, float | None]
 
 
 class Flips(TypedDict):
-    """What `flip_rate` returns: shares of the n images, and the 95 % interval of `rate`.
-
-    >>> Flips(n=4, rate=0.5, gained=0.25, lost=0.0, ci=[0.0, 1.0])["rate"]
-    0.5
-    """
+    """What `flip_rate` returns: fractions of the n images, and the 95 % interval of `rate`."""
 
     n: int
     rate: float
@@ -100,7 +84,7 @@ def clipped_logit(accuracy: npt.ArrayLike, images: int) -> FloatArray:
     """log(p / (1 - p)), finite: p is kept half an image away from 0 and 1.
 
     Args:
-        accuracy: Shares from 0 to 1, of any shape.
+        accuracy: From 0 to 1, of any shape.
         images: How many images n they were measured on; p is clipped to (0.5/n, 1 - 0.5/n).
 
     >>> clipped_logit([0.5, 1.0], 10).round(3).tolist()
@@ -166,7 +150,7 @@ def effective_robustness(
     >>> effective_robustness(line, [[1], [0]], [[1], [1], [1], [0]])[0].tolist()
     [0.25]
     """
-    first, second = (np.asarray(one, dtype=np.float64) for one in (id_right, ood_right))
+    first, second = (np.asarray(right, dtype=np.float64) for right in (id_right, ood_right))
     fit = first.ndim == second.ndim == 2 and first.shape[1] == second.shape[1]
     if not fit or not len(first) or not len(second) or (paired and len(first) != len(second)):
         raise DataError(
@@ -176,15 +160,17 @@ def effective_robustness(
     effective = second.mean(axis=0) - line.expected(first.mean(axis=0), len(first))
     # Another stream for other images: with equal indices, sets of one size would look paired.
     drawn_id, drawn_ood = (
-        np.concatenate([counts @ one / len(one) for counts in resampling_counts(len(one), *how)])
-        for one, how in ((first, (samples, seed)), (second, (samples, seed + (not paired))))
+        np.concatenate(
+            [counts @ right / len(right) for counts in resampling_counts(len(right), *how)]
+        )
+        for right, how in ((first, (samples, seed)), (second, (samples, seed + (not paired))))
     )
     drawn = drawn_ood - line.expected(drawn_id, len(first))
     return effective, [percentile_interval(column) for column in drawn.T]
 
 
 def gap_closed(model: Point, start: Point) -> float | None:
-    """Share of the start's robustness gap that a model closes, where gap = id - ood.
+    """Fraction of the start's robustness gap that a model closes, where gap = id - ood.
 
     Args:
         model: Accuracies (id, ood) of the model.
@@ -226,8 +212,8 @@ def shift_robustness(
         DataError: When the two do not have the same models, or the start is not among them.
 
     >>> said = np.array([True, False]), np.array([True, True])
-    >>> found = shift_robustness({"zero_shot": said[1]}, {"zero_shot": said[0]}, [], "zero_shot")
-    >>> found["reason"]
+    >>> result = shift_robustness({"zero_shot": said[1]}, {"zero_shot": said[0]}, [], "zero_shot")
+    >>> result["reason"]
     '0 reference models, 0 id accuracies: a line needs two different ones'
     """
     if start not in id_right or id_right.keys() != ood_right.keys():
@@ -294,7 +280,7 @@ def corruption_error(
     {'mean': 0.5, 'kinds': {'fog': 0.5}}
     """
     for name in (start, *accuracies):
-        missing = [one for one in kinds if one not in accuracies.get(name, {})]
+        missing = [eval_ for eval_ in kinds if eval_ not in accuracies.get(name, {})]
         if missing:
             raise DataError(
                 f"accuracies - missing - {name!r} on {missing[0]!r} - score every model on every "
@@ -303,13 +289,13 @@ def corruption_error(
     if not kinds:
         return {}
     errors = {name: _errors_by_kind(kinds, own) for name, own in accuracies.items()}
-    found = {}
+    relative = {}
     for name, own in errors.items():
         ratios = {kind: own[kind] / base if base else None for kind, base in errors[start].items()}
         known = [ratio for ratio in ratios.values() if ratio is not None]
         mean = float(np.mean(known)) if known else None
-        found[name] = CorruptionError(mean=mean, kinds=ratios)
-    return found
+        relative[name] = CorruptionError(mean=mean, kinds=ratios)
+    return relative
 
 
 def _errors_by_kind(kinds: Mapping[str, str], accuracy: Mapping[str, float]) -> dict[str, float]:

@@ -24,11 +24,7 @@ from adapt.evaluation.uncertainty.selective import part_of
 
 
 class SetScores(TypedDict):
-    """What `set_scores` returns.
-
-    >>> SetScores(coverage=0.9, size=1.2, single=0.8, empty=0.0)["size"]
-    1.2
-    """
+    """What `set_scores` returns."""
 
     coverage: float
     size: float
@@ -64,7 +60,7 @@ def conformal_threshold(scores: npt.ArrayLike, level: float) -> float:
 
     Args:
         scores: Shape (n,), nonconformity of held-out images, such as `true_class_scores`.
-        level: The share of new images whose true class is to be in their set, between 0 and 1.
+        level: The fraction of new images whose true class is to be in their set, between 0 and 1.
 
     Returns:
         The threshold; infinity when n < level / (1 - level), too few images for any promise.
@@ -85,6 +81,7 @@ def conformal_threshold(scores: npt.ArrayLike, level: float) -> float:
             f"scores - not one finite number per image - shape {values.shape} - give shape "
             "(images,)"
         )
+    # A new score is among the lowest `rank` of n + 1 exchangeable ones with probability >= level.
     rank = part_of(level, len(values) + 1)
     return float(np.sort(values)[rank - 1]) if rank <= len(values) else float("inf")
 
@@ -145,8 +142,9 @@ def set_scores(sets: npt.ArrayLike, targets: npt.ArrayLike) -> SetScores:
         targets: Shape (N,), class indices.
 
     Returns:
-        ``coverage``, the share of images whose true class is in the set; ``size``, the mean number
-        of classes in a set; ``single`` and ``empty``, the shares of sets with one and no class.
+        ``coverage``, the fraction of images whose true class is in the set; ``size``, the mean
+        number of classes in a set; ``single`` and ``empty``, the fractions of sets with one and no
+        class.
 
     Raises:
         DataError: When the arrays are malformed or empty.

@@ -15,11 +15,7 @@ POINTS = 101
 
 
 class RiskCoverage(TypedDict):
-    """What `risk_coverage` returns.
-
-    >>> RiskCoverage(coverage=[1.0], risk=[0.2], area=0.2)["area"]
-    0.2
-    """
+    """What `risk_coverage` returns."""
 
     coverage: list[float]
     risk: list[float]
@@ -27,29 +23,25 @@ class RiskCoverage(TypedDict):
 
 
 class Answered(TypedDict):
-    """What `answered_scores` returns; the accuracy is ``None`` when nothing is answered.
-
-    >>> Answered(coverage=0.0, accuracy=None)["coverage"]
-    0.0
-    """
+    """What `answered_scores` returns; the accuracy is ``None`` when nothing is answered."""
 
     coverage: float
     accuracy: float | None
 
 
-def part_of(share: float, images: int) -> int:
-    """The smallest whole number that is at least `share` of `images`, read as a decimal.
+def part_of(fraction: float, images: int) -> int:
+    """The smallest whole number that is at least `fraction` of `images`, read as a decimal.
 
     In binary 0.55 * 100 is a little above 55, and rounding it up would give 56.
 
     >>> part_of(0.55, 100), part_of(0.5, 3)
     (55, 2)
     """
-    return math.ceil(Fraction(str(float(share))) * images)
+    return math.ceil(Fraction(str(float(fraction))) * images)
 
 
 def risk_coverage(confidences: npt.ArrayLike, right: npt.ArrayLike) -> RiskCoverage:
-    """Error rate among the most confident images, against their share of all images.
+    """Error rate among the most confident images, against their fraction of all images.
 
     Images of equal confidence enter together, so the curve does not depend on their order. The
     area is that of the steps: the mean over all images of the risk at the point where the image
@@ -85,28 +77,30 @@ def risk_coverage(confidences: npt.ArrayLike, right: npt.ArrayLike) -> RiskCover
     return RiskCoverage(coverage=coverage[shown].tolist(), risk=risk[shown].tolist(), area=area)
 
 
-def answering_threshold(scores: npt.ArrayLike, share: float) -> float:
-    """The highest threshold that at least `share` of the scores reach.
+def answering_threshold(scores: npt.ArrayLike, fraction: float) -> float:
+    """The highest threshold that at least `fraction` of the scores reach.
 
-    Ties at the threshold all reach it, so more than `share` may.
+    Ties at the threshold all reach it, so more than `fraction` may.
 
     Args:
         scores: Shape (N,), N at least 1, finite: confidences on val, never on a test set.
-        share: Above 0, at most 1.
+        fraction: Above 0, at most 1.
 
     Returns:
         One of the scores.
 
     Raises:
-        DataError: When the scores are malformed or empty, or the share is out of range.
+        DataError: When the scores are malformed or empty, or the fraction is out of range.
 
-    >>> answering_threshold([0.9, 0.2, 0.7, 0.4], share=0.75)
+    >>> answering_threshold([0.9, 0.2, 0.7, 0.4], fraction=0.75)
     0.4
     """
-    if not 0 < share <= 1:
-        raise DataError(f"coverage - out of range - {share} - give a share above 0, at most 1")
+    if not 0 < fraction <= 1:
+        raise DataError(
+            f"coverage - out of range - {fraction} - give a fraction above 0 and at most 1"
+        )
     values, _ = _checked(scores, np.ones(np.shape(scores), np.bool_))
-    return float(np.sort(values)[len(values) - part_of(share, len(values))])
+    return float(np.sort(values)[len(values) - part_of(fraction, len(values))])
 
 
 def answered_scores(confidences: npt.ArrayLike, right: npt.ArrayLike, threshold: float) -> Answered:
@@ -118,7 +112,7 @@ def answered_scores(confidences: npt.ArrayLike, right: npt.ArrayLike, threshold:
         threshold: Images with a lower confidence are not answered.
 
     Returns:
-        ``coverage``, the share answered, and ``accuracy`` among these.
+        ``coverage``, the fraction answered, and ``accuracy`` among these.
 
     Raises:
         DataError: When an array is malformed or empty.

@@ -1,8 +1,8 @@
-"""Telling images of unknown classes from those of known ones.
+"""Out-of-distribution detection: telling images of unknown classes from those of known ones.
 
-Every score below is high for what is known. Known images are the positives: AUROC is the chance
-that a known image scores above an unknown one, and FPR95 the share of unknown images that pass at
-the threshold that 95 % of the known ones reach.
+Every score below is high for what is known. Known images are the positives: AUROC is the
+probability that a known image scores above an unknown one, and FPR95 the fraction of unknown images
+that pass at the threshold that 95 % of the known ones reach.
 """
 
 from typing import TypedDict
@@ -23,11 +23,7 @@ _BLOCK = 2**24
 
 
 class Detection(TypedDict):
-    """What `detection` returns.
-
-    >>> Detection(auroc=0.8, fpr95=0.6)["auroc"]
-    0.8
-    """
+    """What `detection` returns."""
 
     auroc: float
     fpr95: float
@@ -60,7 +56,7 @@ def knn_scores(
     asked = _unit("features", features)
     if not len(seen) or seen.shape[1] != asked.shape[1]:
         raise DataError(
-            f"train_features - do not fit - shape {seen.shape} beside {asked.shape} - give at "
+            f"train_features - do not match - shape {seen.shape} beside {asked.shape} - give at "
             "least one image of the same model"
         )
     place = len(seen) - min(neighbours, len(seen))
@@ -74,7 +70,9 @@ def knn_scores(
 
 
 def auroc(known: npt.ArrayLike, unknown: npt.ArrayLike) -> float:
-    """Chance that a known image scores above an unknown one; ties count half.
+    """Probability that a known image scores above an unknown one; ties count half.
+
+    Taken from ranks: scikit-learn adds up trapezoids, whose last bits are others.
 
     Args:
         known: Scores of known images, shape (N,), N at least 1.
@@ -96,7 +94,7 @@ def auroc(known: npt.ArrayLike, unknown: npt.ArrayLike) -> float:
 
 
 def false_positive_rate(known: npt.ArrayLike, unknown: npt.ArrayLike, kept: float = KEPT) -> float:
-    """Share of unknown images that pass at the highest threshold that keeps `kept` of the known.
+    """Fraction of unknown images that pass at the highest threshold that keeps `kept` of the known.
 
     Args:
         known: Scores of known images, shape (N,), N at least 1.
@@ -104,7 +102,7 @@ def false_positive_rate(known: npt.ArrayLike, unknown: npt.ArrayLike, kept: floa
         kept: Above 0, at most 1; 0.95 gives FPR95.
 
     Returns:
-        From 0 (every unknown image is found) to 1.
+        From 0 (every unknown image is detected) to 1.
 
     Raises:
         DataError: When there are no scores, one is not finite, or `kept` is out of range.

@@ -124,9 +124,9 @@ def _check_plain(name: str, module: Any) -> None:
         "separate widths": getattr(module, "in_proj_weight", None) is None,
         "sequence first": isinstance(module, nn.MultiheadAttention) and not module.batch_first,
     }
-    if found := [extra for extra, there in extras.items() if there]:
+    if present := [extra for extra, there in extras.items() if there]:
         raise ModelError(
-            f"{name} - attention cannot be split - it has {', '.join(found)} - use method full"
+            f"{name} - attention cannot be split - it has {', '.join(present)} - use method full"
         )
 
 
@@ -161,8 +161,7 @@ def split_attention(root: nn.Module, prefix: str = "") -> dict[str, Origin]:
             if getattr(root.get_submodule(name.rpartition(".")[0]), "q_bias", None) is not None:
                 raise ModelError(
                     f"{name} - attention cannot be split - its biases stand apart (EVA, BEiT) - "
-                    "use "
-                    "method full"
+                    "use method full"
                 )
             _replace(root, name, SplitQueryKeyValue(module).train(module.training))
             origins |= _origins(name, f"{prefix}{name}.weight", module.out_features // 3)

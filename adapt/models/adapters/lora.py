@@ -80,7 +80,7 @@ class LoraAdapter:
     def _matching(self, model: nn.Module, settings: LoraSettings) -> list[str]:
         endings = tuple(ending for target in settings.targets for ending in ENDINGS[target])
         linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-        found: list[str] = []
+        matching: list[str] = []
         for prefix in encoder_prefixes(model, settings.encoder):
             own = [name for name in linear if name.startswith(f"{prefix}.")]
             missed = [
@@ -90,17 +90,17 @@ class LoraAdapter:
             ]
             if missed:
                 raise ModelError(
-                    f"method.targets - hit no layer - {missed} in the encoder `{prefix}`, which "
+                    f"method.targets - match no layer - {missed} in the encoder `{prefix}`, which "
                     f"has {len(own)} linear layers - an encoder without attention blocks (ResNet) "
                     "takes method full"
                 )
             blocks = _blocks(own, prefix, settings.layers)
-            found += [
+            matching += [
                 name
                 for name in own
                 if name.endswith(endings) and (not settings.layers or _block(name) in blocks)
             ]
-        return found
+        return matching
 
     def deltas(self) -> dict[str, Tensor]:
         """What the adapters add to each adapted layer's weight, by layer name."""
@@ -140,8 +140,8 @@ def encoder_prefixes(model: nn.Module, encoder: str) -> list[str]:
 
 
 def _block(name: str) -> int | None:
-    found = BLOCK.search(name)
-    return int(found[1]) if found else None
+    match = BLOCK.search(name)
+    return int(match[1]) if match else None
 
 
 def _blocks(own: list[str], prefix: str, layers: list[int]) -> set[int]:

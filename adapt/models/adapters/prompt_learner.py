@@ -109,10 +109,10 @@ def text_encoder(backbone: Backbone) -> Any:
     missing = [part for part in PARTS if not hasattr(encoder, part)]
     extras = [name for name in ("cls_emb", "use_pad_mask") if _is_set(encoder, name)]
     if missing or extras or _pool_type(encoder) not in ("argmax", "eos", "last", "first"):
-        found = f"no {', '.join(missing)}" if missing else ", ".join(extras) or _pool_type(encoder)
+        reason = f"no {', '.join(missing)}" if missing else ", ".join(extras) or _pool_type(encoder)
         raise ModelError(
             "method prompt_tuning - embeddings cannot be put into the text encoder - "
-            f"{backbone.spec.arch}: {type(encoder).__name__} ({found}) - {ADVICE}"
+            f"{backbone.spec.arch}: {type(encoder).__name__} ({reason}) - {ADVICE}"
         )
     return encoder
 

@@ -1,12 +1,13 @@
 """When a classifier should abstain, which classes it cannot rule out, and what it does not know.
 
-The thresholds are chosen on val by `adapt.evaluation`, stored in the bundle and honoured by
-`Classifier.predict`. The rules themselves stand here, so that the scores in a report and the
-answers of a shipped model come from the same lines.
+The thresholds are chosen on val by `adapt.evaluation`, stored in the bundle and applied by
+`Classifier.predict`. The rules themselves are here, so that the scores in a report and the answers
+of a shipped model come from the same lines.
 """
 
 import contextlib
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -63,11 +64,7 @@ def energy(logits: npt.ArrayLike, temperature: float = 1.0) -> FloatArray:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What an `Uncertainty` says of N images and K classes.
-
-    >>> Verdicts(np.array([True]), np.array([[True, False]]), np.array([False])).sets.shape
-    (1, 2)
-    """
+    """What an `Uncertainty` says of N images and K classes."""
 
     abstained: BoolArray
     """Shape (N,): the confidence is below the threshold."""
@@ -79,13 +76,13 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Thresholds chosen on val; a part that is not used is None in all of its fields.
+    """Thresholds chosen on val; the fields of a part that is not used are None.
 
-    They belong to the temperature they were chosen at. Like every number chosen on val they hold
-    for data like val, not under shift.
+    They belong to the temperature at which they were chosen. Like every number chosen on val, they
+    hold for data like val, not under shift.
 
     Raises:
-        DataError: When a value is out of its range, or half of a part is missing.
+        DataError: When a value is out of range, or half of a part is missing.
 
     >>> Uncertainty(abstain_below=0.6, abstain_coverage=0.9).conformal_threshold is None
     True
@@ -94,9 +91,9 @@ class Uncertainty:
     abstain_below: float | None = None
     """Abstain below this confidence, from 0 to 1."""
     abstain_coverage: float | None = None
-    """The share of val that was to be answered, above 0 and at most 1."""
+    """The fraction of val that was to be answered, above 0 and at most 1."""
     conformal_level: float | None = None
-    """The share of images whose true class should be in their set, between 0 and 1."""
+    """The fraction of images whose true class should be in their set, between 0 and 1."""
     conformal_threshold: float | None = None
     """Highest 1 - p of a class in the set, from 0 to 1."""
     conformal_per_class: tuple[float, ...] | None = None
@@ -107,48 +104,29 @@ class Uncertainty:
     """An image with a lower score of the detector is called unknown."""
 
     def __post_init__(self) -> None:
-        for name in _NUMBERS:
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, _number(name, value))
         if self.conformal_per_class is not None:
             given = self.conformal_per_class
             if not isinstance(given, (list, tuple)):
                 raise _wrong("conformal_per_class", "not a list", given, "give one per class")
-            checked = tuple(_number("conformal_per_class", value) for value in given)
+            checked = tuple(_number("conformal_per_class", value, *_FRACTION) for value in given)
             object.__setattr__(self, "conformal_per_class", checked)
-        self._check_ranges()
-        self._check_pairs()
-
-    def _check_ranges(self) -> None:
-        shares = [("abstain_below", self.abstain_below)]
-        shares += [("conformal_threshold", self.conformal_threshold)]
-        shares += [("conformal_per_class", value) for value in self.conformal_per_class or ()]
-        if self.unknown_detector == "msp":
-            shares.append(("unknown_threshold", self.unknown_threshold))
-        for name, value in shares:
-            if value is not None and not 0 <= value <= 1:
-                raise _wrong(name, "out of range", value, "give a number from 0 to 1")
-        if self.abstain_coverage is not None and not 0 < self.abstain_coverage <= 1:
-            raise _wrong(
-                "abstain_coverage", "out of range", self.abstain_coverage, "above 0, at most 1"
-            )
-        if self.conformal_level is not None and not 0 < self.conformal_level < 1:
-            raise _wrong("conformal_level", "out of range", self.conformal_level, "between 0 and 1")
+        ranges = _RANGES | (
+            {"unknown_threshold": _FRACTION} if self.unknown_detector == "msp" else {}
+        )
+        for name, (good, advice) in ranges.items():
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _number(name, value, good, advice))
         if self.unknown_detector is not None and self.unknown_detector not in DETECTORS:
             hint = did_you_mean(str(self.unknown_detector), DETECTORS)
             known = f"choose one of {', '.join(DETECTORS)}{hint}"
             raise _wrong("unknown_detector", "not known", self.unknown_detector, known)
-
-    def _check_pairs(self) -> None:
-        for first, second in (
-            ("abstain_below", "abstain_coverage"),
-            ("conformal_threshold", "conformal_level"),
-            ("unknown_threshold", "unknown_detector"),
-        ):
+        for first, second in _PAIRS:
             if (getattr(self, first) is None) != (getattr(self, second) is None):
                 missing = first if getattr(self, first) is None else second
-                raise _wrong(missing, "missing", None, f"give both {first} and {second}, or none")
+                raise _wrong(
+                    missing, "missing", None, f"give both {first} and {second}, or neither"
+                )
         if self.conformal_per_class is not None and self.conformal_threshold is None:
             raise _wrong("conformal_threshold", "missing", None, "give it with those per class")
 
@@ -177,18 +155,18 @@ class Uncertainty:
             temperature: Of the classifier.
 
         Example:
-            >>> known = Uncertainty(abstain_below=0.6, abstain_coverage=0.9)
-            >>> known.verdicts([[0.5, 0.5], [0.9, 0.1]], [[0, 0], [2, 0]], 1.0).abstained
+            >>> stored = Uncertainty(abstain_below=0.6, abstain_coverage=0.9)
+            >>> stored.verdicts([[0.5, 0.5], [0.9, 0.1]], [[0, 0], [2, 0]], 1.0).abstained
             array([ True, False])
         """
-        shown = np.asarray(probabilities, dtype=np.float64)
-        confidences = shown.max(axis=1)
-        abstained, unknown = np.zeros(len(shown), np.bool_), np.zeros(len(shown), np.bool_)
-        sets = np.zeros(shown.shape, np.bool_)
+        checked = np.asarray(probabilities, dtype=np.float64)
+        confidences = checked.max(axis=1)
+        abstained = unknown = np.zeros(len(checked), np.bool_)
+        sets = np.zeros(checked.shape, np.bool_)
         if self.abstain_below is not None:
             abstained = np.asarray(confidences < self.abstain_below)
         if self.conformal_threshold is not None:
-            sets = prediction_sets(shown, self.conformal_per_class or self.conformal_threshold)
+            sets = prediction_sets(checked, self.conformal_per_class or self.conformal_threshold)
         if self.unknown_threshold is not None:
             msp = self.unknown_detector == "msp"
             scores = confidences if msp else energy(logits, temperature)
@@ -215,13 +193,13 @@ class Uncertainty:
             classes: K, the number of classes of the classifier.
 
         Raises:
-            DataError: When it is no mapping, lacks a key, has one too many or a wrong value.
+            DataError: When it is not a mapping, a key is missing or unknown, or a value is wrong.
 
         >>> Uncertainty.from_dict({"abstain": 0.5}, classes=2)
         Traceback (most recent call last):
         adapt.errors.DataError: uncertainty.abstain - not known - ...
         """
-        known = [one.name for one in fields(cls)]
+        known = [field.name for field in fields(cls)]
         if not isinstance(content, dict):
             raise DataError(
                 f"uncertainty - not a mapping - {type(content).__name__} - give one with the keys "
@@ -239,22 +217,33 @@ class Uncertainty:
         return uncertainty
 
 
-_NUMBERS = (
-    "abstain_below",
-    "abstain_coverage",
-    "conformal_level",
-    "conformal_threshold",
-    "unknown_threshold",
+Range = tuple[Callable[[float], bool], str]
+_FRACTION: Range = (lambda value: 0 <= value <= 1, "give a number from 0 to 1")
+_RANGES: dict[str, Range] = {
+    "abstain_below": _FRACTION,
+    "abstain_coverage": (lambda value: 0 < value <= 1, "give a number above 0 and at most 1"),
+    "conformal_level": (lambda value: 0 < value < 1, "give a number between 0 and 1"),
+    "conformal_threshold": _FRACTION,
+    "unknown_threshold": (math.isfinite, "give a number"),
+}
+_PAIRS = (
+    ("abstain_below", "abstain_coverage"),
+    ("conformal_threshold", "conformal_level"),
+    ("unknown_threshold", "unknown_detector"),
 )
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: Any, good: Callable[[float], bool], advice: str) -> float:
+    number = math.nan
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
         # JSON can hold whole numbers that no float can.
         with contextlib.suppress(OverflowError):
-            if math.isfinite(number := float(value)):
-                return number
-    raise _wrong(name, "not a finite number", value, "give a number")
+            number = float(value)
+    if not math.isfinite(number):
+        raise _wrong(name, "not a finite number", value, "give a number")
+    if not good(number):
+        raise _wrong(name, "out of range", value, advice)
+    return number
 
 
 def _wrong(name: str, what: str, given: Any, advice: str) -> DataError:

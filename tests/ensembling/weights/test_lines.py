@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from adapt.ensembling.weights.interpolate import interpolate
-from adapt.ensembling.weights.lines import depth_shares, lines
+from adapt.ensembling.weights.lines import depth_fractions, lines
 from adapt.errors import RecipeError
 from adapt.training.parameters import depths
 from tests.helpers.tiny import bit_equal, tiny_classifier
@@ -26,7 +26,7 @@ def draw(seed: int) -> State:
 
 def test_scales_by_hand() -> None:
     start, tuned = draw(0), draw(1)
-    shares = depth_shares({"stem": 0, "one": 1, "two": 2, "head": 3})
+    shares = depth_fractions({"stem": 0, "one": 1, "two": 2, "head": 3})
     found = lines(start, tuned, shares, 0.1, 0.7)
     for name, scale in {"stem": 0.1, "one": 0.3, "two": 0.5, "head": 0.7}.items():
         a, b = start[name].double().numpy(), tuned[name].double().numpy()
@@ -54,7 +54,7 @@ def test_the_ends_are_bit_equal() -> None:
 def test_depths_of_a_classifier() -> None:
     classifier = tiny_classifier()
     names = list(classifier.state_dict())
-    shares = depth_shares(depths(names))
+    shares = depth_fractions(depths(names))
     assert set(shares) == set(names)
     assert shares["backbone.model.visual.conv1.weight"] == 0
     # two blocks: distances 0 (entrance), 1, 2, 3 (what follows)
@@ -62,8 +62,8 @@ def test_depths_of_a_classifier() -> None:
     assert shares[block.format(0)] == pytest.approx(1 / 3)
     assert shares[block.format(1)] == pytest.approx(2 / 3)
     assert shares["head.weight"] == 1
-    assert depth_shares({"a": 4, "b": 4}) == {"a": 1.0, "b": 1.0}
-    assert depth_shares({}) == {}
+    assert depth_fractions({"a": 4, "b": 4}) == {"a": 1.0, "b": 1.0}
+    assert depth_fractions({}) == {}
 
 
 @pytest.mark.parametrize(
