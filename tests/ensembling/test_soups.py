@@ -67,7 +67,7 @@ def test_text_heads_are_built_anew(start: Classifier, val: ImageList) -> None:
     found, report = soup(models, val, runtime=RUNTIME)
     torch.testing.assert_close(found.head.weight, mean)
     assert not found.head_from_text
-    assert report.notes[0] == "the models have other prompts: their text heads were averaged"
+    assert report.notes[0] == "the models have different prompts: their text heads were averaged"
 
 
 def test_one_text_head_among_learned_ones_is_averaged(start: Classifier, val: ImageList) -> None:

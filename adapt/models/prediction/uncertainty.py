@@ -242,7 +242,7 @@ def _number(name: str, value: Any, good: Callable[[float], bool], advice: str) -
     if not math.isfinite(number):
         raise _wrong(name, "not a finite number", value, "give a number")
     if not good(number):
-        raise _wrong(name, "out of range", value, advice)
+        raise _wrong(name, "out of range", number, advice)
     return number
 
 

@@ -228,7 +228,7 @@ def test_why_a_candidate_was_refused() -> None:
     )
     assert (far.cosine, far.distance) == pytest.approx((0.8, np.hypot(7, 6)))
     assert far.reason.endswith(
-        "it is itself much worse (0.400 alone) and lies 9.2 times as far off as the start does"
+        "it is itself much worse (0.400 alone) and lies 9.2 times as far away as the start does"
     )
     assert (same.cosine, same.distance) == (None, 1.0)
     again = greedy_soup({"start": at(0, 0), "other": at(1, 0)}, lambda _: 0.0, start,

@@ -231,7 +231,7 @@ def test_tampered_bundles_are_refused(change: Any, expected: str, tmp_path: Path
     (folder / MANIFEST).write_text(json.dumps(manifest | {"uncertainty": content}))
     with pytest.raises(BundleError) as caught:
         Classifier.load(folder)
-    assert str(caught.value).startswith(f"{folder} - parts do not fit together - ")
+    assert str(caught.value).startswith(f"{folder} - parts do not match each other - ")
     assert expected in str(caught.value)
 
 
