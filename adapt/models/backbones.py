@@ -209,7 +209,7 @@ def _wrap(model: nn.Module, arch: str, pretrained: str, quick_gelu: bool) -> Bac
     size = raw["size"] if isinstance(raw["size"], int) else raw["size"][0]
     if not isinstance(raw["size"], int) and len(set(raw["size"])) != 1:
         raise ModelError(
-            f"model - images are not square - {arch} wants {raw['size']} - choose another"
+            f"model - images are not square - {arch} needs {raw['size']} - choose another model"
         )
     preprocessing = Preprocessing(
         size=size,

@@ -39,8 +39,8 @@ def mask_absent(logits: npt.ArrayLike, targets: npt.ArrayLike) -> Masked:
 
     A set with 20 of 32 classes is scored as a test of these 20, as ImageNet-A and ObjectNet are
     (Taori et al. 2020, arXiv:2007.00644): a model that answers with an absent class would be
-    blamed for knowing more than the set asks. Where all classes occur nothing changes, and where
-    only one does neither: every answer would be right.
+    blamed for knowing more than the set asks. Nothing changes where all classes occur, nor
+    where only one does: every answer would be right.
 
     Args:
         logits: Shape (N, K).

@@ -59,7 +59,7 @@ def group_table(
 
     Returns:
         `rows` sorted by value, `(none)` last; `worst`, the first of equals, None without a ranked
-        group; `gap`, None with less than two of these.
+        group; `gap`, None with fewer than two of these.
 
     Raises:
         DataError: When the lengths differ, or not one image has a value.

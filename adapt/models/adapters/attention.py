@@ -1,7 +1,8 @@
 """Attention with separate query, key, value and output layers, and the way back.
 
-open_clip packs query, key and value into one matrix (`nn.MultiheadAttention`, newer versions an
-own `Attention`, timm a fused `qkv` layer). Adapters need them apart. `split_attention` replaces
+open_clip packs query, key and value into one matrix (`nn.MultiheadAttention`, in newer versions its
+own `Attention`; timm has a fused `qkv` layer). Adapters need them separate.
+`split_attention` replaces
 each block by an equal one with four `nn.Linear`, and says which rows of which original parameter
 every new layer came from, so that changes can be added back to a plain state dict.
 """
@@ -160,7 +161,7 @@ def split_attention(root: nn.Module, prefix: str = "") -> dict[str, Origin]:
         elif name.rpartition(".")[2] == "qkv" and isinstance(module, nn.Linear):
             if getattr(root.get_submodule(name.rpartition(".")[0]), "q_bias", None) is not None:
                 raise ModelError(
-                    f"{name} - attention cannot be split - its biases stand apart (EVA, BEiT) - "
+                    f"{name} - attention cannot be split - its biases are separate (EVA, BEiT) - "
                     "use method full"
                 )
             _replace(root, name, SplitQueryKeyValue(module).train(module.training))

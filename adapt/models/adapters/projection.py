@@ -22,7 +22,7 @@ class Projection:
     is_layer: bool
     """Whether it is the weight of a linear layer, and so stored transposed."""
     bias: Tensor | None
-    """Bias (D,), which is no part of the projection matrix."""
+    """Bias (D,), which is not part of the projection matrix."""
 
     @property
     def matrix(self) -> Tensor:

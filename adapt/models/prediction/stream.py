@@ -21,7 +21,7 @@ _Row = tuple[Tensor, np.bool_, np.ndarray, np.bool_]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of one input.
+    """What a classifier says about one input.
 
     The label is what the model thinks even where it abstains or calls the input unknown: what to do
     with it is for the caller to decide.
@@ -57,7 +57,7 @@ def predict_stream(
 
     Args:
         judged: From normalised pixels (B, 3, H, W) to probabilities (B, K) and what the stored
-            uncertainty says of them.
+            uncertainty says about them.
         class_names: The K classes.
         preprocessing: What makes pixels of an image.
         inputs: Paths, PIL images or arrays (H, W), (H, W, 3) or (H, W, 4) uint8.

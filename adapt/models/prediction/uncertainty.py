@@ -64,7 +64,7 @@ def energy(logits: npt.ArrayLike, temperature: float = 1.0) -> FloatArray:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What an `Uncertainty` says of N images and K classes."""
+    """What an `Uncertainty` says about N images and K classes."""
 
     abstained: BoolArray
     """Shape (N,): the confidence is below the threshold."""

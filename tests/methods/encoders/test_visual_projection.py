@@ -15,7 +15,6 @@ from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.image_data import ImageData
 from adapt.data.loading.datasets import ImageDataset
 from adapt.data.sources.embedded import from_embedded
-from adapt.errors import ModelError
 from adapt.methods.encoders import visual_projection
 from adapt.methods.encoders.visual_projection import VisualProjection, encode_views, fit_projection
 from adapt.models.adapters.projection import projection_of, without_projection
@@ -116,46 +115,6 @@ def test_without_bias_and_with_a_bias_of_zero() -> None:
         for bias in (None, torch.zeros(5))
     ]
     torch.testing.assert_close(*fits)
-
-
-@pytest.mark.parametrize("arch", list(NAME))
-def test_pooled_features_lead_to_the_encoders_features(arch: str) -> None:
-    classifier = tiny_classifier(arch)
-    encoder = classifier.backbone.image_encoder
-    before = weights(classifier)
-    projection = projection_of(encoder)
-    assert projection.parameter is encoder.get_parameter(NAME[arch])
-    assert (projection.bias is not None) == (arch == RESNET)
-    if projection.bias is not None:
-        with torch.no_grad():
-            projection.bias.normal_()
-        before = weights(classifier)
-    pixels = torch.randn(3, 3, *2 * (classifier.backbone.preprocessing.size,))
-    with torch.no_grad():
-        pooled = without_projection(encoder)(pixels)
-        expected = encoder(pixels)
-        assert pooled.shape == (3, projection.matrix.shape[0])
-        found = pooled @ projection.matrix + (0 if projection.bias is None else projection.bias)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-    assert bit_equal(weights(classifier), before), "the encoder itself is not cut"
-    other = torch.randn_like(projection.matrix)
-    projection.set(other)
-    assert torch.equal(projection.matrix, other)
-    with torch.no_grad():
-        moved = encoder(pixels) - (0 if projection.bias is None else projection.bias)
-    torch.testing.assert_close(moved, pooled @ other, atol=1e-4, rtol=1e-5)
-
-
-def test_encoders_without_a_projection_are_refused(start: Classifier) -> None:
-    encoder: Any = start.clone().backbone.image_encoder
-    encoder.proj = None
-    timm: Any = tiny_classifier(TIMM).backbone.image_encoder
-    timm.head = nn.Sequential()
-    for cut in (encoder, timm):
-        with pytest.raises(ModelError, match="no linear projection at the end"):
-            projection_of(cut)
-        with pytest.raises(ModelError, match=type(cut).__name__):
-            without_projection(cut)
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])

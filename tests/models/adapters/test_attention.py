@@ -164,7 +164,7 @@ REFUSED = {
     "inner norms": lambda: Attention(C, HEADS, qk_norm=True),
     "head scale": lambda: Attention(C, HEADS, scale_heads=True),
     "scaled cosine": lambda: Attention(C, HEADS, scaled_cosine=True),
-    "biases stand apart": eva,
+    "biases are separate": eva,
 }
 
 
