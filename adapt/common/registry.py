@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from adapt.errors import RecipeError
@@ -43,15 +43,6 @@ class Registry(Generic[Thing]):
                 "another name"
             )
         self._things[name] = thing
-
-    def decorator(self, name: str) -> Callable[[Thing], Thing]:
-        """`register`, to stand above a definition."""
-
-        def add(thing: Thing) -> Thing:
-            self.register(name, thing)
-            return thing
-
-        return add
 
     def table(self) -> dict[str, Thing]:
         """All things by name."""

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from adapt.common.registry import Registry
 from adapt.errors import RecipeError
 
 
@@ -32,8 +31,3 @@ def test_modules_are_found_and_ordered(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(FRUIT.table()) == ["pear", "apple", "banana"], "found while the process runs"
     with pytest.raises(RecipeError, match="fruit apple - registered twice - fruit_of_a_test"):
         FRUIT.register("apple", 1)
-
-
-def test_a_decorator_gives_the_thing_back() -> None:
-    registry: Registry[type] = Registry("kind", "tests.helpers")
-    assert registry.decorator("number")(int) is int
