@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from adapt.data.shifts.shift import SHIFTS
-from adapt.ensembling.choose import RULES
+from adapt.ensembling.rules.base import rule_names
 from adapt.ensembling.settings import CORRUPTIONS, Ensemble
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "fixed"])
+@pytest.mark.parametrize("rule", [rule for rule in rule_names() if rule != "fixed"])
 def test_every_rule_may_be_chosen_and_takes_no_alpha(rule: str) -> None:
     assert Ensemble(rule=rule).alpha is None
     with pytest.raises(ValueError, match="alpha - does not go with the rule"):
