@@ -1,8 +1,8 @@
-"""What was measured once is not measured again: by content, decoder and weights.
+"""Measurements, features and answers that are kept, by content, decoder and weights.
 
 Measurements are JSON, features safetensors, in 256 files each by the first digits of the content
-hash, so that a set that has grown by a few images is measured for these only. Whole answers are
-kept too. A file that cannot be read is as good as none.
+hash, so that only the new images of a set are measured. Whole answers are kept too. A file that
+cannot be read counts as missing.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 ADVICE = "free space there, or set ADAPT_CACHE to a folder with space"
 CHUNK = 512
-"""Images decoded before they are encoded and written down: what is in memory at once."""
+"""Images decoded before they are encoded and stored: this many are in memory at once."""
 SHARD = 2
 """Digits of the hash that name a file of the cache."""
 DECODER = ("adapt.data.decoding",)
@@ -84,9 +84,9 @@ def _short_hash(parts: object) -> str:
 
 
 def weights_key(arch: str, pretrained: str) -> str:
-    """A name of a model's weights, found without loading them.
+    """A name for the weights of a model, made without loading them.
 
-    By content for the embedded model, files and folders; a tag names its weights for good.
+    It depends on the content of the embedded model, files and folders; a tag names its weights.
 
     >>> weights_key("ViT-B-32", "openai") == weights_key("ViT-B-32", "laion2b_s34b_b79k")
     False
@@ -95,15 +95,15 @@ def weights_key(arch: str, pretrained: str) -> str:
     if pretrained == "embedded":
         folder = source_files("adapt.models.backbones")[0].parent / "embedded"
         given = [folder / f"{arch}.safetensors"]
-    files = [one for one in given if one.is_file()]
-    files += [one for folder in given if folder.is_dir() for one in sorted(folder.iterdir())]
-    content = [content_hash(one) for one in files if one.is_file()]
+    files = [path for path in given if path.is_file()]
+    files += [path for folder in given if folder.is_dir() for path in sorted(folder.iterdir())]
+    content = [content_hash(path) for path in files if path.is_file()]
     return _short_hash([arch, pretrained, _version("open_clip_torch"), content])
 
 
 @dataclass
 class Encoder:
-    """A model whose image features are kept by the name of its weights."""
+    """A model whose image features are kept under the name of its weights."""
 
     key: str
     load: "Callable[[], Backbone]"
@@ -112,11 +112,7 @@ class Encoder:
 
 @dataclass
 class Measured:
-    """What was found out about each image, in their order.
-
-    >>> Measured([], None).features is None
-    True
-    """
+    """What was measured on each image, in the order of the images."""
 
     pictures: list[Picture]
     features: SingleArray | None
@@ -124,26 +120,26 @@ class Measured:
 
 
 class Progress:
-    """Tells how far a step is: called with what is done, how much of it, and how much there is."""
+    """Reports progress: `tell` gets the name of a step, how much is done, and the total."""
 
     def __init__(self, tell: Callable[[str, int, int], None] | None) -> None:
         self.tell = tell
 
     def step(self, name: str, total: int, before: int = 0) -> Callable[[int], None]:
-        """A function to call with how many images of this step are done."""
+        """A function to call with the number of images of this step that are done."""
         return lambda done: self.tell(name, before + done, total) if self.tell else None
 
 
 def measured(
     paths: Sequence[str], hashes: Sequence[str], encoder: Encoder | None, progress: Progress
 ) -> Measured:
-    """Measure and encode every image that the cache does not know, each content once.
+    """Measure and encode every image that is not in the cache, each content once.
 
     Args:
         paths: N files.
-        hashes: Content hash of each, empty where it cannot be read.
-        encoder: Makes the features; None to go without.
-        progress: Told how many images are done.
+        hashes: Content hash of each; empty when the file cannot be read.
+        encoder: Makes the features; None for no features.
+        progress: Gets the number of images that are done.
 
     Returns:
         Pictures and features in the order of the paths.
@@ -152,19 +148,19 @@ def measured(
         RunError: When the cache cannot be written.
     """
     first = {digest: path for digest, path in zip(hashes, paths, strict=True) if digest}
-    shelf = _Shelf(encoder)
-    missing = shelf.read(sorted(first))
+    store = _Store(encoder)
+    missing = store.read(sorted(first))
     done = len(first) - len(missing)
     step = progress.step("reading images", len(first), done)
     step(0)
     for start in range(0, len(missing), CHUNK):
         part = missing[start : start + CHUNK]
-        shelf.add(part, [first[digest] for digest in part], _from(step, start))
+        store.add(part, [first[digest] for digest in part], _from(step, start))
     pictures = [
-        _as_named(shelf.pictures[digest], path) if digest else measure([path])[0]
+        _as_named(store.pictures[digest], path) if digest else measure([path])[0]
         for digest, path in zip(hashes, paths, strict=True)
     ]
-    return Measured(pictures, shelf.gathered(hashes))
+    return Measured(pictures, store.gathered(hashes))
 
 
 def _from(step: Callable[[int], None], start: int) -> Callable[[int], None]:
@@ -172,13 +168,13 @@ def _from(step: Callable[[int], None], start: int) -> Callable[[int], None]:
 
 
 def _as_named(picture: Picture, path: str) -> Picture:
-    """The content was measured under some name; whether that fits is a matter of the name."""
+    """A content may have been measured under another name; whether the suffix fits may differ."""
     if picture.error is not None:
         return picture
     return replace(picture, suffix_matches=suffix_fits(path, picture.format))
 
 
-class _Shelf:
+class _Store:
     """Measurements and features by content hash, in memory and on disk."""
 
     def __init__(self, encoder: Encoder | None) -> None:
@@ -191,15 +187,15 @@ class _Shelf:
         self.encoded = cache_folder("check", f"features-{decoder_version()}-{key}")
 
     def read(self, wanted: list[str]) -> list[str]:
-        """Take what is there of these hashes; returns the others."""
+        """Load what is stored for these hashes; return the others."""
         for shard in sorted({digest[:SHARD] for digest in wanted}):
             known = read_json(self.folder / f"{shard}.json")
             here = [digest for digest in wanted if digest[:SHARD] == shard and digest in known]
             self.pictures |= {digest: _picture(known[digest]) for digest in here}
             if self.encoder and here:
                 features = _read_features(self.encoded / f"{shard}.safetensors")
-                self.features |= {one: features[one] for one in here if one in features}
-        return [one for one in wanted if not self.knows(one)]
+                self.features |= {digest: features[digest] for digest in here if digest in features}
+        return [digest for digest in wanted if not self.knows(digest)]
 
     def knows(self, digest: str) -> bool:
         picture = self.pictures.get(digest)
@@ -208,15 +204,15 @@ class _Shelf:
         )
 
     def add(self, hashes: list[str], paths: list[str], step: Callable[[int], None]) -> None:
-        """Decode, measure and encode a chunk, and write it down."""
+        """Decode, measure, encode and store a chunk."""
         if self.encoder is None:
-            found, features = measure(paths, None, step), None
+            pictures, features = measure(paths, None, step), None
         else:
             self.backbone = self.backbone or self.encoder.load()
-            found, features = _encoded(self.backbone, paths, step)
-        self.pictures |= dict(zip(hashes, found, strict=True))
+            pictures, features = _encoded(self.backbone, paths, step)
+        self.pictures |= dict(zip(hashes, pictures, strict=True))
         if features is not None:
-            good = [index for index, picture in enumerate(found) if picture.error is None]
+            good = [index for index, picture in enumerate(pictures) if picture.error is None]
             self.features |= {hashes[index]: features[index] for index in good}
         self._write(hashes)
 
@@ -224,11 +220,13 @@ class _Shelf:
         for shard in sorted({digest[:SHARD] for digest in hashes}):
             new = [digest for digest in hashes if digest[:SHARD] == shard]
             path = self.folder / f"{shard}.json"
-            write_json(path, read_json(path) | {one: asdict(self.pictures[one]) for one in new})
-            coded = {one: self.features[one] for one in new if one in self.features}
-            if coded:
+            write_json(
+                path, read_json(path) | {digest: asdict(self.pictures[digest]) for digest in new}
+            )
+            features = {key: self.features[key] for key in new if key in self.features}
+            if features:
                 path = self.encoded / f"{shard}.safetensors"
-                _write_features(path, _read_features(path) | coded)
+                _write_features(path, _read_features(path) | features)
 
     def gathered(self, hashes: Sequence[str]) -> SingleArray | None:
         if self.encoder is None:
@@ -260,12 +258,12 @@ def _picture(stored: Mapping[str, Any]) -> Picture:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of the cache; empty where there is none, or one that cannot be read."""
+    """A JSON object of the cache; empty when there is none, or when it cannot be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _read_features(path: Path) -> dict[str, SingleArray]:
@@ -287,7 +285,7 @@ def _write_features(path: Path, features: Mapping[str, SingleArray]) -> None:
 
 
 def read_head(key: str) -> SingleArray | None:
-    """A zero-shot head (K, D) that was made before, by the name of its model and prompts."""
+    """A stored zero-shot head (K, D), by the name of its model and prompts."""
     try:
         head: SingleArray = load_file(_head_path(key))["head"]
     except (OSError, SafetensorError, KeyError):
@@ -306,10 +304,10 @@ def _head_path(key: str) -> Path:
 
 
 def answer_path(question: object) -> Path:
-    """Where the answer to a question is kept, or would be.
+    """The file for the answer to a question.
 
     Args:
-        question: All that the answer depends on, as plain containers.
+        question: Everything that the answer depends on, as plain containers.
     """
     key = [__version__, decoder_version(), source_hash(CHECKS), question]
     return cache_folder("check", "answers", f"{_short_hash(key)}.json")

@@ -28,7 +28,7 @@ from adapt.checks.record import (
     write_check,
     write_exclusions,
 )
-from adapt.checks.sources import DataLike, Sets, read_sets
+from adapt.checks.sources import CheckedSets, DataLike, read_sets
 from adapt.common.files import write_json
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.exclusions import Excluded, known_hashes
@@ -39,42 +39,39 @@ from adapt.version import __version__
 DEFAULT_MODEL = "adapt-icons-xs"
 DEFAULT_PRETRAINED = "embedded"
 Tell = Callable[[str, int, int], None]
-"""Told the name of a step, how much of it is done, and how much there is."""
+"""Called with the name of a step, how much of it is done, and the total."""
 
 
 @dataclass
 class Check:
-    """What a check found.
-
-    >>> Check({"findings": [], "sets": {}, "classes": []}).findings
-    []
-    """
+    """The result of a check."""
 
     content: dict[str, Any]
-    """What stands in `check.json`."""
+    """The content of `check.json`."""
     thumbnails: dict[str, str] = field(default_factory=dict, repr=False)
     """Data URIs of small pictures, by content hash."""
 
     @property
     def findings(self) -> list[Finding]:
-        """All of them, the gravest first."""
+        """All findings, most serious first."""
         return [entry_finding(entry) for entry in self.content["findings"]]
 
     def to_dict(self) -> dict[str, Any]:
-        """What stands in `check.json`."""
+        """The content of `check.json`."""
         return self.content
 
     def summary(self) -> str:
-        """Plain text: a line for each finding, what mends it below, and a verdict."""
+        """Plain text: each finding and how to fix it, and a verdict."""
         lines = []
-        for one in self.content["findings"]:
-            lines += [f"{one['level']:<7}  {one['message']}", f"         fix: {one['fix']}"]
+        for finding in self.content["findings"]:
+            lines += [f"{finding['level']:<7}  {finding['message']}"]
+            lines += [f"         fix: {finding['fix']}"]
         return "\n".join([*lines, verdict(self.content)])
 
     def failed(self, level: str) -> bool:
-        """Whether there is a finding of this level or a graver one; never for `never`."""
-        grave = {"error": ("error",), "warning": ("error", "warning")}.get(level, ())
-        return any(one["level"] in grave for one in self.content["findings"])
+        """Whether there is a finding of this level or a more serious one; never for `never`."""
+        levels = {"error": ("error",), "warning": ("error", "warning")}.get(level, ())
+        return any(finding["level"] in levels for finding in self.content["findings"])
 
     def write(self, folder: str | Path) -> Path:
         """Write `check.json` and `check.html` into a folder; returns the path of the page.
@@ -89,8 +86,8 @@ class Check:
         """Write the list that recipes take as `data.exclude`.
 
         Args:
-            path: Where to.
-            labels: Whether suspected labels are among it.
+            path: The file.
+            labels: Whether to include images with suspected labels.
 
         Raises:
             RunError: When it cannot be written.
@@ -106,21 +103,21 @@ def check(
     out: str | Path | None = None,
     progress: Tell | None = None,
 ) -> Check:
-    """Find what is wrong with labelled images before it costs a run.
+    """Find what is wrong with labelled images before a run.
 
     Measurements and answers are kept by content under `adapt.common.cache.cache_folder("check")`: a
     second call on the same files decodes nothing.
 
     Args:
         data: Folder, table, archive, recipe or images: see `adapt.checks.sources.read_sets`.
-        root: For a table, the folder that its paths start from.
-        model: CLIP that judges labels and class names; None looks at pixels alone.
+        root: For a table, the folder that its paths are relative to.
+        model: CLIP that checks labels and class names; None checks the pixels only.
         pretrained: Its weights.
-        out: Folder for `check.json` and `check.html`; not written without.
-        progress: Told how far each step is.
+        out: Folder for `check.json` and `check.html`; None writes neither.
+        progress: See `Tell`.
 
     Raises:
-        DataError: When the data cannot be read as what it is, or no image of it can be read.
+        DataError: When the data cannot be read, or none of its images can.
         RecipeError: When a recipe has mistakes.
         ModelError: When there is no such model.
         RunError: When a file cannot be written.
@@ -134,8 +131,8 @@ def check(
     kept = answer_path([shown, *_question(sets, hashes, judge)])
     answer = read_json(kept)
     if not answer:
-        found = measured(paths, hashes, judge.encoder if judge else None, steps)
-        content = _examined(sets, paths, found, judge, steps)
+        measured_images = measured(paths, hashes, judge.encoder if judge else None, steps)
+        content = _examined(sets, paths, measured_images, judge, steps)
         content = addressed(content, shown)
         by_hash = dict(zip(hashes, paths, strict=True))
         thumbnails = small_pictures(content, by_hash, steps.step("drawing pictures", 0))
@@ -147,8 +144,8 @@ def check(
     return done
 
 
-def _question(sets: Sets, hashes: list[str], judge: Model | None) -> list[Any]:
-    """All that an answer depends on."""
+def _question(sets: CheckedSets, hashes: list[str], judge: Model | None) -> list[Any]:
+    """Everything that an answer depends on."""
     rows = [
         [
             [images.relative(index), images.labels[index]],
@@ -172,12 +169,16 @@ def _question(sets: Sets, hashes: list[str], judge: Model | None) -> list[Any]:
 
 
 def _examined(
-    sets: Sets, paths: list[str], found: Measured, judge: Model | None, steps: Progress
+    sets: CheckedSets,
+    paths: list[str],
+    measured_images: Measured,
+    judge: Model | None,
+    steps: Progress,
 ) -> dict[str, Any]:
     """The content of `check.json`."""
-    readable = [picture.error is None for picture in found.pictures]
+    readable = [picture.error is None for picture in measured_images.pictures]
     if not any(readable):
-        first = f"{paths[0]} ({found.pictures[0].error})" if paths else "none given"
+        first = f"{paths[0]} ({measured_images.pictures[0].error})" if paths else "none given"
         advice = "check the path, or export the images again"
         raise DataError(f"{sets.name} - no image can be read - first {first} - {advice}")
     split = sets.split(readable)
@@ -186,11 +187,13 @@ def _examined(
     pairs = zip(*_placed(sets.images, row), strict=True)
     broken = [(place, index) for place, index in pairs if not readable[index]]
     everything = [*places, *(place for place, _ in broken)]
-    pictures = [found.pictures[index] for index in [*rows, *(index for _, index in broken)]]
+    pictures = [
+        measured_images.pictures[index] for index in [*rows, *(index for _, index in broken)]
+    ]
     findings = picture_findings(pictures, everything)
     task = [index for index, place in enumerate(places) if place.split not in sets.others]
     chosen = [rows[index] for index in task]
-    view = _view(sets, [places[index] for index in task], found, chosen, steps)
+    view = _view(sets, [places[index] for index in task], measured_images, chosen, steps)
     more, extra = _compared(sets, view, judge)
     measures = {
         (place.split, place.path): picture
@@ -206,7 +209,7 @@ def _examined(
         "sets": _sizes(everything, pictures),
         "classes": view.class_names,
         "notes": sets.notes,
-        "findings": [finding_entry(one, measures) for one in ordered],
+        "findings": [finding_entry(finding, measures) for finding in ordered],
         **extra,
     }
 
@@ -214,17 +217,21 @@ def _examined(
 def _placed(
     images: Mapping[str, ImageList], row: Mapping[str, int]
 ) -> tuple[list[Place], list[int]]:
-    """Every image as the user knows it, and its position among what was measured."""
+    """Every image as the user knows it, and its position among the measurements."""
     places = [
-        Place(name, each.relative(index), each.labels[index])
-        for name, each in images.items()
-        for index in range(len(each))
+        Place(name, part.relative(index), part.labels[index])
+        for name, part in images.items()
+        for index in range(len(part))
     ]
-    return places, [row[path] for each in images.values() for path in each.paths]
+    return places, [row[path] for part in images.values() for path in part.paths]
 
 
 def _view(
-    sets: Sets, places: list[Place], found: Measured, rows: list[int], steps: Progress
+    sets: CheckedSets,
+    places: list[Place],
+    measured_images: Measured,
+    rows: list[int],
+    steps: Progress,
 ) -> View:
     classes = {
         key: name
@@ -232,14 +239,16 @@ def _view(
         if set_name not in sets.others
         for key, name in images.classes.items()
     }
-    pictures = [found.pictures[row] for row in rows]
-    features = None if found.features is None else found.features[rows]
+    pictures = [measured_images.pictures[row] for row in rows]
+    features = None if measured_images.features is None else measured_images.features[rows]
     copies = find_copies(pictures, steps.step("comparing images", len(pictures)))
     return View(places, pictures, features, copies, classes, sets.labels_file)
 
 
-def _compared(sets: Sets, view: View, judge: Model | None) -> tuple[list[Finding], dict[str, Any]]:
-    """What the images say together: copies, classes, and all that needs a model."""
+def _compared(
+    sets: CheckedSets, view: View, judge: Model | None
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Findings about all images together: copies, classes, and what needs a model."""
     whole = {name: images for name, images in sets.images.items() if name not in sets.others}
     head = None if judge is None else judge.head([view.classes[key] for key in view.class_names])
     findings = [*judged_sizes(view, whole, sets.groups()), *copy_findings(view.copies, view.places)]
@@ -256,12 +265,12 @@ def _card(judge: Model | None) -> dict[str, Any] | None:
 
 
 def _sizes(places: list[Place], pictures: list[Picture]) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
+    sizes: dict[str, dict[str, int]] = {}
     labels: dict[str, set[str]] = {}
     for place, picture in zip(places, pictures, strict=True):
-        one = found.setdefault(place.split, {"images": 0, "readable": 0, "classes": 0})
-        one["images"] += 1
-        one["readable"] += picture.error is None
+        size = sizes.setdefault(place.split, {"images": 0, "readable": 0, "classes": 0})
+        size["images"] += 1
+        size["readable"] += picture.error is None
         labels.setdefault(place.split, set()).add(place.label)
-        one["classes"] = len(labels[place.split])
-    return found
+        size["classes"] = len(labels[place.split])
+    return sizes

@@ -1,4 +1,4 @@
-"""What a check asks a model: suspected labels, names CLIP cannot read, scores without leaks."""
+"""Findings that need a model: suspected labels, class names, and scores without leaks."""
 
 import hashlib
 import json
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 FOLDS = 10
 STRENGTH = 10.0
-"""C of the probe that scores are compared with and without leaks by."""
+"""C of the probe whose scores with and without leaks are compared."""
 FEWEST = 20
-"""With fewer images nothing can be said about single labels."""
+"""Fewest images for a statement about single labels."""
 TEMPLATES = ("simple",)
 
 
 class Model:
-    """A pretrained CLIP by name; it is loaded when something is really missing."""
+    """A pretrained CLIP by name; it is loaded only when a feature or head is missing."""
 
     def __init__(self, arch: str, pretrained: str) -> None:
         self.arch, self.pretrained = arch, pretrained
@@ -54,8 +54,8 @@ class Model:
 
     def head(self, names: Sequence[ClassName]) -> SingleArray:
         """The zero-shot head (K, D) of these classes, logit scale included."""
-        told = [[name.words, *name.prompts] for name in names]
-        text = json.dumps([self.encoder.key, TEMPLATES, told])
+        words = [[name.words, *name.prompts] for name in names]
+        text = json.dumps([self.encoder.key, TEMPLATES, words])
         key = hashlib.sha256(text.encode()).hexdigest()
         known = read_head(key)
         if known is not None:
@@ -74,7 +74,7 @@ class Model:
 
 @dataclass
 class View:
-    """The readable images of the task, those of all its sets one after the other."""
+    """The readable images of the task, one set after the other."""
 
     places: list[Place]
     pictures: list[Picture]
@@ -124,11 +124,11 @@ def judged_labels(view: View, head: SingleArray) -> list[Finding]:
 
 
 def judged_names(view: View, head: SingleArray | None) -> list[Finding]:
-    """Class names that CLIP cannot read, with what zero-shot answers where a model is at hand.
+    """Class names that CLIP cannot read, with the zero-shot answers when there is a model.
 
     Args:
         view: With features if there is a head.
-        head: Zero-shot head (K, D) of its classes; None reads the names alone.
+        head: Zero-shot head (K, D) of its classes; None checks the names only.
     """
     names = [view.classes[key] for key in view.class_names]
     if head is None or view.features is None:
@@ -137,7 +137,7 @@ def judged_names(view: View, head: SingleArray | None) -> list[Finding]:
 
 
 def leak_free(view: View) -> dict[str, dict[str, Any]]:
-    """Accuracy of a probe of train on each eval, on all of its images and without the leaked ones.
+    """Accuracy on each eval of a probe fitted on train, with and without leaked images.
 
     Args:
         view: With features.
@@ -153,36 +153,37 @@ def leak_free(view: View) -> dict[str, dict[str, Any]]:
     weight, bias = fast_probe(
         view.features[train], view.targets[train], len(view.class_names), STRENGTH
     )
-    found = {}
+    accuracies = {}
     for name, leaked in leaks.items():
         rows = view.rows(name)
         scores = view.features[rows] @ weight.T + bias
-        found[name] = leak_free_accuracy(scores.argmax(axis=1) == view.targets[rows], leaked)
-    return found
+        accuracies[name] = leak_free_accuracy(scores.argmax(axis=1) == view.targets[rows], leaked)
+    return accuracies
 
 
 def judged_sizes(
     view: View, sets: Mapping[str, ImageList], groups: Sequence[str] | None
 ) -> list[Finding]:
-    """What the numbers of images a class say.
+    """Findings about the number of images per class.
 
     Args:
-        view: Whose images of classes that train lacks are pointed at.
+        view: Holds the images of classes that train lacks.
         sets: Whole sets by name, train first; without `val`, a run takes it from train.
-        groups: Group of each image of train, if there are any.
+        groups: Group of each image of train, if there are groups.
     """
     counts = {name: images.counts() for name, images in sets.items()}
     first = next(iter(sets), "")
-    apart: dict[str, set[str]] = {}
+    groups_of: dict[str, set[str]] = {}
     for label, group in zip(sets[first].labels, groups or [], strict=False):
-        apart.setdefault(label, set()).add(group)
-    several = {label: len(found) for label, found in apart.items()}
-    found = balance_findings(counts, several or None, splits_itself="val" not in sets)
-    strange = [
+        groups_of.setdefault(label, set()).add(group)
+    group_counts = {label: len(names) for label, names in groups_of.items()}
+    findings = balance_findings(counts, group_counts or None, splits_itself="val" not in sets)
+    extra = tuple(
         (place,)
         for place in view.places
         if place.split in sets and place.label not in counts[first]
-    ]
+    )
     return [
-        replace(one, places=tuple(strange)) if one.kind == "extra_class" else one for one in found
+        replace(finding, places=extra) if finding.kind == "extra_class" else finding
+        for finding in findings
     ]

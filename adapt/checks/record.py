@@ -35,15 +35,15 @@ ORDER = (
     "exact_copy",
     "near_copy",
 )
-"""Kinds that change scores most, the gravest first; others follow as they were made."""
+"""The kinds that change scores most, most serious first; others follow in their order."""
 
 
 def finding_entry(finding: Finding, pictures: Mapping[Key, Picture]) -> Entry:
-    """A finding as it stands in `check.json`.
+    """A finding as `check.json` holds it.
 
     Args:
-        finding: What was found.
-        pictures: What was measured, by set and path.
+        finding: The finding.
+        pictures: The measurements, by set and path.
     """
 
     def entry(place: Place) -> Entry:
@@ -79,19 +79,19 @@ def entry_finding(entry: Mapping[str, Any]) -> Finding:
         entry["level"],
         entry["message"],
         entry["fix"],
-        tuple(tuple(place(one) for one in places) for places in entry["places"]),
+        tuple(tuple(map(place, places)) for places in entry["places"]),
         tuple(entry["values"]),
-        tuple(place(one) for one in entry["remove"]),
+        tuple(map(place, entry["remove"])),
         dict(entry["details"]),
     )
 
 
 def addressed(content: Entry, data: str) -> Entry:
-    """The commands that mend a finding with the data they are about, ready to be copied."""
+    """Put the data into the commands that fix a finding, so that they can be copied."""
     command = f"adapt check {shlex.quote(data)}"
     findings = [
-        one | {"fix": one["fix"].replace("adapt check DATA", command)}
-        for one in content["findings"]
+        finding | {"fix": finding["fix"].replace("adapt check DATA", command)}
+        for finding in content["findings"]
     ]
     return content | {"data": data, "findings": findings}
 
@@ -99,31 +99,31 @@ def addressed(content: Entry, data: str) -> Entry:
 def in_order(findings: list[Finding]) -> list[Finding]:
     """By level, then by how much they change scores."""
 
-    def rank(one: Finding) -> tuple[int, int]:
-        place = ORDER.index(one.kind) if one.kind in ORDER else len(ORDER)
-        return LEVELS.index(one.level), place
+    def rank(finding: Finding) -> tuple[int, int]:
+        place = ORDER.index(finding.kind) if finding.kind in ORDER else len(ORDER)
+        return LEVELS.index(finding.level), place
 
     return sorted(findings, key=rank)
 
 
 def exclusions(content: Mapping[str, Any], labels: bool = False) -> list[Excluded]:
-    """The lines of a list for `data.exclude`: every image that a finding would have left out.
+    """The lines of a list for `data.exclude`: every image that a finding asks to leave out.
 
     Args:
         content: `check.json`.
-        labels: Whether suspected labels are among them; suspicion is no proof.
+        labels: Whether to include suspected labels; a suspicion is no proof.
 
     Returns:
-        One line an image, each under the first finding that names it. A file that cannot be
-        opened has no content to be known by and is not among them.
+        One line per image, under the first finding that names it. A file that cannot be opened has
+        no content hash and is not listed.
     """
     lines: dict[Key, Excluded] = {}
     for finding in content["findings"]:
         named = list(finding["remove"])
         if labels and finding["kind"] == LABELS:
             named += [place for places in finding["places"] for place in places]
-        for one in named:
-            line = Excluded(one["sha256"], one["split"], one["path"], finding["kind"])
+        for place in named:
+            line = Excluded(place["sha256"], place["split"], place["path"], finding["kind"])
             if line.sha256:
                 lines.setdefault((line.split, line.path), line)
     return list(lines.values())
@@ -150,8 +150,8 @@ def small_pictures(
 
     Args:
         content: `check.json`.
-        paths: A file of each content.
-        step: Called with how many are done.
+        paths: One file for each content hash.
+        step: Called with the number of pictures that are done.
     """
     wanted = [
         place["sha256"]
@@ -161,14 +161,14 @@ def small_pictures(
         if place["sha256"]
     ]
     hashes = list(dict.fromkeys(wanted))
-    found: dict[str, str] = {}
+    uris: dict[str, str] = {}
     with ThreadPoolExecutor(4) as pool:
         drawn = pool.map(small_picture, [paths[digest] for digest in hashes])
         for done, (digest, picture) in enumerate(zip(hashes, drawn, strict=True), start=1):
             if picture is not None:
-                found[digest] = picture
+                uris[digest] = picture
             step(done)
-    return found
+    return uris
 
 
 def small_picture(path: str) -> str | None:

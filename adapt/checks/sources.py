@@ -1,10 +1,11 @@
-"""What a check looks at: the sets of images behind a folder, table, archive or recipe."""
+"""The sets of images in a folder, table, archive or recipe that a check looks at."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adapt.common.words import plural
 from adapt.data.images import Images
 from adapt.data.sources.folders import SPLIT_NAMES, from_folder, is_junk
 from adapt.data.sources.image_list import ImageList
@@ -24,40 +25,36 @@ DataLike = str | Path | ImageList | Mapping[str, ImageList]
 
 
 @dataclass
-class Sets:
-    """Sets of images that are checked together.
-
-    >>> Sets("photos", {}).name
-    'photos'
-    """
+class CheckedSets:
+    """Sets of images that are checked together."""
 
     name: str
-    """What to call all of it."""
+    """Name of the whole."""
     images: dict[str, ImageList]
     """By the name of the set: `train`, `val` or an eval."""
     notes: list[str] = field(default_factory=list)
     others: frozenset[str] = frozenset()
-    """Sets with other classes, which no label of the rest is compared with."""
+    """Sets with other classes, whose labels are not compared with those of the rest."""
     labels_file: str = ""
-    """Table that the labels come from."""
+    """Name of the table that the labels come from; empty without one."""
     loaded: "Loaded | None" = None
-    """The recipe, where there is one."""
+    """The recipe, if the images come from one."""
 
     def groups(self) -> list[str] | None:
-        """Group of each image that is learned from, if there are any."""
+        """Group of each training image, if there are groups."""
         first = next(iter(self.images.values()))
         if self.loaded is not None:
             first = with_groups(first, self.loaded.recipe.data.train.group)
         return first.groups
 
     def split(self, readable: list[bool]) -> dict[str, ImageList]:
-        """The sets as a run sees them: what cannot be read is gone, val is taken from train.
+        """The sets as a run sees them: without unreadable images, and val taken from train.
 
         Args:
-            readable: Of each image, the sets one after the other.
+            readable: Whether each image can be read, one set after the other.
 
         Returns:
-            Sets by name; those without a readable image are left out.
+            Sets by name; sets without a readable image are left out.
         """
         kept, start = {}, 0
         for name, images in self.images.items():
@@ -73,24 +70,26 @@ class Sets:
         used = len(fit.train) + len(fit.val or [])
         if used < sum(map(len, pool)):
             left = sum(map(len, pool)) - used
-            self.notes.append(f"{left} images that the recipe does not draw were not compared")
+            self.notes.append(
+                f"{plural(left, 'image')} that the recipe does not draw were not compared"
+            )
         return {"train": fit.train} | held | kept
 
 
-def read_sets(data: DataLike, root: str | Path | None = None) -> Sets:
+def read_sets(data: DataLike, root: str | Path | None = None) -> CheckedSets:
     """Find the images and their labels; none is decoded.
 
     Args:
-        data: Folder of class folders, or of `train`, `test` and the like, each with class folders;
+        data: Folder with one folder per class, or with such folders for `train`, `test` and so on;
             table, whose column `split` names the sets; zip or tar archive; recipe, by path or
-            name; or images at hand, by the names of the sets if there are several.
-        root: For a table, the folder that its paths start from.
+            name; or an image list, or several by the names of their sets.
+        root: For a table, the folder that its paths are relative to.
 
     Returns:
         The sets, each sorted by class, then path.
 
     Raises:
-        DataError: When there is no such thing, or it cannot be read as what it is.
+        DataError: When the data do not exist or cannot be read.
         RecipeError: When the recipe has mistakes.
 
     >>> read_sets("/no/such/folder")
@@ -112,35 +111,35 @@ check the path
         what = "neither a file, a folder nor a recipe"
         raise DataError(f"{data} - not found - {what} - check the path")
     if suffix in TABLE_SUFFIXES:
-        found = _sets(path.stem, _by_split(from_table(path, root)))
-        found.labels_file = path.name
-        return found
+        sets = _sets(path.stem, _by_split(from_table(path, root)))
+        sets.labels_file = path.name
+        return sets
     return _sets(path.name.split(".")[0], {"train": Images.from_archive(path)})
 
 
-def _sets(name: str, images: dict[str, ImageList], **more: Any) -> Sets:
-    ordered = {key: _ordered(each) for key, each in images.items()}
+def _sets(name: str, images: dict[str, ImageList], **more: Any) -> CheckedSets:
+    ordered = {key: _ordered(part) for key, part in images.items()}
     several = len(ordered) > 1
     notes = [
         f"{key}: {note}" if several else note
-        for key, each in ordered.items()
-        for note in each.notes
+        for key, part in ordered.items()
+        for note in part.notes
     ]
-    return Sets(name, ordered, list(dict.fromkeys(notes)), **more)
+    return CheckedSets(name, ordered, list(dict.fromkeys(notes)), **more)
 
 
 def _ordered(images: ImageList) -> ImageList:
-    """The same findings, whatever order the images come in."""
+    """Sort the images, so that findings do not depend on their order."""
     keys = [(images.labels[index], images.relative(index)) for index in range(len(images))]
     return images.subset(sorted(range(len(images)), key=lambda index: keys[index]))
 
 
-def _folder(path: Path) -> Sets:
-    inside = [one.name for one in path.iterdir() if one.is_dir() and not is_junk(one.name)]
+def _folder(path: Path) -> CheckedSets:
+    inside = [entry.name for entry in path.iterdir() if entry.is_dir() and not is_junk(entry.name)]
     name = path.resolve().name
-    if len(inside) < 2 or not all(each.lower() in SPLIT_NAMES for each in inside):
+    if len(inside) < 2 or not all(split.lower() in SPLIT_NAMES for split in inside):
         return _sets(name, {"train": from_folder(path)})
-    return _sets(name, _named({each: from_folder(path / each) for each in sorted(inside)}))
+    return _sets(name, _named({split: from_folder(path / split) for split in sorted(inside)}))
 
 
 def _by_split(images: ImageList) -> dict[str, ImageList]:
@@ -149,28 +148,28 @@ def _by_split(images: ImageList) -> dict[str, ImageList]:
     rows: dict[str, list[int]] = {}
     for index, split in enumerate(images.splits):
         rows.setdefault(split or "train", []).append(index)
-    found = {split: images.subset(indices) for split, indices in sorted(rows.items())}
-    if len(found) > 1:
-        for each in found.values():
-            each.notes = []
-        next(iter(found.values())).notes = list(images.notes)
-    return _named(found)
+    sets = {split: images.subset(indices) for split, indices in sorted(rows.items())}
+    if len(sets) > 1:
+        for part in sets.values():
+            part.notes = []
+        next(iter(sets.values())).notes = list(images.notes)
+    return _named(sets)
 
 
 def _named(sets: dict[str, ImageList]) -> dict[str, ImageList]:
-    """With the usual names, train first, then val."""
+    """Give the sets the usual names, train first, then val."""
     usual = {name: USUAL.get(name.lower(), name) for name in sets}
     if len({*usual.values()}) < len(sets):
         usual = {name: name for name in sets}
-    found = {usual[name]: images for name, images in sets.items()}
-    return {name: found[name] for name in sorted(found, key=lambda one: (_rank(one), one))}
+    renamed = {usual[name]: images for name, images in sets.items()}
+    return {name: renamed[name] for name in sorted(renamed, key=lambda name: (_rank(name), name))}
 
 
 def _rank(name: str) -> int:
     return {"train": 0, "val": 1}.get(name, 2)
 
 
-def _recipe(given: str) -> Sets:
+def _recipe(given: str) -> CheckedSets:
     # Here, because reading a recipe loads the methods, and these torch.
     from adapt.recipe.load import load
 
@@ -178,10 +177,10 @@ def _recipe(given: str) -> Sets:
     recipe = loaded.recipe
     images, notes = read_sources(recipe)
     others = frozenset(
-        name for name, one in recipe.evals.items() if getattr(one, "retention", False)
+        name for name, section in recipe.evals.items() if getattr(section, "retention", False)
     )
-    found = _sets(recipe.name, images, others=others, loaded=loaded)
+    sets = _sets(recipe.name, images, others=others, loaded=loaded)
     train = recipe.data.train
-    found.labels_file = Path(train.path).name if isinstance(train, TableSource) else ""
-    found.notes[:0] = notes
-    return found
+    sets.labels_file = Path(train.path).name if isinstance(train, TableSource) else ""
+    sets.notes[:0] = notes
+    return sets

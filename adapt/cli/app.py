@@ -1,4 +1,4 @@
-"""The command line: prints what the API returns, turns errors into exit codes."""
+"""The command line: prints what the API returns and turns errors into exit codes."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from adapt.common.words import plural
 from adapt.errors import AdaptError, RecipeError, did_you_mean
 from adapt.version import __version__
 
@@ -18,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Adapt a pretrained CLIP to your labelled images without losing what it knew.",
+    help="Adapt a pretrained CLIP to your labelled images without losing what it already knew.",
 )
 console = Console()
 
@@ -51,17 +52,17 @@ def run(
     recipe: Recipe,
     overrides: Overrides = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder; runs/NAME-TIME when not given.")
+        Path | None, typer.Option(help="Run folder; runs/NAME-TIME if not given.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
+        bool, typer.Option("--resume", help="Continue from the last checkpoint in --out.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the result.")] = False,
 ) -> None:
-    """Run a recipe: images to scores, report and model."""
+    """Run a recipe: from labelled images to scores, a report and a model."""
     from adapt.report import verdict
     from adapt.runs.run import run as run_recipe
 
@@ -81,7 +82,7 @@ def score_table(scores: dict[str, Any]) -> Table:
     table = Table(title=f"accuracy in %, alpha {scores['alpha']:g}")
     table.add_column("model")
     for name in evals:
-        table.add_column(f"{name} (chose on it)" if name == "val" else name, justify="right")
+        table.add_column(f"{name} (used to choose)" if name == "val" else name, justify="right")
     for model, row in models.items():
         cells = [row.get(name, {}).get("accuracy") for name in evals]
         table.add_row(model, *("n/a" if cell is None else f"{100 * cell:.1f}" for cell in cells))
@@ -90,11 +91,11 @@ def score_table(scores: dict[str, Any]) -> Table:
 
 @app.command()
 def validate(recipe: Recipe, overrides: Overrides = None) -> None:
-    """Check a recipe and list every mistake; touches no image, weight or device."""
+    """Check a recipe and list every mistake; reads no images and no weights."""
     from adapt.recipe.load import load
 
     loaded = load(recipe, overrides or [])
-    console.print(f"good: {loaded.recipe.name} ({loaded.recipe.method['name']})")
+    console.print(f"valid: {loaded.recipe.name} ({loaded.recipe.method['name']})")
 
 
 @app.command()
@@ -103,7 +104,7 @@ def plan(
     overrides: Overrides = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a run would do: settings, parameters, images, memory, risks. Trains nothing."""
+    """Show what a run would do: settings, parameters, images, memory and risks. Trains nothing."""
     from adapt.recipe.load import load
     from adapt.runs.plan import plan as make_plan
 
@@ -135,47 +136,49 @@ def check(
     data: Annotated[
         str,
         typer.Argument(
-            help="Folder of class folders (or of train, test, ...), table, archive or recipe."
+            help="Folder with one folder per class (or train, test, ...), table, archive or recipe."
         ),
     ],
     root: Annotated[
-        Path | None, typer.Option(help="For a table: the folder that its paths start from.")
+        Path | None, typer.Option(help="For a table: the folder that its paths are relative to.")
     ] = None,
     model: Annotated[
-        str, typer.Option(help="CLIP that judges labels and class names; none: pixels alone.")
+        str,
+        typer.Option(help="CLIP that checks labels and class names; none: pixels only."),
     ] = "adapt-icons-xs",
     pretrained: Annotated[str, typer.Option(help="Its weights.")] = "embedded",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for check.html and check.json; check-NAME.")
+        Path | None,
+        typer.Option(help="Folder for check.html and check.json; default check-NAME."),
     ] = None,
     fix: Annotated[
-        Path | None, typer.Option(help="Write the images to leave out, for `data.exclude`.")
+        Path | None, typer.Option(help="Write the list of images to leave out, for `data.exclude`.")
     ] = None,
     fix_labels: Annotated[
-        bool, typer.Option("--fix-labels", help="Suspected labels are left out by --fix too.")
+        bool, typer.Option("--fix-labels", help="Also leave out images with suspected labels.")
     ] = False,
     fail_on: Annotated[
-        str, typer.Option(help="error, warning or never: what makes the exit code 3.")
+        str, typer.Option(help="Exit with code 3 from this level on: error, warning or never.")
     ] = "error",
 ) -> None:
-    """Find what is wrong with labelled images, and what mends it."""
+    """Find what is wrong with labelled images, and how to fix it."""
     from adapt.checks.check import check as check_data
     from adapt.cli.check import check_fail_on, default_folder, print_check, progress_bar
 
     check_fail_on(fail_on)
     with progress_bar() as tell:
-        found = check_data(data, root, None if model == "none" else model, pretrained, None, tell)
-    print_check(console, found)
-    page = found.write(out or default_folder(found.content["name"]))
+        result = check_data(data, root, None if model == "none" else model, pretrained, None, tell)
+    print_check(console, result)
+    page = result.write(out or default_folder(result.content["name"]))
     console.print(f"page    {page}", soft_wrap=True, markup=False)
     if fix is not None:
-        count = len(found.write_exclusions(fix, fix_labels))
+        count = len(result.write_exclusions(fix, fix_labels))
         console.print(
-            f"list    {fix}: {count} images; a recipe takes it as `data.exclude: {fix}`",
+            f"list    {fix}: {plural(count, 'image')}; use it in a recipe as `data.exclude: {fix}`",
             soft_wrap=True,
             markup=False,
         )
-    if found.failed(fail_on):
+    if result.failed(fail_on):
         raise typer.Exit(3)
 
 
@@ -183,7 +186,7 @@ def check(
 def list_names(
     kind: Annotated[str, typer.Argument(help="recipes, methods, models, shifts or templates")],
 ) -> None:
-    """List what is there."""
+    """List the recipes, methods, models, shifts or template sets that can be used."""
     kinds: dict[str, Callable[[], list[tuple[str, str]]]] = {
         "recipes": _recipes,
         "methods": _methods,
@@ -237,15 +240,17 @@ def _templates() -> list[tuple[str, str]]:
 
 
 @app.command()
-def copy(recipe: Recipe, folder: Annotated[Path, typer.Argument(help="Where to put it.")]) -> None:
-    """Copy a shipped recipe, to change it."""
+def copy(
+    recipe: Recipe, folder: Annotated[Path, typer.Argument(help="Folder to copy it to.")]
+) -> None:
+    """Copy a shipped recipe so that you can change it."""
     from adapt.recipe.shipped import find_recipe
 
     source = find_recipe(recipe)
     target = folder / source.name
     if target.exists():
         raise RecipeError(
-            f"{target} - exists - it would be overwritten - choose another folder or remove it"
+            f"{target} - exists - it would be overwritten - choose another folder or delete it"
         )
     folder.mkdir(parents=True, exist_ok=True)
     target.write_bytes(source.read_bytes())
@@ -256,24 +261,24 @@ def copy(recipe: Recipe, folder: Annotated[Path, typer.Argument(help="Where to p
 def predict(
     model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")],
     source: Annotated[
-        Path, typer.Argument(help="Folder, CSV or Parquet with a `path` column, or one image.")
+        Path,
+        typer.Argument(help="Folder, CSV or Parquet file with a `path` column, or one image."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The CSV to write.")],
-    batch_size: Annotated[int, typer.Option(help="Images computed at once.")] = 64,
+    output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write.")],
+    batch_size: Annotated[int, typer.Option(help="Number of images per batch.")] = 64,
 ) -> None:
-    """Predict images: label, confidence, top 5, error, and whether to trust it, one row each."""
+    """Write one row per image: label, confidence, top 5, error, and whether to trust it."""
     from adapt.cli.predict import predict_to_csv
     from adapt.models.classifier import Classifier
 
     written = predict_to_csv(Classifier.load(model), source, output, batch_size)
-    console.print(
-        f"{written.images} images, {written.errors} unreadable: {written.path}", soft_wrap=True
-    )
+    images = plural(written.images, "image")
+    console.print(f"{images}, {written.errors} unreadable: {written.path}", soft_wrap=True)
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
-    """Write the report of a run folder again; loads no model."""
+def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
+    """Write the report of a finished run again; loads no model."""
     from adapt.report import write_report
 
     for path in write_report(folder, ["html", "md"]):
@@ -282,10 +287,10 @@ def report(folder: Annotated[Path, typer.Argument(help="A run folder.")]) -> Non
 
 @app.command()
 def verify(model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")]) -> None:
-    """Check a model's files and replay its stored probe images."""
+    """Check the hashes of a model folder and repeat its stored predictions."""
     from adapt.models.classifier import probe_error
 
-    console.print(f"every hash right; probe logits differ by at most {probe_error(model):.1e}")
+    console.print(f"all hashes match; probe logits differ by at most {probe_error(model):.1e}")
 
 
 @app.command()
@@ -298,24 +303,25 @@ def soup(
     allow_other_splits: Annotated[
         bool,
         typer.Option(
-            "--allow-other-splits", help="Go on when a run trained on val images of the first."
+            "--allow-other-splits",
+            help="Continue even if a run trained on val images of the first.",
         ),
     ] = False,
 ) -> None:
-    """Average the tuned models of several runs of one start; val is that of the first run."""
+    """Average the tuned models of runs with one start; val images come from the first run."""
     from adapt.runs.soup import soup_runs
 
     made = soup_runs(runs, out, select, allow_other_splits)
     assert made.report is not None
     report = made.report
     table = Table(title=f"{select} soup on {report.images} val images, accuracy in %")
-    for name in ("run", "alone", "in the soup", "why"):
+    for name in ("run", "alone", "in the soup", "reason"):
         table.add_column(name, justify="right" if name == "alone" else "left")
-    why = {trial.name: trial.reason for trial in report.trials}
-    for name in why or report.alone:
+    reasons = {trial.name: trial.reason for trial in report.trials}
+    for name in reasons or report.alone:
         kept = "yes" if name in report.chosen else "no"
         table.add_row(
-            escape(name), f"{100 * report.alone[name]:.1f}", kept, escape(why.get(name, ""))
+            escape(name), f"{100 * report.alone[name]:.1f}", kept, escape(reasons.get(name, ""))
         )
     console.print(table)
     low, high = report.difference["ci"]
@@ -330,17 +336,19 @@ def soup(
 
 @app.command()
 def mix(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    alpha: Annotated[float, typer.Option(help="0 (the start) to 1 (the tuned model).")],
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    alpha: Annotated[float, typer.Option(help="From 0 (the start) to 1 (the tuned model).")],
     out: Annotated[Path, typer.Option(help="New folder for the model.")],
     shallow: Annotated[
-        float, typer.Option(help="Share of its change the first layer keeps (LiNeS); 1 is all.")
+        float,
+        typer.Option(help="Fraction of its change that layer 1 keeps (LiNeS); 1 is all."),
     ] = 1.0,
     recalibrate: Annotated[
-        bool, typer.Option("--recalibrate", help="Fit the temperature on the run's val images.")
+        bool,
+        typer.Option("--recalibrate", help="Fit the temperature on the run's val images."),
     ] = False,
 ) -> None:
-    """Make a model at another alpha from a finished run; trains nothing."""
+    """Make a model with another alpha from a finished run; trains nothing."""
     from adapt.runs.soup import mix_run
 
     made = mix_run(folder, alpha, out, recalibrate, shallow)
@@ -361,7 +369,7 @@ def pretrain(
         "pretraining"
     ),
 ) -> None:
-    """Train both encoders on packed image-text pairs; go on if the folder has a checkpoint."""
+    """Train both encoders on packed image-text pairs; continues from a checkpoint in the folder."""
     from adapt.runs.pretrain import pretrain as run_pretraining
 
     console.print(str(run_pretraining(recipe, str(out), overrides or [])), soft_wrap=True)
@@ -376,6 +384,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print(
-            "interrupted: run the same command with --resume --out FOLDER to go on", file=sys.stderr
+            "interrupted: to continue, add --resume --out FOLDER to the command",
+            file=sys.stderr,
         )
         sys.exit(5)

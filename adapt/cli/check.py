@@ -1,4 +1,4 @@
-"""How `adapt check` shows what it does and what it found."""
+"""How `adapt check` shows its progress and its findings."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,17 +17,15 @@ if TYPE_CHECKING:
 
 FAIL_ON = ("error", "warning", "never")
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
-STRONGER = "a stronger CLIP finds more and errs less: --model ViT-B-32 --pretrained openai"
+STRONGER = "a stronger CLIP finds more and makes fewer errors: --model ViT-B-32 --pretrained openai"
 Tell = Callable[[str, int, int], None]
 
 
 def check_fail_on(level: str) -> None:
-    """Refuse a level that there is not.
+    """Refuse an unknown level.
 
     Raises:
-        RecipeError: Naming those that there are.
-
-    >>> check_fail_on("never")
+        RecipeError: Naming the known ones.
     """
     if level not in FAIL_ON:
         raise RecipeError(
@@ -38,7 +36,7 @@ def check_fail_on(level: str) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Tell | None]:
-    """A bar for each step on standard error while inside; nothing where that is no terminal."""
+    """Show a bar for each step on standard error; nothing when that is not a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
@@ -55,24 +53,25 @@ def progress_bar() -> Iterator[Tell | None]:
         yield tell
 
 
-def print_check(console: Console, found: "Check") -> None:
-    """One line for each finding, the gravest first, what mends it below, and a verdict."""
+def print_check(console: Console, check: "Check") -> None:
+    """Print the findings, most serious first, how to fix each, and a verdict."""
     from adapt.report.check_page import verdict
 
-    for one in found.content["findings"]:
-        count = f"{len(one['places']):>5}" if one["places"] else "    -"
-        line = Text.assemble((f"{one['level']:<7}", STYLES[one["level"]]), f" {count}  ")
-        _print(console, line.append(one["message"]))
-        _print(console, Text(f"               fix: {one['fix']}", style="green"))
-    for note in found.content["notes"]:
+    for finding in check.content["findings"]:
+        level, places = finding["level"], finding["places"]
+        count = f"{len(places):>5}" if places else "    -"
+        line = Text.assemble((f"{level:<7}", STYLES[level]), f" {count}  ")
+        _print(console, line.append(finding["message"]))
+        _print(console, Text(f"               fix: {finding['fix']}", style="green"))
+    for note in check.content["notes"]:
         _print(console, Text.assemble((f"{'':<14} {note}", STYLES["note"])))
-    for name, one in found.content["leak_free"].items():
-        if one["leaked"]:
-            _print(console, Text(f"{name}: {leak_sentence(one)}"))
-    _print(console, Text(verdict(found.content), style="bold"))
-    model = found.content["model"]
+    for name, scores in check.content["leak_free"].items():
+        if scores["leaked"]:
+            _print(console, Text(f"{name}: {leak_sentence(scores)}"))
+    _print(console, Text(verdict(check.content), style="bold"))
+    model = check.content["model"]
     if model and model["embedded"]:
-        judge = f"labels and class names were judged with the small {model['arch']}"
+        judge = f"labels and class names were checked with the small {model['arch']}"
         _print(console, Text(f"{judge}; {STRONGER}", style="dim"))
 
 
@@ -80,22 +79,23 @@ def leak_sentence(scores: dict[str, float | None]) -> str:
     """The accuracy of a probe with and without leaked images, in words.
 
     >>> leak_sentence({"leaked": 2, "accuracy": 0.5, "leak_free_accuracy": 0.25})
-    'a probe has 50.0 % on all images, 25.0 % without the 2 that leak'
+    'a linear probe scores 50.0 % on all images, 25.0 % without the 2 that leak'
     """
     whole, free = scores["accuracy"], scores["leak_free_accuracy"]
     rest = "n/a" if free is None else f"{100 * free:.1f} %"
     with_all = "n/a" if whole is None else f"{100 * whole:.1f} %"
-    return f"a probe has {with_all} on all images, {rest} without the {scores['leaked']} that leak"
+    leaked = scores["leaked"]
+    return f"a linear probe scores {with_all} on all images, {rest} without the {leaked} that leak"
 
 
 def _print(console: Console, text: Text) -> None:
-    """File names as they are but for control signs, which a terminal would obey."""
+    """Print file names as they are, without control characters that a terminal would obey."""
     text.plain = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "?", text.plain)
     console.print(text, soft_wrap=True, highlight=False)
 
 
 def default_folder(name: str) -> Path:
-    """Where the page goes when nobody says.
+    """The folder of the page when none is given.
 
     >>> default_folder("my photos").name
     'check-my-photos'

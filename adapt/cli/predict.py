@@ -1,4 +1,4 @@
-"""A folder or table of images in, one row per image out."""
+"""Predictions as a CSV file: a folder or table of images in, one row per image out."""
 
 import csv
 from collections import Counter
@@ -20,7 +20,7 @@ TOP = 5
 
 @dataclass(frozen=True)
 class Written:
-    """What `predict_to_csv` did."""
+    """What `predict_to_csv` wrote."""
 
     path: Path
     images: int
@@ -28,10 +28,10 @@ class Written:
 
 
 def input_paths(source: Path) -> Iterator[Path]:
-    """The images of a folder (below it too, junk left out), a table's `path` column, or one file.
+    """The images in a folder (at any depth), in the `path` column of a table, or one file.
 
     Raises:
-        DataError: When there is nothing there, or a table has no `path` column.
+        DataError: When the source does not exist, or a table has no `path` column.
     """
     if source.is_dir():
         yield from walk_images(source)
@@ -41,13 +41,13 @@ def input_paths(source: Path) -> Iterator[Path]:
         yield source
     else:
         raise DataError(
-            f"{source} - not there - neither a folder, a table nor an image - check the path"
+            f"{source} - not found - neither a folder, a table nor an image - check the path"
         )
 
 
 def _listed(table: Path) -> Iterator[Path]:
     if not table.is_file():
-        raise DataError(f"{table} - not there - no such table - check the path")
+        raise DataError(f"{table} - not found - no such table - check the path")
     frame = (
         pd.read_csv(table, dtype=str, encoding="utf-8-sig")
         if table.suffix.lower() == ".csv"
@@ -55,8 +55,8 @@ def _listed(table: Path) -> Iterator[Path]:
     )
     if "path" not in frame:
         raise DataError(
-            f"{table} - no column 'path' - given {list(frame)} - name the column of image paths "
-            "`path`"
+            f"{table} - no column 'path' - given {list(frame)} - "
+            "name the column with the image paths `path`"
         )
     yield from (table.parent / str(path) for path in frame["path"])
 
@@ -64,11 +64,11 @@ def _listed(table: Path) -> Iterator[Path]:
 def predict_to_csv(
     classifier: Classifier, source: Path, target: Path, batch_size: int = 64
 ) -> Written:
-    """Predict every image and write `path,label,confidence,top5,error`, one row per input.
+    """Predict every image and write `path,label,confidence,top5,error`, one row per image.
 
-    An input that cannot be read has an `error` and no label. The file appears when it is whole.
-    For what the bundle stores thresholds for, columns follow: `abstained` (true or false), `set`
-    (the classes it cannot rule out, most probable first) and `unknown` (true or false).
+    An image that cannot be read has an `error` and no label. The file appears when it is complete.
+    More columns follow where the bundle stores thresholds: `abstained` (true or false), `set` (the
+    classes that cannot be ruled out, most probable first) and `unknown` (true or false).
 
     Raises:
         DataError: When there is nothing to predict.

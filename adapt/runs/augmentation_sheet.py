@@ -25,26 +25,26 @@ def write_views(
 ) -> list[str]:
     """Write a few training images as evaluation and as the first epochs see them.
 
-    That is `augmentation.png`, tiles side by side without gaps, one image a row, and
-    `augmentation.json`. Nothing is written where the method trains on no augmented views or these
-    are those of evaluation.
+    The files are `augmentation.png`, tiles side by side without gaps and one row per image, and
+    `augmentation.json`. Nothing is written when the method does not train on augmented views, or
+    when these are the views of evaluation.
 
     Args:
         folder: Of the run.
-        method: Says what it trains on by the names of its settings.
+        method: The names of its settings show what it trains on.
         data: Training images.
         preprocessing: Of the model.
         context: Policy, seed and balance.
 
     Returns:
-        What is worth knowing, one sentence each.
+        Notes, one sentence each.
     """
     augmented = hasattr(method, "optim") or getattr(method, "views", 1) > 1
     if context.augmentation == "none" or not augmented:
         return []
     augment, train = Augmentation(context.augmentation, preprocessing), data.train
     count = min(ROWS, len(train))
-    # Training images stand by class, so that even steps reach many classes.
+    # Training images are sorted by class, so that even steps reach many classes.
     chosen = [(2 * row + 1) * len(train) // (2 * count) for row in range(count)]
     rows = []
     for index in chosen:
@@ -58,7 +58,7 @@ def write_views(
     card = {
         "policy": context.augmentation if named else "own list",
         "reason": POLICIES[str(context.augmentation)].reason if named else "",
-        "steps": [_told(step) for step in augment.steps],
+        "steps": [_changed(step) for step in augment.steps],
         "note": augment.note,
         "balance": context.balance,
         "mixup": getattr(optim, "mixup", 0),
@@ -70,11 +70,11 @@ def write_views(
     return [augment.note] if augment.note else []
 
 
-def _told(step: Step) -> Step:
-    """Name, chance, and the arguments that are not what they are by default."""
-    usual = step_defaults(step["name"])
+def _changed(step: Step) -> Step:
+    """Name, probability, and the arguments that differ from their defaults."""
+    defaults = step_defaults(step["name"])
     return {
-        key: value for key, value in step.items() if key in ("name", "p") or value != usual[key]
+        key: value for key, value in step.items() if key in ("name", "p") or value != defaults[key]
     }
 
 

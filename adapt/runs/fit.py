@@ -20,11 +20,11 @@ from adapt.training.context import Context
 def fit(
     method: Method, start: Classifier, data: ImageData, context: Context, ensemble: Ensemble
 ) -> Classifier:
-    """Train once, or `ensemble.members` times with seeds that follow each other, and average.
+    """Train once, or `ensemble.members` times with consecutive seeds, and average.
 
-    All members start from the same weights, so that they lie in one valley (arXiv:2203.05482).
-    The soup is chosen on val; what became of each member stands in `soup.json`. With
-    `ensemble.shallow` below 1 the change is then scaled with depth.
+    All members start from the same weights, so that their average is a good model too
+    (arXiv:2203.05482). The soup is chosen on val; `soup.json` tells what became of each member.
+    With `ensemble.shallow` below 1 the change is then scaled by depth.
 
     Raises:
         DataError: When several members are asked for and there are no val images.
@@ -40,9 +40,11 @@ def _fit_members(
     method: Method, start: Classifier, data: ImageData, context: Context, ensemble: Ensemble
 ) -> Classifier:
     if data.val is None:
-        raise DataError("data.val - no images - a soup of members is scored on val - give val")
+        raise DataError(
+            "data.val - no images - a soup of members is scored on val - give val images"
+        )
     members = {
-        f"seed {context.seed + number}": method.fit(start, data, _own(context, number))
+        f"seed {context.seed + number}": method.fit(start, data, _member_context(context, number))
         for number in range(ensemble.members)
     }
     tuned, report = soup(members, data.val, ensemble.soup, start, context.runtime)
@@ -51,7 +53,7 @@ def _fit_members(
     return tuned.with_temperature(1.0)
 
 
-def _own(context: Context, number: int) -> Context:
+def _member_context(context: Context, number: int) -> Context:
     folder: Path | None = None
     if context.folder is not None:
         folder = context.folder / "members" / str(number)
@@ -60,7 +62,7 @@ def _own(context: Context, number: int) -> Context:
 
 
 def check_weight_names(method: Any, class_names: list[str], path: str = "method") -> None:
-    """Refuse class weights, anywhere in a method's settings, of classes that are not there.
+    """Refuse class weights of unknown classes anywhere in the settings of a method.
 
     Args:
         method: The method, or a section of it.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from adapt.common.words import first_few
+from adapt.common.words import first_few, plural
 from adapt.methods import Method
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData, build_data
@@ -56,7 +56,7 @@ def plan(loaded: Loaded) -> dict[str, Any]:
 
 
 def trainable_parameters(method: Method, start: Classifier) -> int:
-    """How many numbers a method would train."""
+    """The number of parameters that a method would train."""
     tuned, optim = method.prepare(start), getattr(method, "optim", None)
     if optim is not None:
         freeze_first(tuned, optim.freeze_first)
@@ -66,8 +66,8 @@ def trainable_parameters(method: Method, start: Classifier) -> int:
 def memory_gib(start: Classifier, trainable: int, batch: int, trains: bool) -> float:
     """A rough peak: weights of start and copy, gradients, AdamW's two moments, and activations.
 
-    Activations are taken as 34 numbers per token and channel of each block (arXiv:2205.05198),
-    tokens and width read off the config.
+    Activations count as 34 numbers per token and channel of each block (arXiv:2205.05198); tokens
+    and width come from the config.
     """
     weights = sum(p.numel() for p in start.parameters())
     vision = start.backbone.spec.config["vision_cfg"]
@@ -82,33 +82,37 @@ def memory_gib(start: Classifier, trainable: int, batch: int, trains: bool) -> f
 
 def risks(data: RunData, loaded: Loaded) -> list[str]:
     """What may go wrong with this data and recipe, in plain words."""
-    found, fit = [], data.fit
+    sentences, fit = [], data.fit
     few = [key for key, count in fit.train.counts().items() if count < FEW_PER_CLASS]
     if few:
-        found.append(f"{len(few)} classes have one training image: {first_few(few)}")
+        sentences.append(f"{plural(len(few), 'class')} with one training image: {first_few(few)}")
     if fit.val is not None and len(fit.val) < SMALL_VAL:
-        found.append(
-            f"only {len(fit.val)} val images: alpha and temperature are chosen on very little"
+        sentences.append(
+            f"only {plural(len(fit.val), 'val image')}: alpha and temperature depend on them"
         )
     missing = sorted(set(fit.class_names) - set(fit.val.class_names)) if fit.val else []
     if missing:
-        found.append(f"{len(missing)} classes have no val image: {first_few(missing)}")
+        sentences.append(
+            f"{plural(len(missing), 'class')} without a val image: {first_few(missing)}"
+        )
     counts = fit.train.counts().values()
     if max(counts) > 10 * min(counts):
-        found.append(
-            f"classes are uneven: {min(counts)} to {max(counts)} images; look at balanced "
+        sentences.append(
+            f"classes differ in size: {min(counts)} to {max(counts)} images; look at the balanced "
             "accuracy, or set data.balance=sqrt or method.optim.class_weights=auto"
         )
     if not any(images.shift is None for images in data.evals.values()):
-        found.append("no test set: only val is scored, and choices were made on it")
+        sentences.append("no test set: only val is scored, and the choices are made on it")
     if len(data.evals) < 2:
-        found.append("no shift among the evals: robustness is not measured")
+        sentences.append("fewer than two evals: robustness is not measured")
     if data.quarantined:
-        found.append(f"{len(data.quarantined)} images cannot be read and would be left out")
+        sentences.append(
+            f"{plural(len(data.quarantined), 'image')} cannot be read and would be left out"
+        )
     optim = getattr(loaded.method, "optim", None)
     if optim and optim.batch_size > len(fit.train):
-        found.append(
-            f"batch of {optim.batch_size} is larger than the {len(fit.train)} training images; "
-            "it shrinks"
+        sentences.append(
+            f"a batch of {optim.batch_size} is larger than the {len(fit.train)} training images "
+            "and is made smaller"
         )
-    return found
+    return sentences

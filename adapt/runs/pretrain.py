@@ -32,13 +32,13 @@ class PretrainRecipe:
     name: str = "pretrain"
     """Name of the training."""
     seed: int = 0
-    """Fixes first weights, order and augmentation."""
+    """Fixes initial weights, order and augmentation."""
     arch: str = "adapt-icons-xs"
     """Architecture, trained from random weights."""
     pairs: str = MISSING
     """Folder of packed pairs (`adapt.training.pretraining.pairs`)."""
     templates: list[str] = field(default_factory=lambda: ["{}"])
-    """Sentences a caption is put in, one drawn for each pair and step."""
+    """Sentences around a caption; one is drawn for each pair and step."""
     training: Pretraining = field(default_factory=Pretraining)
     """Steps, rates, curriculum."""
     compile: bool = False
@@ -49,13 +49,13 @@ class PretrainRecipe:
     def __post_init__(self) -> None:
         wrong = []
         if self.version != 1:
-            wrong.append(f"version - not known to this adapt - {self.version} - write 1")
+            wrong.append(f"version - not known to this version of adapt - {self.version} - write 1")
         if self.precision not in PRECISIONS:
             known = ", ".join(PRECISIONS)
             wrong.append(f"precision - not known - {self.precision!r} - choose one of {known}")
         if not self.templates or any(t.count("{}") != 1 for t in self.templates):
             wrong.append(
-                f"templates - not templates - {self.templates} - give sentences with one {{}} each"
+                f"templates - not templates - {self.templates} - write {{}} once in each sentence"
             )
         if not 0 <= self.seed < 2**32:
             wrong.append(f"seed - out of range - {self.seed} - give 0 to {2**32 - 1}")
@@ -82,11 +82,11 @@ def load_pretrain_recipe(recipe: str, overrides: list[str]) -> PretrainRecipe:
 
 
 def pretrain(recipe: str, out: str | Path, overrides: list[str]) -> Path:
-    """Train (or go on training) and write `weights.safetensors` with both encoders in fp16.
+    """Train (or continue to train) and write `weights.safetensors` with both encoders in fp16.
 
     Args:
         recipe: Name or path of a pretraining recipe.
-        out: Folder of log, checkpoints and weights; training goes on from its last checkpoint.
+        out: Folder of log, checkpoints and weights; training continues from its last checkpoint.
         overrides: `key.path=value` texts.
 
     Returns:
@@ -94,7 +94,7 @@ def pretrain(recipe: str, out: str | Path, overrides: list[str]) -> Path:
 
     Raises:
         RecipeError: See `load_pretrain_recipe`.
-        DataError: When the packed pairs are not there.
+        DataError: When the packed pairs are missing.
     """
     settings, folder = load_pretrain_recipe(recipe, overrides), Path(out)
     pl.seed_everything(settings.seed, verbose=False)
@@ -139,7 +139,7 @@ def _trainer(settings: PretrainRecipe, folder: Path) -> pl.Trainer:
         save_last=True,
         save_top_k=0,
         every_n_train_steps=every,
-        enable_version_counter=False,  # else going on twice would start from the same place
+        enable_version_counter=False,  # otherwise resuming twice would start from the same place
     )
     return pl.Trainer(
         accelerator=device,

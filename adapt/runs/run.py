@@ -1,4 +1,4 @@
-"""From a recipe to a run folder: the only orchestrator, a plain sequence of steps."""
+"""From a recipe to a run folder: a plain sequence of steps."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from adapt.checks.quick import Glance, QuickCheck, quick_check
+from adapt.checks.quick import ImageHashes, QuickCheck, quick_check
 from adapt.common.cache import cache_folder
 from adapt.common.files import write_json
 from adapt.data.splits.stored import check_unchanged
@@ -70,13 +70,13 @@ def run(
     Args:
         recipe: Name of a shipped recipe, or path.
         overrides: `key.path=value` texts.
-        out: Run folder; `runs/<name>-<time>` when not given.
-        resume: Go on from the last checkpoint in `out`.
+        out: Run folder; `runs/<name>-<time>` if not given.
+        resume: Continue from the last checkpoint in `out`.
         overwrite: Replace an earlier run in `out`.
-        quiet: Say nothing on standard error.
+        quiet: Write nothing to standard error.
 
     Raises:
-        AdaptError: With the exit code the command line returns; what was finished stays in `out`.
+        AdaptError: With the exit code of the command line; finished files stay in `out`.
     """
     loaded = load(recipe, overrides)
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -132,7 +132,7 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     shipped = mix(start, tuned, choice.alpha).with_temperature(choice.temperature)
     tuned.save(folder / "adapted", {"recipe": loaded.resolved, "alpha": 1.0})
 
-    say(f"scores along {len(choice.held.logits)} points of the weight-space curve")
+    say(f"scores at {len(choice.held.logits)} points of the weight-space curve")
     opened = open_tests(folder, eval_hashes(data.manifest, data.evals), "scores of the run")
     splits = [Split.read(name, images, start, runtime) for name, images in data.evals.items()]
     curve = sweep(start, tuned, choice.held, splits, choice.alpha, runtime)
@@ -146,7 +146,7 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     stored = write_uncertainty(folder, recipe, data, shipped, outputs, splits)
     shipped = shipped.with_uncertainty(stored)
     if recipe.few_shot.shots:
-        say(f"few-shot protocol: {recipe.few_shot.seeds} draws of each number of images a class")
+        say(f"few-shot protocol: {recipe.few_shot.seeds} draws for each number of images per class")
         curve_of_shots = few_shot(recipe.few_shot, loaded.method, start, data.fit, splits, context)
         write_json(folder / "few_shot.json", curve_of_shots)
     seconds["total"] = time.monotonic() - began
@@ -159,7 +159,7 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
 
     info = {"recipe": loaded.resolved, "alpha": choice.alpha, "scores": scores["models"][SHIPPED]}
     error = probe_error(shipped.save(folder / "model", info))
-    say(f"bundle written and read again: probe logits agree to {error:.1e}")
+    say(f"bundle written and read back: probe logits differ by at most {error:.1e}")
     formats = recipe.report.formats
     for path in write_report(folder, formats)[: len(formats)] if formats else []:
         say(f"wrote {path}")
@@ -186,12 +186,12 @@ def _read(
     loaded: Loaded, folder: Path, say: Callable[[str], None], resume: bool
 ) -> tuple[RunData, QuickCheck]:
     say("reading images")
-    glance = Glance()
-    data = build_data(loaded.recipe, glance.look)
+    hashes = ImageHashes()
+    data = build_data(loaded.recipe, hashes.add)
     if resume:
         check_unchanged(folder / "split.json", data.manifest)  # before it is written again
     write_json(folder / "split.json", data.manifest)
-    quick = quick_check(data, glance, str(folder / "recipe.yaml"))
+    quick = quick_check(data, hashes, str(folder / "recipe.yaml"))
     quick.write(folder)
     data.notes[:0] = quick.notes
     for note in data.notes:
@@ -224,7 +224,7 @@ def _outputs(
     class_names: list[str],
     runtime: Runtime,
 ) -> Outputs:
-    """Logits of all models on val and evals; only those of the probe are still to be computed."""
+    """Logits of all models on val and evals; only those of the probe are computed here."""
     along = {"val": choice.held.logits} | curve.logits
     points = {START: 0.0, ADAPTED: 1.0, SHIPPED: choice.alpha}
     logits = {

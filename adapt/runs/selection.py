@@ -1,4 +1,4 @@
-"""The choices of a run, all made on held-out images: alpha, what the guard does, temperature."""
+"""The choices of a run, all made on held-out images: alpha, the guard's step, temperature."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from adapt.training.context import Context
 from adapt.training.features.encode import predict_logits, prepare
 
 WITHOUT_PROBE = ("linear_probe", "zero_shot")
-"""Methods that a linear probe is not trained beside, for comparison."""
+"""Methods without a linear probe beside them for comparison."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Choice:
 
 
 def fold_count(recipe: Recipe) -> int:
-    """Folds of the cross-validation; 0 with validation images of their own."""
+    """Number of folds of the cross-validation; 0 when there are validation images."""
     return recipe.data.val.folds or 0 if isinstance(recipe.data.val, Holdout) else 0
 
 
@@ -53,7 +53,7 @@ def _split_seed(recipe: Recipe) -> int:
 
 
 def alphas_of(ensemble: Ensemble) -> list[float]:
-    """The points of the curve; without ensembling only its ends, for the guard.
+    """The alphas of the curve; without ensembling only its ends, for the guard.
 
     >>> alphas_of(Ensemble(kind="none")), alphas_of(Ensemble(alphas=3, rule="fixed", alpha=0.3))
     ([0.0, 1.0], [0.0, 0.3, 0.5, 1.0])
@@ -100,18 +100,18 @@ def choose(
             outputs = _probe_on_folds(start, folds, context)
     else:
         if data.val is None:
-            raise DataError("data.val - nothing is held out - no val images - give a val section")
+            raise DataError("data.val - nothing is held out - no val images - give a `val` section")
         held = held_out(start, tuned, data.val, alphas, context.runtime, shifts)
         if probe is not None:
             outputs = _logits(probe, data, context)
     alpha = 1.0
     if section.kind == "wise_ft":
         alpha = choose_alpha(held.evidence(), section.rule, section.alpha)
-    found = guard(held, alpha, data.class_names, outputs)
+    checked = guard(held, alpha, data.class_names, outputs)
     temperature = 1.0
     if recipe.calibration.kind == "temperature":
-        temperature = fit_temperature(held.logits[found.alpha_after], held.targets)
-    return Choice(held, outputs, found, temperature)
+        temperature = fit_temperature(held.logits[checked.alpha_after], held.targets)
+    return Choice(held, outputs, checked, temperature)
 
 
 def _cross_validate(
@@ -122,12 +122,12 @@ def _cross_validate(
     context: Context,
     shifts: list[Shift],
 ) -> HeldOut:
-    """Train once without each fold; every image is judged by the model that did not see it.
+    """Train once without each fold; every image is scored by the model that did not see it.
 
-    Nor are a fold's images val to its own training: what a method chooses there, such as the
-    strength of a probe, would be chosen on the very images that judge it.
+    The images of a fold are not val images of its training either: what a method chooses on val,
+    such as the C of a probe, would be chosen on the very images that score it.
     """
-    found, alphas = [], alphas_of(recipe.ensemble)
+    parts, alphas = [], alphas_of(recipe.ensemble)
     for number, fold in enumerate(folds):
         assert fold.val is not None
         folder: Path | None = None
@@ -135,8 +135,8 @@ def _cross_validate(
             folder = context.folder / "folds" / str(number)
         rest = ImageData(fold.train)
         tuned = fit(method, start, rest, replace(context, folder=folder), recipe.ensemble)
-        found.append(held_out(start, tuned, fold.val, alphas, context.runtime, shifts))
-    return pool(found)
+        parts.append(held_out(start, tuned, fold.val, alphas, context.runtime, shifts))
+    return pool(parts)
 
 
 def _probe_on_folds(start: Classifier, folds: list[ImageData], context: Context) -> np.ndarray:

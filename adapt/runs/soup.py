@@ -30,7 +30,7 @@ ADAPTED = "adapted"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """What a finished run left behind that a new model can be made from."""
+    """What a finished run left that a new model can be made from."""
 
     folder: Path
     loaded: Loaded
@@ -42,14 +42,14 @@ class RunFolder:
         """Read recipe and splits of a run, and check that its tuned model is there.
 
         Raises:
-            RecipeError: When it is no run folder, or its recipe can no longer be loaded.
+            RecipeError: When it is not a run folder, or its recipe can no longer be loaded.
             RunError: When the run did not get as far as its tuned model.
         """
         folder = Path(folder)
         if not (folder / "recipe.yaml").is_file():
             raise RecipeError(
-                f"{folder} - not a run folder - there is no recipe.yaml - give what `adapt run` "
-                "wrote"
+                f"{folder} - not a run folder - no recipe.yaml in it - "
+                "give a folder that `adapt run` wrote"
             )
         if not (folder / ADAPTED / MANIFEST).is_file():
             raise RunError(
@@ -71,11 +71,11 @@ class RunFolder:
 
     def content(self, split: str) -> Counter[tuple[str, str]]:
         """Hash and label of each image of a split; empty when there is no such split."""
-        return Counter((one["sha256"], one["label"]) for one in self.splits.get(split, []))
+        return Counter((row["sha256"], row["label"]) for row in self.splits.get(split, []))
 
 
 @dataclass
-class Made:
+class NewModel:
     """A new bundle, and how it was made."""
 
     folder: Path
@@ -83,7 +83,7 @@ class Made:
     classifier: Classifier
     """The model in it."""
     notes: list[str] = field(default_factory=list)
-    """What is worth knowing, one sentence each."""
+    """Notes, one sentence each."""
     report: SoupReport | None = None
     """Of a soup."""
 
@@ -93,31 +93,32 @@ def soup_runs(
     out: str | Path,
     select: str = "greedy",
     allow_other_splits: bool = False,
-) -> Made:
+) -> NewModel:
     """Average the tuned models of several runs, on the val images of the first.
 
     Args:
         folders: Two or more run folders.
         out: New folder for `model/` (the bundle) and `soup.json` (scores, and why a model was
-            refused).
+            left out).
         select: `greedy`, `uniform` or `model_stock`; see `adapt.ensembling.soups.soup`.
-        allow_other_splits: Go on although a run trained on val images of the first, which makes
-            its scores too good; a note says so.
+        allow_other_splits: Continue although a run trained on val images of the first, which makes
+            the scores too good; a note says so.
 
     Raises:
-        RecipeError: Fewer than two runs, one given twice, not a run folder, or `out` in use.
+        RecipeError: With fewer than two runs, a run given twice, a folder that is not a run folder,
+            or `out` in use.
         RunError: When a run has no tuned model.
-        DataError: When the val images are no longer those of the first run, or another run was
-            trained on some of them.
+        DataError: When the val images of the first run have changed, or another run was trained on
+            some of them.
         WeightsError: When the models do not have the same classes and the same start.
     """
     target = _new_folder(out)
-    places = [Path(folder).resolve() for folder in folders]
-    if twice := [place for place, count in Counter(places).items() if count > 1]:
-        raise RecipeError(f"{twice[0]} - given twice - it would count double - give it once")
-    if len(places) < 2:
+    paths = [Path(folder).resolve() for folder in folders]
+    if twice := [path for path, count in Counter(paths).items() if count > 1]:
+        raise RecipeError(f"{twice[0]} - given twice - it would count twice - give it once")
+    if len(paths) < 2:
         raise RecipeError(
-            f"soup - too few runs - {len(places)} - give two or more: the mean of one model is "
+            f"soup - too few runs - {len(paths)} - give two or more: the mean of one model is "
             "that model"
         )
     runs = [RunFolder.read(folder) for folder in folders]
@@ -132,7 +133,7 @@ def soup_runs(
     info = {"made_by": "adapt soup", "runs": list(models), "soup": report.to_dict()}
     folder = mixed.save(target / "model", info)
     write_json(target / "soup.json", {**report.to_dict(), "runs": list(models)})
-    return Made(folder, mixed, report.notes, report)
+    return NewModel(folder, mixed, report.notes, report)
 
 
 def mix_run(
@@ -141,20 +142,20 @@ def mix_run(
     out: str | Path,
     recalibrate: bool = False,
     shallow: float = 1.0,
-) -> Made:
+) -> NewModel:
     """The model at another alpha between a run's start and its tuned model.
 
     Args:
         folder: A run folder.
         alpha: From 0 (the start) to 1 (the tuned model).
         out: New folder for `model/`, the bundle.
-        recalibrate: Read the run's val images again and fit the temperature on them. Without it
-            the temperature is 1: that of the run was fitted to another alpha.
+        recalibrate: Read the val images of the run again and fit the temperature on them. Otherwise
+            the temperature is 1: that of the run was fitted for another alpha.
         shallow: See `adapt.ensembling.line.scale_by_depth`; 1 scales nothing.
 
     Raises:
-        RecipeError: When alpha or shallow is not between 0 and 1, it is not a run folder, or `out`
-            is in use.
+        RecipeError: When alpha or shallow is not between 0 and 1, `folder` is not a run folder, or
+            `out` is in use.
         RunError: When the run has no tuned model.
         WeightsError: When the pretrained weights are no longer those the run started from.
         DataError: When the val images are no longer those of the run.
@@ -162,13 +163,13 @@ def mix_run(
     if not 0 <= alpha <= 1:
         raise RecipeError(f"alpha - out of range - {alpha} - give a number from 0 to 1")
     if not 0 <= shallow <= 1:
-        raise RecipeError(f"shallow - out of range - {shallow} - give a share, 0 to 1")
+        raise RecipeError(f"shallow - out of range - {shallow} - give a number from 0 to 1")
     target, run = _new_folder(out), RunFolder.read(folder)
     val = val_images(run) if recalibrate else None
     start, tuned = start_of(run), Classifier.load(run.adapted)
     mixed = mix(start, scale_by_depth(start, tuned, shallow), alpha)
     mixed = mixed.with_temperature(1.0).with_uncertainty(None)
-    note = "temperature is 1, not calibrated: fitting it needs the val images (--recalibrate)"
+    note = "temperature is 1, not calibrated; --recalibrate fits it on the val images"
     if val is not None:
         runtime = run.loaded.recipe.runtime
         split = Split.read("val", val, mixed, runtime)
@@ -182,28 +183,28 @@ def mix_run(
     info: dict[str, Any] = {"made_by": "adapt mix", "run": str(run.folder), "alpha": alpha}
     info["shallow"] = shallow
     info |= {"temperature": note, "recipe": run.loaded.resolved}
-    return Made(mixed.save(target / "model", info), mixed, [note])
+    return NewModel(mixed.save(target / "model", info), mixed, [note])
 
 
 def val_images(run: RunFolder) -> ImageList:
     """The val images of a run, read again from its recipe.
 
     Raises:
-        DataError: When there are none, or they are not those that `split.json` lists.
+        DataError: When there are none, or they are not the ones that `split.json` lists.
     """
     data = build_data(replace(run.loaded.recipe, evals={}))
     if data.fit.val is None:
         raise DataError(
-            f"{run.folder} - no val images - its recipe holds none out - make a run with "
-            "data.val: {from: train, fraction: 0.2} first"
+            f"{run.folder} - no val images - its recipe holds out none - "
+            "first make a run with data.val: {from: train, fraction: 0.2}"
         )
-    found = Counter((one["sha256"], one["label"]) for one in data.manifest["splits"]["val"])
+    now = Counter((row["sha256"], row["label"]) for row in data.manifest["splits"]["val"])
     expected = run.content("val")
-    if found != expected:
-        lost, new = (expected - found).total(), (found - expected).total()
+    if now != expected:
+        lost, new = (expected - now).total(), (now - expected).total()
         raise DataError(
-            f"{run.folder} - val images have changed - of {expected.total()} in split.json {lost} "
-            f"are gone, {new} are new - restore the images the run was made with"
+            f"{run.folder} - val images have changed - {lost} of the {expected.total()} in "
+            f"split.json are missing and {new} are new - restore the images that the run was made with"
         )
     return data.fit.val
 
@@ -219,8 +220,8 @@ def start_of(run: RunFolder) -> Classifier:
     if backbone.spec.base_hash != manifest["base_hash"]:
         raise WeightsError(
             f"{run.folder} - other pretrained weights - {model.arch} ({model.pretrained}) has hash "
-            f"{backbone.spec.base_hash[:12]} here, {manifest['base_hash'][:12]} in the run - give "
-            "the weights the run started from"
+            f"{backbone.spec.base_hash[:12]} here, {manifest['base_hash'][:12]} in the run - "
+            "give the weights that the run started from"
         )
     with torch.no_grad():
         head = linear_head(text_weights(backbone, manifest["prompts"]))
@@ -232,7 +233,7 @@ def check_splits(runs: list[RunFolder], allow: bool) -> list[str]:
 
     Args:
         runs: The first holds the val images.
-        allow: Only note it when another run was trained on some of them.
+        allow: Only add a note when another run was trained on some of them.
 
     Returns:
         One sentence for each run with another val split, or with val images in its train split.
@@ -245,18 +246,18 @@ def check_splits(runs: list[RunFolder], allow: bool) -> list[str]:
     for run in runs:
         seen = len(val & {digest for digest, _ in run.content("train")})
         if seen:
-            share = f"{seen} of the {len(val)} val images"
+            part = f"{seen} of the {len(val)} val images"
             if run is not first and not allow:
                 raise DataError(
-                    f"{run.folder} - trained on images the soup is chosen on - {share} of "
+                    f"{run.folder} - trained on images that the soup is chosen on - {part} of "
                     f"{first.folder} - make the runs with the same val images, or add "
                     "--allow-other-splits and do not trust the val scores"
                 )
-            notes.append(f"{run.folder} was trained on {share}: its val scores are too good")
+            notes.append(f"{run.folder} was trained on {part}: its val scores are too good")
         elif run.content("val") != first.content("val"):
             notes.append(
-                f"{run.folder} has another val split than {first.folder}, but was trained on none "
-                "of these images; its alpha and settings may have been chosen on some"
+                f"{run.folder} has another val split than {first.folder} and was trained on none "
+                "of these images, but its alpha and settings may have been chosen on some"
             )
     return notes
 

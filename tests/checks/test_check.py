@@ -19,7 +19,7 @@ from adapt.checks.findings.copies import Copies
 from adapt.checks.findings.finding import Place
 from adapt.checks.findings.measure import Picture
 from adapt.checks.model import View, leak_free
-from adapt.checks.quick import Glance, quick_check
+from adapt.checks.quick import ImageHashes, quick_check
 from adapt.cli import app as cli
 from adapt.data.sources.embedded import EMBEDDED
 from adapt.data.sources.folders import from_folder
@@ -314,10 +314,10 @@ def test_leak_free_scores_of_a_run() -> None:
     assert leak_free_scores(outputs, {"test": [0, 1, 2, 3]})["test"]["leak_free_accuracy"] is None
 
 
-def run_data(root: Path) -> tuple[RunData, Glance]:
-    recipe, glance = root.parent / "recipe.yaml", Glance()
+def run_data(root: Path) -> tuple[RunData, ImageHashes]:
+    recipe, glance = root.parent / "recipe.yaml", ImageHashes()
     recipe.write_text(RECIPE.format(root=root, exclude="null"))
-    return build_data(load(str(recipe)).recipe, glance.look), glance
+    return build_data(load(str(recipe)).recipe, glance.add), glance
 
 
 def test_a_run_finds_copies_and_leaks_on_the_way(

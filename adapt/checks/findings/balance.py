@@ -1,15 +1,15 @@
-"""Classes of unequal size, too small or missing, and how many images would mend it."""
+"""Classes of unequal size, too small or missing, and how many images would fix that."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapt.checks.findings.finding import Finding
-from adapt.common.words import first_few
+from adapt.common.words import first_few, plural
 
 MOST_UNEQUAL = 10.0
-"""Largest class over smallest from which on the classes are called unequal."""
+"""Ratio of the largest class to the smallest above which classes are called unequal."""
 FEW = 5
-"""Images that a class needs at least: fewer leave none to choose by."""
+"""Fewest images that a class needs: with fewer, none is left to choose by."""
 
 Counts = Mapping[str, Mapping[str, int]]
 """Images of each class, by split and class key."""
@@ -20,21 +20,21 @@ def balance_findings(
     groups: Mapping[str, int] | None = None,
     splits_itself: bool = False,
 ) -> list[Finding]:
-    """What the numbers of images alone say.
+    """Findings about the numbers of images.
 
     Args:
-        counts: Images of each class of each split; the first split is the one that is learned
-            from. A class that a split lacks may be 0 or left out.
+        counts: Images of each class of each split; the first split is the training set. A class
+            that a split lacks may be 0 or left out.
         groups: How many different groups (patients, places) each class of the first split comes
             from; None without groups.
         splits_itself: Whether val is taken from the first split, so that a class of one image or
-            of one group cannot be judged.
+            of one group cannot be scored.
 
     Returns:
         Findings `empty_class` (error), `single_image_class`, `single_group_class`, `small_class`,
-        `imbalance` (warnings), `extra_class` (error), `missing_class` (note), in this order, those
-        that apply. `details` holds the classes with their counts and how many images more would
-        do.
+        `imbalance` (warnings), `extra_class` (error), `missing_class` (note), in this order, as far
+        as they apply. `details` holds the classes with their counts and how many more images they
+        need.
 
     >>> found = balance_findings({"train": {"cat": 40, "dog": 3}, "test": {"cat": 5}})
     >>> [(finding.kind, finding.level) for finding in found]
@@ -58,14 +58,14 @@ def balance_findings(
 
 
 def images_needed(counts: Mapping[str, int], ratio: float = MOST_UNEQUAL) -> dict[str, int]:
-    """How many images more each class needs until the largest is `ratio` times as large.
+    """How many more images each class needs so that the largest is `ratio` times as large.
 
     Args:
         counts: Images of each class.
-        ratio: Largest count over smallest that is wanted, 1 or more.
+        ratio: Wanted ratio of the largest count to the smallest, 1 or more.
 
     Returns:
-        Classes that need some, the neediest first.
+        Classes that need images, those that need most first.
 
     >>> images_needed({"cat": 100, "dog": 3, "owl": 10})
     {'dog': 7}
@@ -80,7 +80,7 @@ def _listed(keys: Sequence[str]) -> str:
 
 
 def _classes(keys: Sequence[str]) -> str:
-    return "1 class" if len(keys) == 1 else f"{len(keys)} classes"
+    return plural(len(keys), "class")
 
 
 def _verb(keys: Sequence[str], one: str, more: str) -> str:
@@ -91,7 +91,7 @@ def _empty(split: str, keys: list[str]) -> Finding | None:
     if not keys:
         return None
     message = f"{_classes(keys)} of {split} {_verb(keys, 'has', 'have')} no image: {_listed(keys)}"
-    fix = f"add images, or remove the folder or row of the class {keys[0]!r}"
+    fix = f"add images, or delete the folder or row of the class {keys[0]!r}"
     return Finding("empty_class", "error", message, fix, details={"classes": keys})
 
 
@@ -99,9 +99,9 @@ def _single(split: str, counts: Mapping[str, int], splits_itself: bool) -> Findi
     keys = [key for key, count in counts.items() if count == 1]
     if not keys:
         return None
-    effect = "; it stays in train and no val score knows of it" if splits_itself else ""
+    effect = "; it stays in train, and no val score covers it" if splits_itself else ""
     message = f"{_classes(keys)} of {split} with one image: {_listed(keys)}{effect}"
-    fix = f"add {FEW - 1} images or more to each, or leave the class out"
+    fix = f"add at least {FEW - 1} images to each, or leave the class out"
     return Finding("single_image_class", "warning", message, fix, details=_more(counts, keys))
 
 
@@ -112,10 +112,10 @@ def _one_group(
     if not keys or not splits_itself:
         return None
     message = (
-        f"{_classes(keys)} of {split} from one group only: {_listed(keys)}; a group is never cut, "
-        "so train and val cannot both have it"
+        f"{_classes(keys)} of {split} from only one group: {_listed(keys)}; a group is never "
+        "split, so train and val cannot both have the class"
     )
-    fix = "add images of another group, or give val as a source of its own: `data.val`"
+    fix = "add images of another group, or give separate val images: `data.val`"
     details = {"classes": {key: counts[key] for key in keys}}
     return Finding("single_group_class", "warning", message, fix, details=details)
 
@@ -127,8 +127,8 @@ def _small(split: str, counts: Mapping[str, int]) -> Finding | None:
     message = f"{_classes(keys)} of {split} with fewer than {FEW} images: {_listed(keys)}"
     every = _more(counts, keys)
     fix = (
-        f"add {every['needed'][keys[0]]} images or more to {keys[0]!r}; until then "
-        f"`data.train.shots: {counts[keys[0]]}` learns from equally many of each class"
+        f"add at least {every['needed'][keys[0]]} images to {keys[0]!r}; until then "
+        f"`data.train.shots: {counts[keys[0]]}` trains on the same number of images per class"
     )
     return Finding("small_class", "warning", message, fix, details=every)
 
@@ -151,7 +151,7 @@ def _imbalance(split: str, counts: Mapping[str, int]) -> Finding | None:
     needed = images_needed(counts)
     message = (
         f"{split} has {counts[large]} images of {large!r} and {counts[small]} of {small!r}, "
-        f"{ratio:.0f} to 1; {sum(needed.values())} images more in {_classes(list(needed))} would "
+        f"{ratio:.0f} to 1; {sum(needed.values())} more images in {_classes(list(needed))} would "
         f"make it {MOST_UNEQUAL:.0f} to 1"
     )
     fix = "`data.balance: uniform` or `method.optim.class_weights: auto` in the recipe"
@@ -169,8 +169,8 @@ def _extra(split: str, learned: Mapping[str, int], others: Counts) -> Finding | 
         return None
     name, keys = next(iter(extra.items()))
     told = "; ".join(f"{_listed(keys)} in {name}" for name, keys in extra.items())
-    message = f"classes that {split} lacks: {told}"
-    fix = f"add images of {keys[0]!r} to {split}, or remove or rename the class in {name}"
+    message = f"classes that are not in {split}: {told}"
+    fix = f"add images of {keys[0]!r} to {split}, or delete or rename the class in {name}"
     return Finding("extra_class", "error", message, fix, details={"classes": extra})
 
 
@@ -183,6 +183,6 @@ def _missing(learned: Mapping[str, int], others: Counts) -> Finding | None:
         return None
     name, keys = next(iter(missing.items()))
     told = "; ".join(f"{name} lacks {_listed(keys)}" for name, keys in missing.items())
-    message = f"classes that a split cannot judge: {told}"
-    fix = f"add images of {keys[0]!r} to {name}; its scores say nothing about them until then"
+    message = f"classes that an evaluation set lacks: {told}"
+    fix = f"add images of {keys[0]!r} to {name}; until then its scores do not cover the class"
     return Finding("missing_class", "note", message, fix, details={"classes": missing})

@@ -1,4 +1,4 @@
-"""Which images are copies of each other, to the byte or nearly, whatever they are called."""
+"""Which images are exact or near copies of each other, whatever their names."""
 
 import base64
 from collections import defaultdict
@@ -26,7 +26,7 @@ class Copies:
     """
 
     content: IntArray
-    """(N,) number of each image's content: equal for equal bytes, -1 for what cannot be read."""
+    """(N,) number of the content of each image: equal for equal bytes, -1 for unreadable files."""
     pairs: IntArray
     """(P, 2) contents that are near copies."""
     differences: SingleArray
@@ -35,35 +35,35 @@ class Copies:
     @cached_property
     def images(self) -> dict[int, list[int]]:
         """Positions of the images of each content."""
-        found: dict[int, list[int]] = defaultdict(list)
+        rows: dict[int, list[int]] = defaultdict(list)
         for row, content in enumerate(self.content.tolist()):
             if content >= 0:
-                found[content].append(row)
-        return dict(found)
+                rows[content].append(row)
+        return dict(rows)
 
     @cached_property
     def near(self) -> dict[int, list[int]]:
         """Contents that are near copies of each content."""
-        found: dict[int, list[int]] = defaultdict(list)
-        for one, other in self.pairs.tolist():
-            found[one].append(other)
-            found[other].append(one)
-        return dict(found)
+        copies: dict[int, list[int]] = defaultdict(list)
+        for first, second in self.pairs.tolist():
+            copies[first].append(second)
+            copies[second].append(first)
+        return dict(copies)
 
     def sets(self) -> list[tuple[int, ...]]:
-        """Positions of images that are linked by copies, in sets of two or more; each in one."""
+        """Positions of images that copies link, in disjoint sets of two or more."""
         rows = [
             sorted(row for content in linked for row in self.images[content])
             for linked in connected(self.images, self.pairs.tolist())
         ]
-        return sorted(tuple(found) for found in rows if len(found) > 1)
+        return sorted(tuple(linked) for linked in rows if len(linked) > 1)
 
     def groups(self) -> list[str]:
-        """A name for each image that it shares with its copies only: a split keeps them together.
+        """A name for each image that only its copies share: a split keeps them together.
 
         Returns:
-            One name for each image, in their order. It depends on the contents only, but for what
-            cannot be read.
+            One name per image, in their order. It depends only on the contents, except for
+            unreadable files.
         """
         names = {
             content: f"content {min(linked)}"
@@ -77,14 +77,14 @@ class Copies:
 
 
 def connected(nodes: Iterable[int], links: Iterable[Sequence[int]]) -> list[list[int]]:
-    """Sets of nodes that lead to each other.
+    """Connected sets of nodes.
 
     Args:
-        nodes: All of them.
+        nodes: All nodes.
         links: Pairs of nodes.
 
     Returns:
-        Every node in one set, in order of the nodes.
+        Disjoint sets of all nodes, in the order of the nodes.
 
     >>> connected([3, 1, 2], [(1, 3)])
     [[3, 1], [2]]
@@ -106,8 +106,8 @@ def find_copies(
     """Find exact and near copies among images.
 
     Args:
-        pictures: From `measure`; those with an error are copies of nothing.
-        progress: Called with the number of contents done, now and then.
+        pictures: From `measure`; those with an error have no copies.
+        progress: Called now and then with the number of contents that are done.
 
     Returns:
         The copies; the same for any order of the images.
@@ -122,7 +122,7 @@ def find_copies(
     # By hash, so that nothing depends on the order in which the images are given.
     hashes = sorted(first)
     number = {digest: content for content, digest in enumerate(hashes)}
-    content = [number[one.sha256] if one.error is None else -1 for one in pictures]
+    content = [number[file.sha256] if file.error is None else -1 for file in pictures]
     thumbnails = _thumbnails([pictures[first[digest]].thumbnail for digest in hashes])
     pairs, differences = near_pairs(thumbnails, progress)
     return Copies(np.array(content, np.int64), pairs, differences)

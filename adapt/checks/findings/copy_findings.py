@@ -1,4 +1,4 @@
-"""Findings about copies: inside a class, under different labels, and across train and test."""
+"""Findings about copies: within a class, under different labels, and across train and test."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,18 +13,19 @@ from adapt.checks.findings.copies import Copies, connected
 from adapt.checks.findings.faults import LEFT_OUT
 from adapt.checks.findings.finding import Finding, Place
 from adapt.common.arrays import BoolArray
+from adapt.common.words import plural
 from adapt.data.splits.quarantine import FIT_SPLITS
 
 CHAIN = 20
-"""A set with more images is said to be one: its first and last may no longer be alike."""
+"""A larger set is called a chain: its first and last image may no longer look alike."""
 FIT = "train"
 Standing = tuple[str, str]
-"""The side (`FIT`, or the name of an eval) and label under which an image stands."""
+"""The side (`FIT`, or the name of an eval) and the label of an image."""
 
 
 @dataclass(frozen=True)
 class _Relation:
-    """What two standings of a content, or of two near contents, are to each other."""
+    """How two sides and labels of the same or of nearly the same content relate."""
 
     name: str
     exact: bool
@@ -41,7 +42,7 @@ class _Relation:
 
 
 class _Standings:
-    """Where the images of each content stand."""
+    """The sides and labels of the images of each content."""
 
     def __init__(self, copies: Copies, places: Sequence[Place]) -> None:
         self.copies, self.places = copies, places
@@ -51,14 +52,14 @@ class _Standings:
 
     @cached_property
     def kinds(self) -> dict[int, Counter[Standing]]:
-        """Number of images of each content under each standing."""
+        """Number of images of each content, by side and label."""
         return {
             content: Counter(self.of[row] for row in rows)
             for content, rows in self.copies.images.items()
         }
 
     def links(self, exact: bool) -> Iterator[tuple[int, int, float]]:
-        """Contents that are the same, each with itself, or nearly so."""
+        """Pairs of contents that are nearly the same, or each content with itself."""
         if exact:
             yield from ((one, one, 0.0) for one, rows in self.copies.images.items() if rows[1:])
         else:
@@ -84,7 +85,7 @@ class _Standings:
         }
 
     def order(self, row: int) -> tuple[int, str, str]:
-        """Val before train: of two copies the one that scores are made with stays."""
+        """Val before train: of two copies, the one that is scored stays."""
         split = self.places[row].split
         return ({"val": 0, "train": 1}.get(split, 2), split, self.places[row].path)
 
@@ -125,23 +126,23 @@ def _search(standings: _Standings, relation: _Relation) -> _Found:
 
 
 def copy_findings(copies: Copies, places: Sequence[Place]) -> list[Finding]:
-    """Say which copies leak from train into an eval, contradict each other, or are merely there.
+    """Find copies that leak from train into an eval, contradict each other, or just repeat.
 
     `train` and `val` count as one side, each eval as another; evals are not compared with each
-    other. Images of evals are never removed.
+    other. Images of evals are never left out.
 
     Args:
         copies: From `find_copies`.
-        places: Where each image stands, in the same order.
+        places: Place of each image, in the same order.
 
     Returns:
         Findings `leak`, `near_leak`, `conflicting_label`, `near_conflicting_label`, `exact_copy`
-        and `near_copy`, those that there are. `values` is the smallest difference in each set.
+        and `near_copy`, as far as they apply. `values` is the smallest difference in each set.
 
     >>> same = Copies(np.array([0, 0]), np.zeros((0, 2), int), np.zeros(0, np.float32))
     >>> places = [Place("train", "1.png", "cat"), Place("test", "1.png", "cat")]
-    >>> [(one.kind, one.message) for one in copy_findings(same, places)]
-    [('leak', '1 of 1 image of test stands in train or val too, to the byte')]
+    >>> [(finding.kind, finding.message) for finding in copy_findings(same, places)]
+    [('leak', '1 of 1 image of test is also in train or val, byte for byte')]
     """
     standings = _Standings(copies, places)
     found = []
@@ -163,7 +164,7 @@ def _finding(
     kind, level, message = naming
     largest = max(len(rows) for rows in found.sets)
     if largest > CHAIN:
-        message += f"; the largest set links {largest} images, each to the next"
+        message += f"; the largest set is a chain of {largest} images"
     places = standings.places
     return Finding(
         kind=kind,
@@ -185,21 +186,21 @@ def _leak(standings: _Standings, found: _Found, exact: bool) -> Finding:
     counts = Counter(standings.of[row][0] for row in found.rows)
     sizes = Counter(side for side, _ in standings.of)
     said = " and ".join(
-        f"{counts[name]} of {sizes[name]} {'image' if sizes[name] == 1 else 'images'} of {name}"
+        f"{counts[name]} of {plural(sizes[name], 'image')} of {name}"
         for name in sorted(counts)
         if name != FIT
     )
-    one = sum(counts[name] for name in counts if name != FIT) == 1
-    verb = "stands" if one else "stand"
+    how = "byte for byte" if exact else "nearly the same"
+    verb = "is" if sum(counts[name] for name in counts if name != FIT) == 1 else "are"
     finding = _finding(
         standings,
         found,
         (
             "leak" if exact else "near_leak",
             "warning",
-            f"{said} {verb} in train or val too, {'to the byte' if exact else 'nearly the same'}",
+            f"{said} {verb} also in train or val, {how}",
         ),
-        f"{LEFT_OUT}: it leaves out the training side",
+        f"{LEFT_OUT}: this leaves out the training images",
         _fitted(standings, found),
     )
     finding.details["by_eval"] = {name: counts[name] for name in sorted(counts) if name != FIT}
@@ -218,9 +219,9 @@ def _conflict(standings: _Standings, found: _Found, exact: bool) -> Finding:
         (
             "conflicting_label" if exact else "near_conflicting_label",
             "error" if exact and within else "warning",
-            f"{len(found.rows)} images {how} stand under different labels",
+            f"{len(found.rows)} images {how} have different labels",
         ),
-        f"give them one label, or {LEFT_OUT}: it leaves out all of train and val",
+        f"give them one label, or {LEFT_OUT}: this leaves out all of them in train and val",
         _fitted(standings, found),
     )
 
@@ -234,22 +235,22 @@ def _copy(standings: _Standings, found: _Found, exact: bool) -> Finding:
             f"{how}_copy",
             "warning" if exact else "note",
             f"{len(found.rows)} images are {how} copies of each other within their class, in "
-            f"{len(found.sets)} {'set' if len(found.sets) == 1 else 'sets'}",
+            f"{plural(len(found.sets), 'set')}",
         ),
-        f"{LEFT_OUT}: it keeps one of each set in train and val",
+        f"{LEFT_OUT}: this keeps one image of each set in train and val",
         _repeated(standings, _fitted(standings, found)),
     )
 
 
 def _repeated(standings: _Standings, rows: Sequence[int]) -> list[int]:
-    """Images of which a copy, not only a copy of a copy, stays."""
+    """Images of which a direct copy stays, not only a copy of a copy."""
     content, near = standings.copies.content.tolist(), standings.copies.near
     kept: set[tuple[int, str]] = set()
     removed = []
     for row in sorted(rows, key=standings.order):
         label = standings.of[row][1]
         alike = [content[row], *near.get(content[row], ())]
-        if any((one, label) in kept for one in alike):
+        if any((copy, label) in kept for copy in alike):
             removed.append(row)
         else:
             kept.add((content[row], label))
@@ -264,10 +265,10 @@ def leaked_indices(
     Args:
         copies: From `find_copies`.
         places: Where each image stands, in the same order.
-        near: Whether near copies count, or exact ones only.
+        near: Whether near copies count too.
 
     Returns:
-        For each eval in `places`, positions among its own images, in rising order.
+        For each eval in `places`, positions among its own images, in increasing order.
 
     >>> same = Copies(np.array([0, 1, 0]), np.zeros((0, 2), int), np.zeros(0, np.float32))
     >>> splits = ("train", "test", "test")

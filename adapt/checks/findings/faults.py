@@ -1,4 +1,4 @@
-"""Findings about single images: what cannot be used, and what looks unlike a good picture."""
+"""Findings about single images: what cannot be used, and what does not look like a good photo."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,45 +7,46 @@ import numpy as np
 
 from adapt.checks.findings.finding import Finding, Place
 from adapt.checks.findings.measure import Picture
+from adapt.common.words import plural
 
 SMALLEST = 32
-"""Shorter side in pixels; below it even small models see a picture that was enlarged."""
+"""Shorter side in pixels; below it, even small models see an enlarged picture."""
 LONGEST = 4.0
-"""Longer side over shorter side; the usual centre crop sees less than a quarter of the image."""
+"""Longer side over shorter side; above it, the usual centre crop sees less than a quarter."""
 BLANK = 0.01
-"""Standard deviation of every colour: less than the noise of a photo of nothing."""
+"""Standard deviation of every colour: below it, there is less than the noise of a photo."""
 DARK = 0.2
-"""All but the lightest 1 % of the pixels are darker: no white spot as in a night scene."""
+"""All but the lightest 1 % of the pixels are darker, unlike a night scene with lights."""
 BRIGHT = 0.85
-"""All but the darkest 1 % of the pixels are lighter: no stroke as in a drawing on white."""
+"""All but the darkest 1 % of the pixels are lighter, unlike a drawing on white."""
 BLURRED = 0.25
 """Sharpness. Of 50 images of each domain of PACS and of clothing, blurred by a Gaussian of 3 of 256
 pixels, 19 of 20 have less; of 150 each as they are, all have 0.4 or more."""
 UNUSUAL = 3.5
-"""Robust standard deviations below the median of the set: where all are soft, none is a fault
-(Iglewicz and Hoaglin, 1993)."""
+"""Robust standard deviations below the median of the set: where all images are soft, none is a
+fault (Iglewicz and Hoaglin, 1993)."""
 LEAST_DEVIATION = 0.1
-"""Of the logarithm of sharpness; a set whose images are all alike has hardly any of its own."""
+"""Least deviation of the logarithm of sharpness: images that are all alike have almost none."""
 UNREADABLE = 0.01
-"""Share of a split up to which a run goes on without the images that it cannot read."""
+"""Fraction of a split up to which a run continues without its unreadable images."""
 LEFT_OUT = "`adapt check DATA --fix quarantine.txt`, then `data.exclude: quarantine.txt`"
-LOOK = "look at them, and list in `data.exclude` those that show nothing of their class"
+LOOK = "look at them, and list those that do not show their class in `data.exclude`"
 
 
 def picture_findings(
     pictures: Sequence[Picture], places: Sequence[Place], smallest: int = SMALLEST
 ) -> list[Finding]:
-    """Say which images are unreadable, misnamed, tiny, long, blank, dark, bright, blurred, ...
+    """Find images that are unreadable, misnamed, tiny, long, blank, dark, bright, blurred, ...
 
     An image that is blank is not also called dark or blurred.
 
     Args:
         pictures: From `measure`.
-        places: Where each stands, in the same order.
+        places: Place of each image, in the same order.
         smallest: Shorter side, in pixels, below which an image is tiny.
 
     Returns:
-        Findings with at least one image; `remove` names only what cannot be used.
+        Findings with at least one image; `remove` names only images that cannot be used.
 
     >>> [found] = picture_findings([Picture("", "empty file")], [Place("train", "a.png", "cat")])
     >>> found.kind, found.message
@@ -70,11 +71,11 @@ def picture_findings(
 
 
 def _count(rows: Sequence[int], whole: Sequence[object]) -> str:
-    return f"{len(rows)} of {len(whole)} {'image' if len(whole) == 1 else 'images'}"
+    return f"{len(rows)} of {plural(len(whole), 'image')}"
 
 
-def _verb(rows: Sequence[int], one: str, many: str) -> str:
-    return one if len(rows) == 1 else many
+def _verb(rows: Sequence[int], singular: str, several: str) -> str:
+    return singular if len(rows) == 1 else several
 
 
 def _listed(places: Sequence[Place], rows: Iterable[int]) -> tuple[tuple[Place, ...], ...]:
@@ -82,7 +83,7 @@ def _listed(places: Sequence[Place], rows: Iterable[int]) -> tuple[tuple[Place, 
 
 
 def _ranked(rows: Iterable[int], values: Iterable[float]) -> tuple[list[int], tuple[float, ...]]:
-    """Rows by value, the smallest first, and the values."""
+    """Rows by value, smallest first, and the values."""
     pairs = sorted(zip(values, rows, strict=True))
     return [row for _, row in pairs], tuple(value for value, _ in pairs)
 
@@ -98,7 +99,7 @@ def _unreadable(pictures: Sequence[Picture], places: Sequence[Place]) -> Finding
         kind="unreadable",
         level="error" if too_many else "warning",
         message=f"{_count(rows, pictures)} cannot be read: {said}",
-        fix=f"copy or export them again; to go on without them {LEFT_OUT}",
+        fix=f"copy or export them again; to continue without them: {LEFT_OUT}",
         places=_listed(places, rows),
         remove=tuple(places[row] for row in rows),
         details={"reasons": dict(reasons), "by_split": dict(lost)},
@@ -110,13 +111,13 @@ def _suffix(
 ) -> Finding:
     rows = [row for row in readable if not pictures[row].suffix_matches]
     formats = Counter(pictures[row].format for row in rows)
-    what = _verb(rows, "has a name that ends", "have names that end")
+    what = _verb(rows, "has a suffix that does", "have suffixes that do")
     return Finding(
         kind="wrong_extension",
         level="note",
-        message=f"{_count(rows, pictures)} {what} unlike the format of the content: "
+        message=f"{_count(rows, pictures)} {what} not fit the content: "
         + ", ".join(f"{count} {name}" for name, count in formats.most_common()),
-        fix="rename them; they are read by their content",
+        fix="rename them; until then they are read by their content",
         places=_listed(places, rows),
         details={"formats": dict(formats)},
     )
@@ -133,7 +134,7 @@ def _tiny(
         level="warning",
         message=f"{_count(rows, pictures)} {_verb(rows, 'is', 'are')} smaller than {smallest} "
         "pixels on the shorter side",
-        fix="take the originals in place of thumbnails, or list them in `data.exclude`",
+        fix="use the originals instead of thumbnails, or list them in `data.exclude`",
         places=_listed(places, rows),
         values=values,
         details={"smallest": smallest},
@@ -149,7 +150,7 @@ def _long(pictures: Sequence[Picture], places: Sequence[Place], readable: Sequen
         level="note",
         message=f"{_count(rows, pictures)} {_verb(rows, 'is', 'are')} more than {LONGEST:g} times "
         "as long as wide: the model sees only the centre",
-        fix="cut out what is to be seen, or set `resize_mode: longest` in the preprocessing",
+        fix="crop them to what they show, or set `resize_mode: longest` in the preprocessing",
         places=_listed(places, rows),
         values=tuple(-value for value in values),
     )
@@ -205,7 +206,7 @@ def _blurred(
     return Finding(
         kind="blurred",
         level="note",
-        message=f"{_count(rows, pictures)} {_verb(rows, 'is', 'are')} blurred, unlike the others",
+        message=f"{_count(rows, pictures)} {_verb(rows, 'is', 'are')} more blurred than the others",
         fix=LOOK,
         places=_listed(places, rows),
         values=values,
@@ -242,8 +243,8 @@ def _frames(
         kind="several_frames",
         level="note",
         message=f"{_count(rows, pictures)} {_verb(rows, 'has', 'have')} several frames or pages; "
-        "the first is taken",
-        fix="save the frame that shows the class as an image of its own, if it is not the first",
+        "the first is used",
+        fix="if the first does not show the class, save the frame that does as a separate image",
         places=_listed(places, rows),
         values=tuple(float(pictures[row].frames) for row in rows),
     )
@@ -259,7 +260,7 @@ def _converted(
         level="note",
         message=f"{_count(rows, pictures)} {_verb(rows, 'was', 'were')} converted to be shown: "
         + ", ".join(f"{count} {note}" for note, count in notes.most_common(5)),
-        fix="none needed; export them as upright 8-bit sRGB to see the same everywhere",
+        fix="none needed; export them as upright 8-bit sRGB so that they look the same everywhere",
         places=_listed(places, rows),
         details={
             "notes": dict(notes),

@@ -1,9 +1,9 @@
-"""Suspected label errors: images whose out-of-fold probabilities speak against their label.
+"""Suspected label errors: images whose out-of-fold probabilities contradict their label.
 
-`confident_joint` and `confident_errors` are confident learning (Northcutt et al.,
-arXiv:1911.00068), exactly. It doubts too much where the features tell the classes apart badly, so
-`suspected`, which the findings are made of, is stricter: it asks, by Bayes, whether another class
-is the true one, and estimates the noise of the labels for that.
+`confident_joint` and `confident_errors` are exactly confident learning (Northcutt et al.,
+arXiv:1911.00068). It doubts too many labels where the features separate the classes badly, so
+`suspected`, which makes the findings, is stricter: it computes by Bayes' rule the probability that
+another class is the true one, and estimates the noise of the labels for that.
 """
 
 from collections import Counter
@@ -18,14 +18,14 @@ from adapt.common.arrays import FloatArray, IntArray
 from adapt.errors import DataError
 
 LEAST = 0.7
-"""A suspect's score is larger: likely, and a margin, as scores are somewhat too high where classes
-are broad and images few. Measured by bench/planted_labels.py."""
+"""The score of a suspect is larger. There is a margin above 0.5 because scores are somewhat too
+high where classes are broad and images few. Measured by bench/planted_labels.py."""
 EVIDENCE = 1000.0
-"""Images a class that the belief in noise without pattern is worth. With fewer, classes that only
-look alike count as mislabelled; with more, one class labelled as another is not seen."""
+"""Weight of the prior of noise without pattern, in images per class. With less, classes that only
+look alike count as mislabelled; with more, a class labelled as another is not detected."""
 _TOLERANCE = 1e-6
 _SMALLEST = 1e-9
-_LEAST_SHARE = 1e-3  # from nothing at all, no evidence could lead to noise of a pair of classes
+_LEAST_NOISE = 1e-3  # with a prior of 0, no evidence could lead to noise between two classes
 
 
 def confident_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> FloatArray:
@@ -52,7 +52,7 @@ def confident_joint(probabilities: np.ndarray, targets: np.ndarray) -> IntArray:
     """Count images by given class and by the class they confidently belong to.
 
     An image counts for the most probable of the classes whose threshold it reaches, if any
-    (Northcutt et al., arXiv:1911.00068, eq. 1). At least one image of each class counts as right.
+    (Northcutt et al., arXiv:1911.00068, eq. 1). At least one image of each class counts as correct.
 
     Args:
         probabilities: Shape (N, K), out of fold.
@@ -82,14 +82,14 @@ def _confident_guess(probabilities: np.ndarray, targets: np.ndarray) -> IntArray
 
 
 def calibrated_joint(joint: np.ndarray, targets: np.ndarray) -> FloatArray:
-    """The joint in numbers of images: rows sum to the images of each class (eq. 3).
+    """The joint in numbers of images: each row sums to the images of its class (eq. 3).
 
     Args:
         joint: What `confident_joint` counts, shape (K, K).
         targets: Given class of each image, shape (N,).
 
     Returns:
-        Shape (K, K); what is off the diagonal is the estimated number of label errors.
+        Shape (K, K); off the diagonal is the estimated number of label errors.
 
     >>> calibrated_joint(np.array([[1, 1], [0, 1]]), np.array([0, 0, 0, 0, 1])).tolist()
     [[2.0, 2.0], [0.0, 1.0]]
@@ -100,11 +100,11 @@ def calibrated_joint(joint: np.ndarray, targets: np.ndarray) -> FloatArray:
 
 
 def confident_errors(probabilities: np.ndarray, targets: np.ndarray) -> IntArray:
-    """Images off the diagonal of the confident joint, the least probable label first.
+    """Images off the diagonal of the confident joint, least probable label first.
 
-    What cleanlab calls `filter_by="confident_learning"`, ranked by self-confidence. On features
-    that tell the classes apart with 70 % it doubts ten labels for one that is wrong; `suspected`
-    is the stricter rule.
+    What cleanlab calls `filter_by="confident_learning"`, ranked by self-confidence. With features
+    that classify 70 % correctly it doubts ten labels for each wrong one; `suspected` is the
+    stricter rule.
 
     Args:
         probabilities: Shape (N, K), out of fold.
@@ -127,7 +127,7 @@ def confident_errors(probabilities: np.ndarray, targets: np.ndarray) -> IntArray
 
 
 class Suspects(NamedTuple):
-    """Labels in doubt, the most doubtful first; M of them."""
+    """The M labels in doubt, most doubtful first."""
 
     indices: IntArray
     """Positions of the images, shape (M,)."""
@@ -138,19 +138,19 @@ class Suspects(NamedTuple):
     scores: FloatArray
     """Probability that the suggested class is the true one, shape (M,)."""
     share: float
-    """Estimated share of wrong labels in the whole set."""
+    """Estimated fraction of wrong labels in the whole set."""
 
 
 def suspected(probabilities: np.ndarray, targets: np.ndarray, least: float = LEAST) -> Suspects:
-    """Labels that are so likely wrong, and another one right, that a look is worth it.
+    """Labels that are probably wrong while another one is probably right.
 
     Args:
         probabilities: Shape (N, K), out of fold, rows sum to 1.
         targets: Given class of each image, shape (N,).
-        least: A suspect's score is larger, from 0 to 1.
+        least: The score of a suspect is larger, from 0 to 1.
 
     Returns:
-        The suspects; ties in the order of the images.
+        The suspects; ties are in the order of the images.
 
     >>> p = np.array([[0.99, 0.01]] * 4 + [[0.01, 0.99]] * 5)
     >>> found = suspected(p, np.array([0, 0, 0, 0, 1, 1, 1, 1, 0]))
@@ -170,18 +170,18 @@ def suspected(probabilities: np.ndarray, targets: np.ndarray, least: float = LEA
 def true_classes(
     probabilities: np.ndarray, targets: np.ndarray, evidence: float = EVIDENCE, rounds: int = 100
 ) -> FloatArray:
-    """Probability of each class once the given label is known too, which may be wrong.
+    """Probability of each class given the image and its label, which may be wrong.
 
-    A label is drawn from the row of its true class in a noise matrix T. First one share of blind
-    labels is estimated, `T0 = (1 - share) I + share * frequencies`; then T, by expectation
-    maximisation with a Dirichlet prior around T0, which is the assumption of confident learning,
-    noise by pairs of classes, held back until there is evidence for it.
+    A label is drawn from the row of its true class in a noise matrix T. First the fraction s of
+    random labels is estimated, which gives `T0 = (1 - s) I + s * frequencies`; then T, by
+    expectation maximisation with a Dirichlet prior around T0. T allows noise between pairs of
+    classes, as confident learning does, but only where there is evidence for it.
 
     Args:
         probabilities: Shape (N, K), out of fold, rows sum to 1.
         targets: Given class of each image, shape (N,).
-        evidence: Weight of the prior, in images a class.
-        rounds: Most steps of the second estimation.
+        evidence: Weight of the prior, in images per class.
+        rounds: Maximum number of steps of the second estimation.
 
     Returns:
         Shape (N, K), rows sum to 1.
@@ -193,7 +193,7 @@ def true_classes(
     classes = probabilities.shape[1]
     frequencies = label_frequencies(targets, classes)
     share = _blind_share(probabilities[np.arange(len(targets)), targets], frequencies[targets])
-    share = max(share, _LEAST_SHARE)
+    share = max(share, _LEAST_NOISE)
     prior = (1 - share) * np.eye(classes) + share * frequencies
     order = np.argsort(targets, kind="stable")
     present, starts = np.unique(targets[order], return_index=True)
@@ -211,7 +211,7 @@ def true_classes(
 
 
 def _blind_share(own: FloatArray, blind: FloatArray) -> float:
-    """The most likely share of labels that were drawn from the frequencies, by EM."""
+    """The most likely fraction of labels that were drawn at random from the frequencies, by EM."""
     share = 0.05
     for _ in range(1000):
         wrong = share * blind / np.maximum((1 - share) * own + share * blind, _SMALLEST)
@@ -228,20 +228,20 @@ def label_findings(
     labels_file: str = "",
     remove: bool = False,
 ) -> list[Finding]:
-    """The suspected labels as a finding, the most doubtful first.
+    """The suspected labels as a finding, most doubtful first.
 
     Args:
         places: The N images; their labels are the given ones.
-        probabilities: What `out_of_fold_probabilities` says of them, shape (N, K).
+        probabilities: From `out_of_fold_probabilities`, shape (N, K).
         class_names: The K class keys, in the order of the columns.
         labels_file: The table that the labels come from; empty for folders.
-        remove: Whether `--fix` shall leave the suspects out. Suspicion is no proof.
+        remove: Whether `--fix` leaves out the suspects. A suspicion is no proof.
 
     Returns:
         One finding `suspected_label` with the score of each suspect in `values`, or none. `details`
         holds, in the same order, `suggested` (class keys) and `given_probability`, and for the
-        whole set `share` (estimated share of wrong labels), `confident_errors` (how many images
-        confident learning doubts) and `pairs` (given, suggested, count; the most frequent first).
+        whole set `share` (estimated fraction of wrong labels), `confident_errors` (how many images
+        confident learning doubts) and `pairs` (given, suggested, count; most frequent first).
 
     Raises:
         DataError: When the sizes differ or a label is not among the class names.
@@ -250,7 +250,9 @@ def label_findings(
     unknown = sorted({place.label for place in places} - position.keys())
     if unknown or probabilities.shape != (len(places), len(class_names)):
         given = f"{probabilities.shape} for {len(places)} images, unknown labels {unknown[:5]}"
-        raise DataError(f"probabilities - do not fit - {given} - one row an image, one column each")
+        raise DataError(
+            f"probabilities - do not fit - {given} - give one row per image, one column per class"
+        )
     targets = np.array([position[place.label] for place in places], dtype=np.int64)
     found = suspected(probabilities, targets)
     if not len(found.indices):

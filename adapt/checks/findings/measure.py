@@ -1,4 +1,4 @@
-"""What can be measured on an image without knowing what it shows; each file is decoded once."""
+"""Measurements of an image that do not depend on what it shows; each file is decoded once."""
 
 import base64
 import os
@@ -22,24 +22,20 @@ REFERENCE = 256
 """Longer side, in pixels, at which brightness and sharpness are measured: about what a model sees.
 Smaller images are not enlarged, which would blur them."""
 SMOOTHING = 0.7
-"""Pixels; the noise of JPEG and of 8 bits would pass for sharp edges in a blurred image."""
+"""In pixels; without it, the noise of JPEG and of 8 bits would look like sharp edges."""
 OUTLIERS = 0.01
-"""Share of the darkest and of the lightest pixels that do not count as dark or light parts."""
+"""Fraction of the darkest and of the lightest pixels that are ignored."""
 CHUNK = 1024
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One file, measured; every value can be written as JSON.
-
-    >>> Picture(sha256="", error="empty file").contrast
-    0.0
-    """
+    """The measurements of one file; every value can be written as JSON."""
 
     sha256: str
-    """Of the file's bytes; empty where they cannot be read."""
+    """Of the bytes of the file; empty when they cannot be read."""
     error: str | None = None
-    """Why it cannot be used; what follows is then empty."""
+    """Why it cannot be used; all that follows is then empty."""
     width: int = 0
     """In pixels, upright."""
     height: int = 0
@@ -50,19 +46,19 @@ class Picture:
     frames: int = 1
     """Of an animation, or pages."""
     suffix_matches: bool = True
-    """Whether the file's name ends as files of its format do."""
+    """Whether the suffix of the file name fits the format."""
     notes: tuple[str, ...] = ()
-    """What was done to show it: see `adapt.data.decoding.open.Facts`."""
+    """What was done to decode it: see `adapt.data.decoding.open.Facts`."""
     brightness: float = 0.0
     """Mean luma, 0 to 1."""
     contrast: float = 0.0
     """Standard deviation of luma."""
     darkest: float = 0.0
-    """Luma that `OUTLIERS` of the pixels are darker than."""
+    """Luma below which are `OUTLIERS` of the pixels."""
     lightest: float = 0.0
-    """Luma that `OUTLIERS` of the pixels are lighter than."""
+    """Luma above which are `OUTLIERS` of the pixels."""
     variation: float = 0.0
-    """Largest standard deviation of red, green and blue: images of one brightness have it too."""
+    """Largest standard deviation of red, green and blue, not 0 for colours of equal brightness."""
     sharpness: float = 0.0
     """Of the edges, at `REFERENCE`: see `sharpness`."""
     thumbnail: str = ""
@@ -77,34 +73,35 @@ def measure(
     """Decode every file once, in threads, and measure it.
 
     Args:
-        paths: Files; what cannot be read becomes a `Picture` with its `error`.
+        paths: Files; one that cannot be read becomes a `Picture` with an `error`.
         also: Called with the position and the decoded RGB image of each readable file, from
             several threads and in any order, so that nothing needs to be decoded again.
-        progress: Called with the number of files done, now and then.
+        progress: Called now and then with the number of files that are done.
 
     Returns:
-        One `Picture` for each path, in their order.
+        One `Picture` per path, in their order.
 
     >>> measure(["/no/such/file"])[0].error
     'no such file'
     """
-    found: list[Picture] = []
+    pictures: list[Picture] = []
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         # In pieces, so that a million images do not wait in memory as a million tasks.
         for start in range(0, len(paths), CHUNK):
             part = range(start, min(start + CHUNK, len(paths)))
             for picture in pool.map(_measured, part, paths[start : part.stop], repeat(also)):
-                found.append(picture)
-                if progress is not None and (len(found) % 32 == 0 or len(found) == len(paths)):
-                    progress(len(found))
-    return found
+                pictures.append(picture)
+                done = len(pictures)
+                if progress is not None and (done % 32 == 0 or done == len(paths)):
+                    progress(done)
+    return pictures
 
 
 def _measured(index: int, path: str, also: Callable[[int, Image.Image], None] | None) -> Picture:
     try:
         image, facts = inspect_image(path)
     except ImageError as error:
-        # Reading a pipe or device, which was refused too, would wait for ever.
+        # A pipe or device, which is refused too, must not be read: that would wait for ever.
         return Picture(content_hash(path) if _is_readable(path) else "", error.reason)
     if also is not None:
         also(index, image)
@@ -156,7 +153,7 @@ def _ends(luma: ByteArray) -> tuple[float, float]:
 
 
 def sharpness(luma: ByteArray) -> float:
-    """How steep the edges of an image are, whatever their number and contrast.
+    """How steep the edges of an image are, independent of their number and contrast.
 
     The mean square of the Laplacian over the mean square of the gradient, after `SMOOTHING`. The
     usual variance of the Laplacian (Pech-Pacheco et al., 2000) also grows with the number and
@@ -166,8 +163,8 @@ def sharpness(luma: ByteArray) -> float:
         luma: (H, W) uint8.
 
     Returns:
-        0 where nothing changes; 1 / (2 s s) for an edge whose profile, smoothed, is a Gaussian of
-        `s` pixels.
+        0 for a uniform image; 1 / (2 s s) for an edge whose smoothed profile is a Gaussian of `s`
+        pixels.
 
     >>> ramp, step = np.zeros((2, 32, 32), np.uint8)
     >>> ramp[:], step[:, 16:] = np.arange(32) * 4, 200

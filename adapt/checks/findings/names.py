@@ -10,16 +10,17 @@ import numpy as np
 import yaml
 
 from adapt.checks.findings.finding import Finding
+from adapt.common.words import plural
 from adapt.data.labels.classes import ClassName, folded
 from adapt.data.sources.folders import SPLIT_NAMES, is_junk
 from adapt.errors import DataError
 
 SAME_DIRECTION = 0.99
-"""Cosine of two text features from which on two classes are one to the text encoder."""
+"""Cosine of two text features at which two classes are the same to the text encoder."""
 LONGEST = 120
-"""Letters of a name; CLIP reads some 70 tokens of a prompt and drops the rest."""
+"""Letters of a name; CLIP reads about 70 tokens of a prompt and drops the rest."""
 FEWEST_IMAGES = 5
-"""With fewer images of a class its recall says nothing."""
+"""With fewer images of a class, its recall means nothing."""
 PLACEHOLDER = "what the images show"
 
 _GENERIC = frozenset(
@@ -27,7 +28,7 @@ _GENERIC = frozenset(
     | {"index", "item", "kind", "label", "lbl", "no", "nr", "num", "number", "obj", "object"}
     | {"sample", "set", "species", "subject", "synset", "tag", "target", "type", "wnid"}
 )
-_SPLITS = SPLIT_NAMES - {"train", "training"}  # a train is also a thing to look at
+_SPLITS = SPLIT_NAMES - {"train", "training"}  # a train is also a vehicle
 _NO_CLASS = frozenset(
     {"all", "archive", "backup", "copy", "data", "dataset", "duplicates", "images", "img", "imgs"}
     | {"jpg", "new", "new folder", "old", "photos", "pictures", "png", "pycache", "quarantine"}
@@ -50,24 +51,23 @@ def name_findings(
     targets: np.ndarray | None = None,
     text_directions: np.ndarray | None = None,
 ) -> list[Finding]:
-    """Everything about the names that zero-shot answers would suffer from.
+    """Faults of the names that would harm zero-shot predictions.
 
-    A class with prompts of its own is read by these; its name then counts only where a prompt
-    holds `{}`.
+    A class with its own prompts is read by these; its name counts only if a prompt holds `{}`.
 
     Args:
         class_names: The K classes.
-        zero_shot: Zero-shot logits of the images, shape (N, K); None when not known.
+        zero_shot: Zero-shot logits of the images, shape (N, K); None if unknown.
         targets: Class of each image, shape (N,); needed with `zero_shot`.
-        text_directions: Text features of the classes, shape (K, D), of any length; None when not
-            known.
+        text_directions: Text features of the classes, shape (K, D), of any length; None if
+            unknown.
 
     Returns:
         Findings `equal_name`, `junk_name`, `unreadable_name`, `similar_name`, `same_direction`,
         `numbered_name`, `catch_all_name`, `long_name`, `foreign_name` and `unrecognised_class`, in
         this order. Each holds under `details["classes"]`, for each class (or set of classes), its
         `name`, `words` and the `line` of `classes.yaml` to write; with `zero_shot` also `images`,
-        `recall` and `answered` (the class that its images are most answered with).
+        `recall` and `answered` (the class that is predicted most often for its images).
 
     Raises:
         DataError: When the sizes differ.
@@ -78,7 +78,9 @@ def name_findings(
     """
     _check(class_names, zero_shot, targets, text_directions)
     about = _answers(class_names, zero_shot, targets)
-    read = [one for one in class_names if not one.prompts or any("{}" in p for p in one.prompts)]
+    read = [
+        name for name in class_names if not name.prompts or any("{}" in p for p in name.prompts)
+    ]
     equal = _same(read, folded)
     alike = [group for group in _same(read, _stem) if group not in equal]
 
@@ -89,15 +91,28 @@ def name_findings(
     findings = [
         _of_sets("equal_name", "error", equal, about, "equal names"),
         each(
-            "junk_name", "warning", "names no thing: a folder that is no class?", junk.__contains__
+            "junk_name",
+            "warning",
+            "does not look like a class name; is this folder not a class?",
+            junk.__contains__,
         ),
         each("unreadable_name", "warning", "is a number or a code", is_code),
         _of_sets("similar_name", "warning", alike, about, "names that hardly differ"),
         _directions(class_names, text_directions, about),
         _numbered(read, about),
-        each("catch_all_name", "note", "names no thing that has a look", _is_catch_all),
-        each("long_name", "note", f"has over {LONGEST} letters", lambda w: len(w) > LONGEST),
-        each("foreign_name", "note", "is in letters that an English CLIP never read", is_foreign),
+        each(
+            "catch_all_name",
+            "note",
+            "does not name anything that can be seen in a photo",
+            _is_catch_all,
+        ),
+        each("long_name", "note", f"has more than {LONGEST} letters", lambda w: len(w) > LONGEST),
+        each(
+            "foreign_name",
+            "note",
+            "uses a script that an English CLIP was not trained on",
+            is_foreign,
+        ),
         _unrecognised(class_names, about),
     ]
     return [finding for finding in findings if finding is not None]
@@ -117,11 +132,11 @@ def _check(
         arrays = (zero_shot, targets, text_directions)
         shapes = [None if one is None else one.shape for one in arrays]
         given = f"{count} names; logits, targets and text features of {shapes}"
-        raise DataError(f"class names - sizes differ - {given} - give one column or row a class")
+        raise DataError(f"class names - sizes differ - {given} - give one column or row per class")
 
 
 def _junk(names: Iterable[ClassName]) -> set[str]:
-    """Words that are no class: those of `is_no_class`, and `train` beside another split."""
+    """Words that do not name a class: see `is_no_class`; also `train` beside another split."""
     named = list(names)
     splits = {one.words for one in named if folded(one.words).strip() in SPLIT_NAMES}
     junk = {one.words for one in named if is_no_class(one.words) or is_junk(one.key)}
@@ -129,9 +144,9 @@ def _junk(names: Iterable[ClassName]) -> set[str]:
 
 
 def is_no_class(words: str) -> bool:
-    """Whether this is the name of a split, of junk or of a folder that nobody named.
+    """Whether this is the name of a split, of junk or of an unnamed folder.
 
-    A lone `train` is not: it may be the one that runs on rails.
+    `train` alone is not: it may be the vehicle.
 
     >>> [is_no_class(words) for words in ("val", "New folder (2)", ".ipynb checkpoints", "dog")]
     [True, True, True, False]
@@ -142,7 +157,7 @@ def is_no_class(words: str) -> bool:
 
 
 def is_code(words: str) -> bool:
-    """Whether no word of two letters or more is left beside numbers, codes and `class`, `id`...
+    """Whether only numbers, codes, single letters and words like `class` or `id` are left.
 
     >>> [is_code(words) for words in ("7", "n01440764", "cls 3", "A12", "Boeing 737", "ox", "café")]
     [True, True, True, True, False, False, False]
@@ -151,7 +166,7 @@ def is_code(words: str) -> bool:
 
 
 def _readable(words: str) -> list[str]:
-    """The parts of a name that are words; `class` or `id` are none where a code stands by them."""
+    """The parts of a name that are words; `class` or `id` beside a code do not count."""
     parts = _WORD.findall(unicodedata.normalize("NFC", words))
     plain = [
         part
@@ -163,7 +178,7 @@ def _readable(words: str) -> list[str]:
 
 
 def is_foreign(words: str) -> bool:
-    """Whether most letters are of another script than Latin.
+    """Whether most letters are not Latin.
 
     >>> is_foreign("кошка"), is_foreign("Ångström"), is_foreign("12")
     (True, False, False)
@@ -178,7 +193,7 @@ def _is_catch_all(words: str) -> bool:
 
 
 def _stem(words: str) -> str:
-    """Without case, accents, articles, plural, and blanks or signs between the words."""
+    """The words without case, accents, articles, plural endings, blanks and punctuation."""
     plain = unicodedata.normalize("NFKD", folded(words))
     bare = "".join(sign for sign in plain if not unicodedata.combining(sign))
     parts = [part for part in _WORD.findall(bare) if part not in _ARTICLES]
@@ -195,7 +210,7 @@ def _singular(word: str) -> str:
 
 
 def _same(names: Iterable[ClassName], form: Callable[[str], str]) -> list[list[ClassName]]:
-    """Sets of two or more classes whose words have the same form, blanks around them aside."""
+    """Sets of two or more classes whose words have the same form, ignoring outer blanks."""
     sets: dict[str, list[ClassName]] = defaultdict(list)
     for one in names:
         sets[form(one.words.strip())].append(one)
@@ -205,7 +220,7 @@ def _same(names: Iterable[ClassName], form: Callable[[str], str]) -> list[list[C
 def _answers(
     class_names: Sequence[ClassName], zero_shot: np.ndarray | None, targets: np.ndarray | None
 ) -> dict[str, _NAME]:
-    """What is told of each class: name, words, line to write, and its zero-shot answers."""
+    """What is reported of each class: name, words, line to write, and zero-shot predictions."""
     about: dict[str, _NAME] = {
         one.key: {"name": one.key, "words": one.words, "line": class_line(one)}
         for one in class_names
@@ -225,7 +240,7 @@ def _answers(
 
 
 def class_line(name: ClassName) -> str:
-    """The line of `classes.yaml` that gives a class other words: a guess, or a place for them.
+    """The line of `classes.yaml` that gives a class other words: a guess or a placeholder.
 
     >>> class_line(ClassName("001.Laysan_Albatross", "001.Laysan Albatross"))
     '001.Laysan_Albatross: Laysan Albatross'
@@ -245,10 +260,10 @@ def _of_classes(
         return None
     told = [about[one.key] for one in names]
     if kind == "junk_name":
-        fix = f"rename or remove the folder {names[0].key!r}"
+        fix = f"rename or delete the folder {names[0].key!r}"
     else:
         fix = f"write in classes.yaml: `{told[0]['line']}`"
-    more = f", and so for the other {len(names) - 1}" if len(names) > 1 else ""
+    more = f", and likewise for the other {len(names) - 1}" if len(names) > 1 else ""
     subject = f"the name {names[0].key!r}" if len(names) == 1 else f"{len(names)} class names: each"
     shown = "" if len(names) == 1 else f" ({_shown(names)})"
     return Finding(
@@ -269,9 +284,9 @@ def _of_sets(
     shown = "; ".join(_shown(group) for group in sets[:3])
     keys = " and ".join(repr(one.key) for one in sets[0])
     line = class_line(ClassName(sets[0][-1].key, ""))
-    fix = f"merge {keys}, or tell them apart in classes.yaml: `{line}`"
-    more = f", and so for the other {len(sets) - 1} sets" if len(sets) > 1 else ""
-    text = f"{len(sets)} sets of classes have {message}: {shown}"
+    fix = f"merge {keys}, or give them different words in classes.yaml: `{line}`"
+    more = f", and likewise for the other {plural(len(sets) - 1, 'set')}" if len(sets) > 1 else ""
+    text = f"{plural(len(sets), 'set')} of classes with {message}: {shown}"
     return Finding(kind, level, text, fix + more, details={"classes": told})
 
 
@@ -281,7 +296,7 @@ def _shown(names: Sequence[ClassName]) -> str:
 
 
 def _recalled(told: Sequence[_NAME]) -> str:
-    """What zero-shot does with the images of these classes, if that is known."""
+    """The zero-shot recall of these classes, if it is known."""
     known = [one["recall"] for one in told if one.get("recall") is not None]
     return f"; zero-shot recall {100 * np.mean(known):.0f} %" if known else ""
 
@@ -311,15 +326,15 @@ def _directions(
 
 
 def _numbered(names: list[ClassName], about: dict[str, _NAME]) -> Finding | None:
-    """Names that all begin with a number, which then is an index and no part of the name."""
+    """Names that all begin with a number, which is then an index and not part of the name."""
     if len(names) < 2 or not all(_NUMBERED.match(one.words) for one in names):
         return None
-    reason = "begins with a number, which is read too"
+    reason = "begins with a number, which CLIP reads too"
     return _of_classes("numbered_name", "warning", reason, names, about)
 
 
 def _unrecognised(class_names: Sequence[ClassName], about: dict[str, _NAME]) -> Finding | None:
-    """Classes whose images are answered with their name less often than by chance."""
+    """Classes whose images zero-shot recognises less often than random guessing would."""
     found = [
         one
         for one in class_names
@@ -328,5 +343,5 @@ def _unrecognised(class_names: Sequence[ClassName], about: dict[str, _NAME]) -> 
         and about[one.key]["answered"] != one.key
     ]
     found.sort(key=lambda one: (about[one.key]["recall"], one.key))
-    reason = "is found by zero-shot less often than by chance"
+    reason = "is recognised by zero-shot less often than by random guessing"
     return _of_classes("unrecognised_class", "note", reason, found, about)

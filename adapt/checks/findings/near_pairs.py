@@ -1,10 +1,10 @@
-"""Near copies: pairs of images of which one is the other, saved again, resized, cropped, framed.
+"""Near copies: pairs of images of which one is the other after saving, resizing, cropping, framing.
 
-Neighbours are proposed cheaply, by the correlation of small pictures, and judged by
-`thumbnails.difference`. Nothing grows with the square of the number of images but
-the time of a matrix product. Two things were tried and left out. Neighbours by the features of the
-embedded model: on pictograms as many copies were found, and more than twice as many that are none.
-Not to judge neighbours of low correlation: of framed sketches 61 % were found, not 72 %.
+Candidates come from the correlation of small pictures and are decided by `thumbnails.difference`.
+Only the time of one matrix product grows with the square of the number of images. Two variants were
+tried and dropped: candidates by features of the embedded model (as many copies of pictograms, and
+more than twice as many false ones), and a lower limit on the correlation (61 % of framed sketches
+found instead of 72 %).
 """
 
 from collections.abc import Callable, Iterator
@@ -22,18 +22,19 @@ from adapt.checks.findings.thumbnails import (
 from adapt.common.arrays import IntArray, SingleArray
 
 NEAR = 0.022
-"""Largest share of a near copy that its original does not explain. Measured on planted copies of
+"""Largest fraction of a near copy that its original does not explain. Measured on planted copies of
 photos and drawings: see `docs/benchmarks/planted_copies.md`."""
 NEIGHBOURS = 3
-"""Proposed to each image by each of two correlations. Of each kind of copy of photos and drawings,
-planted by itself, over 99 % have their original among them; of framed sketches fewer where there
-are many, since frames are alike."""
+"""Candidates of each image from each of two correlations. For each kind of copy of photos and
+drawings, planted alone, over 99 % have their original among them; fewer for many framed sketches,
+since frames look alike."""
 FRAME = 1.06
-"""A frame of 3 % on each side makes an image so much larger."""
+"""A frame of 3 % on each side enlarges an image by this factor."""
 CELLS = 8_000_000
-"""Similarities held at once: 32 MB."""
+"""Similarities in memory at once: 32 MB."""
 SAME = 50
-"""Largest set of equal thumbnails of which all pairs are named; of more, each with the first."""
+"""Largest set of equal thumbnails that gives all its pairs; a larger one gives one pair per
+image."""
 
 
 def near_pairs(
@@ -41,16 +42,16 @@ def near_pairs(
 ) -> tuple[IntArray, SingleArray]:
     """Find the pairs of images that are near copies.
 
-    Images without contrast are copies of nothing. The order of the images decides only between
-    neighbours that are equally near.
+    Images without contrast have no copies. The order of the images matters only between equally
+    near candidates.
 
     Args:
         thumbnails: Of N images.
-        progress: Called with the number of images done, now and then.
+        progress: Called now and then with the number of images that are done.
 
     Returns:
-        (P, 2) positions, the smaller first, sorted; and (P,) how much of one the other does not
-        explain, at most `NEAR`.
+        (P, 2) positions, smaller first, sorted; and (P,) the fraction of one that the other does
+        not explain, at most `NEAR`.
 
     >>> noise = np.random.default_rng(0).integers(0, 256, (3, 1152), dtype=np.uint8)
     >>> noise[2] = noise[0]

@@ -1,7 +1,7 @@
-"""What each image shows, judged by models that were fitted without it.
+"""Class probabilities of each image from models that were fitted without it.
 
-A probe, the neighbours and the zero-shot head are blended: each knows something that the others
-do not, and the labels themselves say how much to trust each.
+A linear probe, the neighbours and the zero-shot head are blended with weights that explain the
+labels best.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from adapt.errors import DataError
 from adapt.training.logistic import Logistic, Solution, climb
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
-"""Values of C among which the probe's is chosen, by log loss on the first fold."""
+"""Values of C; the one with the smallest log loss on the first fold is used."""
 MOST_SEEN = 20_000
-"""A probe is fitted on, and neighbours are looked up among, at most so many images."""
+"""Maximum number of images to fit a probe on and to look up neighbours among."""
 STEPS, TOLERANCE = 20, 1e-4
-"""A probe stops after so many steps, or when one lowers the loss by less than this share."""
+"""A probe stops after this many steps, or when one lowers the loss by less than this fraction."""
 _WIDTH = 0.3  # of the neighbours' kernel, in standard deviations of the similarities
 _FLOOR = 1e-9
 _BLOCK = 512
@@ -37,21 +37,22 @@ def out_of_fold_probabilities(
     groups: Sequence[str] | None = None,
     keys: Sequence[str] | None = None,
 ) -> FloatArray:
-    """What each image shows, judged without its own label and without its copies.
+    """Class probabilities of each image, without using its own label or its copies.
 
-    Scores of a probe that was fitted on the other folds, of the neighbours outside the own group,
-    and of the zero-shot head are added with the weights that explain the labels best when a share
-    of these may be wrong. An image whose class the probe never saw keeps its label for certain.
+    The scores of a probe fitted on the other folds, of neighbours outside the group of the image,
+    and of the zero-shot head are added with the weights that explain the labels best, assuming that
+    some labels are wrong. An image whose class the probe never saw keeps its label with probability
+    1.
 
     Args:
         features: Unit image features, shape (N, D).
         targets: Class of each image, shape (N,).
         classes: Number of classes K.
-        folds: How many, 2 or more; fewer images (or groups) lower it.
-        seed: Another seed, other folds.
+        folds: Number of folds, 2 or more, and at most the number of images (or groups).
+        seed: Decides the folds.
         anchor: The zero-shot head's weights, shape (K, D), logit scale included; None without.
-        groups: Group of each image, such as its set of near copies; None if each is its own.
-        keys: A stable name of each image, such as a hash of its content; positions if None.
+        groups: Group of each image, such as its set of near copies; None for one group per image.
+        keys: A stable name of each image, such as a hash of its content; None for positions.
 
     Returns:
         Shape (N, K), rows sum to 1.
@@ -67,7 +68,7 @@ def out_of_fold_probabilities(
     x, y = np.asarray(features, np.float32), np.asarray(targets, np.int64)
     if x.ndim != 2 or y.shape != x.shape[:1] or (len(y) and y.max() >= classes):
         given = f"features {x.shape}, targets {y.shape} for {classes} classes"
-        raise DataError(f"features - sizes differ - {given} - give one target below K a row")
+        raise DataError(f"features - sizes differ - {given} - give one target below K per row")
     most = len(set(groups)) if groups is not None else len(y)
     names = [str(target) for target in y.tolist()]
     if most < 2:
@@ -84,7 +85,7 @@ def out_of_fold_probabilities(
 
 
 def _some(names: list[str], seed: int, keys: Sequence[str] | None) -> npt.NDArray[np.bool_]:
-    """Which images a judge may learn from: all of them, or a stratified draw of `MOST_SEEN`."""
+    """Which images may be fitted on: all of them, or a stratified sample of `MOST_SEEN`."""
     seen = np.ones(len(names), dtype=bool)
     if len(names) > MOST_SEEN:
         seen[:] = False
@@ -179,11 +180,11 @@ def neighbour_scores(
         features: Unit features, shape (N, D).
         targets: Class of each image, shape (N,).
         classes: Number of classes K.
-        groups: Group of each image; None if each is its own.
+        groups: Group of each image; None for one group per image.
         seen: Which images count as neighbours, shape (N,); all if None.
 
     Returns:
-        Shape (N, K), up to a constant a row.
+        Shape (N, K), up to a constant per row.
 
     >>> x = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], dtype="f4")
     >>> neighbour_scores(x, np.array([0, 0, 1, 1]), 2).argmax(axis=1).tolist()
@@ -206,10 +207,11 @@ def neighbour_scores(
 
 
 def blend(experts: Sequence[FloatArray], targets: np.ndarray) -> FloatArray:
-    """Softmax of the weighted sum of scores, the weights as likely as can be.
+    """Softmax of the weighted sum of scores with the most likely weights.
 
-    Likelihood of a label: `(1 - share) * softmax + share * frequency`, with the share of blind
-    labels estimated beside the weights, so that wrong labels do not flatten the judgement.
+    The likelihood of a label is `(1 - s) * softmax + s * frequency`. The fraction s of random
+    labels is estimated together with the weights, so that wrong labels do not flatten the
+    probabilities.
 
     Args:
         experts: Scores such as logits, each of shape (N, K).
@@ -249,7 +251,7 @@ def blend(experts: Sequence[FloatArray], targets: np.ndarray) -> FloatArray:
 
 
 def label_frequencies(targets: np.ndarray, classes: int) -> FloatArray:
-    """Share of the labels that each class has, shape (K,); zeros without labels.
+    """Fraction of the labels that each class has, shape (K,); zeros without labels.
 
     >>> label_frequencies(np.array([0, 0, 1, 0]), 3).tolist()
     [0.75, 0.25, 0.0]

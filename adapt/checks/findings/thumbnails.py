@@ -2,8 +2,8 @@
 
 A copy that was saved again, resized, cropped by a few percent, framed, or made brighter is the
 other image moved a little, times a gain, plus an offset. The move is found by Gauss-Newton steps
-(Lucas and Kanade, 1981); what then is left tells copies from images that only look alike, where
-perceptual hashes of 64 bits cannot: see `bench/planted_copies.py`.
+(Lucas and Kanade, 1981). The residual separates copies from images that only look alike, which
+perceptual hashes of 64 bits cannot do: see `bench/planted_copies.py`.
 """
 
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ import numpy.typing as npt
 from adapt.common.arrays import ByteArray, SingleArray
 
 SIDE = 32
-"""Of the picture of brightness, in pixels."""
+"""Side of the picture of brightness, in pixels."""
 COLOURS = 8
 """Side of the picture of colours: eyes, cameras and JPEG see colour coarsely."""
 BYTES = SIDE * SIDE + 2 * COLOURS * COLOURS
 BLUR = 0.7
-"""Of `SIDE`'s pixels: strokes thinner than a pixel cannot be moved by parts of a pixel."""
+"""In pixels of `SIDE`; strokes thinner than a pixel could not be moved by parts of a pixel."""
 EDGE = 2
-"""Pixels left out on each side: a frame, or what a crop took away."""
+"""Pixels ignored on each side: a frame, or what a crop removed."""
 CORNER = 7
-"""Side of the corner of which one may differ: a logo, a date."""
+"""Side of the corners, one of which may differ: a logo or a date."""
 STEPS = 3
 MOVED = 0.08
-"""Largest shift, as a share of the side; with `SCALED` this covers crops and frames of 5 %."""
+"""Largest shift, as a fraction of the side; with `SCALED` it covers crops and frames of 5 %."""
 SCALED = 0.14
 FAINTEST = 1e-4
-"""Least variance of brightness that counts as something to see: 1 % of white, squared."""
+"""Least variance of brightness that counts as content: 1 % of white, squared."""
 BLOCK = 512
 
 
@@ -80,18 +80,18 @@ class Thumbnails:
 
 
 class _Move(NamedTuple):
-    """Where the pixels of the one lie in the other: position = scale * position + shift."""
+    """Where the pixels of one image lie in the other: position = scale * position + shift."""
 
     scale: SingleArray
     """(P, 2), of y and x."""
     shift: SingleArray
-    """(P, 2), as a share of the side."""
+    """(P, 2), as a fraction of the side."""
 
 
 def difference(
     thumbnails: Thumbnails, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
 ) -> SingleArray:
-    """Share of what is seen in one image that the other, moved a little, does not explain.
+    """Fraction of one image that the other, moved a little, does not explain.
 
     Args:
         thumbnails: Of all images.
@@ -99,8 +99,8 @@ def difference(
         second: (P,) positions of the images that they are compared with.
 
     Returns:
-        (P,) float32: 0 for the same picture, about 1 for two that have nothing in common. The
-        same when `first` and `second` are exchanged.
+        (P,) float32: 0 for the same picture, about 1 for two with nothing in common; symmetric in
+        `first` and `second`.
 
     >>> noise = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     >>> pictures = [thumbnail(noise[0]), thumbnail(noise[0] // 2), thumbnail(noise[1])]
@@ -133,7 +133,7 @@ def _unexplained(
 
 
 def _align(wanted: SingleArray, given: SingleArray) -> _Move:
-    """Gauss-Newton steps for shift and scale, gain and offset, all pairs at once."""
+    """Gauss-Newton steps for shift, scale, gain and offset of all pairs at once."""
     count = len(wanted)
     scale, shift = np.ones((count, 2), np.float32), np.zeros((count, 2), np.float32)
     inside = slice(EDGE, SIDE - EDGE)
@@ -152,7 +152,7 @@ def _align(wanted: SingleArray, given: SingleArray) -> _Move:
         columns = np.stack([part.reshape(count, -1) for part in parts], 1)
         squares = columns @ columns.transpose(0, 2, 1) + 1e-4 * np.eye(len(parts), dtype=np.float32)
         solved = np.linalg.solve(squares, columns @ aim)[:, :, 0]
-        # A slope of the brightness is worth more movement where the gain is small.
+        # Where the gain is small, the same slope of brightness means a larger move.
         step = solved[:, 2:] / np.maximum(np.abs(solved[:, 1:2]), 0.05) * np.sign(solved[:, 1:2])
         shift = np.clip(shift + step[:, :2], -MOVED, MOVED)
         scale = np.clip(scale + step[:, 2:], 1 - SCALED, 1 + SCALED)
@@ -164,22 +164,22 @@ def _centred(side: int) -> SingleArray:
     return ((np.arange(side) - (side - 1) / 2) / side).astype(np.float32)
 
 
-def middle(pictures: SingleArray, share: float) -> SingleArray:
+def middle(pictures: SingleArray, fraction: float) -> SingleArray:
     """The middle of each picture, enlarged to the size of the whole.
 
     Args:
         pictures: (P, S, S).
-        share: Of the side.
+        fraction: Of the side.
 
     >>> middle(np.eye(2, dtype=np.float32)[None], 1.0)[0].tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    scale = np.full((len(pictures), 2), share, np.float32)
+    scale = np.full((len(pictures), 2), fraction, np.float32)
     return _moved(pictures, _Move(scale, np.zeros_like(scale)))
 
 
 def _moved(pictures: SingleArray, move: _Move) -> SingleArray:
-    """(P, S, S) read between the pixels; beyond the edge stands what is on the edge."""
+    """(P, S, S), interpolated between pixels; beyond the edge the edge is repeated."""
     side = pictures.shape[1]
     at = _centred(side)[None, :, None] * move.scale[:, None] + move.shift[:, None]
     at = np.clip(at * side + (side - 1) / 2, 0, side - 1)
@@ -191,7 +191,7 @@ def _moved(pictures: SingleArray, move: _Move) -> SingleArray:
 def _residual(
     wanted: SingleArray, moved: SingleArray, colours: SingleArray, tinted: SingleArray
 ) -> SingleArray:
-    """Share of brightness and colour left over, at best with one of the corners left out."""
+    """Fraction of brightness and colour left, the least over leaving out one or no corner."""
     products = [np.ones_like(wanted), wanted, moved, wanted**2, moved**2, wanted * moved]
     sums = np.stack(products, 1)
     cut, rest = slice(None, CORNER - EDGE), slice(EDGE - CORNER, None)
@@ -208,8 +208,8 @@ def _residual(
         seen = total + spread * pixels
         if corner is None:
             all_seen = seen
-        share = (left + off * pixels) / np.maximum(seen, FAINTEST * pixels)
-        # Where the corner held most of what there is to see, the rest proves nothing.
+        fraction = (left + off * pixels) / np.maximum(seen, FAINTEST * pixels)
+        # If the corner holds most of the content, the rest proves nothing.
         telling = (total >= FAINTEST * pixels) & (seen >= all_seen / 2)
-        best = np.where(telling, np.minimum(best, share), best)
+        best = np.where(telling, np.minimum(best, fraction), best)
     return best.astype(np.float32)

@@ -35,10 +35,10 @@ THUMBNAIL = 128
 
 
 def open_folder(folder: Path, resume: bool, overwrite: bool) -> Path:
-    """Make the run folder, or check that the one there may be used, and lock it.
+    """Make the run folder, or check that an existing one may be used, and lock it.
 
     Raises:
-        RecipeError: When it holds another run and neither resume nor overwrite was asked for.
+        RecipeError: When it holds an earlier run and neither `resume` nor `overwrite` is set.
         RunError: When another process is writing there, or it cannot be written.
     """
     if folder.exists() and any(folder.iterdir()):
@@ -48,16 +48,15 @@ def open_folder(folder: Path, resume: bool, overwrite: bool) -> Path:
             )
         if _locked(folder):
             raise RunError(
-                f"{folder} - in use - another run is writing here - wait for it, or choose "
-                "another --out"
+                f"{folder} - in use - another run is writing here - "
+                "wait for it, or choose another --out"
             )
         if overwrite:
             shutil.rmtree(folder)
         elif not resume:
             raise RecipeError(
-                f"{folder} - not empty - it holds an earlier run - add --resume to go on, "
-                "--overwrite to "
-                "replace it, or choose another --out"
+                f"{folder} - not empty - it holds an earlier run - add --resume to continue it, "
+                "--overwrite to replace it, or choose another --out"
             )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +67,7 @@ def open_folder(folder: Path, resume: bool, overwrite: bool) -> Path:
 
 
 def close_folder(folder: Path) -> None:
-    """Take the lock away."""
+    """Remove the lock."""
     (folder / LOCK).unlink(missing_ok=True)
 
 
@@ -84,7 +83,7 @@ def _locked(folder: Path) -> bool:
 
 
 def write_csv(path: Path, header: list[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write a table; text cells a spreadsheet would run as a formula get a quote in front."""
+    """Write a table; text that a spreadsheet would run as a formula gets a quote in front."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
@@ -109,7 +108,7 @@ def environment(runtime: Runtime, seed: int) -> dict[str, Any]:
 
 
 def training_log(folder: Path) -> None:
-    """Put Lightning's CSV log where the report looks for it."""
+    """Copy the CSV log of Lightning to where the report looks for it."""
     source = folder / "log" / "metrics.csv"
     if source.is_file():
         with source.open(encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""How often the test sets of a run folder were looked at, and what for."""
+"""How often the test sets of a run folder were opened, and what for."""
 
 import hashlib
 import json
@@ -14,10 +14,10 @@ FILE = "ledger.json"
 
 
 def read_ledger(folder: Path) -> list[dict[str, Any]]:
-    """The openings written down so far, the first first; none where there is no ledger.
+    """The openings recorded so far, oldest first; none when there is no ledger.
 
     Raises:
-        RunError: When it cannot be read: what is not known is not called zero.
+        RunError: When it cannot be read: an unknown number is not zero.
     """
     path = folder / FILE
     if not path.is_file():
@@ -31,43 +31,44 @@ def read_ledger(folder: Path) -> list[dict[str, Any]]:
 
 
 def write_ledger(folder: Path, openings: list[dict[str, Any]]) -> None:
-    """Write a ledger; an overwritten run hands on that of the one it replaces."""
+    """Write the ledger; a run that replaces another continues its ledger."""
     write_json(folder / FILE, {"format": 1, "openings": openings})
 
 
 def eval_hashes(manifest: Mapping[str, Any], evals: Iterable[str]) -> dict[str, str]:
-    """By name of each eval that stands in a manifest, one hash of its files and their labels.
+    """One hash of the files and labels of each eval in a manifest, by name.
 
     Args:
         manifest: Of the run; a corruption of an eval has no files of its own and is left out.
-        evals: Their names.
+        evals: Names of evals.
     """
-    found = {}
+    hashes = {}
     for name in evals:
         if name in manifest["splits"]:
-            files = sorted((one["sha256"], one["label"]) for one in manifest["splits"][name])
-            found[name] = hashlib.sha256(json.dumps(files).encode()).hexdigest()
-    return found
+            files = sorted((row["sha256"], row["label"]) for row in manifest["splits"][name])
+            hashes[name] = hashlib.sha256(json.dumps(files).encode()).hexdigest()
+    return hashes
 
 
 def open_tests(folder: Path, hashes: Mapping[str, str], purpose: str) -> dict[str, int]:
-    """Write down that test sets are opened, before they are.
+    """Record that test sets are about to be opened.
 
     Args:
         folder: Run folder.
-        hashes: By name of each test set, the hash of its content; see `eval_hashes`.
-        purpose: What its scores are for.
+        hashes: Hash of the content of each test set, by name; see `eval_hashes`.
+        purpose: What the scores are for.
 
     Returns:
-        By name, how often a set of this content has now been opened.
+        How often a set with this content has now been opened, by name.
     """
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    found = read_ledger(folder)
-    found += [
+    openings = read_ledger(folder)
+    openings += [
         {"time": now, "eval": name, "content": content, "purpose": purpose}
         for name, content in hashes.items()
     ]
-    write_ledger(folder, found)
+    write_ledger(folder, openings)
     return {
-        name: sum(one["content"] == content for one in found) for name, content in hashes.items()
+        name: sum(opening["content"] == content for opening in openings)
+        for name, content in hashes.items()
     }
