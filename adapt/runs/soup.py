@@ -204,7 +204,7 @@ def val_images(run: RunFolder) -> ImageList:
         lost, new = (expected - now).total(), (now - expected).total()
         raise DataError(
             f"{run.folder} - val images have changed - {lost} of the {expected.total()} in "
-            f"split.json are missing and {new} are new - restore the images that the run was made with"
+            f"split.json are missing and {new} are new - restore the images of the run"
         )
     return data.fit.val
 

@@ -1,4 +1,4 @@
-"""A whole check: planted faults, the cache, the list that mends them, exit codes, runs."""
+"""A whole check: planted faults, the cache, the list that fixes them, exit codes, runs."""
 
 import json
 import shutil
@@ -145,7 +145,7 @@ def test_a_class_that_train_lacks_is_an_error(tmp_path: Path) -> None:
     assert (one.kind, one.level, one.places[0][0].path) == ("extra_class", "error", "cow/1.png")
 
 
-def test_the_list_of_fix_mends_the_recipe(tmp_path: Path) -> None:
+def test_the_list_of_fix_fixes_the_recipe(tmp_path: Path) -> None:
     root, listed = planted(tmp_path / "photos"), tmp_path / "quarantine.txt"
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE.format(root=root, exclude="null"))
@@ -335,7 +335,7 @@ def test_a_run_finds_copies_and_leaks_on_the_way(
     assert {Path(path).name for path in read} == {"near-leaks.png", "near-leaked.jpg"}
     names = [data.evals["test"].relative(row) for row in quick.leaked["test"]]
     assert names == ["dog/leaks.png", "dog/near-leaks.png"]
-    assert quick.notes[0].startswith("LEAK: 1 of 8 images of test stand")
+    assert quick.notes[0].startswith("LEAK: 1 of 8 images of test are")
     assert "adapt check 'my recipe.yaml' --fix" in quick.notes[0]
     quick.write(tmp_path)
     assert json.loads((tmp_path / "check.json").read_text()) == quick.content

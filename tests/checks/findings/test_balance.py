@@ -1,4 +1,4 @@
-"""Findings about the numbers of images, and whether the images asked for mend them."""
+"""Findings about the numbers of images, and whether the images asked for fix them."""
 
 import json
 
@@ -30,7 +30,7 @@ def test_imbalance() -> None:
     assert finding.level == "warning"
     assert finding.details["ratio"] == 101 / 7
     assert finding.details["needed"] == {"c": 4, "b": 1}
-    assert "5 images more in 2 classes" in finding.message
+    assert "5 more images in 2 classes" in finding.message
     assert "data.balance: uniform" in finding.fix
     assert "method.optim.class_weights: auto" in finding.fix
     assert "imbalance" not in found({"train": {"a": 100, "b": 10}})

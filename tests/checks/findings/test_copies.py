@@ -274,8 +274,7 @@ def test_leaks_leave_the_test_alone() -> None:
     assert found["near_leak"].remove == (here[2],)
     assert found["near_leak"].details["by_eval"] == {"sketch": 1, "test": 1}
     assert found["near_leak"].message == (
-        "1 of 1 image of sketch and 1 of 3 images of test stand in train or val too, nearly the "
-        "same"
+        "1 of 1 image of sketch and 1 of 3 images of test are also in train or val, nearly the same"
     )
     assert leaked_indices(both, here) == {"test": [0, 1], "sketch": [0]}
     assert leaked_indices(both, here, near=False) == {"test": [0], "sketch": []}
@@ -286,7 +285,7 @@ def test_a_chain_is_said_and_only_direct_copies_go() -> None:
     here = [place(f"train/cat/{number:02}") for number in range(length)]
     chain = copies(list(range(length)), [(one, one + 1) for one in range(length - 1)])
     [found] = copy_findings(chain, here)
-    assert "the largest set links 25 images, each to the next" in found.message
+    assert "the largest set is a chain of 25 images" in found.message
     assert found.remove == tuple(here[1::2])
     # A leak is a direct copy, not a copy of a copy.
     leaky = [Place("test", one.path, one.label) for one in here[:1]] + here[1:]

@@ -61,7 +61,7 @@ def test_words_are_readable(key: str) -> None:
 def test_junk_is_no_class(key: str) -> None:
     finding = found(key, "dog")["junk_name"]
     assert told(finding) == [key]
-    assert finding.fix == f"rename or remove the folder {key!r}"
+    assert finding.fix == f"rename or delete the folder {key!r}"
 
 
 def test_a_train_is_junk_beside_other_splits_only() -> None:
@@ -121,7 +121,7 @@ def test_a_number_before_every_name() -> None:
     finding = found(*keys)["numbered_name"]
     assert told(finding) == keys
     assert "`001.Black_footed_Albatross: Black footed Albatross`" in finding.fix
-    assert "and so for the other 1" in finding.fix
+    assert "and likewise for the other 1" in finding.fix
     assert "numbered_name" not in found(*keys, "dog")
 
 
