@@ -230,3 +230,18 @@ def test_refused_before_training(change: str, sentence: str, recipe: Path, tmp_p
         run(recipe, [change.format(bare=bare)], tmp_path / "run")
     assert (tmp_path / "run" / "log.txt").is_file(), "nothing that was written is lost"
     assert not (tmp_path / "run" / "adapted").exists()
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is not JSON")
+
+
+def test_every_json_of_a_run_is_strict_and_every_file_whole(recipe: Path, tmp_path: Path) -> None:
+    few_shot = "few_shot={shots: [1], seeds: 1}"
+    changes = ["method={name: auto}", few_shot, "data.val={from: train, fraction: 0.25}"]
+    folder = run(recipe, changes, tmp_path / "run").folder
+    files = {path.name: path for path in folder.rglob("*.json")}
+    assert files.keys() >= {"scores.json", "ranking.json", "few_shot.json", "classifier.json"}
+    for path in folder.rglob("*.json"):
+        json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    assert not [path for path in folder.rglob("*") if path.name.endswith(".part")]

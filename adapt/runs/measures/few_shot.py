@@ -1,4 +1,4 @@
-"""The few-shot protocol: several draws of k images a class, every test set opened once."""
+"""The few-shot protocol: several draws of k images per class, every test set opened once."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -25,23 +25,23 @@ Cell = dict[str, Any]
 
 
 @dataclass
-class _Sets:
-    """Every set that is scored, as features where the method leaves the encoders as they are."""
+class _ScoredSets:
+    """All sets that are scored, as features if the method does not change the encoders."""
 
     splits: list[Split]
     features: dict[str, torch.Tensor] | None
 
     def accuracies(self, classifier: Classifier, context: Context) -> dict[str, float]:
-        """Accuracy on each, 0 to 1."""
-        found = {}
+        """Accuracy on each set, 0 to 1."""
+        accuracies = {}
         for split in self.splits:
             if self.features is None:
                 logits = predict_logits(classifier, split.pixels, context.runtime)
             else:
                 logits = head_logits(classifier, self.features[split.name])
             scored = logits if split.name == "val" else mask_absent(logits, split.targets).logits
-            found[split.name] = float((scored.argmax(1) == split.targets).mean())
-        return found
+            accuracies[split.name] = float((scored.argmax(1) == split.targets).mean())
+        return accuracies
 
 
 def few_shot(
@@ -52,23 +52,23 @@ def few_shot(
     evals: list[Split],
     context: Context,
 ) -> dict[str, Any]:
-    """Fit the method on draws of the training images and score each on every eval.
+    """Fit the method on draws of the training images and score each fit on every eval.
 
-    A draw depends on its seed and the content of the images alone, and draws of one seed are
-    nested. No draw is left out, and no test set plays a part in any fit; val does where the method
-    chooses something on it, as in the run itself. Of
-    each fit it is said whether it is below zero-shot on val, or without val on the first eval.
+    A draw depends only on its seed and the content of the images, and draws of one seed are nested.
+    No draw is left out, and no fit uses a test set; val is used if the method chooses something on
+    it, as in the run itself. The result tells which fits are below zero-shot on val, or on the
+    first eval when there is no val.
 
     Args:
-        section: Numbers of images a class, and how many draws of each.
+        section: Numbers of images per class, and number of draws of each.
         method: From the recipe; each fit has its settings.
         start: The zero-shot model.
-        data: Training images are drawn from; val is scored.
+        data: Draws are made from its training images; its val images are scored.
         evals: Test sets, made ready.
-        context: Of the run; each fit gets a seed of its own and no folder.
+        context: Of the run; each fit gets its own seed and no folder.
 
     Returns:
-        What `few_shot.json` holds: accuracies of zero-shot and of each draw, and what was drawn.
+        The content of `few_shot.json`: accuracies of zero-shot and of each draw, and its images.
     """
     train, keys = data.train, content_hashes(data.train.paths)
     on_features = method if isinstance(method, HeadMethod) else None
@@ -110,7 +110,7 @@ def few_shot(
 
 def _read_sets(
     on_features: bool, start: Classifier, data: ImageData, evals: list[Split], context: Context
-) -> _Sets:
+) -> _ScoredSets:
     splits = list(evals)
     if data.val is not None:
         splits.insert(0, Split.read("val", data.val, start, context.runtime))
@@ -120,4 +120,4 @@ def _read_sets(
             split.name: image_features(start.backbone, split.pixels, context.runtime)
             for split in splits
         }
-    return _Sets(splits, features)
+    return _ScoredSets(splits, features)

@@ -1,4 +1,4 @@
-"""What a run says about robustness: the content of `robustness.json`."""
+"""The robustness of a run: `robustness.json`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,8 +26,8 @@ from adapt.recipe.schema import Eval, Recipe
 from adapt.runs.measures.scores import ADAPTED, PROBE, SHIPPED, START, Outputs, id_eval
 
 REFERENCES = (START, PROBE, ADAPTED)
-"""Models of a run that the line of effective robustness goes through. What is shipped, and any
-other average of weights, lies between these and is no evidence of its own."""
+"""Models of a run that the line of effective robustness goes through. The shipped model, like
+any other average of weights, lies between these and is no independent evidence."""
 
 ByModel = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -44,19 +44,18 @@ def robustness_of(
 ) -> dict[str, Any]:
     """All measures of robustness of a run.
 
-    Evals that lack classes are scored on those they have, and compared with the id images of these
-    classes. Flips and shifts cover all evals; groups only natural ones, as a corruption repeats
-    the images of another eval.
+    An eval that lacks classes is scored on the classes that it has, and compared with the
+    in-distribution images of these. Flips and shifts cover all evals, groups only natural ones: a
+    corruption repeats the images of another eval.
 
     Args:
         logits: Of every model on every split, shape (N, K), by model and split; `zero_shot` and
             `shipped` among the models.
-        splits: Every set that was scored; sets that are no eval (val) may be among them.
+        splits: Every set that was scored, which may include val.
         specs: The evals by name.
-        shipped: Name of the model that is kept.
-        id_name: Name of the split that is like the training images. Without one (None) no shift
-            can be compared.
-        references: Models from elsewhere to fit the line on, beside `REFERENCES`.
+        shipped: Name of the model that is shipped.
+        id_name: Name of the in-distribution split. With None no shift can be compared.
+        references: Published models to fit the line on, besides `REFERENCES`.
         retention: Results on other classes, by eval.
         columns: Metadata columns to group by; None takes those with few values.
 
@@ -64,7 +63,7 @@ def robustness_of(
         The content of `robustness.json`.
 
     Raises:
-        DataError: When there is no split of the id name, or logits do not fit the targets.
+        DataError: When there is no split named `id_name`, or logits do not fit the targets.
     """
     by_name = {split.name: split for split in splits}
     if id_name is not None and id_name not in by_name:
@@ -108,7 +107,7 @@ def _shift(
     references: Sequence[ReferenceModel],
     paired: bool,
 ) -> dict[str, Any]:
-    """One shift, against the id images of its classes."""
+    """One shift, compared with the in-distribution images of its classes."""
     present, known = np.unique(split.targets), logits[START][split.name].shape[1]
     lacks = len(present) < known
     classes = len(present) if lacks else None
@@ -180,11 +179,11 @@ def _groups(
 
 
 def check_measures(recipe: Recipe, data: RunData) -> None:
-    """Find what would stop the measures before anything is trained.
+    """Find errors in the settings of the measures before anything is trained.
 
     Raises:
-        DataError: When a column is in no eval, the reference models cannot be read, or the classes
-            of a retention set have no names.
+        DataError: When no eval has a column, the reference models cannot be read, or the classes of
+            a retention set have no names.
     """
     for images in data.retention.values():
         retention_prompts(images, recipe.model.templates)
@@ -212,7 +211,7 @@ def write_robustness(
         data: Evals and retention sets.
         models: Start, tuned and shipped model.
         outputs: Logits of every model.
-        splits: The evals, ready.
+        splits: The evals as pixels.
         alphas: Points of the forgetting curve.
     """
     start, tuned, shipped = models

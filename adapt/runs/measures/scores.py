@@ -23,12 +23,12 @@ WORST_MISTAKES = 24
 START, ADAPTED, PROBE, SHIPPED = "zero_shot", "adapted", "linear_probe", "ensemble"
 """Names of the models in all files; `ensemble` is the one in the bundle, whatever its alpha."""
 OUTPUTS = "output_ensemble"
-"""The reference that averages outputs at the shipped alpha: it needs both models for an image."""
+"""The reference that averages outputs at the shipped alpha: it runs both models on each image."""
 
 
 @dataclass
 class Outputs:
-    """What every model says about every split: computed once, read by all that follows."""
+    """The logits of every model on every split: computed once, read by all that follows."""
 
     class_names: list[str]
     targets: dict[str, np.ndarray]
@@ -39,7 +39,7 @@ class Outputs:
     """By model."""
 
     def masked(self, model: str, split: str) -> np.ndarray:
-        """Logits (N, K) as they are scored: of an eval, without the classes that it lacks."""
+        """Logits (N, K) as they are scored: on an eval, without the classes that it lacks."""
         logits = self.logits[model][split]
         return logits if split == "val" else mask_absent(logits, self.targets[split]).logits
 
@@ -86,7 +86,7 @@ def leak_free_scores(outputs: Outputs, leaked: Mapping[str, list[int]]) -> dict[
 
 
 def write_tables(folder: Path, outputs: Outputs, evals: dict[str, ImageList]) -> None:
-    """Write per-class scores, confusion, reliability and the worst mistakes."""
+    """Write scores per class, confusion, reliability and the worst mistakes."""
     names, rows, confusion, mistakes = outputs.class_names, [], [], []
     reliability: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
     for split, targets in outputs.targets.items():
@@ -117,7 +117,7 @@ def write_tables(folder: Path, outputs: Outputs, evals: dict[str, ImageList]) ->
 
 
 def changed_parameters(start: Classifier, tuned: Classifier) -> dict[str, Any]:
-    """How many numbers of the model the method changed."""
+    """How many parameters of the model the method changed."""
     before, after = start.state_dict(), tuned.state_dict()
     changed = sum(
         value.numel()
@@ -129,7 +129,7 @@ def changed_parameters(start: Classifier, tuned: Classifier) -> dict[str, Any]:
 
 
 def data_card(data: RunData, outputs: Outputs) -> dict[str, Any]:
-    """Images and classes of every split."""
+    """Number of images and classes of every split."""
     fit, evals = data.fit, {}
     for name, images in data.evals.items():
         spec = data.specs[name]
@@ -153,7 +153,7 @@ def data_card(data: RunData, outputs: Outputs) -> dict[str, Any]:
 
 
 def _majority(data: RunData, targets: np.ndarray) -> dict[str, Any]:
-    """Always saying the most frequent training class."""
+    """Scores of always predicting the most frequent training class."""
     counts = data.fit.train.counts()
     most = data.fit.class_names.index(max(counts, key=lambda key: counts[key]))
     present = np.unique(targets)
@@ -184,6 +184,6 @@ def _mistakes(
 
 
 def id_eval(data: RunData) -> str | None:
-    """The eval that is like the training images: the first that is no corruption of another."""
+    """The in-distribution eval: the first that is not a corruption of another."""
     natural = [name for name, spec in data.specs.items() if spec.of is None]
     return natural[0] if natural else None

@@ -1,4 +1,4 @@
-"""What a run says about its own doubt: `uncertainty.json`, and the thresholds in the bundle."""
+"""The uncertainty of a run: `uncertainty.json`, and the thresholds in the bundle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,11 +36,7 @@ from adapt.training.features.encode import image_features, predict_logits, prepa
 
 @dataclass(frozen=True)
 class Answers:
-    """What the shipped model says of one labelled set, over all of its classes.
-
-    >>> Answers(np.zeros((4, 2)), np.array([0, 1, 0, 1])).logits.shape
-    (4, 2)
-    """
+    """Logits of the shipped model on one labelled set, over all of its classes."""
 
     logits: np.ndarray
     """Shape (N, K)."""
@@ -52,22 +48,19 @@ class Answers:
 class Unknowns:
     """Images that belong to none of the classes, and what to compare them with.
 
-    The kNN detector is scored where all three kinds of features are given. It is not stored in the
+    The kNN detector is scored when all three kinds of features are given. It is not stored in the
     bundle, which holds no training features.
-
-    >>> Unknowns("strangers", np.zeros((4, 2)), against="test").detector
-    'energy'
     """
 
     name: str
-    """Of the folder of unknowns."""
+    """Name of the set of unknown images."""
     logits: np.ndarray
     """Shape (N, K)."""
     against: str
-    """The eval of known images, by name."""
+    """Name of the eval with known images."""
     detector: str = "energy"
-    """Which one the bundle gets, `energy` or `msp`; named beforehand, as choosing it on an eval
-    would be cheating. `msp` looks at the confidence, as abstention already does."""
+    """The detector that the bundle gets, `energy` or `msp`; fixed beforehand, as choosing it on an
+    eval would be cheating. `msp` uses the confidence, as abstention already does."""
     features: np.ndarray | None = None
     """Image features (N, D) of the unknowns."""
     known_features: np.ndarray | None = None
@@ -85,32 +78,32 @@ def uncertainty_of(
     level: float = 0.9,
     unknowns: Unknowns | None = None,
 ) -> tuple[dict[str, Any], Uncertainty]:
-    """Choose every threshold on val and measure what it does on the evals.
+    """Choose every threshold on val and measure its effect on the evals.
 
-    Val has also served to choose alpha and the temperature, so what the thresholds promise is
-    slightly optimistic; and it holds for data like val, not under shift. Conformal thresholds are
-    stored only where val has enough images for the level (per class: of every class), because a
-    set that holds a class whatever the image looks like says nothing of it. The detector of
-    unknowns is stored at the threshold that keeps 95 % of val.
+    Alpha and the temperature were chosen on val too, so the thresholds are slightly optimistic; and
+    they hold for data like val, not under shift. Conformal thresholds are stored only when val has
+    enough images for the level (per class: of every class), because otherwise the sets would hold a
+    class regardless of the image. The detector of unknown images is stored with the threshold that
+    keeps 95 % of val.
 
     Args:
         val: Of the shipped model.
         evals: The same by name; sets without images are left out.
         class_names: The K classes.
         temperature: Of the shipped model.
-        coverage: The share of val to answer.
-        level: The share of images whose true class is to be in their conformal set.
+        coverage: The fraction of val to answer.
+        level: The fraction of images whose true class should be in their conformal set.
         unknowns: Images of no known class, if there are any.
 
     Returns:
         The content of `uncertainty.json`, and what to store in the bundle.
 
     Raises:
-        DataError: When val is empty, a share is out of range, or the unknowns name no eval.
+        DataError: When val is empty, a fraction is out of range, or the unknowns name no eval.
     """
-    evals = {name: one for name, one in evals.items() if len(one.targets)}
+    evals = {name: part for name, part in evals.items() if len(part.targets)}
     calibration, targets = check_some(softmax(val.logits, temperature), val.targets)
-    probabilities = {name: softmax(one.logits, temperature) for name, one in evals.items()}
+    probabilities = {name: softmax(part.logits, temperature) for name, part in evals.items()}
     below = answering_threshold(calibration.max(axis=1), coverage)
     overall = conformal_threshold(true_class_scores(calibration, targets), level)
     per_class = class_thresholds(calibration, targets, level)
@@ -254,13 +247,13 @@ def write_uncertainty(
 def _unknowns(data: RunData, shipped: Classifier, recipe: Recipe, known: Split) -> Unknowns:
     runtime, backbone = recipe.runtime, shipped.backbone
     assert data.unknown is not None
-    strangers = prepare(data.unknown, backbone.preprocessing, runtime)
+    unknown = prepare(data.unknown, backbone.preprocessing, runtime)
     train = prepare(data.fit.train, backbone.preprocessing, runtime)
     return Unknowns(
         "unknown",
-        predict_logits(shipped, strangers, runtime),
+        predict_logits(shipped, unknown, runtime),
         known.name,
-        features=image_features(backbone, strangers, runtime).numpy(),
+        features=image_features(backbone, unknown, runtime).numpy(),
         known_features=image_features(backbone, known.pixels, runtime).numpy(),
         train_features=image_features(backbone, train, runtime).numpy(),
     )
