@@ -62,7 +62,7 @@ def run(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the result.")] = False,
 ) -> None:
-    """Run a recipe: from labelled images to scores, a report and a model."""
+    """Run a recipe. Reads labelled images and writes scores, a report and a model."""
     from adapt.report import verdict
     from adapt.runs.run import run as run_recipe
 
@@ -91,7 +91,7 @@ def score_table(scores: dict[str, Any]) -> Table:
 
 @app.command()
 def validate(recipe: Recipe, overrides: Overrides = None) -> None:
-    """Check a recipe and list every mistake; reads no images and no weights."""
+    """Check a recipe and list every mistake. Reads no images and no weights."""
     from adapt.recipe.load import load
 
     loaded = load(recipe, overrides or [])
@@ -104,7 +104,7 @@ def plan(
     overrides: Overrides = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a run would do: settings, parameters, images, memory and risks. Trains nothing."""
+    """Show what a run would do. Prints settings, parameters, images, memory and risks."""
     from adapt.recipe.load import load
     from adapt.runs.plan import plan as make_plan
 
@@ -186,7 +186,7 @@ def check(
 def list_names(
     kind: Annotated[str, typer.Argument(help="recipes, methods, models, shifts or templates")],
 ) -> None:
-    """List the recipes, methods, models, shifts or template sets that can be used."""
+    """List recipes, methods, models, shifts or templates."""
     kinds: dict[str, Callable[[], list[tuple[str, str]]]] = {
         "recipes": _recipes,
         "methods": _methods,
@@ -267,7 +267,7 @@ def predict(
     output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write.")],
     batch_size: Annotated[int, typer.Option(help="Number of images per batch.")] = 64,
 ) -> None:
-    """Write one row per image: label, confidence, top 5, error, and whether to trust it."""
+    """Predict images and write a CSV file. Each row has label, confidence, top 5 and error."""
     from adapt.cli.predict import predict_to_csv
     from adapt.models.classifier import Classifier
 
@@ -278,7 +278,7 @@ def predict(
 
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
-    """Write the report of a finished run again; loads no model."""
+    """Write the report of a run again. Loads no model."""
     from adapt.report import write_report
 
     for path in write_report(folder, ["html", "md"]):
@@ -287,7 +287,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 
 @app.command()
 def verify(model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")]) -> None:
-    """Check the hashes of a model folder and repeat its stored predictions."""
+    """Check a model folder. Compares its hashes and repeats its stored predictions."""
     from adapt.models.classifier import probe_error
 
     console.print(f"all hashes match; probe logits differ by at most {probe_error(model):.1e}")
@@ -308,7 +308,7 @@ def soup(
         ),
     ] = False,
 ) -> None:
-    """Average the tuned models of runs with one start; val images come from the first run."""
+    """Average the tuned models of runs. Val images come from the first run."""
     from adapt.runs.soup import soup_runs
 
     made = soup_runs(runs, out, select, allow_other_splits)
@@ -348,7 +348,7 @@ def mix(
         typer.Option("--recalibrate", help="Fit the temperature on the run's val images."),
     ] = False,
 ) -> None:
-    """Make a model with another alpha from a finished run; trains nothing."""
+    """Make a model with another alpha from a run. Trains nothing."""
     from adapt.runs.soup import mix_run
 
     made = mix_run(folder, alpha, out, recalibrate, shallow)
@@ -369,7 +369,7 @@ def pretrain(
         "pretraining"
     ),
 ) -> None:
-    """Train both encoders on packed image-text pairs; continues from a checkpoint in the folder."""
+    """Train both encoders on image-text pairs. Continues from a checkpoint in the folder."""
     from adapt.runs.pretrain import pretrain as run_pretraining
 
     console.print(str(run_pretraining(recipe, str(out), overrides or [])), soft_wrap=True)
