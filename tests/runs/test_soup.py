@@ -149,7 +149,7 @@ def test_val_images_that_changed(runs: list[Path], tmp_path: Path, toy_root: Pat
     assert len(val_images(RunFolder.read(run))) == 12
     shutil.copy(tmp_path / "images/test/red_circle/0.png", renamed)
     renamed.with_name("1.png").unlink()
-    expected = "val images have changed - of 12 in split.json 1 are gone, 1 are new"
+    expected = "val images have changed - 1 of the 12 in split.json are missing and 1 are new"
     for attempt in (
         lambda: soup_runs([run, runs[0]], tmp_path / "out"),
         lambda: mix_run(run, 0.5, tmp_path / "out", recalibrate=True),
@@ -164,7 +164,7 @@ def test_other_splits(runs: list[Path], root: Path, tmp_path: Path) -> None:
     apart = make_run(tmp_path / "apart", root / "images", 3, val="test")
     made = soup_runs([runs[0], apart], tmp_path / "a", "uniform")
     assert made.notes[0].startswith(
-        f"{apart} has another val split than {runs[0]}, but was trained"
+        f"{apart} has another val split than {runs[0]} and was trained on none"
     )
 
     images = tmp_path / "images"
@@ -174,7 +174,7 @@ def test_other_splits(runs: list[Path], root: Path, tmp_path: Path) -> None:
     for name in CLASSES:  # one val image of each class of the first run, under another name
         shutil.copy(root / "images/val" / name / "0.png", images / "train" / name / "more.png")
     seen = make_run(tmp_path / "seen", images, 3)
-    expected = "trained on images the soup is chosen on - 3 of the 12 val images of"
+    expected = "trained on images that the soup is chosen on - 3 of the 12 val images of"
     with pytest.raises(DataError, match=expected):
         soup_runs([runs[0], seen], tmp_path / "b", "uniform")
     assert not (tmp_path / "b").exists()
