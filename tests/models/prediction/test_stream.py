@@ -213,8 +213,8 @@ def test_no_cell_is_a_formula(images: list[Image.Image], tmp_path: Path) -> None
         ("empty", None, "no images - nothing to predict"),
         ("none.csv", "path\n", "no images - nothing to predict"),
         ("other.csv", "file\na.png\n", "no column 'path' - given ['file']"),
-        ("gone", "", "not there - neither a folder, a table nor an image"),
-        ("gone.csv", "", "not there - no such table"),
+        ("gone", "", "not found - neither a folder, a table nor an image"),
+        ("gone.csv", "", "not found - no such table"),
     ],
 )
 def test_nothing_to_predict(
