@@ -1,7 +1,8 @@
 """Findings about single images: what cannot be used, and what does not look like a good photo."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,8 @@ LEAST_DEVIATION = 0.1
 UNREADABLE = 0.01
 """Fraction of a split up to which a run continues without its unreadable images."""
 LEFT_OUT = "`adapt check DATA --fix quarantine.txt`, then `data.exclude: quarantine.txt`"
+UNUSABLE = ("unreadable", "blank")
+"""Kinds whose images are left out by `--fix`."""
 LOOK = "look at them, and list those that do not show their class in `data.exclude`"
 
 
@@ -52,166 +55,142 @@ def picture_findings(
     >>> found.kind, found.message
     ('unreadable', '1 of 1 image cannot be read: 1 empty file')
     """
+    images = _Images(pictures, places)
     readable = [row for row, picture in enumerate(pictures) if picture.error is None]
     blank = [row for row in readable if pictures[row].variation < BLANK]
     showing = sorted(set(readable) - set(blank))
-    found = [
-        _unreadable(pictures, places),
-        _suffix(pictures, places, readable),
-        _tiny(pictures, places, readable, smallest),
-        _long(pictures, places, readable),
-        _blank(pictures, places, blank),
-        _dark(pictures, places, showing),
-        _bright(pictures, places, showing),
-        _blurred(pictures, places, showing),
-        _frames(pictures, places, readable),
-        _converted(pictures, places, readable),
+    findings = [
+        _unreadable(images),
+        _suffix(images, readable),
+        _tiny(images, readable, smallest),
+        _long(images, readable),
+        _blank(images, blank),
+        _dark(images, showing),
+        _bright(images, showing),
+        _blurred(images, showing),
+        _frames(images, readable),
+        _converted(images, readable),
     ]
-    return [finding for finding in found if finding.places]
+    return [finding for finding in findings if finding.places]
 
 
-def _count(rows: Sequence[int], whole: Sequence[object]) -> str:
-    return f"{len(rows)} of {plural(len(whole), 'image')}"
+class _Images:
+    """The images of a check, from which findings are made."""
+
+    def __init__(self, pictures: Sequence[Picture], places: Sequence[Place]) -> None:
+        self.pictures, self.places = pictures, places
+
+    def where(self, rows: Iterable[int], holds: Callable[[Picture], bool]) -> list[int]:
+        """The rows whose picture is such."""
+        return [row for row in rows if holds(self.pictures[row])]
+
+    def ranked(self, rows: Iterable[int], value: Callable[[Picture], float]) -> list[int]:
+        """Rows by value, smallest first."""
+        return sorted(rows, key=lambda row: (value(self.pictures[row]), row))
+
+    def finding(
+        self,
+        kind: str,
+        level: str,
+        rows: Sequence[int],
+        says: str,
+        fix: str,
+        value: Callable[[Picture], float] | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> Finding:
+        """One finding about these rows; `says` is `singular|plural` of what follows their count."""
+        singular, _, several = says.partition("|")
+        verb = several if len(rows) != 1 and several else singular
+        return Finding(
+            kind,
+            level,
+            f"{len(rows)} of {plural(len(self.pictures), 'image')} {verb}",
+            fix,
+            tuple((self.places[row],) for row in rows),
+            () if value is None else tuple(float(value(self.pictures[row])) for row in rows),
+            tuple(self.places[row] for row in rows) if kind in UNUSABLE else (),
+            details or {},
+        )
 
 
-def _verb(rows: Sequence[int], singular: str, several: str) -> str:
-    return singular if len(rows) == 1 else several
+def _counted(counts: Counter[str], most: int | None = None) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common(most))
 
 
-def _listed(places: Sequence[Place], rows: Iterable[int]) -> tuple[tuple[Place, ...], ...]:
-    return tuple((places[row],) for row in rows)
-
-
-def _ranked(rows: Iterable[int], values: Iterable[float]) -> tuple[list[int], tuple[float, ...]]:
-    """Rows by value, smallest first, and the values."""
-    pairs = sorted(zip(values, rows, strict=True))
-    return [row for _, row in pairs], tuple(value for value, _ in pairs)
-
-
-def _unreadable(pictures: Sequence[Picture], places: Sequence[Place]) -> Finding:
-    rows = [row for row, picture in enumerate(pictures) if picture.error is not None]
-    reasons = Counter(str(pictures[row].error) for row in rows)
-    said = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    sizes = Counter(place.split for place in places)
-    lost = Counter(places[row].split for row in rows)
+def _unreadable(images: _Images) -> Finding:
+    rows = [row for row, picture in enumerate(images.pictures) if picture.error is not None]
+    reasons = Counter(str(images.pictures[row].error) for row in rows)
+    sizes = Counter(place.split for place in images.places)
+    lost = Counter(images.places[row].split for row in rows)
     too_many = any(count > UNREADABLE * sizes[split] for split, count in lost.items())
-    return Finding(
-        kind="unreadable",
-        level="error" if too_many else "warning",
-        message=f"{_count(rows, pictures)} cannot be read: {said}",
-        fix=f"copy or export them again; to continue without them: {LEFT_OUT}",
-        places=_listed(places, rows),
-        remove=tuple(places[row] for row in rows),
-        details={"reasons": dict(reasons), "by_split": dict(lost)},
-    )
+    level, says = "error" if too_many else "warning", f"cannot be read: {_counted(reasons)}"
+    fix = f"copy or export them again; to continue without them: {LEFT_OUT}"
+    details = {"reasons": dict(reasons), "by_split": dict(lost)}
+    return images.finding("unreadable", level, rows, says, fix, details=details)
 
 
-def _suffix(
-    pictures: Sequence[Picture], places: Sequence[Place], readable: Sequence[int]
-) -> Finding:
-    rows = [row for row in readable if not pictures[row].suffix_matches]
-    formats = Counter(pictures[row].format for row in rows)
-    what = _verb(rows, "has a suffix that does", "have suffixes that do")
-    return Finding(
-        kind="wrong_extension",
-        level="note",
-        message=f"{_count(rows, pictures)} {what} not fit the content: "
-        + ", ".join(f"{count} {name}" for name, count in formats.most_common()),
-        fix="rename them; until then they are read by their content",
-        places=_listed(places, rows),
-        details={"formats": dict(formats)},
-    )
+def _suffix(images: _Images, readable: Sequence[int]) -> Finding:
+    rows = images.where(readable, lambda picture: not picture.suffix_matches)
+    formats = Counter(images.pictures[row].format for row in rows)
+    what = f"not fit the content: {_counted(formats)}"
+    says = f"has a suffix that does {what}|have suffixes that do {what}"
+    fix = "rename them; until then they are read by their content"
+    details = {"formats": dict(formats)}
+    return images.finding("wrong_extension", "note", rows, says, fix, details=details)
 
 
-def _tiny(
-    pictures: Sequence[Picture], places: Sequence[Place], readable: Sequence[int], smallest: int
-) -> Finding:
-    sides = {row: min(pictures[row].width, pictures[row].height) for row in readable}
-    small = [row for row in readable if sides[row] < smallest]
-    rows, values = _ranked(small, [float(sides[row]) for row in small])
-    return Finding(
-        kind="tiny",
-        level="warning",
-        message=f"{_count(rows, pictures)} {_verb(rows, 'is', 'are')} smaller than {smallest} "
-        "pixels on the shorter side",
-        fix="use the originals instead of thumbnails, or list them in `data.exclude`",
-        places=_listed(places, rows),
-        values=values,
-        details={"smallest": smallest},
-    )
+def _tiny(images: _Images, readable: Sequence[int], smallest: int) -> Finding:
+    def side(picture: Picture) -> int:
+        return min(picture.width, picture.height)
+
+    rows = images.ranked(images.where(readable, lambda shown: side(shown) < smallest), side)
+    what = f"smaller than {smallest} pixels on the shorter side"
+    fix = "use the originals instead of thumbnails, or list them in `data.exclude`"
+    details = {"smallest": smallest}
+    return images.finding("tiny", "warning", rows, f"is {what}|are {what}", fix, side, details)
 
 
-def _long(pictures: Sequence[Picture], places: Sequence[Place], readable: Sequence[int]) -> Finding:
-    sides = {row: sorted((pictures[row].width, pictures[row].height)) for row in readable}
-    ratios = {row: long / short for row, (short, long) in sides.items() if long > LONGEST * short}
-    rows, values = _ranked(ratios, [-ratio for ratio in ratios.values()])
-    return Finding(
-        kind="extreme_aspect",
-        level="note",
-        message=f"{_count(rows, pictures)} {_verb(rows, 'is', 'are')} more than {LONGEST:g} times "
-        "as long as wide: the model sees only the centre",
-        fix="crop them to what they show, or set `resize_mode: longest` in the preprocessing",
-        places=_listed(places, rows),
-        values=tuple(-value for value in values),
-    )
+def _long(images: _Images, readable: Sequence[int]) -> Finding:
+    def ratio(picture: Picture) -> float:
+        short, long = sorted((picture.width, picture.height))
+        return long / short
+
+    long = images.where(readable, lambda picture: ratio(picture) > LONGEST)
+    rows = images.ranked(long, lambda picture: -ratio(picture))
+    what = f"more than {LONGEST:g} times as long as wide: the model sees only the centre"
+    fix = "crop them to what they show, or set `resize_mode: longest` in the preprocessing"
+    return images.finding("extreme_aspect", "note", rows, f"is {what}|are {what}", fix, ratio)
 
 
-def _blank(pictures: Sequence[Picture], places: Sequence[Place], rows: Sequence[int]) -> Finding:
-    return Finding(
-        kind="blank",
-        level="warning",
-        message=f"{_count(rows, pictures)} {_verb(rows, 'is', 'are')} blank",
-        fix=LEFT_OUT,
-        places=_listed(places, rows),
-        values=tuple(pictures[row].variation for row in rows),
-        remove=tuple(places[row] for row in rows),
-    )
+def _blank(images: _Images, rows: Sequence[int]) -> Finding:
+    says, value = "is blank|are blank", lambda picture: picture.variation
+    return images.finding("blank", "warning", rows, says, LEFT_OUT, value)
 
 
-def _dark(pictures: Sequence[Picture], places: Sequence[Place], showing: Sequence[int]) -> Finding:
-    dark = [row for row in showing if pictures[row].lightest < DARK]
-    rows, values = _ranked(dark, [pictures[row].lightest for row in dark])
-    return Finding(
-        kind="dark",
-        level="note",
-        message=f"{_count(rows, pictures)} {_verb(rows, 'is', 'are')} dark all over",
-        fix=LOOK,
-        places=_listed(places, rows),
-        values=values,
-    )
+def _dark(images: _Images, showing: Sequence[int]) -> Finding:
+    def lightest(picture: Picture) -> float:
+        return picture.lightest
+
+    rows = images.ranked(images.where(showing, lambda shown: shown.lightest < DARK), lightest)
+    says = "is dark all over|are dark all over"
+    return images.finding("dark", "note", rows, says, LOOK, lightest)
 
 
-def _bright(
-    pictures: Sequence[Picture], places: Sequence[Place], showing: Sequence[int]
-) -> Finding:
-    bright = [row for row in showing if pictures[row].darkest > BRIGHT]
-    rows, values = _ranked(bright, [1 - pictures[row].darkest for row in bright])
-    return Finding(
-        kind="bright",
-        level="note",
-        message=f"{_count(rows, pictures)} {_verb(rows, 'is', 'are')} bright all over",
-        fix=LOOK,
-        places=_listed(places, rows),
-        values=tuple(1 - value for value in values),
-    )
+def _bright(images: _Images, showing: Sequence[int]) -> Finding:
+    bright = images.where(showing, lambda picture: picture.darkest > BRIGHT)
+    rows = images.ranked(bright, lambda picture: -picture.darkest)
+    says = "is bright all over|are bright all over"
+    return images.finding("bright", "note", rows, says, LOOK, lambda picture: picture.darkest)
 
 
-def _blurred(
-    pictures: Sequence[Picture], places: Sequence[Place], showing: Sequence[int]
-) -> Finding:
-    sharpness = [pictures[row].sharpness for row in showing]
-    bound = blur_bound(sharpness)
-    blurred = [row for row in showing if pictures[row].sharpness < bound]
-    rows, values = _ranked(blurred, [pictures[row].sharpness for row in blurred])
-    return Finding(
-        kind="blurred",
-        level="note",
-        message=f"{_count(rows, pictures)} {_verb(rows, 'is', 'are')} more blurred than the others",
-        fix=LOOK,
-        places=_listed(places, rows),
-        values=values,
-        details={"bound": bound},
-    )
+def _blurred(images: _Images, showing: Sequence[int]) -> Finding:
+    def sharpness(picture: Picture) -> float:
+        return picture.sharpness
+
+    bound = blur_bound([images.pictures[row].sharpness for row in showing])
+    rows = images.ranked(images.where(showing, lambda shown: shown.sharpness < bound), sharpness)
+    says = "is more blurred than the others|are more blurred than the others"
+    return images.finding("blurred", "note", rows, says, LOOK, sharpness, {"bound": bound})
 
 
 def blur_bound(sharpness: Sequence[float]) -> float:
@@ -235,35 +214,23 @@ def blur_bound(sharpness: Sequence[float]) -> float:
     return min(BLURRED, float(np.exp(unusual)))
 
 
-def _frames(
-    pictures: Sequence[Picture], places: Sequence[Place], readable: Sequence[int]
-) -> Finding:
-    rows = [row for row in readable if pictures[row].frames > 1]
-    return Finding(
-        kind="several_frames",
-        level="note",
-        message=f"{_count(rows, pictures)} {_verb(rows, 'has', 'have')} several frames or pages; "
-        "the first is used",
-        fix="if the first does not show the class, save the frame that does as a separate image",
-        places=_listed(places, rows),
-        values=tuple(float(pictures[row].frames) for row in rows),
-    )
+def _frames(images: _Images, readable: Sequence[int]) -> Finding:
+    rows = images.where(readable, lambda picture: picture.frames > 1)
+    what = "several frames or pages; the first is used"
+    fix = "if the first does not show the class, save the frame that does as a separate image"
+    says = f"has {what}|have {what}"
+    return images.finding("several_frames", "note", rows, says, fix, lambda shown: shown.frames)
 
 
-def _converted(
-    pictures: Sequence[Picture], places: Sequence[Place], readable: Sequence[int]
-) -> Finding:
-    rows = [row for row in readable if any("frames" not in note for note in pictures[row].notes)]
-    notes = Counter(note for row in rows for note in pictures[row].notes if "frames" not in note)
-    return Finding(
-        kind="converted",
-        level="note",
-        message=f"{_count(rows, pictures)} {_verb(rows, 'was', 'were')} converted to be shown: "
-        + ", ".join(f"{count} {note}" for note, count in notes.most_common(5)),
-        fix="none needed; export them as upright 8-bit sRGB so that they look the same everywhere",
-        places=_listed(places, rows),
-        details={
-            "notes": dict(notes),
-            "modes": dict(Counter(pictures[row].mode for row in readable)),
-        },
-    )
+def _converted(images: _Images, readable: Sequence[int]) -> Finding:
+    notes = {
+        row: [note for note in images.pictures[row].notes if "frames" not in note]
+        for row in readable
+    }
+    rows = [row for row in readable if notes[row]]
+    counts = Counter(note for row in rows for note in notes[row])
+    what = f"converted to be shown: {_counted(counts, 5)}"
+    fix = "none needed; export them as upright 8-bit sRGB so that they look the same everywhere"
+    modes = Counter(images.pictures[row].mode for row in readable)
+    details = {"notes": dict(counts), "modes": dict(modes)}
+    return images.finding("converted", "note", rows, f"was {what}|were {what}", fix, None, details)
