@@ -335,7 +335,7 @@ def test_a_run_finds_copies_and_leaks_on_the_way(
     assert {Path(path).name for path in read} == {"near-leaks.png", "near-leaked.jpg"}
     names = [data.evals["test"].relative(row) for row in quick.leaked["test"]]
     assert names == ["dog/leaks.png", "dog/near-leaks.png"]
-    assert quick.notes[0].startswith("LEAK: 1 of 8 images of test are")
+    assert quick.notes[0].startswith("LEAK: 1 of 8 images of test is")
     assert "adapt check 'my recipe.yaml' --fix" in quick.notes[0]
     quick.write(tmp_path)
     assert json.loads((tmp_path / "check.json").read_text()) == quick.content
