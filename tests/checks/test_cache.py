@@ -4,9 +4,17 @@ import ast
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import adapt.checks.cache as check_cache
+import adapt.checks.check as check_data
+import adapt.checks.findings.measure as pictures
 from adapt.checks import cache
+from adapt.checks.check import check
+from adapt.data.sources.folders import from_folder
+from tests.helpers.planted import clean, draw, planted
+from tests.helpers.tiny import VIT
 
 ROOM = Path(cache.__file__).parent
 
@@ -58,3 +66,68 @@ def test_the_code_of_measurements_is_listed() -> None:
             name = node.module or "" if isinstance(node, ast.ImportFrom) else ""
             if name.startswith("adapt.") and not name.startswith("adapt.common"):
                 assert set(cache.source_files(name)) <= listed, name
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise AssertionError("decoded again")
+
+
+def test_a_second_call_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = planted(tmp_path / "photos")
+    first = check(root, model=VIT, pretrained="random", out=tmp_path / "one")
+    monkeypatch.setattr(pictures, "inspect_image", refuse)
+    monkeypatch.setattr("adapt.checks.record.open_image", refuse)
+    monkeypatch.setattr("adapt.models.backbones.load_backbone", refuse)
+    second = check(root, model=VIT, pretrained="random", out=tmp_path / "two")
+    assert second == first
+    for name in ("check.json", "check.html"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_moved_folder_is_not_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = check(planted(tmp_path / "photos"), model=VIT, pretrained="random")
+    shutil.move(tmp_path / "photos", tmp_path / "moved")
+    monkeypatch.setattr(pictures, "inspect_image", refuse)
+    monkeypatch.setattr("adapt.models.backbones.load_backbone", refuse)
+    second = check(tmp_path / "moved", model=VIT, pretrained="random")
+    assert [one.places for one in second.findings] == [one.places for one in first.findings]
+    assert second.content["leak_free"] == first.content["leak_free"]
+
+
+def test_only_what_is_new_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = clean(tmp_path / "photos")
+    check(root, model=None)
+    draw(root / "train/cat/new.png", 99)
+    seen: list[str] = []
+    real = pictures.inspect_image
+    monkeypatch.setattr(pictures, "inspect_image", lambda path: (seen.append(path), real(path))[1])
+    check(root, model=None)
+    assert [Path(path).name for path in seen] == ["new.png"]
+
+
+def test_features_are_those_of_the_model(tmp_path: Path) -> None:
+    from adapt.models.backbones import load_backbone
+    from adapt.training.features.encode import image_features, prepare
+    from adapt.training.settings import Runtime
+
+    images = from_folder(clean(tmp_path / "photos") / "train")
+    judge = check_data.Model(VIT, "random")
+    hashes = check_data.known_hashes(images.paths)
+    steps = check_cache.Progress(None)
+    found = [check_cache.measured(images.paths, hashes, judge.encoder, steps) for _ in range(2)]
+    backbone = load_backbone(VIT, "random")
+    expected = image_features(backbone, prepare(images, backbone.preprocessing), Runtime())
+    for one in found:
+        assert one.features is not None
+        np.testing.assert_allclose(one.features, expected.numpy(), atol=1e-5)
+
+
+def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path) -> None:
+    root = clean(tmp_path / "photos")
+    first = check(root, model=VIT, pretrained="random").content
+    for path in own_cache.rglob("*.*"):
+        if path.is_file():
+            path.write_bytes(b"\x00damaged")
+    assert check(root, model=VIT, pretrained="random").content == first
