@@ -109,13 +109,13 @@ def verdict(content: Mapping[str, Any]) -> str:
     if not any(counts.values()):
         return f"Clean: nothing is wrong with {whole}."
     if counts["error"]:
-        advice = "fix the errors before you run: the scores would be wrong."
+        advice = "Fix the errors before you run: the scores would be wrong."
     elif counts["warning"]:
-        advice = "look at the warnings before you run."
+        advice = "Look at the warnings before you run."
     else:
-        advice = "ready to run."
+        advice = "Ready to run."
     words = [plural(count, level) for level, count in counts.items() if count]
-    return f"{enumerated(words)} in {whole}: {advice}"
+    return f"{enumerated(words)} in {whole}. {advice}"
 
 
 def shown_places(finding: Entry) -> list[list[Entry]]:
@@ -250,7 +250,7 @@ def _cell(key: str, value: object) -> str:
     if value is None:
         return "n/a"
     if key == "recall":
-        return percent(number(value))
+        return percent(value)
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -259,9 +259,9 @@ def _leak_rows(leak_free: Mapping[str, Any]) -> list[list[str]]:
         [
             name,
             f"{row['images']:,}",
-            percent(number(row.get("accuracy"))),
+            percent(row.get("accuracy")),
             f"{row['leaked']:,}",
-            percent(number(row.get("leak_free_accuracy"))),
+            percent(row.get("leak_free_accuracy")),
         ]
         for name, row in leak_free.items()
     ]

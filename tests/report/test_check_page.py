@@ -133,9 +133,9 @@ def test_a_clean_set_says_so_with_counts() -> None:
 @pytest.mark.parametrize(
     ("levels", "said"),
     [
-        (["error", "note", "note"], "1 error and 2 notes in 1,200 images of 2 classes: fix"),
-        (["warning"], "1 warning in 1,200 images of 2 classes: look"),
-        (["note"], "1 note in 1,200 images of 2 classes: ready to run"),
+        (["error", "note", "note"], "1 error and 2 notes in 1,200 images of 2 classes. Fix"),
+        (["warning"], "1 warning in 1,200 images of 2 classes. Look"),
+        (["note"], "1 note in 1,200 images of 2 classes. Ready to run"),
     ],
 )
 def test_the_verdict_counts(levels: list[str], said: str) -> None:

@@ -171,7 +171,7 @@ def _about_lines(stored: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _in_words(run: RunRecord, shift: str, entry: Mapping[str, Any]) -> str:
     places = "; ".join(
-        f"{model_name(model)} {' and '.join(percent(number(row.get(at))) for at in ('id', 'ood'))}"
+        f"{model_name(model)} {' and '.join(percent(row.get(at)) for at in ('id', 'ood'))}"
         for model, row in shift_models(entry).items()
     )
     value = number(shift_models(entry).get(run.scores.shipped, {}).get("effective"))

@@ -114,11 +114,11 @@ class ReportFigure:
     name: str = ""
 
 
-def figure(
-    name: str, title: str, needs: str = ""
-) -> Callable[
-    [Callable[[RunRecord], ReportFigure | str]], Callable[[RunRecord], ReportFigure | Absent]
-]:
+Draw = Callable[[RunRecord], ReportFigure | str]
+Show = Callable[[RunRecord], ReportFigure | Absent]
+
+
+def figure(name: str, title: str, needs: str = "") -> Callable[[Draw], Show]:
     """Make a figure of the report from a function that draws it.
 
     The function takes the run and returns the figure, or the reason why there is none as a sentence
@@ -130,9 +130,7 @@ def figure(
         needs: A file of the run folder without which the function is not called.
     """
 
-    def decorate(
-        draw: Callable[[RunRecord], ReportFigure | str],
-    ) -> Callable[[RunRecord], ReportFigure | Absent]:
+    def decorate(draw: Draw) -> Show:
         @wraps(draw)
         def drawn(run: RunRecord) -> ReportFigure | Absent:
             result = run.reason(needs) if needs and run.lacks(needs) else draw(run)

@@ -99,7 +99,7 @@ def _in_words(name: str, line: Sequence[tuple[float, float]], entry: Mapping[str
     return (
         f"{name}: error {percent(line[-1][1])} with {percent(line[-1][0])} answered, "
         f"{percent(half[1])} with {percent(half[0])} answered; area "
-        f"{decimal(number(entry.get('area')))}."
+        f"{decimal(entry.get('area'))}."
     )
 
 
@@ -203,8 +203,8 @@ def _gap(bins: Bins) -> float | None:
 def _bins_in_words(bins: Bins) -> str:
     return (
         "; ".join(
-            f"{float(entry['n']):g} images at confidence {percent(number(entry.get('confidence')))}"
-            f" have accuracy {percent(number(entry.get('accuracy')))}"
+            f"{float(entry['n']):g} images at confidence {percent(entry.get('confidence'))}"
+            f" have accuracy {percent(entry.get('accuracy'))}"
             for entry in bins
         )
         or "n/a"

@@ -57,7 +57,7 @@ def _sentence(scores: ScoreTable) -> str:
 def _classes_in_words(scores: ScoreTable) -> list[str]:
     worse = [
         f"{shorten(str(entry.get('class')), 40)} "
-        f"({points(number(entry.get('difference')))} points{_on(entry)})"
+        f"({points(entry.get('difference'))} points{_on(entry)})"
         for entry in worse_classes(scores)
     ]
     if not worse:

@@ -30,25 +30,12 @@ class Absent:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything that the report reads, as stored.
+    """Everything that the report reads: each field is the file of its name, None where absent.
 
     Attributes:
         folder: The run folder.
-        scores: `scores.json`.
-        curve: `curve.json`.
-        reliability: `reliability.json`.
-        robustness: `robustness.json`.
-        uncertainty: `uncertainty.json`.
-        augmentation: `augmentation.json`.
-        few_shot: `few_shot.json`.
-        ranking: `ranking.json`.
-        per_class: Rows of `per_class.csv`.
-        confusion: Rows of `confusion.csv`.
         log: Rows of `metrics.csv`.
-        mistakes: `mistakes.json`.
-        environment: `environment.json`.
-        recipe: Text of `recipe.yaml`.
-        absent: For each file that is None above, why.
+        absent: For each file that is None, why.
     """
 
     folder: Path

@@ -1,34 +1,37 @@
-"""Numbers and lists in words; what is not known is written `n/a`."""
+"""Stored numbers and lists in words; what is not known is written `n/a`."""
 
 from collections.abc import Sequence
 
 from adapt.report.record.values import Interval, number
 
 
-def percent(value: float | None) -> str:
+def percent(stored: object) -> str:
     """A fraction in percent.
 
     >>> percent(0.8125), percent(None)
     ('81.2 %', 'n/a')
     """
+    value = number(stored)
     return "n/a" if value is None else f"{100 * value:.1f} %"
 
 
-def short_percent(value: float | None) -> str:
+def short_percent(stored: object) -> str:
     """A fraction that somebody chose, in percent without needless decimal places.
 
     >>> short_percent(0.9), short_percent(0.975), short_percent(None)
     ('90 %', '97.5 %', 'n/a')
     """
+    value = number(stored)
     return "n/a" if value is None else f"{100 * value:.4g} %"
 
 
-def points(value: float | None) -> str:
+def points(stored: object) -> str:
     """A difference of fractions in percentage points, always with its sign.
 
     >>> points(0.0312), points(-0.02), points(-0.0001), points(None)
     ('+3.1', '-2.0', '+0.0', 'n/a')
     """
+    value = number(stored)
     return "n/a" if value is None else f"{round(100 * value, 1) + 0.0:+.1f}"
 
 
@@ -42,8 +45,9 @@ def size(change: float) -> str:
     return f"{text} point" if text == "1.0" else f"{text} points"
 
 
-def decimal(value: float | None, places: int = 3) -> str:
+def decimal(stored: object, places: int = 3) -> str:
     """A number with a fixed count of decimal places."""
+    value = number(stored)
     return "n/a" if value is None else f"{value:.{places}f}"
 
 

@@ -1,8 +1,10 @@
 """Tables as text cells that HTML and Markdown both print."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from adapt.report.record.values import Interval
+from adapt.report.record.values import Interval, interval
 from adapt.report.record.words import points, signed_span
 
 
@@ -73,8 +75,9 @@ def arrow(bounds: Interval | None) -> tuple[str, str]:
     return ("▲", "better") if bounds[0] > 0 else ("▼", "worse")
 
 
-def difference_cell(value: float | None, bounds: Interval | None) -> Cell:
-    """A difference in points over its interval, with the arrow where there is one."""
-    if value is None or bounds is None:
-        return Cell(points(value))
-    return Cell(points(value), signed_span(bounds), *arrow(bounds))
+def difference_cell(entry: Mapping[str, Any], name: str = "difference", ci: str = "ci") -> Cell:
+    """A stored difference in points over its interval, with the arrow where there is one."""
+    text, bounds = points(entry.get(name)), interval(entry.get(ci))
+    if text == "n/a" or bounds is None:
+        return Cell(text)
+    return Cell(text, signed_span(bounds), *arrow(bounds))

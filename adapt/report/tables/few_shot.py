@@ -104,9 +104,9 @@ def _method_row(method: Mapping[str, Any], images: float, best: object) -> list[
     taken = method.get("name") == best
     return [
         Cell(str(method.get("name")) + (" (chosen)" if taken else ""), strong=taken),
-        Cell(percent(number(method.get("accuracy"))), note=note),
+        Cell(percent(method.get("accuracy")), note=note),
         Cell(lost),
-        Cell(decimal(number(method.get("loss")))),
+        Cell(decimal(method.get("loss"))),
     ]
 
 
@@ -121,7 +121,7 @@ def outlook_words(run: RunRecord) -> Text | None:
     # The curve is by images of the largest class: smaller classes had fewer.
     upto = "" if len(set(run.scores.train_counts)) == 1 else "up to "
     gains = [
-        f"{upto}{shots} would give {percent(number(expected[shots]))} "
+        f"{upto}{shots} would give {percent(expected[shots])} "
         f"({points((number(expected[shots]) or 0) - now)})"
         for shots in sorted(expected, key=int)
     ]

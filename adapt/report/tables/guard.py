@@ -2,7 +2,7 @@
 
 from adapt.report.record.guard import guard_of, held_out_images, worse_classes
 from adapt.report.record.read import RunRecord
-from adapt.report.record.values import interval, mapping, number
+from adapt.report.record.values import mapping, number
 from adapt.report.record.words import count
 from adapt.report.tables.cells import Cell, Table, difference_cell
 
@@ -20,10 +20,7 @@ def guard_table(run: RunRecord) -> Table | None:
     entries = {label: mapping(against.get(name)) for name, label in _COMPARED.items()}
     entries["adapted alone (alpha 1) minus zero-shot"] = mapping(stored.get("adapted"))
     rows = [
-        [
-            Cell(label),
-            difference_cell(number(entry.get("difference")), interval(entry.get("ci"))),
-        ]
+        [Cell(label), difference_cell(entry)]
         for label, entry in entries.items()
         if number(entry.get("difference")) is not None
     ]
@@ -39,11 +36,7 @@ def guard_table(run: RunRecord) -> Table | None:
 def worse_classes_table(run: RunRecord) -> Table | None:
     """The classes in which the shipped model is clearly below zero-shot on held-out images."""
     rows = [
-        [
-            Cell(str(entry.get("class"))),
-            Cell(count(entry.get("n"))),
-            difference_cell(number(entry.get("difference")), interval(entry.get("ci"))),
-        ]
+        [Cell(str(entry.get("class"))), Cell(count(entry.get("n"))), difference_cell(entry)]
         for entry in worse_classes(run.scores)
     ]
     legend = "The whole 95 % interval is below zero. Classes with few images are not tested."

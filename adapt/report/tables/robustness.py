@@ -56,17 +56,16 @@ def _shift_note(entry: Mapping[str, Any]) -> str:
 
 def _shift_cells(run: RunRecord, model: str, entry: Mapping[str, Any]) -> list[Cell]:
     row, start = (shift_models(entry).get(name, {}) for name in (model, ZERO_SHOT))
-    value, bounds = number(row.get("effective")), interval(row.get("effective_ci"))
-    effective = difference_cell(value, bounds)
+    effective = difference_cell(row, "effective", "effective_ci")
     before = [number(start.get(key)) for key in ("id", "ood")]
     gap = None if before[0] is None or before[1] is None else before[0] - before[1]
     return [
         Cell(run.scores.heading(model)),
-        Cell(percent(number(row.get("id")))),
-        Cell(percent(number(row.get("ood")))),
+        Cell(percent(row.get("id"))),
+        Cell(percent(row.get("ood"))),
         # An arrow would claim what a falling line cannot show.
         Cell(effective.text, effective.note) if falls(entry) else effective,
-        Cell(points(number(row.get("relative")))),
+        Cell(points(row.get("relative"))),
         _gap_cell(number(row.get("gap_closed")), gap),
     ]
 
@@ -147,9 +146,9 @@ def retention_table(run: RunRecord) -> Table | None:
             Cell(name),
             Cell(count(entry.get("n"))),
             Cell(count(entry.get("classes"))),
-            Cell(percent(number(entry.get("before")))),
-            Cell(percent(number(entry.get("after")))),
-            difference_cell(number(entry.get("difference")), interval(entry.get("ci"))),
+            Cell(percent(entry.get("before"))),
+            Cell(percent(entry.get("after"))),
+            difference_cell(entry),
         ]
         for name, entry in entries(run, "retention").items()
     ]

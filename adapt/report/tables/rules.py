@@ -53,9 +53,9 @@ def _row(run: RunRecord, rule: str, choice: Point, used: bool) -> list[Cell]:
     return [
         Cell(f"{rule}{mark}", why, strong=used),
         Cell("n/a" if alpha is None else f"{alpha:g}"),
-        Cell(percent(number(choice.get("accuracy")))),
-        Cell(percent(number(point.get("synthetic")))),
-        Cell(decimal(number(choice.get("temperature")), 2)),
+        Cell(percent(choice.get("accuracy"))),
+        Cell(percent(point.get("synthetic"))),
+        Cell(decimal(choice.get("temperature"), 2)),
         Cell(percent(at_point(point, [base] if base else []))),
         Cell(percent(at_point(point, shifts))),
     ]

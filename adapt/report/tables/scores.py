@@ -128,8 +128,8 @@ def class_table(run: RunRecord) -> Table | None:
                 Cell(percent(before)),
                 Cell(percent(after)),
                 Cell(points(change)),
-                Cell(percent(number(mine.get("precision")))),
-                Cell(decimal(number(mine.get("f1")))),
+                Cell(percent(mine.get("precision"))),
+                Cell(decimal(mine.get("f1"))),
             ]
         )
     header = ["class", "n", "recall zero-shot", "recall shipped", "change", "precision", "F1"]

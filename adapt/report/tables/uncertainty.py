@@ -48,8 +48,8 @@ def ece_table(run: RunRecord) -> Table | None:
     rows = [
         [
             Cell(name, eval_note(run.scores, name)),
-            Cell(decimal(number(entry.get("before")))),
-            Cell(decimal(number(entry.get("after")))),
+            Cell(decimal(entry.get("before"))),
+            Cell(decimal(entry.get("after"))),
         ]
         for name, entry in run.scores.by_eval(mapping(run.uncertainty).get("ece")).items()
     ]
@@ -135,8 +135,8 @@ def unknown_table(run: RunRecord) -> Table | None:
     rows = [
         [
             Cell(*DETECTORS.get(str(name), (str(name), ""))),
-            Cell(percent(number(mapping(entry).get("auroc")))),
-            Cell(percent(number(mapping(entry).get("fpr95")))),
+            Cell(percent(mapping(entry).get("auroc"))),
+            Cell(percent(mapping(entry).get("fpr95"))),
         ]
         for name, entry in mapping(stored.get("detectors")).items()
     ]
@@ -161,6 +161,6 @@ def _set_cells(run: RunRecord, entry: Mapping[str, Any], level: float | None) ->
     return [
         Cell(percent(coverage), f"{short:.1f} short" if short is not None and short > 0 else ""),
         Cell(decimal(size, 2), "every class: says nothing" if every else ""),
-        Cell(percent(number(entry.get("single")))),
-        Cell(percent(number(entry.get("empty")))),
+        Cell(percent(entry.get("single"))),
+        Cell(percent(entry.get("empty"))),
     ]

@@ -12,13 +12,13 @@ from adapt.report.tables.cells import Cell, Table, difference_cell
 def test_only_an_interval_beside_zero_is_clear(
     bounds: tuple[float, float], change: str, tone: str
 ) -> None:
-    cell = difference_cell(sum(bounds) / 2, bounds)
+    cell = difference_cell({"difference": sum(bounds) / 2, "ci": bounds})
     assert (cell.change, cell.tone) == (change, tone)
 
 
 def test_without_an_interval_there_is_no_arrow() -> None:
-    assert difference_cell(0.03, None) == Cell("+3.0")
-    assert difference_cell(None, (0, 1)) == Cell("n/a")
+    assert difference_cell({"difference": 0.03}) == Cell("+3.0")
+    assert difference_cell({"ci": (0, 1)}) == Cell("n/a")
 
 
 def test_a_flat_header_repeats_its_group() -> None:
