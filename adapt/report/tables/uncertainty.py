@@ -123,8 +123,8 @@ def uncovered_words(run: RunRecord) -> Text | None:
         return None
     total = len(run.scores.get("classes", []))
     return Text(
-        f"{len(names)} of {total} classes have too few held-out images for a threshold of their "
-        f"own and are in every set: {enumerated(names, UNCOVERED_NAMED)}. The bundle therefore "
+        f"Too few held-out images for a threshold per class in {len(names)} of {total} classes: "
+        f"{enumerated(names, UNCOVERED_NAMED)}. These classes are in every set, and the bundle "
         "holds no thresholds per class."
     )
 

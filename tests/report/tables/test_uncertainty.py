@@ -60,7 +60,7 @@ def test_uncertainty_says_what_is_not_known(run: RunRecord) -> None:
     )
     uncovered = uncovered_words(found)
     assert uncovered is not None
-    assert uncovered.words.startswith("1 of 4 classes")
+    assert "in 1 of 4 classes: class 000." in uncovered.words
     parts["conformal"]["per_class"]["uncovered"] = []
     assert uncovered_words(found) is None
 
