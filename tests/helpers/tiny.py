@@ -131,6 +131,21 @@ def moved(start: Classifier, seed: int = 0, size: float = 0.05, learned: bool = 
     return tuned if learned else tuned.rebuild_head()
 
 
+def in_float64(start: Classifier) -> Classifier:
+    """A copy that computes in float64, whatever pixels it is given.
+
+    Two ways to the same gradient round differently, and Adam divides by its length: in float32 what
+    is left of a small gradient is a step of full size. In float64 it is far below any tolerance.
+    """
+    other = start.clone().double()
+    other.backbone.image_encoder.register_forward_pre_hook(_double_pixels)
+    return other
+
+
+def _double_pixels(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return (given[0].double(), *given[1:])
+
+
 def cross_entropy(classifier: Classifier, images: ImageList) -> float:
     """Mean over the images, seen as evaluation sees them."""
     own = classifier.backbone.preprocessing
