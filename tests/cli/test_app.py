@@ -185,6 +185,7 @@ def test_bad_data_is_exit_three(
     assert expected in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_few_bad_images_are_named_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +202,7 @@ def test_few_bad_images_are_named_and_counted(
     assert "x.jpg" in (tmp_path / "run" / "report.md").read_text()
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_one_image_in_a_class_goes_to_train(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

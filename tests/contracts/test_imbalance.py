@@ -102,6 +102,7 @@ def test_mixing_acts_or_is_refused(
         assert bit_equal(mixed, weights(make(name, **{setting: 1.0}).fit(start, uneven, context)))
 
 
+@pytest.mark.numerical
 def test_equal_classes_weigh_nothing(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -112,6 +113,7 @@ def test_equal_classes_weigh_nothing(
         torch.testing.assert_close(auto[key], value, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_weighted_loss_by_hand(smoothing: float) -> None:
     classifier, weight = tiny_classifier(), torch.tensor([0.5, 2.0, 4.0], dtype=torch.float64)
@@ -128,6 +130,7 @@ def test_weighted_loss_by_hand(smoothing: float) -> None:
     torch.testing.assert_close(twice(classifier, one, torch.Generator())[0], 2 * loss)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("given", ["balanced", {0: 1.0, 1: 5.0, 2: 0.3}], ids=str)
 def test_probe_equals_scikit_learn(given: Any) -> None:
     random = np.random.default_rng(0)
@@ -145,6 +148,7 @@ def test_probe_equals_scikit_learn(given: Any) -> None:
     np.testing.assert_allclose(ours.numpy(), reference.predict_proba(features), atol=1e-4)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("setting", "balance"), [("auto", "none"), ("none", "uniform")])
 def test_probe_method_equals_scikit_learn(
     setting: str, balance: str, start: Classifier, uneven: ImageData, context: Context
@@ -162,6 +166,7 @@ def test_probe_method_equals_scikit_learn(
     np.testing.assert_allclose(logits.softmax(1).numpy(), expected, atol=1e-3)
 
 
+@pytest.mark.numerical
 def test_search_weighs_accuracy() -> None:
     """Two val images of a rare class outweigh ten of a frequent one, if their weights do."""
     random = torch.Generator().manual_seed(0)

@@ -51,6 +51,7 @@ def test_planned_parameters(start: Classifier) -> None:
 # Rates and limits
 
 
+@pytest.mark.numerical
 def test_layer_decay_acts_in_training(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:

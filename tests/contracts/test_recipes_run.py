@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,13 @@ from adapt.data.sources.embedded import EMBEDDED
 from adapt.models.classifier import Classifier
 from adapt.recipe.load import load
 from adapt.recipe.shipped import find_recipe, recipe_names
-from adapt.runs.run import run
+from adapt.runs.run import Run, run
 
-TINY = ["method.optim.epochs=1", "ensemble.alphas=3", "data.train.shots=2"]
 SMALLER = {
-    "optim:": TINY[0],
-    "alphas:": TINY[1],
-    "train:": TINY[2],
+    "optim:": "method.optim.epochs=1",
+    "alphas:": "ensemble.alphas=3",
+    "train:": "data.train.shots=2",
+    "fraction:": "data.val.fraction=0.05",
     "name: linear_probe,": "method.iterations=20",
     "name: clip_lora": "method.steps_per_shot=0",
     "name: auto": "method.candidates=[gda, tip_adapter]",
@@ -26,7 +27,32 @@ SMALLER = {
     "folds:": "data.val.folds=2",
     "kind: wise_ft": "ensemble.corruptions=[contrast]",
 }
-ONE_EVAL = ["evals={test: {kind: embedded, name: pictograms, domain: emoji}}"]
+EMOJI = EMBEDDED / "pictograms" / "emoji" / "test"
+
+
+@pytest.fixture(scope="module")
+def few_emoji(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two test images of each class."""
+    root = tmp_path_factory.mktemp("few") / "emoji"
+    for folder in EMOJI.iterdir():
+        (root / folder.name).mkdir(parents=True)
+        for file in sorted(folder.iterdir())[:2]:
+            shutil.copy(file, root / folder.name)
+    return root
+
+
+def on_embedded(name: str, test: Path) -> list[str]:
+    """Overrides that make a recipe on the embedded drawings small."""
+    text = find_recipe(name).read_text(encoding="utf-8")
+    small = [change for key, change in SMALLER.items() if key in text]
+    return [*small, f"evals={{test: {{kind: folder, root: {test}}}}}"]
+
+
+@pytest.fixture(scope="module")
+def quickstart(few_emoji: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One small run for all that is asked of it."""
+    folder = tmp_path_factory.mktemp("quickstart") / "run"
+    return run("quickstart", on_embedded("quickstart", few_emoji), folder)
 
 
 def toy_folder(root: Path, per_class: int) -> Path:
@@ -73,12 +99,19 @@ def test_a_shipped_recipe_says_what_it_is(name: str) -> None:
     assert any("Expected:" in line for line in header)
 
 
+@pytest.mark.usefixtures("svg_alone")
 @pytest.mark.parametrize("name", recipe_names())
-def test_a_shipped_recipe_runs_small(name: str, tmp_path: Path) -> None:
+def test_a_shipped_recipe_runs_small(
+    name: str, tmp_path: Path, few_emoji: Path, request: pytest.FixtureRequest
+) -> None:
     text = find_recipe(name).read_text(encoding="utf-8")
-    small = [change for key, change in SMALLER.items() if key in text]
-    overrides = small + (ONE_EVAL if "embedded, name" in text else own_data(name, tmp_path))
-    done = run(name, overrides, tmp_path / "run")
+    if name == "quickstart":
+        done = request.getfixturevalue("quickstart")
+    elif "embedded, name" in text:
+        done = run(name, on_embedded(name, few_emoji), tmp_path / "run")
+    else:
+        small = [change for key, change in SMALLER.items() if key in text]
+        done = run(name, small + own_data(name, tmp_path), tmp_path / "run")
     for file in (
         "recipe.yaml",
         "environment.json",
@@ -109,21 +142,20 @@ def test_a_shipped_recipe_runs_small(name: str, tmp_path: Path) -> None:
     assert again.recipe.seed == scores["seed"]
 
 
-def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
-    first = run("quickstart", TINY + ONE_EVAL, tmp_path / "a")
-    second = run("quickstart", [*TINY, *ONE_EVAL, "runtime.workers=1"], tmp_path / "b")
-    assert first.scores["models"] == second.scores["models"]
-    a, b = (Classifier.load(done.folder / "model").state_dict() for done in (first, second))
+def test_the_same_seed_gives_the_same_run(quickstart: Run, few_emoji: Path, tmp_path: Path) -> None:
+    again = [*on_embedded("quickstart", few_emoji), "runtime.workers=1", "report.formats=[]"]
+    second = run("quickstart", again, tmp_path / "again")
+    assert quickstart.scores["models"] == second.scores["models"]
+    a, b = (Classifier.load(one.folder / "model").state_dict() for one in (quickstart, second))
     assert all((a[name] == b[name]).all() for name in a)
 
 
-def test_scores_of_the_bundle_are_those_of_the_report(tmp_path: Path) -> None:
-    done = run("quickstart", TINY + ONE_EVAL, tmp_path / "run")
-    test = EMBEDDED / "pictograms" / "emoji" / "test"
-    files = sorted(test.rglob("*.png"))
-    predictions = Classifier.load(done.folder / "model").predict(files)
+def test_scores_of_the_bundle_are_those_of_the_report(quickstart: Run, few_emoji: Path) -> None:
+    files = sorted(few_emoji.rglob("*.png"))
+    predictions = Classifier.load(quickstart.folder / "model").predict(files)
     right = sum(p.label == Path(p.source).parent.name for p in predictions)
-    shown = done.scores["models"]["ensemble"]["test"]
+    shown = quickstart.scores["models"]["ensemble"]["test"]
+    assert shown["n"] == len(files) == 64
     assert right / len(files) == pytest.approx(shown["accuracy"], abs=1e-12)
     confidences = [p.confidence for p in predictions]
     assert 1 / 32 <= min(confidences) <= max(confidences) <= 1

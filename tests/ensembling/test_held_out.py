@@ -35,6 +35,7 @@ def test_the_error_of_the_synthetic_mean_varies_over_images() -> None:
     assert "synthetic_one_se" in possible_rules(evidence)
 
 
+@pytest.mark.numerical
 def test_held_out_equals_each_model_on_its_own(
     start: Classifier, splits: dict[str, ImageList]
 ) -> None:

@@ -27,6 +27,7 @@ from tests.helpers.tuned import new_head
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("arch", [VIT, RESNET])
 def test_mix_against_numpy(arch: str) -> None:
     start = tiny_classifier(arch)
@@ -51,6 +52,7 @@ def test_a_mix_shares_no_tensor(start: Classifier) -> None:
         assert not own & {v.data_ptr() for v in mixed.state_dict().values()}
 
 
+@pytest.mark.numerical
 def test_heads_from_text_are_made_anew(start: Classifier) -> None:
     tuned = moved(start)
     tuned.head_from_text = True
@@ -76,6 +78,7 @@ def test_models_that_do_not_fit(start: Classifier) -> None:
         mix(start, tiny_classifier(RESNET), 0.5)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("kind", [new_head, moved])
 def test_curve_equals_each_model_on_its_own(
     kind: Callable[[Classifier], Classifier], start: Classifier, splits: dict[str, ImageList]
@@ -94,6 +97,7 @@ def test_curve_equals_each_model_on_its_own(
             np.testing.assert_allclose(logits(alpha, split), slow, atol=2e-5)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("alpha", [0.25, 1.0])
 def test_lora_at_alpha_is_the_base_plus_a_share_of_the_delta(
     alpha: float, start: Classifier

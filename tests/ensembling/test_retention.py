@@ -72,6 +72,7 @@ def by_hand(model: Classifier, images: ImageList) -> np.ndarray:
     return np.array(right)
 
 
+@pytest.mark.numerical
 def test_retention_against_heads_made_by_hand(
     start: Classifier, tuned: Classifier, images: ImageList
 ) -> None:

@@ -24,6 +24,7 @@ from tests.helpers.tiny import (
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=8)
 
 
+@pytest.mark.numerical
 def test_evaluate_against_scikit_learn(start: Classifier, splits: dict[str, ImageList]) -> None:
     tuned = moved(start, size=0.3).with_temperature(2.0)
     scores = evaluate({"zero_shot": start, "tuned": tuned}, splits, RUNTIME)

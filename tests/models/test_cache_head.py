@@ -11,6 +11,8 @@ from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from tests.helpers.tiny import CLASSES, VIT
 
+pytestmark = pytest.mark.numerical
+
 
 def zero_shot() -> Classifier:
     return Classifier.from_clip(VIT, "random", CLASSES)

@@ -13,6 +13,7 @@ from tests.helpers.bundles import forge, learned
 from tests.helpers.tiny import RESNET, TIMM, VIT, bit_equal, weights
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("arch", [VIT, RESNET, TIMM])
 def test_round_trip(arch: str, tmp_path: Path) -> None:
     first = learned(arch)

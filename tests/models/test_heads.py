@@ -12,6 +12,8 @@ from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
 from tests.helpers.tiny import RESNET, TIMM, VIT, tiny_classifier
 
+pytestmark = pytest.mark.numerical
+
 PROMPTS = [["a red circle"], ["a dog", "my dog", "the dog"], ["blue", "a sky"]]
 
 

@@ -161,6 +161,7 @@ def test_override_mistakes_are_listed_with_those_of_the_file(here: Path) -> None
     assert len(found) == 3
 
 
+@pytest.mark.numerical
 def test_round_trip(here: Path) -> None:
     first = load(GOOD)
     second = load(first.text())

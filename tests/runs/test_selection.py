@@ -14,7 +14,7 @@ from adapt.errors import DataError, RecipeError
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.runs.run import Run, run
-from tests.helpers.tiny import CLASSES, draw_folder
+from tests.helpers.tiny import CLASSES, VIT, draw_folder
 
 SMALL = """
 version: 1
@@ -25,6 +25,8 @@ report: {formats: []}
 runtime: {accelerator: cpu, precision: "32", workers: "0"}
 """
 FULL = "method={name: full, optim: {lr: 1.0e-4, epochs: 1, batch_size: 8}}"
+TINY = f"model={{arch: {VIT}, pretrained: random}}"
+"""Where nothing depends on what the model knows."""
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_cross_validation_judges_every_training_image_once(recipe: Path, tmp_pat
 
 
 def test_folds_train_once_each_and_leave_checkpoints_apart(recipe: Path, tmp_path: Path) -> None:
-    done = run(recipe, [FULL, "data.val={from: train, folds: 2}"], tmp_path / "run")
+    done = run(recipe, [TINY, FULL, "data.val={from: train, folds: 2}"], tmp_path / "run")
     for place in ("", "folds/0/", "folds/1/"):
         assert (done.folder / f"{place}checkpoints" / "last.ckpt").is_file()
     assert "linear_probe" in read(done, "scores.json")["guard"]["against"]
@@ -72,10 +74,10 @@ def test_no_fold_is_val_to_its_own_training(
         return real(probe, start, data, *rest)
 
     monkeypatch.setattr(LinearProbe, "fit", watched)
-    run(recipe, [FULL, "data.val={from: train, folds: 4}"], tmp_path / "full")
+    run(recipe, [TINY, FULL, "data.val={from: train, folds: 4}"], tmp_path / "full")
     assert seen == [(24, None), *[(18, None)] * 4]
     seen.clear()
-    run(recipe, ["data.val={from: train, folds: 4}"], tmp_path / "probe")
+    run(recipe, [TINY, "data.val={from: train, folds: 4}"], tmp_path / "probe")
     assert seen == [(24, None), *[(18, None)] * 4]
 
 
@@ -104,12 +106,12 @@ def test_a_destructive_training_does_not_ship(
 
 
 def test_members_are_averaged_to_the_adapted_model(recipe: Path, tmp_path: Path) -> None:
-    changes = [FULL, "ensemble.members=2", "ensemble.soup=uniform"]
+    changes = [TINY, FULL, "ensemble.members=2", "ensemble.soup=uniform"]
     done = run(recipe, changes, tmp_path / "run")
     report = read(done, "soup.json")
     assert report["chosen"] == ["seed 0", "seed 1"]
     single = [
-        run(recipe, [FULL, f"seed={seed}", "data.val.seed=0"], tmp_path / f"single{seed}")
+        run(recipe, [TINY, FULL, f"seed={seed}", "data.val.seed=0"], tmp_path / f"single{seed}")
         for seed in (0, 1)
     ]
     first, second = (Classifier.load(one.folder / "adapted").state_dict() for one in single)
@@ -122,13 +124,13 @@ def test_members_are_averaged_to_the_adapted_model(recipe: Path, tmp_path: Path)
 
 
 def test_a_shallow_layer_keeps_a_share_of_its_change(recipe: Path, tmp_path: Path) -> None:
-    plain = run(recipe, [FULL], tmp_path / "plain")
-    scaled = run(recipe, [FULL, "ensemble.shallow=0.5"], tmp_path / "scaled")
+    plain = run(recipe, [TINY, FULL], tmp_path / "plain")
+    scaled = run(recipe, [TINY, FULL, "ensemble.shallow=0.5"], tmp_path / "scaled")
     name = "backbone.model.visual.conv1.weight"
     first, whole, half = (
         Classifier.load(folder).state_dict()[name].double()
         for folder in (
-            run(recipe, ["method={name: zero_shot}"], tmp_path / "start").folder / "adapted",
+            run(recipe, [TINY, "method={name: zero_shot}"], tmp_path / "start").folder / "adapted",
             plain.folder / "adapted",
             scaled.folder / "adapted",
         )

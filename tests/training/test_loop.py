@@ -79,6 +79,7 @@ def by_hand(start: Classifier, data: ImageData, optim: Optim) -> list[dict[str, 
     return history
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     "optim", [QUICK, replace(QUICK, clip_norm=0.0, label_smoothing=0.1, weight_decay=0.5)]
 )
@@ -93,6 +94,7 @@ def test_training_equals_plain_pytorch(
     assert (history[-1]["head.weight"] - start.head.weight).abs().max() > 1e-3
 
 
+@pytest.mark.numerical
 def test_moving_average_equals_one_kept_by_hand(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -107,6 +109,7 @@ def test_moving_average_equals_one_kept_by_hand(
     assert (average["head.weight"] - history[-1]["head.weight"]).abs().max() > 1e-4
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("accumulate", [2, 4])
 def test_micro_batches_add_up(
     accumulate: int, start: Classifier, toy_data: ImageData, context: Context
@@ -138,6 +141,7 @@ def test_statistics_of_frozen_layers_stay(toy_data: ImageData, context: Context)
             assert not torch.equal(tuned[name], before), name
 
 
+@pytest.mark.numerical
 def test_gradient_checkpointing_changes_nothing(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -222,6 +226,7 @@ def test_a_checkpoint_holds_what_trains(
     assert {"train_loss", "val_loss", "val_accuracy"} <= set(log.splitlines()[0].split(","))
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("ema", [0.0, 0.5])
 def test_resumed_equals_uninterrupted(
     ema: float,
@@ -322,6 +327,7 @@ def test_a_gradient_that_is_not_finite_is_skipped(
         fit(start, toy_data, QUICK, context, penalty_in({1, 2, 3}))
 
 
+@pytest.mark.numerical
 def test_a_skipped_step_changes_nothing(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -344,6 +350,7 @@ def test_nothing_to_train(start: Classifier, toy_data: ImageData, context: Conte
         train(start.clone().requires_grad_(False), toy_data, QUICK, context)
 
 
+@pytest.mark.numerical
 def test_validation_uses_the_head_of_the_moving_text_encoder(
     start: Classifier, toy_data: ImageData
 ) -> None:
@@ -369,6 +376,7 @@ def test_validation_uses_the_head_of_the_moving_text_encoder(
 # Machines
 
 
+@pytest.mark.numerical
 def test_bf16_on_a_cpu(start: Classifier, toy_data: ImageData, context: Context) -> None:
     own = replace(context, runtime=replace(context.runtime, precision="bf16-mixed"))
     rounded = weights(fit(start, toy_data, QUICK, own))
@@ -426,6 +434,7 @@ def test_two_processes_score_exactly(toy_root: Path, tmp_path: Path, start: Clas
 # In a trainer of the user's own
 
 
+@pytest.mark.numerical
 def test_a_plain_trainer(start: Classifier, toy_data: ImageData, context: Context) -> None:
     copy = start.clone().requires_grad_(False)
     copy.backbone.image_encoder.requires_grad_(True)

@@ -40,6 +40,7 @@ class Norms(pl.Callback):
         self.seen.append((float(entries.norm()), float(entries.abs().max())))
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     ("own", "trainers", "norm", "entry"),
     [

@@ -37,6 +37,7 @@ def test_each_other_class_is_drawn_alike() -> None:
     assert (others - 1000).abs().max() < 5 * math.sqrt(1000 * 2 / 3)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("shares", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_loss_over_drawn_classes_is_that_of_a_smaller_problem(shares: bool, weighted: bool) -> None:

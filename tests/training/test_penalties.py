@@ -59,6 +59,7 @@ def pixels_for(classifier: Classifier) -> Tensor:
     return torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.numerical
 def test_weight_distance() -> None:
     random = np.random.default_rng(0)
     now = {"a": random.normal(size=(3, 4)), "b": random.normal(size=5)}
@@ -68,6 +69,7 @@ def test_weight_distance() -> None:
     assert float(weight_distance(*tensors)) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.numerical
 def test_feature_distance() -> None:
     random = np.random.default_rng(0)
     now, start = ([random.normal(size=(4, width)) for width in (3, 6)] for _ in range(2))
@@ -82,6 +84,7 @@ def test_feature_distance() -> None:
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.numerical
 def test_distillation() -> None:
     random = np.random.default_rng(0)
     own, wise = ([3 * random.normal(size=(4, width)) for width in (3, 5)] for _ in range(2))
@@ -92,6 +95,7 @@ def test_distillation() -> None:
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.numerical
 def test_masked_logits_play_no_part() -> None:
     own, wise = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
     low = torch.finfo(torch.float32).min
@@ -131,6 +135,7 @@ def expected_features(classifier: Classifier, pixels: Tensor) -> list[Tensor]:
     return [*found, encoder(pixels)]
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("arch", "depths"), [(VIT, 3), (RESNET, 5), (TIMM, 7)])
 @torch.no_grad()
 def test_watched_features(arch: str, depths: int) -> None:
@@ -191,6 +196,7 @@ def by_hand(start: Classifier, data: ImageData, optim: Optim) -> dict[str, Tenso
     return weights(classifier)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("only", ["l2_sp", "feature_distillation", "self_distillation", ""])
 def test_training_equals_plain_pytorch(
     only: str, start: Classifier, toy_data: ImageData, context: Context
@@ -228,6 +234,7 @@ def test_features_of_a_frozen_encoder_cannot_be_held(
         method.fit(start, toy_data, context)
 
 
+@pytest.mark.numerical
 def test_gradient_checkpointing_changes_nothing(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -281,6 +288,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, step: int, run: Callable[[], Any])
             run()
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("name", "arch"), [("full", VIT), ("full", RESNET), ("flyp", VIT)])
 def test_resumed_equals_uninterrupted(
     name: str,

@@ -50,6 +50,7 @@ def test_exact_numbers() -> None:
     assert found[:, 0, 0].tolist() == pytest.approx([1.0, 0.2, 0.0])
 
 
+@pytest.mark.numerical
 def test_round_trip() -> None:
     settings = Preprocessing(48, MEAN, STD, "bilinear", "squash", 7)
     assert Preprocessing.from_dict(settings.to_dict()) == settings

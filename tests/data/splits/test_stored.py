@@ -206,6 +206,7 @@ def test_differences_are_exactly_those_of_the_triples(
     assert len(changes.new) == (after - before).total()
 
 
+@pytest.mark.numerical
 @given(st.integers(0, 5), st.floats(0.05, 0.6), st.one_of(st.none(), st.integers(1, 4)))
 @settings(deadline=None, max_examples=15)
 def test_round_trip(

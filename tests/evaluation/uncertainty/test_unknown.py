@@ -15,6 +15,8 @@ from adapt.evaluation.uncertainty import unknown as unknowns
 from adapt.evaluation.uncertainty.unknown import auroc, detection, false_positive_rate, knn_scores
 from adapt.models.prediction.uncertainty import energy
 
+pytestmark = pytest.mark.numerical
+
 SCORES = st.lists(st.integers(-6, 6), min_size=1, max_size=50)
 
 

@@ -20,6 +20,7 @@ def clusters(count: int, seed: int) -> Support:
     return Support(features[None], targets, 100 * means)
 
 
+@pytest.mark.numerical
 def test_the_ranking_equals_a_slow_cross_validation() -> None:
     support, method = clusters(4, 0), GDA(alpha=1.0)
     ranking = rank_methods(support, {"gda": method})

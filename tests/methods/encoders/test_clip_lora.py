@@ -95,6 +95,7 @@ def test_that_many_steps_are_made(
     assert made == list(range(8))
 
 
+@pytest.mark.numerical
 def test_only_adapted_matrices_change(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -146,6 +147,7 @@ def test_classes_of_a_step(
     assert tuned.head.weight.shape[0] == 23
 
 
+@pytest.mark.numerical
 def test_plain_open_clip_reads_the_merged_model(
     start: Classifier, toy_data: ImageData, context: Context, tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def slow_loss(similarity: np.ndarray, group: list[int], same_class: str) -> floa
     return total / (2 * count)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     ("same_class", "expected"), [("mask", 0.2033), ("positive", 0.6532), ("negative", 0.4866)]
 )
@@ -60,6 +61,7 @@ def test_a_batch_by_hand(same_class: str, expected: float) -> None:
     assert torch.equal(rows, columns.T)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("same_class", SAME_CLASS)
 @given(group=st.lists(st.integers(0, 3), min_size=1, max_size=7), seed=st.integers(0, 99))
 def test_equals_the_slow_loss(same_class: str, group: list[int], seed: int) -> None:
@@ -111,6 +113,7 @@ def by_hand(start: Classifier, data: ImageData, optim: Optim) -> dict[str, Tenso
     return weights(tuned.rebuild_head())
 
 
+@pytest.mark.numerical
 def test_training_equals_plain_pytorch(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -205,6 +208,7 @@ def test_the_logit_scale_is_clamped(
     torch.testing.assert_close(norms, torch.full((3,), math.exp(expected)), rtol=1e-5, atol=0)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("same_class", SAME_CLASS)
 def test_a_batch_larger_than_the_data(
     same_class: str, start: Classifier, toy_data: ImageData, context: Context

@@ -1,5 +1,7 @@
 """Full fine-tuning with its head and without."""
 
+import pytest
+
 import adapt
 from adapt.data.image_data import ImageData
 from adapt.models.classifier import Classifier
@@ -8,6 +10,7 @@ from tests.helpers.tiny import bit_equal, weights
 from tests.helpers.training import HEAD, QUICK, changed
 
 
+@pytest.mark.numerical
 def test_paint_is_full_without_the_head(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:

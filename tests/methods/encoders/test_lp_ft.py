@@ -1,5 +1,6 @@
 """LP-FT is a probe, then full fine-tuning from it."""
 
+import pytest
 import torch
 
 import adapt
@@ -11,6 +12,7 @@ from tests.helpers.tiny import bit_equal, weights
 from tests.helpers.training import MODEL, QUICK, STILL, changed
 
 
+@pytest.mark.numerical
 def test_lp_ft_starts_from_the_probe(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:

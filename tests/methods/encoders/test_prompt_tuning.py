@@ -100,6 +100,7 @@ def test_settings_out_of_range(settings: dict[str, Any], field: str) -> None:
         adapt.method("prompt_tuning", **settings)
 
 
+@pytest.mark.numerical
 def test_own_prompts_are_kept(toy_data: ImageData, context: Context, start: Classifier) -> None:
     """With a rate too small to move anything, the head is the start's, own prompts included."""
     own = {
@@ -119,6 +120,7 @@ def test_own_prompts_are_kept(toy_data: ImageData, context: Context, start: Clas
     )
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     "settings", [{}, {"class_specific": True}, {"context": "", "context_length": 5}]
 )

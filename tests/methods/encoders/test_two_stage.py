@@ -66,6 +66,7 @@ def test_what_trains_in_each_stage(
             assert torch.equal(before[name], after[name]) is (name not in norms), name
 
 
+@pytest.mark.numerical
 def test_the_head_starts_from_the_tuned_text_encoder_and_keeps_its_length(
     start: Classifier, toy_data: ImageData, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +82,7 @@ def test_the_head_starts_from_the_tuned_text_encoder_and_keeps_its_length(
     assert not tuned.head_from_text
 
 
+@pytest.mark.numerical
 def test_directions_equal_adamw_by_hand(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:

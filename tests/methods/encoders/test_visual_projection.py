@@ -23,6 +23,8 @@ from adapt.models.heads import linear_head
 from adapt.training.context import Context
 from tests.helpers.tiny import RESNET, TIMM, VIT, bit_equal, cross_entropy, tiny_classifier, weights
 
+pytestmark = pytest.mark.numerical
+
 NAME = {VIT: "proj", RESNET: "attnpool.c_proj.weight", TIMM: "head.proj.weight"}
 Problem = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 

@@ -45,6 +45,7 @@ def test_every_method_fits_and_predicts(method: str) -> None:
     assert model.score(test_x, test_y) == accuracy_score(test_y, model.predict(test_x)) > 0.5
 
 
+@pytest.mark.numerical
 def test_zero_shot_is_the_cosine_with_the_text() -> None:
     x, y, text = sample(2, 0)
     model = FewShotClassifier.from_features(text, "zero_shot").fit(x, y)
@@ -58,6 +59,7 @@ def test_zero_shot_is_the_cosine_with_the_text() -> None:
     )
 
 
+@pytest.mark.numerical
 def test_adding_shots_equals_fitting_on_all() -> None:
     x, y, text = sample(6, 0)
     whole = FewShotClassifier.from_features(text, "gda").fit(x, y)
@@ -70,6 +72,7 @@ def test_adding_shots_equals_fitting_on_all() -> None:
     )
 
 
+@pytest.mark.numerical
 def test_adding_a_class() -> None:
     x, y, text = sample(5, 0)
     known = y != "cat"
@@ -83,6 +86,7 @@ def test_adding_a_class() -> None:
     np.testing.assert_array_equal(model.predict(x[~known]), y[~known])
 
 
+@pytest.mark.numerical
 def test_inside_scikit_learn() -> None:
     x, y, text = sample(10, 0)
     model = FewShotClassifier.from_features(text, "gda")
@@ -106,6 +110,7 @@ def test_labels_may_be_numbers() -> None:
     assert set(model.predict(x)) <= {0, 10, 20, 30}
 
 
+@pytest.mark.numerical
 def test_images_and_a_bundle(tmp_path: Path) -> None:
     images = from_folder(draw_folder(tmp_path / "data", dict.fromkeys(CLASSES, 4), seed=0))
     model = FewShotClassifier(VIT, "random", method="gda").fit(images.paths, images.labels)
@@ -180,6 +185,7 @@ def failures() -> dict[str, Callable[[FewShotClassifier], object]]:
     }
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("message", failures())
 def test_a_call_that_fails_changes_nothing(message: str) -> None:
     x, y, text = sample(4, 0)
@@ -199,6 +205,7 @@ def test_a_call_that_fails_changes_nothing(message: str) -> None:
     np.testing.assert_array_equal(model.decision_function(new), whole.decision_function(new))
 
 
+@pytest.mark.numerical
 def test_a_first_fit_that_fails_leaves_it_unfitted() -> None:
     x, y, text = sample(3, 0)
     model = FewShotClassifier.from_features(text, "gda")
@@ -305,6 +312,7 @@ def test_class_names_by_number(kind: type) -> None:
     assert message == ("class_names - not labels - 0, 9 - the labels are: '0', '1', '2', '3'")
 
 
+@pytest.mark.numerical
 def test_words_reach_the_prompts(tmp_path: Path) -> None:
     images = from_folder(draw_folder(tmp_path / "data", dict.fromkeys(CLASSES, 2), seed=0))
     labels = [DECOMPOSED if one == CLASSES[0] else one for one in images.labels]
@@ -328,6 +336,7 @@ def test_words_reach_the_prompts(tmp_path: Path) -> None:
     assert set(model.predict(images.paths)) <= {DECOMPOSED, *CLASSES[1:]}  # labels as given
 
 
+@pytest.mark.numerical
 def test_new_words_and_classes_of_images(tmp_path: Path) -> None:
     images = from_folder(draw_folder(tmp_path / "data", dict.fromkeys(CLASSES, 3), seed=0))
     paths, labels = np.array(images.paths), np.array(images.labels)
@@ -418,6 +427,7 @@ def test_labels_are_kept_as_they_are() -> None:
     assert truth.predict(x[:1]).tolist() == [True]
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_torch_features(kind: torch.dtype) -> None:
     x, y, text = (torch.from_numpy(one) if one.dtype == float else one for one in sample(3, 0))
@@ -432,6 +442,7 @@ def test_torch_features(kind: torch.dtype) -> None:
     np.testing.assert_array_equal(listed.decision_function(x), model.decision_function(x))
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("factor", [1e-200, 1e-30, 1e30, 1e200])
 def test_the_size_of_features_plays_no_part(factor: float) -> None:
     x, y, text = sample(3, 0)
@@ -441,6 +452,7 @@ def test_the_size_of_features_plays_no_part(factor: float) -> None:
     )
 
 
+@pytest.mark.numerical
 def test_directions_have_one_length() -> None:
     x, y, text = sample(2, 0)
     longer = text * [[30.0], [30.0], [30.0], [31.0]]
@@ -455,6 +467,7 @@ def test_directions_have_one_length() -> None:
         np.testing.assert_allclose(model.decision_function(x), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.numerical
 def test_two_classes_as_scikit_learn_wants_them() -> None:
     x, y, text = sample(12, 0, noise=0.6)
     two = np.isin(y, LABELS[:2])
@@ -490,6 +503,7 @@ def test_a_cached_head_travels() -> None:
     assert isinstance(model._head, CacheHead)
 
 
+@pytest.mark.numerical
 def test_probabilities_are_as_sure_as_out_of_fold_images_are_right() -> None:
     """Of a grid of temperatures none explains images better that the head had not seen."""
     x, y, text = sample(6, 0)

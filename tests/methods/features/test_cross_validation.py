@@ -22,6 +22,8 @@ from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
 from tests.helpers.support_problem import ALL, UNEVEN, problem, shuffled, softmax
 
+pytestmark = pytest.mark.numerical
+
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(2, 12), st.integers(0, 3))

@@ -24,6 +24,8 @@ from tests.helpers.support_problem import (
     unit,
 )
 
+pytestmark = pytest.mark.numerical
+
 
 def slow_penalties(support: Support) -> Array:
     """Mean zero-shot probability of the own class, one image at a time."""

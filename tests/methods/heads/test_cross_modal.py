@@ -17,6 +17,8 @@ from tests.helpers.support_problem import (
     pull,
 )
 
+pytestmark = pytest.mark.numerical
+
 
 def slow(support: Support, order: list[Array], lr: float, decay: float) -> Array:
     """AdamW on images and texts written out, step by step."""

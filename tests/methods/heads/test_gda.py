@@ -13,6 +13,8 @@ from adapt.methods.features.support import Support
 from adapt.methods.heads.gda import GDA, UNCHOSEN, choose_alpha, evidence, precision
 from tests.helpers.support_problem import ALL, UNEVEN, Array, numbers, problem, shuffled
 
+pytestmark = pytest.mark.numerical
+
 FULL = ALL * 3
 EPS = float(np.finfo(np.float32).eps)
 

@@ -9,6 +9,8 @@ from adapt.methods.features.cross_validation import rounds
 from adapt.methods.heads.knn import COUNTS, KNN
 from tests.helpers.support_problem import ALL, UNEVEN, numbers, problem
 
+pytestmark = pytest.mark.numerical
+
 FULL = ALL * 3
 
 

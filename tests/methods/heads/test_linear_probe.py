@@ -30,6 +30,8 @@ from tests.helpers.support_problem import fit_probe
 
 FEATURES = Path(__file__).parents[4] / "shared" / "data" / "clip_vitb32_features"
 
+pytestmark = pytest.mark.numerical
+
 
 def test_a_class_without_images_and_one_image() -> None:
     x, y = problem(3)

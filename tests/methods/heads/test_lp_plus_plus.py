@@ -27,6 +27,8 @@ from tests.helpers.support_problem import (
     shuffled,
 )
 
+pytestmark = pytest.mark.numerical
+
 
 def slow_released(support: Support, bias: Array, epochs: int) -> list[tuple[Array, Array]]:
     """Weight and bias of the head after each epoch."""

@@ -9,6 +9,8 @@ from adapt.methods.features.cross_validation import rounds
 from adapt.methods.heads.nearest_centroid import NearestCentroid, choose_weight
 from tests.helpers.support_problem import ALL, UNEVEN, numbers, problem, shuffled, unit
 
+pytestmark = pytest.mark.numerical
+
 FULL = ALL * 3
 
 

@@ -19,6 +19,8 @@ from tests.helpers.support_problem import (
     unit,
 )
 
+pytestmark = pytest.mark.numerical
+
 
 def slow(support: Support, epochs: int, scale: float, decay: float) -> Array:
     """Adam on the residual written out, with L2 in the gradient; all samples at once."""

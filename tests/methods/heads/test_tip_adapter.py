@@ -8,6 +8,8 @@ from adapt.methods.features.cross_validation import best_alpha, rounds
 from adapt.methods.heads.tip_adapter import BETAS, TipAdapter, choose_votes
 from tests.helpers.support_problem import ALL, UNEVEN, numbers, problem, shuffled
 
+pytestmark = pytest.mark.numerical
+
 FULL = ALL * 3
 
 

@@ -13,6 +13,8 @@ from adapt.methods.heads.tip_adapter_f import TipAdapterF, train_keys
 from adapt.models.cache_head import CacheHead
 from tests.helpers.support_problem import ALL, Array, numbers, problem, softmax
 
+pytestmark = pytest.mark.numerical
+
 FULL = ALL * 3
 BETA, ALPHA = 2.0, 1.5
 

@@ -20,6 +20,8 @@ from tests.helpers.support_problem import (
     unit,
 )
 
+pytestmark = pytest.mark.numerical
+
 
 def slow(support: Support, batches: list[list[Array]], lr: float, length: float) -> Array:
     """SGD with momentum written out; `batches` of each epoch."""

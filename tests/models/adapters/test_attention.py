@@ -13,6 +13,8 @@ from adapt.errors import ModelError
 from adapt.models.adapters.attention import Origin, split_attention
 from tests.helpers.tiny import RESNET, TIMM, VIT, tiny_classifier
 
+pytestmark = pytest.mark.numerical
+
 B, L, C, HEADS = 3, 5, 8, 2
 
 

@@ -71,6 +71,7 @@ def outputs(classifier: Classifier, pixels: Tensor) -> tuple[Tensor, Tensor]:
     return classifier(pixels), classifier.backbone.encode_text(TEXTS)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("arch", [VIT, TIMM])
 @pytest.mark.parametrize("stabilised", [False, True])
 def test_logits_equal_weights_added_by_hand(arch: str, stabilised: bool) -> None:
@@ -88,6 +89,7 @@ def test_logits_equal_weights_added_by_hand(arch: str, stabilised: bool) -> None
             assert (found - before).abs().max() > 1e-3
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("arch", [VIT, TIMM])
 def test_merged_equals_unmerged_in_float32(arch: str) -> None:
     start = tiny_classifier(arch)
@@ -99,6 +101,7 @@ def test_merged_equals_unmerged_in_float32(arch: str) -> None:
         torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
 
 
+@pytest.mark.numerical
 def test_adapters_start_as_nothing() -> None:
     start = tiny_classifier()
     adapter = LoraAdapter(start, EVERYTHING)
@@ -108,6 +111,7 @@ def test_adapters_start_as_nothing() -> None:
     assert bit_equal(weights(adapter.merged()), weights(start))
 
 
+@pytest.mark.numerical
 def test_dropout_acts_while_training_only() -> None:
     start = tiny_classifier()
     adapter = filled(start, replace(EVERYTHING, dropout=0.5, encoder="image"))
@@ -214,6 +218,7 @@ def test_method_refuses_what_is_out_of_range(settings: dict[str, Any]) -> None:
 FAST = Optim(lr=5e-3, epochs=1, batch_size=8, warmup=0.0)
 
 
+@pytest.mark.numerical
 def test_training_changes_only_what_is_adapted(
     start: Classifier, toy_data: ImageData, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +253,7 @@ def test_training_changes_only_what_is_adapted(
     assert tuned.head_from_text
 
 
+@pytest.mark.numerical
 def test_text_adapters_give_the_head_of_the_new_text_encoder(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -267,6 +273,7 @@ def test_adapters_that_did_not_train_are_an_error(
         adapt.method("lora", optim=optim).fit(start, toy_data, context)
 
 
+@pytest.mark.numerical
 def test_plain_open_clip_reads_the_merged_model(tmp_path: Path) -> None:
     """In a process that never imports adapt."""
     merged = filled(tiny_classifier(), EVERYTHING).merged()

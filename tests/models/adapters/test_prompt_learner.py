@@ -89,6 +89,7 @@ def encode_with_context(start: Classifier, name: str, context: Tensor) -> Tensor
     return feature
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_words_as_context_are_the_zero_shot_head(arch: str) -> None:
     start = start_of(arch)
@@ -108,6 +109,7 @@ def test_words_as_context_are_the_zero_shot_head(arch: str) -> None:
         torch.testing.assert_close(prompted(pixels), start(pixels), atol=1e-5, rtol=0)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize("class_specific", [False, True])
 def test_any_context_is_what_encode_text_gives(arch: str, class_specific: bool) -> None:

@@ -13,8 +13,14 @@ from tests.helpers.tiny import VIT, run_python
 
 
 def test_a_fresh_process_gives_the_probe_logits(folder: Path, tmp_path: Path) -> None:
-    """It knows neither the architecture's name nor the folder the weights came from."""
+    """It knows neither the name of the architecture nor the folder of the weights, nor a network.
+
+    Nothing is asked for there, not even while importing.
+    """
     code = (
+        "import socket\n"
+        "def refuse(*_): raise OSError('network')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
         "import sys, torch\n"
         "from safetensors.torch import load_file\n"
         "from adapt.models.classifier import Classifier\n"

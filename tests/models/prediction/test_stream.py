@@ -31,6 +31,7 @@ def values(prediction: Prediction) -> tuple[str | None, float, list[tuple[str, f
     return prediction.label, prediction.confidence, prediction.top
 
 
+@pytest.mark.numerical
 def test_against_a_direct_computation(classifier: Classifier, images: list[Image.Image]) -> None:
     (found,) = classifier.predict([images[0]], top=2)
     with torch.no_grad():
@@ -46,6 +47,7 @@ def test_against_a_direct_computation(classifier: Classifier, images: list[Image
     assert len(classifier.predict([images[0]], top=99)[0].top) == 3
 
 
+@pytest.mark.numerical
 def test_paths_images_and_arrays_agree(
     classifier: Classifier, images: list[Image.Image], tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ from adapt.runs.folder.ledger import FILE, open_tests, read_ledger
 from adapt.runs.run import Run, run
 from tests.helpers.tiny import CLASSES, VIT, draw_folder
 
+WITHOUT_REPORT = "report.formats=[]"
 RECIPE = """
 version: 1
 name: few
@@ -47,6 +48,7 @@ def read(done: Run, name: str) -> Any:
     return json.loads((done.folder / name).read_text(encoding="utf-8"))
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_draws_are_nested_and_score_as_separate_fits_would(
     recipe: Path, toy_root: Path, tmp_path: Path
 ) -> None:
@@ -63,6 +65,7 @@ def test_draws_are_nested_and_score_as_separate_fits_would(
         (train / name).parent.mkdir(parents=True, exist_ok=True)
         (train / name).write_bytes((root / name).read_bytes())
     own = [f"data.train.root={train}", "few_shot.shots=[]", "ensemble={kind: none}"]
+    own.append(WITHOUT_REPORT)
     own.append(f"data.val={{kind: folder, root: {toy_root / 'val'}}}")
     alone = run(recipe, own, tmp_path / "alone")
     scores = read(alone, "scores.json")["models"]["adapted"]
@@ -82,7 +85,7 @@ def test_with_folds_the_first_eval_says_what_is_below_zero_shot(
     recipe: Path, tmp_path: Path
 ) -> None:
     folds = ["data.val={from: train, folds: 3}", "method={name: auto, candidates: [knn]}"]
-    done = run(recipe, folds, tmp_path / "run")
+    done = run(recipe, [*folds, WITHOUT_REPORT], tmp_path / "run")
     found = read(done, "few_shot.json")
     assert found["judged_on"] == "test"
     below = [c for c in found["cells"] if c["accuracy"]["test"] < found["zero_shot"]["test"]]
@@ -94,7 +97,7 @@ def test_with_folds_the_first_eval_says_what_is_below_zero_shot(
 def test_a_draw_is_fitted_as_a_run_of_its_own_would_be(recipe: Path, tmp_path: Path) -> None:
     """All images drawn: what the method chooses on val, it chooses in the protocol as well."""
     method = ["method={name: lp_plus_plus, select_on_val: true}", "few_shot={shots: [8], seeds: 2}"]
-    done = run(recipe, [*method, "ensemble={kind: none}"], tmp_path / "run")
+    done = run(recipe, [*method, "ensemble={kind: none}", WITHOUT_REPORT], tmp_path / "run")
     cell = read(done, "few_shot.json")["cells"][0]
     scores = read(done, "scores.json")["models"]["adapted"]
     for name in ("val", "test", "blur"):
@@ -103,14 +106,15 @@ def test_a_draw_is_fitted_as_a_run_of_its_own_would_be(recipe: Path, tmp_path: P
 
 def test_training_methods_take_part_too(recipe: Path, tmp_path: Path) -> None:
     settings = ["method={name: full, optim: {lr: 1.0e-4, epochs: 1, batch_size: 8}}"]
-    done = run(recipe, [*settings, "few_shot={shots: [2], seeds: 2}"], tmp_path / "run")
+    settings += ["few_shot={shots: [2], seeds: 2}", WITHOUT_REPORT]
+    done = run(recipe, settings, tmp_path / "run")
     found = read(done, "few_shot.json")
     assert [len(cell["images"]) for cell in found["cells"]] == [6, 6]
     assert not list(done.folder.glob("members/*"))
 
 
 def test_the_ledger_counts_every_opening(recipe: Path, tmp_path: Path) -> None:
-    small = ["few_shot.shots=[]", "report.formats=[]"]
+    small = ["few_shot.shots=[]", WITHOUT_REPORT]
     for times in (1, 2):
         done = run(recipe, small, tmp_path / "run", overwrite=times > 1)
         assert read(done, "scores.json")["opened"] == {"test": times}

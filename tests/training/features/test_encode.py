@@ -26,6 +26,8 @@ from adapt.training.runtime import placed_on
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, RESNET, VIT, draw_folder, tiny_classifier
 
+pytestmark = pytest.mark.numerical
+
 RUNTIME = Runtime(accelerator="cpu", workers="0", batch_size=4)
 
 
