@@ -23,8 +23,8 @@ settings=(
 numerical() {
     local name=$1
     shift
-    # One process each, as two of them run side by side; doctests compare no such numbers.
-    env "$@" "$python" -m pytest -q --numprocesses 0 -m 'numerical and not slow and not gpu' \
+    # One process each, as two run side by side, so a thread that waits must not hold a core.
+    env OMP_WAIT_POLICY=PASSIVE "$@" "$python" -m pytest -q --numprocesses 0 -m 'numerical and not slow and not gpu' \
         -p no:cacheprovider tests >"$logs/$name" 2>&1
 }
 

@@ -71,7 +71,6 @@ def test_defaults_and_signature(name: str) -> None:
         schema(no_such_setting=1)
 
 
-@pytest.mark.numerical
 @pytest.mark.parametrize("name", METHODS)
 def test_prepare_says_what_trains(
     name: str, start: Classifier, toy_data: ImageData, context: Context
@@ -102,7 +101,6 @@ def test_data_of_a_fit_holds_no_test_images(toy_data: ImageData) -> None:
     assert not {n for n, value in vars(Context()).items() if isinstance(value, ImageList)}
 
 
-@pytest.mark.numerical
 @pytest.mark.parametrize("name", METHODS)
 def test_one_fit(
     name: str, start: Classifier, toy_data: ImageData, context: Context, tmp_path: Path

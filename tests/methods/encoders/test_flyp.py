@@ -208,7 +208,6 @@ def test_the_logit_scale_is_clamped(
     torch.testing.assert_close(norms, torch.full((3,), math.exp(expected)), rtol=1e-5, atol=0)
 
 
-@pytest.mark.numerical
 @pytest.mark.parametrize("same_class", SAME_CLASS)
 def test_a_batch_larger_than_the_data(
     same_class: str, start: Classifier, toy_data: ImageData, context: Context

@@ -86,7 +86,6 @@ def test_adding_a_class() -> None:
     np.testing.assert_array_equal(model.predict(x[~known]), y[~known])
 
 
-@pytest.mark.numerical
 def test_inside_scikit_learn() -> None:
     x, y, text = sample(10, 0)
     model = FewShotClassifier.from_features(text, "gda")
@@ -185,7 +184,6 @@ def failures() -> dict[str, Callable[[FewShotClassifier], object]]:
     }
 
 
-@pytest.mark.numerical
 @pytest.mark.parametrize("message", failures())
 def test_a_call_that_fails_changes_nothing(message: str) -> None:
     x, y, text = sample(4, 0)
@@ -205,7 +203,6 @@ def test_a_call_that_fails_changes_nothing(message: str) -> None:
     np.testing.assert_array_equal(model.decision_function(new), whole.decision_function(new))
 
 
-@pytest.mark.numerical
 def test_a_first_fit_that_fails_leaves_it_unfitted() -> None:
     x, y, text = sample(3, 0)
     model = FewShotClassifier.from_features(text, "gda")
