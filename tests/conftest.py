@@ -99,10 +99,10 @@ def toy_test(toy_root: Path) -> ImageList:
 @pytest.fixture(scope="session")
 def splits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ImageList]:
     """Sets `val` and `test` of drawings with unequal classes."""
-    root = tmp_path_factory.mktemp("splits")
     from adapt.data.sources.folders import from_folder
     from tests.helpers.tiny import CLASSES, draw_folder
 
+    root = tmp_path_factory.mktemp("splits")
     counts = {"val": [6, 5, 4], "test": [3, 4, 5]}
     return {
         name: from_folder(draw_folder(root / name, dict(zip(CLASSES, numbers, strict=True)), seed))
