@@ -239,7 +239,7 @@ def refuse(constant: str) -> None:
 
 
 def test_every_json_of_a_run_is_strict_and_every_file_whole(recipe: Path, tmp_path: Path) -> None:
-    few_shot = "few_shot={shots: [1], seeds: 1}"
+    few_shot = "few_shot={shots: [1], seeds: 2}"
     changes = ["method={name: auto}", few_shot, "data.val={from: train, fraction: 0.25}"]
     folder = run(recipe, changes, tmp_path / "run").folder
     files = {path.name: path for path in folder.rglob("*.json")}
