@@ -16,7 +16,6 @@ from adapt.methods import base, register, schemas
 from adapt.methods.features.support import Support
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
-from adapt.runs.fit import check_weight_names
 from adapt.training.context import Context
 from adapt.training.features.encode import image_features, prepare
 from adapt.training.objectives import CrossEntropy
@@ -191,20 +190,6 @@ def test_search_weighs_accuracy() -> None:
         return float((right * factor[held[1]]).sum() / factor[held[1]].sum())
 
     assert score(strength) >= max(score(10.0**power) for power in (-6, -2, 0, 2, 6))
-
-
-def test_names_are_checked_in_every_section() -> None:
-    good = make("lp_ft", class_weights={"red_circle": 2.0})
-    check_weight_names(good, CLASSES)
-    wrong = replace(good, probe=LinearProbe(class_weights={"reed_circle": 1.0, "x": 2.0}))
-    with pytest.raises(RecipeError) as caught:
-        check_weight_names(wrong, CLASSES)
-    first, second = str(caught.value).splitlines()
-    assert first.startswith(
-        "method.probe.class_weights.reed_circle - not a class, did you mean 'red_circle'? - 1.0"
-    )
-    assert second.startswith("method.probe.class_weights.x - not a class - 2.0 - classes are: blue")
-    check_weight_names(adapt.method("zero_shot"), CLASSES)
 
 
 def test_a_new_method_refuses_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

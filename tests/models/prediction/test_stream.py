@@ -1,16 +1,13 @@
-"""One row per input, in order, whatever the others are; and the table on disk."""
+"""One prediction per input, in order, whatever the others are."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
-from adapt.cli.predict import predict_to_csv
-from adapt.errors import DataError, RecipeError
+from adapt.errors import RecipeError
 from adapt.models.classifier import Classifier
 from adapt.models.prediction.stream import ImageLike, Prediction
 from tests.helpers.tiny import drawing, tiny_classifier
@@ -143,92 +140,3 @@ def test_sizes_out_of_range(
 
 def test_no_inputs(classifier: Classifier) -> None:
     assert classifier.predict([]) == []
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def test_table_of_a_folder(
-    classifier: Classifier, images: list[Image.Image], tmp_path: Path
-) -> None:
-    root = tmp_path / "in"
-    (root / "sub").mkdir(parents=True)
-    images[0].save(root / "b.png")
-    images[1].save(root / "a.JPG")
-    images[2].save(root / "sub" / "c.webp", lossless=True)
-    images[2].save(root / ".hidden.png")
-    (root / "notes.txt").write_text("no image")
-    (root / "bad.png").write_text("no image")
-    done = predict_to_csv(classifier, root, tmp_path / "out" / "table.csv", batch_size=2)
-    assert (done.path, done.images, done.errors) == (tmp_path / "out" / "table.csv", 4, 1)
-    found = rows(done.path)
-    assert list(found[0]) == ["path", "label", "confidence", "top5", "error"]
-    names = ["a.JPG", "b.png", "bad.png", str(Path("sub", "c.webp"))]
-    assert [row["path"] for row in found] == [str(root / name) for name in names]
-    for row in (found[0], found[1], found[3]):
-        (expected,) = classifier.predict([row["path"]])
-        assert row["label"] == expected.label
-        assert float(row["confidence"]) == pytest.approx(expected.confidence, abs=1e-5)
-        top = [pair.split("=") for pair in row["top5"].split("; ")]
-        assert [name for name, _ in top] == [name for name, _ in expected.top]
-        for (_, text), (_, value) in zip(top, expected.top, strict=True):
-            assert float(text) == pytest.approx(value, abs=1e-4)
-        assert row["error"] == ""
-    assert found[2]["label"] == found[2]["confidence"] == found[2]["top5"] == ""
-    assert "not an image" in found[2]["error"]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["table.csv"]
-
-
-def test_tables_in(classifier: Classifier, images: list[Image.Image], tmp_path: Path) -> None:
-    for name in ("x", "y"):
-        images[0].save(tmp_path / f"{name}.png")
-    frame = pd.DataFrame({"label": ["?", "?", "?"], "path": ["y.png", "x.png", "gone.png"]})
-    frame.to_csv(tmp_path / "list.csv", index=False, encoding="utf-8-sig")
-    frame.to_parquet(tmp_path / "list.parquet")
-    for name in ("list.csv", "list.parquet"):
-        done = predict_to_csv(classifier, tmp_path / name, tmp_path / "out.csv")
-        found = rows(done.path)
-        assert [Path(row["path"]).name for row in found] == ["y.png", "x.png", "gone.png"]
-        assert found[0]["label"] == classifier.predict([images[0]])[0].label
-        assert (done.images, done.errors) == (3, 1)
-    single = predict_to_csv(classifier, tmp_path / "x.png", tmp_path / "out.csv")
-    assert single.images == 1
-
-
-def test_no_cell_is_a_formula(images: list[Image.Image], tmp_path: Path) -> None:
-    names = ["=HYPERLINK(1)", "+1", "@a"]
-    classifier = tiny_classifier(names=names)
-    images[0].save(tmp_path / "a.png")
-    (tmp_path / "list.csv").write_text('path\n"a.png"\n"=1+1.png"\n')
-    found = rows(predict_to_csv(classifier, tmp_path / "list.csv", tmp_path / "out.csv").path)
-    assert found[0]["label"] in [f"'{name}" for name in names]
-    assert found[0]["top5"].startswith("'")
-    for row in found:
-        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row.values())
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "expected"),
-    [
-        ("empty", None, "no images - nothing to predict"),
-        ("none.csv", "path\n", "no images - nothing to predict"),
-        ("other.csv", "file\na.png\n", "no column 'path' - given ['file']"),
-        ("gone", "", "not found - neither a folder, a table nor an image"),
-        ("gone.csv", "", "not found - no such table"),
-    ],
-)
-def test_nothing_to_predict(
-    name: str, content: str | None, expected: str, classifier: Classifier, tmp_path: Path
-) -> None:
-    source, out = tmp_path / name, tmp_path / "out"
-    if content is None:
-        source.mkdir()
-    elif content:
-        source.write_text(content)
-    with pytest.raises(DataError) as caught:
-        predict_to_csv(classifier, source, out / "table.csv")
-    assert expected in str(caught.value)
-    assert caught.value.exit_code == 3
-    assert not (out / "table.csv").exists(), "no half table under the asked name"

@@ -16,7 +16,7 @@ from adapt.errors import RecipeError, RunError
 from adapt.methods.auto.method import Auto
 from adapt.recipe.load import load
 from adapt.report.record.few_shot import band
-from adapt.runs.folder.ledger import FILE, open_tests, read_ledger
+from adapt.runs.folder.ledger import FILE
 from adapt.runs.run import Run, run
 from tests.helpers.tiny import CLASSES, VIT, draw_folder
 
@@ -123,15 +123,6 @@ def test_the_ledger_counts_every_opening(recipe: Path, tmp_path: Path) -> None:
     (done.folder / FILE).write_text("{}")
     with pytest.raises(RunError, match="not a ledger"):
         run(recipe, small, tmp_path / "run", overwrite=True)
-
-
-def test_the_ledger_tells_sets_by_content(tmp_path: Path) -> None:
-    assert open_tests(tmp_path, {"test": "aa"}, "first") == {"test": 1}
-    assert open_tests(tmp_path, {"again": "aa", "other": "bb"}, "second") == {
-        "again": 2,
-        "other": 1,
-    }
-    assert [one["purpose"] for one in read_ledger(tmp_path)] == ["first", "second", "second"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,170 @@
+"""One file for one thing: a throw-away one of each kind is added and used; no other is touched.
+
+A figure of the report is added in `tests/report/test_sections.py`.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from adapt.cli.app import app
+from adapt.common.discovery import import_siblings
+from adapt.data.shifts.tools import SHIFTS
+from adapt.data.sources import base as sources
+from adapt.errors import RecipeError
+from adapt.methods import base as methods
+from adapt.methods.auto.method import Auto
+from adapt.recipe.data import build_data
+from adapt.recipe.load import load
+from tests.helpers.support_problem import ALL, problem
+
+RECIPE = """
+name: x
+model: {arch: a, pretrained: b}
+method: {name: zero_shot}
+data: {train: SOURCE, val: {fraction: 0.5}}
+evals:
+  test: SOURCE
+  dark: {of: test, shift: SHIFT, severity: 5}
+"""
+METHOD = '''
+"""A method of another package."""
+
+from dataclasses import dataclass
+
+from adapt.methods.base import register
+from adapt.methods.features.base import HeadMethod
+from adapt.models.heads import linear_head
+
+
+@register("elsewhere")
+@dataclass
+class Elsewhere(HeadMethod):
+    """A head from another package."""
+
+    strength: float = 2.0
+    views: int = 1
+
+    def head(self, support):
+        return linear_head(self.strength * support.zero_shot)
+'''
+SOURCE = '''
+"""Images listed in a text file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapt.common.typed import FILE, path_to
+from adapt.data.sources.base import Source, source
+from adapt.data.sources.image_list import ImageList
+
+
+@source("list")
+@dataclass
+class ListSource(Source):
+    """Paths in a text file, one per line; the folder is the class."""
+
+    path: str = path_to(FILE, needed=True)
+
+    def read(self, classes, default_split):
+        root = Path(self.path).parent
+        names = Path(self.path).read_text().split()
+        labels = [name.split("/")[0] for name in names]
+        return ImageList([str(root / name) for name in names], labels, None, None, str(root), {})
+'''
+SHIFT = '''
+"""Little light."""
+
+import numpy as np
+
+from adapt.data.shifts.tools import shift
+
+
+@shift("dark")
+def dark(image, severity, generator):
+    """Nearly no light."""
+    return image * np.float32(0.5**severity)
+'''
+
+
+@pytest.fixture
+def added(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which a file can stand as if it stood in a package; it is forgotten again."""
+    folder = tmp_path / "added"
+    folder.mkdir()
+    before = set(sys.modules)
+    yield folder
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]
+
+
+def in_package(monkeypatch: pytest.MonkeyPatch, package: str, folder: Path) -> None:
+    """A package that has one more folder: what is walked to find its modules."""
+    module = __import__(package, fromlist=["__path__"])
+    monkeypatch.setattr(module, "__path__", [*module.__path__, str(folder)])
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A recipe beside four images of two classes, and a list of them."""
+    for name in ("cat/1", "cat/2", "dog/1", "dog/2"):
+        (tmp_path / "images" / name).parent.mkdir(exist_ok=True, parents=True)
+        shade = 100 + 10 * len(list(tmp_path.rglob("*.png")))
+        Image.new("RGB", (8, 8), (shade, 0, 0)).save(tmp_path / "images" / f"{name}.png")
+    lines = "cat/1.png\ncat/2.png\ndog/1.png\ndog/2.png\n"
+    (tmp_path / "images" / "list.txt").write_text(lines)
+    return tmp_path / "recipe.yaml"
+
+
+def test_a_method_of_another_package(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the entry point `adapt.methods`: in recipes, in `auto` and in `adapt list`."""
+    monkeypatch.setattr(methods, "_TABLE", methods.schemas())
+    (added / "elsewhere_package.py").write_text(METHOD)
+    info = added / "elsewhere_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[adapt.methods]\nelsewhere = elsewhere_package\n")
+    monkeypatch.syspath_prepend(added)  # as if it had just been installed
+    loaded = load("quickstart", ["method={name: elsewhere, strength: 3}"])
+    assert type(loaded.method).__module__ == "elsewhere_package"
+    assert loaded.method.strength == 3
+    ranking = Auto(["elsewhere", "gda"]).rank(problem(ALL))
+    assert {method.name for method in ranking.methods} == {"elsewhere", "gda", "zero_shot"}
+    assert "elsewhere" in [method.name for method in Auto().rank(problem(ALL)).methods]
+    assert "A head from another package." in CliRunner().invoke(app, ["list", "methods"]).output
+
+
+def test_a_source_kind(recipe: Path, added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_KINDS", sources.source_kinds())
+    (added / "text_list.py").write_text(SOURCE)
+    in_package(monkeypatch, "adapt.data.sources", added)
+    listed = f"{{kind: list, path: {recipe.parent}/images/list.txt}}"
+    recipe.write_text(RECIPE.replace("SHIFT", "fog").replace("SOURCE", listed))
+    loaded = load(recipe)
+    assert type(loaded.recipe.data.train).__name__ == "ListSource"
+    data = build_data(loaded.recipe)
+    assert data.evals["test"].counts() == {"cat": 2, "dog": 2}
+    assert data.fit.train.counts() == {"cat": 1, "dog": 1}
+    recipe.write_text(recipe.read_text().replace("path:", "root:"))
+    with pytest.raises(RecipeError, match=r"data\.train\.root - does not go with kind list"):
+        load(recipe)
+
+
+def test_a_shift(recipe: Path, added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SHIFTS, "dark", SHIFTS["fog"])  # undone after the test
+    del SHIFTS["dark"]
+    (added / "darkness.py").write_text(SHIFT)
+    in_package(monkeypatch, "adapt.data.shifts", added)
+    import_siblings("adapt.data.shifts.shift")  # what happens where the shifts are first imported
+    photos = f"{{kind: folder, root: {recipe.parent}/images}}"
+    recipe.write_text(RECIPE.replace("SHIFT", "dark").replace("SOURCE", photos))
+    evals = build_data(load(recipe).recipe).evals
+    clean, dark = (np.asarray(evals[name].open(0)) for name in ("test", "dark"))
+    assert dark.max() == round(clean.max() / 32)
+    assert "Nearly no light" in CliRunner().invoke(app, ["list", "shifts"]).output

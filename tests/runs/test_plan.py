@@ -1,0 +1,59 @@
+"""What a run would do: its memory by hand, and the risks that the data carry."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import adapt
+from adapt.data.image_data import ImageData
+from adapt.models.classifier import Classifier
+from adapt.recipe.data import RunData
+from adapt.runs.plan import memory_gib, risks, trainable_parameters
+from adapt.training.settings import Optim
+
+
+def data(fit: ImageData, **evals: Any) -> RunData:
+    return RunData(fit, evals, {})
+
+
+def loaded(optim: Optim | None = None) -> Any:
+    return SimpleNamespace(method=SimpleNamespace(optim=optim) if optim else SimpleNamespace())
+
+
+@pytest.mark.parametrize(("trains", "numbers"), [(True, 34), (False, 4)])
+def test_memory_by_hand(trains: bool, numbers: int) -> None:
+    start = Classifier.from_clip("adapt-icons-xs", "random", ["cat", "dog"])
+    vision = start.backbone.spec.config["vision_cfg"]
+    weights = sum(parameter.numel() for parameter in start.parameters())
+    tokens = (start.backbone.preprocessing.size // vision["patch_size"]) ** 2
+    activations = 64 * tokens * vision["width"] * vision["layers"] * numbers
+    expected = 4 * (2 * weights + 3 * 1000 + activations) / 2**30
+    assert memory_gib(start, 1000, 64, trains) == pytest.approx(expected, abs=0.005)
+
+
+def test_parameters_that_train(start: Classifier) -> None:
+    head = sum(parameter.numel() for parameter in start.head.parameters())
+    assert trainable_parameters(adapt.method("linear_probe"), start) == head
+    frozen = trainable_parameters(adapt.method("full", optim=Optim(freeze_first=1)), start)
+    assert head < frozen < trainable_parameters(adapt.method("full"), start)
+
+
+def test_risks_of_small_and_uneven_data(toy_data: ImageData) -> None:
+    train = toy_data.train.subset([0, *range(8, 20)])
+    fit = ImageData(train, toy_data.val.subset([0, 1]) if toy_data.val else None)
+    (few,) = (key for key, count in train.counts().items() if count == 1)
+    said = "\n".join(risks(data(fit), loaded(Optim(batch_size=64))))
+    assert f"1 class with one training image: {few}" in said
+    assert "only 2 val images: alpha and temperature depend on them" in said
+    assert "2 classes without a val image" in said
+    assert "no test set: only val is scored" in said
+    assert "fewer than two evals: robustness is not measured" in said
+    assert "a batch of 64 is larger than the 13 training images" in said
+    assert "classes differ in size" not in said, "8 is not 10 times 1"
+
+
+def test_good_data_carry_no_risk(toy_data: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapt.runs.plan.SMALL_VAL", 5)
+    evals = {"test": toy_data.train, "shift": toy_data.train}
+    assert risks(data(toy_data, **evals), loaded()) == []
