@@ -361,20 +361,6 @@ def _print_made(notes: list[str], model: Path) -> None:
     console.print(f"model   {model}", soft_wrap=True, markup=False)
 
 
-@app.command()
-def pretrain(
-    recipe: Recipe,
-    overrides: Overrides = None,
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")] = Path(
-        "pretraining"
-    ),
-) -> None:
-    """Train both encoders on image-text pairs. Continues from a checkpoint in the folder."""
-    from adapt.runs.pretrain import pretrain as run_pretraining
-
-    console.print(str(run_pretraining(recipe, str(out), overrides or [])), soft_wrap=True)
-
-
 def main() -> None:
     """Entry point: one sentence per error, and its exit code."""
     try:

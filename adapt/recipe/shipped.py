@@ -6,9 +6,6 @@ from adapt.common.typed import FILE, FOLDER, leads
 from adapt.common.words import listed
 from adapt.errors import RecipeError, did_you_mean
 
-# These have their own schema and are not for `adapt run`.
-PRETRAINING = "pretrain"
-
 
 def recipes_folder() -> Path:
     """Folder of the shipped recipes: inside the installed package, or of the repository."""
@@ -21,7 +18,7 @@ def recipe_names() -> list[str]:
     """Names of the shipped recipes, sorted: paths in the recipes folder, without `.yaml`."""
     folder = recipes_folder()
     names = (file.relative_to(folder).with_suffix("") for file in folder.rglob("*.yaml"))
-    return sorted(name.as_posix() for name in names if name.parts[0] != PRETRAINING)
+    return sorted(name.as_posix() for name in names)
 
 
 def find_recipe(name_or_path: str | Path) -> Path:
@@ -35,10 +32,8 @@ def find_recipe(name_or_path: str | Path) -> Path:
         return path
     names = recipe_names()
     asked = str(name_or_path)
-    if asked in names or (asked.startswith(f"{PRETRAINING}/") and ".." not in path.parts):
-        shipped = recipes_folder() / f"{asked}.yaml"
-        if shipped.is_file():
-            return shipped
+    if asked in names:
+        return recipes_folder() / f"{asked}.yaml"
     what = "is a folder" if leads(asked, FOLDER) else "no such recipe"
     hint = did_you_mean(path.stem if path.suffix else asked, names)
     raise RecipeError(

@@ -13,14 +13,11 @@ from tests.recipe.test_load import SCHEMAS
 def test_missing_file_suggests_names(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = here / "shipped"
     (shipped / "fewshot").mkdir(parents=True)
-    (shipped / "pretrain").mkdir()
     (shipped / "quickstart.yaml").write_text("\n# Quick start. \n# More.\nname: x\n")
     (shipped / "fewshot" / "lora.yaml").write_text("name: x\n# late\n")
-    (shipped / "pretrain" / "icons.yaml").write_text("name: x\n")
     monkeypatch.setattr("adapt.recipe.shipped.recipes_folder", lambda: shipped)
     assert recipe_names() == ["fewshot/lora", "quickstart"]
     assert find_recipe("quickstart") == shipped / "quickstart.yaml"
-    assert find_recipe("pretrain/icons") == shipped / "pretrain" / "icons.yaml"
     assert recipe_summary(find_recipe("quickstart")) == "Quick start."
     assert recipe_summary(find_recipe("fewshot/lora")) == ""
     with pytest.raises(RecipeError, match="no such recipe, did you mean 'quickstart'\\? - given"):

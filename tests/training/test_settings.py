@@ -8,7 +8,6 @@ import pytest
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.training.settings import (
     Optim,
-    Pretraining,
     Runtime,
     check_class_weights,
     warm_up_and_fall,
@@ -51,16 +50,6 @@ def test_everything_wrong_is_said_at_once() -> None:
     assert str(caught.value).splitlines() == [
         "lr - out of range - 0.0 - give a number above 0",
         "accumulate - out of range - 4 - give a number of micro-batches that divides batch_size",
-    ]
-
-
-def test_pretraining_out_of_range() -> None:
-    with pytest.raises(ValueError, match="steps") as caught:
-        Pretraining(steps=0, plain=1.5, colour_weight=0.0)
-    assert [line.split(" - ")[0] for line in str(caught.value).splitlines()] == [
-        "steps",
-        "colour_weight",
-        "plain",
     ]
 
 

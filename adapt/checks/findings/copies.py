@@ -18,12 +18,7 @@ from adapt.common.arrays import IntArray, SingleArray
 
 @dataclass(frozen=True)
 class Copies:
-    """Contents of images, and which contents are nearly the same.
-
-    >>> same = Copies(np.array([0, 1, 0]), np.zeros((0, 2), int), np.zeros(0, np.float32))
-    >>> same.sets()
-    [(0, 2)]
-    """
+    """Contents of images, and which contents are nearly the same."""
 
     content: IntArray
     """(N,) number of the content of each image: equal for equal bytes, -1 for unreadable files."""

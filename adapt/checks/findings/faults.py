@@ -55,7 +55,7 @@ def picture_findings(
     >>> found.kind, found.message
     ('unreadable', '1 of 1 image cannot be read: 1 empty file')
     """
-    images = _Images(pictures, places)
+    images = _MeasuredImages(pictures, places)
     readable = [row for row, picture in enumerate(pictures) if picture.error is None]
     blank = [row for row in readable if pictures[row].variation < BLANK]
     showing = sorted(set(readable) - set(blank))
@@ -74,7 +74,7 @@ def picture_findings(
     return [finding for finding in findings if finding.places]
 
 
-class _Images:
+class _MeasuredImages:
     """The images of a check, from which findings are made."""
 
     def __init__(self, pictures: Sequence[Picture], places: Sequence[Place]) -> None:
@@ -117,7 +117,7 @@ def _counted(counts: Counter[str], most: int | None = None) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.most_common(most))
 
 
-def _unreadable(images: _Images) -> Finding:
+def _unreadable(images: _MeasuredImages) -> Finding:
     rows = [row for row, picture in enumerate(images.pictures) if picture.error is not None]
     reasons = Counter(str(images.pictures[row].error) for row in rows)
     sizes = Counter(place.split for place in images.places)
@@ -129,7 +129,7 @@ def _unreadable(images: _Images) -> Finding:
     return images.finding("unreadable", level, rows, says, fix, details=details)
 
 
-def _suffix(images: _Images, readable: Sequence[int]) -> Finding:
+def _suffix(images: _MeasuredImages, readable: Sequence[int]) -> Finding:
     rows = images.where(readable, lambda picture: not picture.suffix_matches)
     formats = Counter(images.pictures[row].format for row in rows)
     what = f"not fit the content: {_counted(formats)}"
@@ -139,7 +139,7 @@ def _suffix(images: _Images, readable: Sequence[int]) -> Finding:
     return images.finding("wrong_extension", "note", rows, says, fix, details=details)
 
 
-def _tiny(images: _Images, readable: Sequence[int], smallest: int) -> Finding:
+def _tiny(images: _MeasuredImages, readable: Sequence[int], smallest: int) -> Finding:
     def side(picture: Picture) -> int:
         return min(picture.width, picture.height)
 
@@ -150,7 +150,7 @@ def _tiny(images: _Images, readable: Sequence[int], smallest: int) -> Finding:
     return images.finding("tiny", "warning", rows, f"is {what}|are {what}", fix, side, details)
 
 
-def _long(images: _Images, readable: Sequence[int]) -> Finding:
+def _long(images: _MeasuredImages, readable: Sequence[int]) -> Finding:
     def ratio(picture: Picture) -> float:
         short, long = sorted((picture.width, picture.height))
         return long / short
@@ -162,12 +162,12 @@ def _long(images: _Images, readable: Sequence[int]) -> Finding:
     return images.finding("extreme_aspect", "note", rows, f"is {what}|are {what}", fix, ratio)
 
 
-def _blank(images: _Images, rows: Sequence[int]) -> Finding:
+def _blank(images: _MeasuredImages, rows: Sequence[int]) -> Finding:
     says, value = "is blank|are blank", lambda picture: picture.variation
     return images.finding("blank", "warning", rows, says, LEFT_OUT, value)
 
 
-def _dark(images: _Images, showing: Sequence[int]) -> Finding:
+def _dark(images: _MeasuredImages, showing: Sequence[int]) -> Finding:
     def lightest(picture: Picture) -> float:
         return picture.lightest
 
@@ -176,14 +176,14 @@ def _dark(images: _Images, showing: Sequence[int]) -> Finding:
     return images.finding("dark", "note", rows, says, LOOK, lightest)
 
 
-def _bright(images: _Images, showing: Sequence[int]) -> Finding:
+def _bright(images: _MeasuredImages, showing: Sequence[int]) -> Finding:
     bright = images.where(showing, lambda picture: picture.darkest > BRIGHT)
     rows = images.ranked(bright, lambda picture: -picture.darkest)
     says = "is bright all over|are bright all over"
     return images.finding("bright", "note", rows, says, LOOK, lambda picture: picture.darkest)
 
 
-def _blurred(images: _Images, showing: Sequence[int]) -> Finding:
+def _blurred(images: _MeasuredImages, showing: Sequence[int]) -> Finding:
     def sharpness(picture: Picture) -> float:
         return picture.sharpness
 
@@ -214,7 +214,7 @@ def blur_bound(sharpness: Sequence[float]) -> float:
     return min(BLURRED, float(np.exp(unusual)))
 
 
-def _frames(images: _Images, readable: Sequence[int]) -> Finding:
+def _frames(images: _MeasuredImages, readable: Sequence[int]) -> Finding:
     rows = images.where(readable, lambda picture: picture.frames > 1)
     what = "several frames or pages; the first is used"
     fix = "if the first does not show the class, save the frame that does as a separate image"
@@ -222,7 +222,7 @@ def _frames(images: _Images, readable: Sequence[int]) -> Finding:
     return images.finding("several_frames", "note", rows, says, fix, lambda shown: shown.frames)
 
 
-def _converted(images: _Images, readable: Sequence[int]) -> Finding:
+def _converted(images: _MeasuredImages, readable: Sequence[int]) -> Finding:
     notes = {
         row: [note for note in images.pictures[row].notes if "frames" not in note]
         for row in readable

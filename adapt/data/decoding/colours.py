@@ -32,11 +32,7 @@ BROKEN = (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError, I
 
 @dataclass(frozen=True)
 class Profile:
-    """An embedded colour profile and what is to be done with it.
-
-    >>> Profile("sRGB", None, "").transform is None
-    True
-    """
+    """An embedded colour profile and what is to be done with it."""
 
     name: str
     """What it calls itself."""
@@ -51,11 +47,7 @@ NO_PROFILE = Profile("", None, "")
 
 @dataclass(frozen=True)
 class Colours:
-    """An opaque sRGB image and what was done to its colours.
-
-    >>> Colours(Image.new("RGB", (1, 1)), False, False, NO_PROFILE).profile.name
-    ''
-    """
+    """An opaque sRGB image and what was done to its colours."""
 
     image: Image.Image
     rescaled: bool

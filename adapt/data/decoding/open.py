@@ -40,11 +40,7 @@ TURNS = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What an image is and what was done to show it.
-
-    >>> Facts("GIF", "P", (2, 2), frames=3).notes()
-    ['first of 3 frames']
-    """
+    """What an image is and what was done to show it."""
 
     format: str
     """By content, such as `JPEG`; empty for what came from memory and does not know."""

@@ -27,7 +27,7 @@ TABLE_SUFFIXES = CSV_SUFFIXES | PARQUET_SUFFIXES
 
 
 @dataclass
-class Table:
+class LabelTable:
     """Checked columns of equal length."""
 
     name: str
@@ -47,7 +47,7 @@ class Table:
         return {name: values for name, values in named.items() if values is not None}
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path) -> LabelTable:
     r"""Read and check a CSV or Parquet file.
 
     CSV is UTF-8 with or without BOM; its separator is taken from the header (`,`, `;` or tab).
@@ -78,7 +78,7 @@ def read_table(path: str | Path) -> Table:
     return _csv_table(name)
 
 
-def frame_table(frame: pd.DataFrame, name: str = "<frame>") -> Table:
+def frame_table(frame: pd.DataFrame, name: str = "<frame>") -> LabelTable:
     """Check a pandas table with the columns `path,label[,split,group]`.
 
     Args:
@@ -124,7 +124,7 @@ def _cell(name: str, row: str, column: str, value: object) -> str:
     raise DataError(f"{name}, {row}, column {column!r} - not text - {given} - write it as text")
 
 
-def _csv_table(name: str) -> Table:
+def _csv_table(name: str) -> LabelTable:
     try:
         text = Path(name).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -168,7 +168,7 @@ def _checked(
     values: Callable[[int], list[str]],
     others: Callable[[int], list[str] | None],
     rows: list[str],
-) -> Table:
+) -> LabelTable:
     plain = [column.strip().lower() for column in names]
     for column in NEEDED + OPTIONAL:
         if plain.count(column) > 1:
@@ -200,7 +200,7 @@ def _checked(
         if column and column not in NEEDED + OPTIONAL and plain.count(column) == 1
     }
     kept = {column: [normal(c.strip()) for c in cells] for column, cells in rest.items() if cells}
-    return Table(name, path, label, columns["split"], columns["group"], rows, kept)
+    return LabelTable(name, path, label, columns["split"], columns["group"], rows, kept)
 
 
 def _check_filled(name: str, column: str, cells: list[str], rows: list[str]) -> None:
@@ -234,7 +234,7 @@ def _check_once(name: str, paths: list[str], labels: list[str], rows: list[str])
             raise DataError(f"{where} - listed twice - {given} - {advice}")
 
 
-def resolve_paths(table: Table, root: str) -> list[str]:
+def resolve_paths(table: LabelTable, root: str) -> list[str]:
     """Absolute paths of a table's images, all of them under `root`.
 
     Single missing files are left to the check that opens every image.
@@ -271,7 +271,7 @@ def resolve_paths(table: Table, root: str) -> list[str]:
     return paths
 
 
-def rows_of_split(table: Table, split: str) -> Sequence[int]:
+def rows_of_split(table: LabelTable, split: str) -> Sequence[int]:
     """Positions of the rows that belong to one split.
 
     Args:
@@ -284,7 +284,7 @@ def rows_of_split(table: Table, split: str) -> Sequence[int]:
     Raises:
         DataError: When there is no such column or no such split.
 
-    >>> rows_of_split(Table("t", ["1", "2"], ["a", "a"], ["train", "test"], None, []), "test")
+    >>> rows_of_split(LabelTable("t", ["1", "2"], ["a", "a"], ["train", "test"], None, []), "test")
     [1]
     """
     if table.split is None:
@@ -351,7 +351,7 @@ def from_frame(
 
 
 def _from_rows(
-    table: Table, root: str | Path, split: str | None, classes: GivenClasses
+    table: LabelTable, root: str | Path, split: str | None, classes: GivenClasses
 ) -> ImageList:
     base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
     paths = resolve_paths(table, base)

@@ -81,11 +81,7 @@ class Unpacked:
 
 @dataclass
 class Writer:
-    """Writes files below one folder: safe names only, each once, within the budgets.
-
-    >>> Writer("a.zip", Path("."), packed=0).parts("cat/1.png")
-    ['cat', '1.png']
-    """
+    """Writes files below one folder: safe names only, each once, within the budgets."""
 
     source: str
     """What is unpacked, for messages."""

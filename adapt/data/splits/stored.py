@@ -117,11 +117,7 @@ class SplitEntry:
 
 @dataclass
 class Changes:
-    """What differs between a stored split and the images at hand: names of images.
-
-    >>> Changes(gone=["cat/1.png"]).sentence()
-    '1 is gone (cat/1.png)'
-    """
+    """What differs between a stored split and the images at hand: names of images."""
 
     gone: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)

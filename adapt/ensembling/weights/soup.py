@@ -81,9 +81,6 @@ class Mean(Mapping[str, Tensor]):
     equal tensors of at most 32 bits has the same bits. Tensors that are not floating point are the
     first ingredient's: they count things (batches seen by a BatchNorm), play no part in
     prediction, and have no mean.
-
-    >>> Mean([{"w": torch.zeros(2)}, {"w": torch.ones(2)}])["w"]
-    tensor([0.5000, 0.5000])
     """
 
     def __init__(self, ingredients: Sequence[State]) -> None:

@@ -83,9 +83,6 @@ class Uncertainty:
 
     Raises:
         DataError: When a value is out of range, or half of a part is missing.
-
-    >>> Uncertainty(abstain_below=0.6, abstain_coverage=0.9).conformal_threshold is None
-    True
     """
 
     abstain_below: float | None = None

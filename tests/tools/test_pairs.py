@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from adapt.errors import DataError
-from adapt.training.pretraining.pairs import CurriculumSampler, PackedPairs
 from tests.helpers.training import GROUPS
+from tools.pretraining.pairs import CurriculumSampler, PackedPairs
 
 
 def test_easy_steps_show_frequent_groups_and_resuming_gives_the_same_batches(packed: Path) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from adapt.runs.pretrain import pretrain
+from tools.pretraining.run import pretrain
+
+RECIPE = str(Path(__file__).parents[2] / "tools" / "pretraining" / "icons.yaml")
 
 
 def test_a_small_run_trains_both_encoders_and_goes_on(packed: Path, tmp_path: Path) -> None:
@@ -19,18 +21,14 @@ def test_a_small_run_trains_both_encoders_and_goes_on(packed: Path, tmp_path: Pa
         "training.easy_size=2",
         "training.warmup_steps=1",
     ]
-    whole = pretrain("pretrain/icons", tmp_path / "whole", [*settings, "training.steps=4"])
+    whole = pretrain(RECIPE, tmp_path / "whole", [*settings, "training.steps=4"])
     state = load_file(whole)
     assert {value.dtype for value in state.values()} == {torch.float16}
     assert all(torch.isfinite(value.float()).all() for value in state.values())
     assert {"visual.conv1.weight", "token_embedding.weight", "logit_scale"} <= set(state)
-    again = load_file(
-        pretrain("pretrain/icons", tmp_path / "again", [*settings, "training.steps=4"])
-    )
+    again = load_file(pretrain(RECIPE, tmp_path / "again", [*settings, "training.steps=4"]))
     assert all(torch.equal(state[name], again[name]) for name in state)
-    longer = load_file(
-        pretrain("pretrain/icons", tmp_path / "again", [*settings, "training.steps=6"])
-    )
+    longer = load_file(pretrain(RECIPE, tmp_path / "again", [*settings, "training.steps=6"]))
     assert not torch.equal(state["visual.conv1.weight"], longer["visual.conv1.weight"])
     (checkpoint,) = (tmp_path / "again" / "checkpoints").iterdir()
     assert torch.load(checkpoint, weights_only=True)["global_step"] == 6

@@ -10,8 +10,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from adapt.models.heads import MAXIMUM_LOGIT_SCALE
 from adapt.training.objectives import contrastive_loss
-from adapt.training.pretraining.drawings import colourise, place, vary_light
-from adapt.training.settings import Pretraining, warm_up_and_fall
+from adapt.training.settings import warm_up_and_fall
+from tools.pretraining.drawings import colourise, place, vary_light
+from tools.pretraining.settings import Pretraining
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)

@@ -2,7 +2,7 @@
 
 import torch
 
-from adapt.training.pretraining.drawings import colourise, place, vary_light
+from tools.pretraining.drawings import colourise, place, vary_light
 
 
 def test_placing_with_strength_zero_changes_nothing() -> None:

@@ -1,5 +1,9 @@
-"""Contrastive pretraining from a recipe: what made the embedded model."""
+"""Contrastive pretraining from a recipe: what made the embedded model.
 
+python -m tools.pretraining.run tools/pretraining/icons.yaml pairs=icons/packed --out pretraining
+"""
+
+import argparse
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +19,11 @@ from adapt.models.backbones import BackboneSpec, load_backbone, tokenizer_of
 from adapt.recipe.load import load_section
 from adapt.training.callbacks import AtomicCheckpointIO
 from adapt.training.loop import quiet_lightning
-from adapt.training.pretraining.module import ContrastiveModule
-from adapt.training.pretraining.pairs import CurriculumSampler, PackedPairs
 from adapt.training.runtime import resolve_accelerator, resolve_precision
-from adapt.training.settings import PRECISIONS, Pretraining
+from adapt.training.settings import PRECISIONS
+from tools.pretraining.module import ContrastiveModule
+from tools.pretraining.pairs import CurriculumSampler, PackedPairs
+from tools.pretraining.settings import Pretraining
 
 CHECKPOINT_STEPS = 250
 
@@ -36,7 +41,7 @@ class PretrainRecipe:
     arch: str = "adapt-icons-xs"
     """Architecture, trained from random weights."""
     pairs: str = MISSING
-    """Folder of packed pairs (`adapt.training.pretraining.pairs`)."""
+    """Folder of packed pairs (`tools.pretraining.pairs`)."""
     templates: list[str] = field(default_factory=lambda: ["{}"])
     """Sentences around a caption; one is drawn for each pair and step."""
     training: Pretraining = field(default_factory=Pretraining)
@@ -73,7 +78,7 @@ def caption_tokens(captions: list[str], templates: list[str], spec: BackboneSpec
 
 
 def load_pretrain_recipe(recipe: str, overrides: list[str]) -> PretrainRecipe:
-    """Read a pretraining recipe, by name (`pretrain/icons`) or path.
+    """Read a pretraining recipe as strictly as the recipe of a run.
 
     Raises:
         RecipeError: Listing every mistake.
@@ -85,7 +90,7 @@ def pretrain(recipe: str, out: str | Path, overrides: list[str]) -> Path:
     """Train (or continue to train) and write `weights.safetensors` with both encoders in fp16.
 
     Args:
-        recipe: Name or path of a pretraining recipe.
+        recipe: Path of a pretraining recipe.
         out: Folder of log, checkpoints and weights; training continues from its last checkpoint.
         overrides: `key.path=value` texts.
 
@@ -154,3 +159,17 @@ def _trainer(settings: PretrainRecipe, folder: Path) -> pl.Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+def main() -> None:
+    """Pretrain as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipe", help="path of a pretraining recipe")
+    parser.add_argument("overrides", nargs="*", help="key.path=value")
+    parser.add_argument("--out", default="pretraining", help="folder of checkpoints and weights")
+    given = parser.parse_args()
+    print(pretrain(given.recipe, given.out, given.overrides))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""Contrastive pretraining on pairs of images and captions."""
