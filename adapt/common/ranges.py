@@ -74,12 +74,7 @@ def or_none(given: Range) -> Range:
 
 
 class Ranges(dict[str, Range]):
-    """What each of several settings may be, by name.
-
-    >>> Ranges(imag=at_least(1)).check(0j)
-    Traceback (most recent call last):
-    ValueError: imag - out of range - 0.0 - give 1 or more
-    """
+    """What each of several settings may be, by name."""
 
     def check(self, settings: object) -> None:
         """Refuse settings that are not what they may be.

@@ -20,11 +20,6 @@ class Registry(Generic[Thing]):
         kind: What the things are called in messages.
         package: Dotted name of the package.
         first: Names that come first, in this order; the others follow by name.
-
-    >>> rules = Registry[str]("rule", "adapt.common")
-    >>> rules.register("longest", "the longest of all")
-    >>> rules.table()
-    {'longest': 'the longest of all'}
     """
 
     def __init__(self, kind: str, package: str, first: Sequence[str] = ()) -> None:

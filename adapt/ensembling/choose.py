@@ -26,10 +26,6 @@ def choose_alpha(evidence: Evidence, rule: str, fixed: float | None = None) -> f
 
     Raises:
         RecipeError: When the rule is not known, or lacks what it needs.
-
-    >>> evidence = Evidence({0.0: 0.50, 0.5: 0.78, 1.0: 0.80}, 100)
-    >>> choose_alpha(evidence, "val"), choose_alpha(evidence, "val_one_se")
-    (1.0, 0.5)
     """
     if rule == FIXED:
         if fixed is None or fixed not in evidence.accuracy:

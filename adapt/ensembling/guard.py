@@ -55,12 +55,6 @@ def guard(
         alpha: The point that the rule chose.
         class_names: The K class keys.
         probe: Logits (N, K) of a linear probe for the same images, if there is one.
-
-    Example:
-        >>> targets = np.array([0, 1, 1])
-        >>> good, bad = np.eye(2)[targets], np.eye(2)[1 - targets]
-        >>> guard(HeldOut(targets, {0.0: good, 0.5: good, 1.0: bad}), 1.0, ["a", "b"]).alpha_after
-        0.5
     """
     right = {a: logits.argmax(1) == held.targets for a, logits in held.logits.items()}
     good_enough = [a for a in right if a <= alpha and right[a].sum() >= right[0.0].sum()]

@@ -84,10 +84,6 @@ def mix_by_entropy(
     Raises:
         DataError: When the logits are not finite numbers of one shape.
         RecipeError: When a temperature is not above 0.
-
-    >>> probabilities, weights = mix_by_entropy([[0.0, 0.0]], [[100.0, 0.0]])
-    >>> probabilities.round(4), weights.round(4)  # 2 / (1 + 2), as exp(-H_start) = 1 / 2
-    (array([[0.8333, 0.1667]]), array([0.6667]))
     """
     first, second = _probabilities(start, tuned, temperatures)
     weights: FloatArray = expit(entr(first).sum(axis=1) - entr(second).sum(axis=1))

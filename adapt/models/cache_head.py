@@ -19,10 +19,6 @@ class CacheHead(nn.Module):
         values: What each key votes for (M, K): one-hot rows times their strength.
         beta: How fast a vote falls with distance; Tip-Adapter's beta.
         neighbours: Number of nearest keys that vote; 0 is all of them.
-
-    >>> head = CacheHead(torch.zeros(2, 2), torch.zeros(2), torch.eye(2), torch.eye(2), 1.0)
-    >>> [round(logit, 3) for logit in head(torch.tensor([[1.0, 0.0]]))[0].tolist()]
-    [1.0, 0.368]
     """
 
     beta: Tensor

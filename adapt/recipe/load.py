@@ -4,12 +4,11 @@ Nothing heavy is imported until a recipe is loaded. Only `cli`, `runs` and `chec
 the rooms below take plain arguments.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from adapt.common.typed import FOLDER, leads
 from adapt.common.words import listed
 from adapt.errors import RecipeError, did_you_mean
 from adapt.recipe.build import Builder, to_plain
@@ -71,11 +70,11 @@ def load(
         schemas = methods.schemas()
     file = find_recipe(recipe)
     problems = Problems()
-    data = _read(file, problems)
+    data = read_mapping(file, problems)
     for override in overrides:
         apply_override(data, override, problems)
     if "recipe" in problems:
-        raise _error(file, problems)
+        raise all_mistakes(file, problems)
     data = resolve_references(data, problems)
     builder = Builder(problems)
     read = builder.section(Recipe, data, "")
@@ -88,55 +87,22 @@ def load(
     check_holdout(builder, data)
     check_files(builder)
     if problems.noted:
-        raise _error(file, problems)
+        raise all_mistakes(file, problems)
     assert isinstance(read, Recipe)
     read.data.augmentation = steps or read.data.augmentation
     read.method = {"name": data["method"]["name"], **to_plain(method)}
     return Loaded(read, method, to_plain(read))
 
 
-Section = TypeVar("Section")
-
-
-def load_section(
-    path: str | Path, overrides: Sequence[str], schema: type[Section], needed: Collection[str] = ()
-) -> Section:
-    """Read a file of one dataclass, such as a pretraining recipe, as strictly as a recipe.
-
-    Args:
-        path: File, or name of a shipped recipe.
-        overrides: Texts `key.path=value`.
-        schema: The dataclass.
-        needed: Keys whose value is a folder that must be there.
-
-    Raises:
-        RecipeError: Lists every mistake, one per line, with key path and line.
-    """
-    file, problems = find_recipe(path), Problems()
-    data = _read(file, problems)
-    for override in overrides:
-        apply_override(data, override, problems)
-    if "recipe" in problems:
-        raise _error(file, problems)
-    builder = Builder(problems)
-    section = builder.section(schema, resolve_references(data, problems), "")
-    for key in needed:
-        folder = builder.built.get(key)
-        if folder and not leads(folder, FOLDER):
-            problems.add(key, "no such folder", folder, f"correct it, or {key}=PATH")
-    if problems.noted:
-        raise _error(file, problems)
-    assert isinstance(section, schema)
-    return section
-
-
-def _error(file: Path, problems: Problems) -> RecipeError:
+def all_mistakes(file: Path, problems: Problems) -> RecipeError:
+    """One error that lists every mistake, one per line."""
     lines = problems.lines()
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
     return RecipeError("\n  ".join([f"{file}: {count}", *lines]))
 
 
-def _read(file: Path, problems: Problems) -> dict[str, Any]:
+def read_mapping(file: Path, problems: Problems) -> dict[str, Any]:
+    """The content of a YAML file; what is wrong with it goes to `problems`."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

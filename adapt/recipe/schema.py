@@ -195,12 +195,7 @@ def eval_names(name: str, section: Source | ShiftSettings) -> list[str]:
 
 
 def expand_evals(recipe: Recipe) -> list[Eval]:
-    """All test sets of a recipe, in its order; a list of severities gives one eval each.
-
-    >>> evals = {"test": Source(), "blur": ShiftSettings("test", "blur", [1, 5])}
-    >>> [(test.name, test.severity) for test in expand_evals(Recipe(name="x", evals=evals))]
-    [('test', None), ('blur_1', 1), ('blur_5', 5)]
-    """
+    """All test sets of a recipe, in its order; a list of severities gives one eval each."""
     expanded = []
     for key, section in recipe.evals.items():
         names = eval_names(key, section)

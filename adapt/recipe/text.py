@@ -330,10 +330,5 @@ def resolve_references(data: dict[str, Any], problems: Problems) -> dict[str, An
 
 
 def dump_yaml(data: dict[str, Any]) -> str:
-    """YAML that :func:`read_yaml` reads back to an equal mapping.
-
-    >>> print(dump_yaml({"name": "1e-3", "lr": 0.001}), end="")
-    name: '1e-3'
-    lr: 0.001
-    """
+    """YAML that :func:`read_yaml` reads back to an equal mapping."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

@@ -119,12 +119,7 @@ def verdict(content: Mapping[str, Any]) -> str:
 
 
 def shown_places(finding: Entry) -> list[list[Entry]]:
-    """The images of a finding that the page shows: `MOST` in all, by sets of copies.
-
-    >>> image = {"path": "1.png"}
-    >>> [len(group) for group in shown_places({"places": [[image] * 9, [image] * 20]})]
-    [6, 6]
-    """
+    """The images of a finding that the page shows: `MOST` in all, by sets of copies."""
     groups: list[list[Entry]] = []
     room = MOST
     for places in finding["places"]:

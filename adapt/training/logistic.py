@@ -27,11 +27,6 @@ class Logistic:
     L-BFGS in coordinates where the curvature is the identity if all classes are equally likely
     (compare Boehning's bound, 1992): about a quarter of the steps that plain coordinates take. What
     every strength needs is computed once, and a fit starts where the last one ended.
-
-    >>> problem = Logistic(np.eye(2, dtype="f4"), np.array([0, 1]), 2)
-    >>> weight, bias = problem.fit(1.0)
-    >>> (np.eye(2) @ weight.T + bias).argmax(axis=1).tolist()
-    [0, 1]
     """
 
     def __init__(

@@ -15,8 +15,11 @@ from pytorch_lightning.loggers import CSVLogger
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
+from adapt.common.typed import FOLDER, leads
 from adapt.models.backbones import BackboneSpec, load_backbone, tokenizer_of
-from adapt.recipe.load import load_section
+from adapt.recipe.build import Builder
+from adapt.recipe.load import all_mistakes, read_mapping
+from adapt.recipe.text import Problems, apply_override, resolve_references
 from adapt.training.callbacks import AtomicCheckpointIO
 from adapt.training.loop import quiet_lightning
 from adapt.training.runtime import resolve_accelerator, resolve_precision
@@ -80,10 +83,26 @@ def caption_tokens(captions: list[str], templates: list[str], spec: BackboneSpec
 def load_pretrain_recipe(recipe: str, overrides: list[str]) -> PretrainRecipe:
     """Read a pretraining recipe as strictly as the recipe of a run.
 
+    Args:
+        recipe: Path.
+        overrides: `key.path=value` texts.
+
     Raises:
         RecipeError: Listing every mistake.
     """
-    return load_section(recipe, overrides, PretrainRecipe, needed=("pairs",))
+    file, problems = Path(recipe), Problems()
+    data = read_mapping(file, problems)
+    for override in overrides:
+        apply_override(data, override, problems)
+    builder = Builder(problems)
+    section = builder.section(PretrainRecipe, resolve_references(data, problems), "")
+    folder = builder.built.get("pairs")
+    if folder and not leads(folder, FOLDER):
+        problems.add("pairs", "no such folder", folder, "correct it, or pairs=PATH")
+    if problems.noted:
+        raise all_mistakes(file, problems)
+    assert isinstance(section, PretrainRecipe)
+    return section
 
 
 def pretrain(recipe: str, out: str | Path, overrides: list[str]) -> Path:

@@ -35,10 +35,6 @@ def balance_findings(
         `imbalance` (warnings), `extra_class` (error), `missing_class` (note), in this order, as far
         as they apply. `details` holds the classes with their counts and how many more images they
         need.
-
-    >>> found = balance_findings({"train": {"cat": 40, "dog": 3}, "test": {"cat": 5}})
-    >>> [(finding.kind, finding.level) for finding in found]
-    [('small_class', 'warning'), ('imbalance', 'warning'), ('missing_class', 'note')]
     """
     if not counts:
         return []

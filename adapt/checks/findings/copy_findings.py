@@ -138,11 +138,6 @@ def copy_findings(copies: Copies, places: Sequence[Place]) -> list[Finding]:
     Returns:
         Findings `leak`, `near_leak`, `conflicting_label`, `near_conflicting_label`, `exact_copy`
         and `near_copy`, as far as they apply. `values` is the smallest difference in each set.
-
-    >>> same = Copies(np.array([0, 0]), np.zeros((0, 2), int), np.zeros(0, np.float32))
-    >>> places = [Place("train", "1.png", "cat"), Place("test", "1.png", "cat")]
-    >>> [(finding.kind, finding.message) for finding in copy_findings(same, places)]
-    [('leak', '1 of 1 image of test is also in train or val, byte for byte')]
     """
     standings = _Standings(copies, places)
     found = []
@@ -269,11 +264,6 @@ def leaked_indices(
 
     Returns:
         For each eval in `places`, positions among its own images, in increasing order.
-
-    >>> same = Copies(np.array([0, 1, 0]), np.zeros((0, 2), int), np.zeros(0, np.float32))
-    >>> splits = ("train", "test", "test")
-    >>> leaked_indices(same, [Place(split, "1.png", "cat") for split in splits])
-    {'test': [1]}
     """
     fitted = {
         content

@@ -50,10 +50,6 @@ def picture_findings(
 
     Returns:
         Findings with at least one image; `remove` names only images that cannot be used.
-
-    >>> [found] = picture_findings([Picture("", "empty file")], [Place("train", "a.png", "cat")])
-    >>> found.kind, found.message
-    ('unreadable', '1 of 1 image cannot be read: 1 empty file')
     """
     images = _MeasuredImages(pictures, places)
     readable = [row for row, picture in enumerate(pictures) if picture.error is None]

@@ -60,10 +60,6 @@ def confident_joint(probabilities: np.ndarray, targets: np.ndarray) -> IntArray:
 
     Returns:
         Shape (K, K); entry [i, j] counts images labelled i that confidently are j.
-
-    >>> p = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.1, 0.9], [0.1, 0.9]])
-    >>> confident_joint(p, np.array([0, 0, 0, 1, 1])).tolist()
-    [[2, 0], [0, 2]]
     """
     classes = probabilities.shape[1]
     guess = _confident_guess(probabilities, targets)
@@ -112,10 +108,6 @@ def confident_errors(probabilities: np.ndarray, targets: np.ndarray) -> IntArray
 
     Returns:
         Positions, int64.
-
-    >>> p = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.1, 0.9], [0.2, 0.8]])
-    >>> confident_errors(p, np.array([0, 0, 0, 1, 1])).tolist()
-    [2]
     """
     rows = np.arange(len(targets))
     guess = _confident_guess(probabilities, targets)
@@ -151,11 +143,6 @@ def suspected(probabilities: np.ndarray, targets: np.ndarray, least: float = LEA
 
     Returns:
         The suspects; ties are in the order of the images.
-
-    >>> p = np.array([[0.99, 0.01]] * 4 + [[0.01, 0.99]] * 5)
-    >>> found = suspected(p, np.array([0, 0, 0, 0, 1, 1, 1, 1, 0]))
-    >>> found.indices.tolist(), found.suggested.tolist()
-    ([8], [1])
     """
     rows = np.arange(len(targets))
     others = true_classes(probabilities, targets)
@@ -185,10 +172,6 @@ def true_classes(
 
     Returns:
         Shape (N, K), rows sum to 1.
-
-    >>> p = np.array([[0.99, 0.01]] * 4 + [[0.01, 0.99]] * 5)
-    >>> true_classes(p, np.array([0, 0, 0, 0, 1, 1, 1, 1, 0])).round(1)[[0, 8]].tolist()
-    [[1.0, 0.0], [0.1, 0.9]]
     """
     classes = probabilities.shape[1]
     frequencies = label_frequencies(targets, classes)

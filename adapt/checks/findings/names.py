@@ -71,10 +71,6 @@ def name_findings(
 
     Raises:
         DataError: When the sizes differ.
-
-    >>> found = name_findings([ClassName("n01440764", "n01440764"), ClassName("dog", "dog")])
-    >>> [(finding.kind, finding.fix) for finding in found]
-    [('unreadable_name', 'write in classes.yaml: `n01440764: what the images show`')]
     """
     _check(class_names, zero_shot, targets, text_directions)
     about = _answers(class_names, zero_shot, targets)
@@ -240,13 +236,7 @@ def _answers(
 
 
 def class_line(name: ClassName) -> str:
-    """The line of `classes.yaml` that gives a class other words: a guess or a placeholder.
-
-    >>> class_line(ClassName("001.Laysan_Albatross", "001.Laysan Albatross"))
-    '001.Laysan_Albatross: Laysan Albatross'
-    >>> class_line(ClassName("7", "7"))
-    "'7': what the images show"
-    """
+    """The line of `classes.yaml` that gives a class other words: a guess or a placeholder."""
     plain = " ".join(_readable(name.words))
     words = plain if plain and plain != name.words and not is_no_class(plain) else PLACEHOLDER
     line: str = yaml.safe_dump({name.key: words}, allow_unicode=True, width=10**6)

@@ -52,11 +52,6 @@ def near_pairs(
     Returns:
         (P, 2) positions, smaller first, sorted; and (P,) the fraction of one that the other does
         not explain, at most `NEAR`.
-
-    >>> noise = np.random.default_rng(0).integers(0, 256, (3, 1152), dtype=np.uint8)
-    >>> noise[2] = noise[0]
-    >>> near_pairs(Thumbnails(noise))[0].tolist()
-    [[0, 2]]
     """
     seen = np.flatnonzero(_contrast(thumbnails) >= FAINTEST)
     if len(seen) < 2:

@@ -59,11 +59,6 @@ def out_of_fold_probabilities(
 
     Raises:
         DataError: When the sizes differ.
-
-    >>> x = np.eye(2)[[0, 0, 0, 1, 1, 1, 1]]
-    >>> p = out_of_fold_probabilities(x, np.array([0, 0, 0, 1, 1, 1, 0]), 2, folds=3, seed=0)
-    >>> p.argmax(axis=1).tolist()
-    [0, 0, 0, 1, 1, 1, 1]
     """
     x, y = np.asarray(features, np.float32), np.asarray(targets, np.int64)
     if x.ndim != 2 or y.shape != x.shape[:1] or (len(y) and y.max() >= classes):
@@ -111,11 +106,6 @@ def probe_scores(
 
     Returns:
         Logits (N, K), and for each image whether its probe had no image of its class.
-
-    >>> x = np.eye(2, dtype="f4")[[0, 0, 1, 1]]
-    >>> scores, unseen = probe_scores(x, np.array([0, 0, 1, 1]), 2, np.array([0, 1, 0, 1]))
-    >>> scores.argmax(axis=1).tolist(), bool(unseen.any())
-    ([0, 0, 1, 1], False)
     """
     x, y, known = features, targets, np.ones(len(fold), bool) if seen is None else seen
     scores = np.empty((len(y), classes))
@@ -156,10 +146,6 @@ def fast_probe(
 
     Returns:
         Weight (K, D) and bias (K,), float32.
-
-    >>> weight, bias = fast_probe(np.eye(2, dtype="f4"), np.array([0, 1]), 2, strength=1.0)
-    >>> (np.eye(2) @ weight.T + bias).argmax(axis=1).tolist()
-    [0, 1]
     """
     problem = Logistic(features, targets, classes, precision=np.float32)
     return problem.fit(strength, STEPS, TOLERANCE)
@@ -185,10 +171,6 @@ def neighbour_scores(
 
     Returns:
         Shape (N, K), up to a constant per row.
-
-    >>> x = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], dtype="f4")
-    >>> neighbour_scores(x, np.array([0, 0, 1, 1]), 2).argmax(axis=1).tolist()
-    [0, 0, 1, 1]
     """
     own = np.arange(len(features)) if groups is None else np.unique(groups, return_inverse=True)[1]
     known = np.flatnonzero(seen) if seen is not None else np.arange(len(features))
@@ -219,10 +201,6 @@ def blend(experts: Sequence[FloatArray], targets: np.ndarray) -> FloatArray:
 
     Returns:
         Probabilities (N, K). An expert that does not help has weight 0.
-
-    >>> right, noise = np.eye(2)[[0, 1] * 20], np.zeros((40, 2))
-    >>> bool(blend([right, noise], np.array([0, 1] * 20))[0, 0] > 0.99)
-    True
     """
     rows, blind = np.arange(len(targets)), label_frequencies(targets, experts[0].shape[1])[targets]
     own = [expert[rows, targets] for expert in experts]

@@ -101,13 +101,6 @@ def difference(
     Returns:
         (P,) float32: 0 for the same picture, about 1 for two with nothing in common; symmetric in
         `first` and `second`.
-
-    >>> noise = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    >>> pictures = [thumbnail(noise[0]), thumbnail(noise[0] // 2), thumbnail(noise[1])]
-    >>> both = Thumbnails(np.stack([np.frombuffer(one, np.uint8) for one in pictures]))
-    >>> found = difference(both, np.array([0, 0]), np.array([1, 2]))
-    >>> bool(found[0] < 0.01), bool(found[1] > 0.5)
-    (True, True)
     """
     found = np.empty(len(first), np.float32)
     for start in range(0, len(first), BLOCK):

@@ -70,12 +70,6 @@ def apply_mix(mix: Mix, pixels: Tensor, targets: Tensor, classes: int) -> tuple[
 
     Returns:
         Images (B, 3, H, W), and fractions (B, K) in float32, each row adding up to 1.
-
-    >>> mix = Mix(np.array([1, 0]), 0.75, None)
-    >>> pixels, targets = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1), torch.tensor([0, 1])
-    >>> mixed, fractions = apply_mix(mix, pixels, targets, 2)
-    >>> mixed.flatten().tolist(), fractions.tolist()
-    ([0.25, 0.75], [[0.75, 0.25], [0.25, 0.75]])
     """
     order = torch.from_numpy(mix.order).to(pixels.device)
     own = F.one_hot(targets, classes).float()

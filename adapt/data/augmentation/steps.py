@@ -131,13 +131,7 @@ def build_transform(step: Step, size: int, fill: tuple[float, ...]) -> Any:
 
 
 def step_problems(steps: Sequence[Step]) -> list[str]:
-    """Everything that is wrong with a list of steps, one sentence each.
-
-    >>> step_problems([{"name": "Rotate", "limits": 9}])[0].split(" - ")[:2]
-    ['augmentation[0].limits', "unknown argument, did you mean 'limit'?"]
-    >>> step_problems([{"name": "HorizontalFlip", "p": 0.3}])
-    []
-    """
+    """Everything that is wrong with a list of steps, one sentence each."""
     if not steps:
         return ["augmentation - empty - [] - give at least one step, or `none`"]
     return [sentence for place, step in enumerate(steps) for sentence in _problems_of(step, place)]

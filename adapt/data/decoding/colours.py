@@ -194,11 +194,6 @@ def to_uint8(values: np.ndarray) -> np.ndarray:
 
     Raises:
         ImageError: When a value is NaN or infinite, or the type is not a number.
-
-    >>> to_uint8(np.array([0, 257, 65535], dtype=np.uint16)).tolist()
-    [0, 1, 255]
-    >>> to_uint8(np.array([0.0, 0.5, 1.0])).tolist()
-    [0, 128, 255]
     """
     if values.dtype == np.uint8:
         return values

@@ -119,13 +119,6 @@ def open_image(
 
     Raises:
         ImageError: When it cannot be read; `.path` and `.reason` say which and why.
-
-    >>> open_image(np.array([[[200, 0, 0, 0]]], dtype=np.uint8)).getpixel((0, 0))
-    (255, 255, 255)
-    >>> open_image(b"")
-    Traceback (most recent call last):
-    adapt.data.decoding.formats.ImageError: <bytes> - empty file - 0 bytes - copy or export the \
-image again
     """
     return _opened(source, _Wish(max_pixels, background, at_least))[0]
 
@@ -147,10 +140,6 @@ def inspect_image(
 
     Raises:
         ImageError: When it cannot be read; `.path` and `.reason` say which and why.
-
-    >>> image, facts = inspect_image(np.array([[0, 65535]], dtype=np.uint16))
-    >>> image.getpixel((1, 0)), facts.notes()
-    ((255, 255, 255), ['values of uint16 brought to 8 bits'])
     """
     return _opened(source, _Wish(max_pixels, background, examine=True))
 

@@ -25,10 +25,6 @@ class Preprocessing:
 
     Raises:
         RecipeError: When a value is out of range; the message names the field.
-
-    >>> preprocessing = Preprocessing(32, [0.5] * 3, [0.5] * 3)
-    >>> preprocessing(Image.new("RGB", (40, 50), "white")).shape
-    torch.Size([3, 32, 32])
     """
 
     size: int
@@ -109,10 +105,6 @@ class Preprocessing:
 
         Raises:
             RecipeError: When a field is missing, unknown or out of range.
-
-        >>> preprocessing = Preprocessing(8, [0, 0, 0], [1, 1, 1])
-        >>> Preprocessing.from_dict(preprocessing.to_dict()) == preprocessing
-        True
         """
         known = [item.name for item in fields(cls)]
         for name in values:

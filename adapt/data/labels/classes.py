@@ -128,13 +128,6 @@ def read_classes(path: str | Path) -> dict[str, ClassName]:
     Raises:
         DataError: When the file cannot be read, a folder is not text, a field is not known, or
             two classes have equal words.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder, "classes.yaml")
-    ...     _ = file.write_text("cat: house cat\ndog_1: {words: dog, prompts: [a good dog]}")
-    ...     read_classes(file)["dog_1"]
-    ClassName(key='dog_1', words='dog', prompts=('a good dog',))
     """
     try:
         # A subclass of SafeLoader that reads less; bandit's S506 knows SafeLoader by name only.

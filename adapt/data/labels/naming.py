@@ -25,10 +25,6 @@ def given_names(
 
     Raises:
         DataError: See `read_classes` and `name_classes`.
-
-    >>> given_names(None, ["7"])[1]
-    ['1 class names have no letter (7): give a classes file, the text encoder cannot know what \
-they show']
     """
     if classes is None:
         names = name_classes(labels, None)

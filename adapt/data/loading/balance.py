@@ -65,10 +65,6 @@ def balanced_order(
 
     Returns:
         Positions of the images (length,), and how often each had come before (length,).
-
-    >>> order, turn = balanced_order(np.array([0, 0, 0, 1]), "uniform", 4, np.random.default_rng(0))
-    >>> np.bincount(np.array([0, 0, 0, 1])[order]).tolist(), sorted(turn.tolist())
-    ([2, 2], [0, 0, 0, 1])
     """
     edges = np.cumsum(class_fractions(np.bincount(targets), balance)) * length
     edges = np.append(np.minimum(edges[:-1], length), length)

@@ -91,11 +91,6 @@ class TrainSampler(DistributedSampler[Draw]):
         rank: Number of this process.
         balance: `none`, `uniform` or `sqrt`.
         targets: Class number of each image (N,); only a balance needs it.
-
-    >>> sampler = TrainSampler(range(3), seed=0)
-    >>> sampler.set_epoch(5)
-    >>> sorted(sampler)
-    [(5, 0), (5, 1), (5, 2)]
     """
 
     def __init__(

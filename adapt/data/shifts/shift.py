@@ -35,12 +35,6 @@ class Shift:
         RecipeError: When the kind is unknown or the severity is not 1, 2, 3, 4 or 5.
 
     Paper: Benchmarking Neural Network Robustness to Common Corruptions, arXiv:1903.12261.
-
-    >>> Shift("fog", 3)
-    Shift(kind='fog', severity=3)
-    >>> Shift("fogg", 3)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    adapt.errors.RecipeError: shift - unknown kind - 'fogg', did you mean 'fog'? - use one of ...
     """
 
     kind: str
@@ -92,10 +86,6 @@ def apply_shift(image: UintImage, kind: str, severity: int, seed: int) -> UintIm
         DataError: When the image or the seed is not as described.
 
     Paper: Benchmarking Neural Network Robustness to Common Corruptions, arXiv:1903.12261.
-
-    >>> grey = np.full((32, 32, 3), 128, np.uint8)
-    >>> apply_shift(grey, "brightness", 3, seed=0)[0, 0].tolist()
-    [205, 205, 205]
     """
     shift = Shift(kind, severity)
     shape, dtype = getattr(image, "shape", None), getattr(image, "dtype", None)

@@ -38,12 +38,6 @@ def shift(kind: str) -> Callable[[Inner], Inner]:
 
     Raises:
         KeyError: When the name is taken.
-
-    >>> @shift("inverted")
-    ... def _inverted(image, severity, generator):
-    ...     return 1 - image
-    >>> SHIFTS.pop("inverted")(np.zeros((1, 1, 3), np.uint8), 1, np.random.default_rng(0)).tolist()
-    [[[255, 255, 255]]]
     """
 
     def enter(inner: Inner) -> Inner:
@@ -116,10 +110,6 @@ def at_reference_size(image: FloatImage, change: Callable[[FloatImage], FloatIma
 
     Returns:
         Shape (H, W, 3), in blocks of several pixels where the picture is large.
-
-    >>> large = np.zeros((448, 448, 3), np.float32)
-    >>> float(at_reference_size(large, lambda small: small + 0.5).mean())
-    0.5
     """
     shape = (image.shape[0], image.shape[1])
     if reference_shape(shape) == shape:
@@ -171,10 +161,6 @@ def motion_kernel(radius: float, sigma: float, degrees: float) -> FloatImage:
 
     Returns:
         Shape (2R + 1, 2R + 1) with R the radius rounded up, plus 1.
-
-    >>> kernel = motion_kernel(3, 2, 30)
-    >>> kernel.shape, round(float(kernel.sum()), 4)
-    ((9, 9), 1.0)
     """
     reach = int(np.ceil(radius)) + 1
     steps = np.linspace(0, radius, 4 * reach + 1)
@@ -191,13 +177,7 @@ def motion_kernel(radius: float, sigma: float, degrees: float) -> FloatImage:
 
 
 def displace(image: FloatImage, down: FloatImage, right: FloatImage) -> FloatImage:
-    """Take each pixel from elsewhere: (row + down, column + right), mirrored at the borders.
-
-    >>> row = np.float32([[[0, 0, 0], [1, 1, 1], [2, 2, 2]]])
-    >>> still, ahead = np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32)
-    >>> displace(row, still, ahead)[0, :, 0].tolist()
-    [1.0, 2.0, 1.0]
-    """
+    """Take each pixel from elsewhere: (row + down, column + right), mirrored at the borders."""
     rows, columns = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
     moved = cv2.remap(
         image, columns + right, rows + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
@@ -215,10 +195,6 @@ def cloud(shape: Shape, decay: float, generator: np.random.Generator) -> FloatIm
 
     Returns:
         Shape (H, W); at 1 x 1 pixel it is 0.
-
-    >>> field = cloud((20, 30), 2.0, np.random.default_rng(0))
-    >>> field.shape, float(field.min()), float(field.max())
-    ((20, 30), 0.0, 1.0)
     """
     field = np.zeros(shape, np.float32)
     longer = max(shape)

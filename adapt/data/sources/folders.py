@@ -239,14 +239,6 @@ def from_folder(root: str | Path, classes: GivenClasses = None) -> ImageList:
 
     Raises:
         DataError: See `walk_classes` and `read_classes`.
-
-    >>> import tempfile
-    >>> from PIL import Image
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Path(folder, "cat").mkdir()
-    ...     Image.new("RGB", (2, 2)).save(Path(folder, "cat", "1.png"))
-    ...     from_folder(folder).counts()
-    {'cat': 1}
     """
     contents = walk_classes(root)
     labels = [label for label, _ in contents.files]

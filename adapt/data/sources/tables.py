@@ -318,14 +318,6 @@ def from_table(
 
     Raises:
         DataError: See `read_table` and `resolve_paths`.
-
-    >>> import tempfile
-    >>> from PIL import Image
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Image.new("RGB", (2, 2)).save(Path(folder, "1.png"))
-    ...     _ = Path(folder, "labels.csv").write_text("path,label\n1.png,cat\n")
-    ...     from_table(Path(folder, "labels.csv")).counts()
-    {'cat': 1}
     """
     return _from_rows(read_table(path), Path(path).parent if root is None else root, split, classes)
 

@@ -106,11 +106,6 @@ class Writer:
 
         Raises:
             DataError: When the name leads out of the folder or is no text.
-
-        >>> Writer("a.zip", Path("."), 0).parts("cat/../../x.png")
-        Traceback (most recent call last):
-        adapt.errors.DataError: a.zip, member 'cat/../../x.png' - unsafe name - it leads out of \
-the archive - pack it again with names below one folder
         """
         todo = "pack it again with names below one folder"
         plain = name.replace("\\", "/")

@@ -34,13 +34,6 @@ def read_moment(text: str) -> Moment | None:
 
     Returns:
         The moment, or None when the text is none.
-
-    >>> read_moment("2024-05-31")
-    Moment(day=datetime.date(2024, 5, 31), instant=None)
-    >>> read_moment("2024-06-01T01:30+02:00").instant.isoformat()
-    '2024-05-31T23:30:00+00:00'
-    >>> read_moment("31.5.2024") is None
-    True
     """
     match = ISO.fullmatch(text.strip())
     if match is None:
@@ -126,10 +119,6 @@ def cut_by_date(
 
     Raises:
         RecipeError: When the fraction or a length is wrong.
-
-    >>> cut = cut_by_date(["2024-01-03", "2024-01-01", "2024-01-02", "2024-01-01"], "aaaa", 0.25)
-    >>> cut.val.tolist(), cut.first
-    ([0], '2024-01-03')
     """
     if not 0 < fraction < 1:
         raise RecipeError(

@@ -53,12 +53,6 @@ def read_exclusions(path: str | Path) -> list[Excluded]:
 
     Raises:
         DataError: When it cannot be read, or a line is not of this form.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "list.txt").write_text("ab" * 32 + "  train/cat/1.png  blank")
-    ...     [line.path for line in read_exclusions(Path(folder, "list.txt"))]
-    ['cat/1.png']
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")

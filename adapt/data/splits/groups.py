@@ -61,10 +61,6 @@ def scored_folds(
     Raises:
         RecipeError: When fewer images (or groups) than folds are left to deal, or a length is
             wrong.
-
-    >>> number, classes = scored_folds(list("aabbc"), 2, seed=0)
-    >>> sorted(number.tolist()), classes
-    ([-1, 0, 0, 1, 1], ['c'])
     """
     units = [str(index) for index in range(len(labels))] if groups is None else list(groups)
     homes: dict[str, set[str]] = defaultdict(set)

@@ -60,10 +60,6 @@ def stratified_split(
 
     Raises:
         RecipeError: When the fraction or a length is wrong.
-
-    >>> train, val = stratified_split(["a"] * 5 + ["b"] * 5 + ["c"], 0.2, seed=0)
-    >>> len(train), sorted("aaaaabbbbbc"[i] for i in val)
-    (9, ['a', 'b'])
     """
     if not 0 <= fraction < 1:
         advice = "give a fraction from 0 up to, not including, 1"

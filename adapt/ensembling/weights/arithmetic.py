@@ -21,10 +21,6 @@ def add_task_vectors(start: State, tuned: Sequence[State], scale: float) -> dict
 
     Raises:
         WeightsError: When names or shapes differ.
-
-    >>> start, one, two = ({"w": torch.tensor([value])} for value in (1.0, 3.0, 2.0))
-    >>> add_task_vectors(start, [one, two], 0.5)
-    {'w': tensor([2.5000])}
     """
     for other in tuned:
         check_same(start, other)

@@ -47,12 +47,6 @@ def lines(
     Raises:
         RecipeError: When a depth is missing or not between 0 and 1.
         WeightsError: When names or shapes differ.
-
-    >>> import torch
-    >>> start, tuned = {"a": torch.zeros(1), "b": torch.zeros(1)}, {
-    ...     "a": torch.ones(1), "b": torch.ones(1)}
-    >>> lines(start, tuned, {"a": 0.0, "b": 0.5}, 0.2, 1.0)
-    {'a': tensor([0.2000]), 'b': tensor([0.6000])}
     """
     check_same(start, tuned)
     scaled = dict(start)

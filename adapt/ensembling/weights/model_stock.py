@@ -54,10 +54,6 @@ def model_stock(start: State, ingredients: Sequence[State]) -> Stock:
     Raises:
         RecipeError: When there are fewer than two ingredients.
         WeightsError: When names or shapes differ.
-
-    >>> stock = model_stock({"w": torch.zeros(2)}, [{"w": torch.eye(2)[0]}, {"w": torch.ones(2)}])
-    >>> round(stock.cosines["w"], 4), round(stock.ratios["w"], 4), stock.state["w"]
-    (0.7071, 0.8284, tensor([0.8284, 0.4142]))
     """
     named = {f"ingredient {n}": state for n, state in enumerate(ingredients, start=1)}
     check_alike(named)

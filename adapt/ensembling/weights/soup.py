@@ -31,13 +31,6 @@ class TensorFiles(Mapping[str, Tensor]):
 
     Raises:
         WeightsError: When a file cannot be read.
-
-    >>> import tempfile
-    >>> from safetensors.torch import save_file
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_file({"weight": torch.ones(2)}, Path(folder, "head.safetensors"))
-    ...     TensorFiles({"head.": Path(folder, "head.safetensors")})["head.weight"]
-    tensor([1., 1.])
     """
 
     def __init__(self, files: Mapping[str, str | Path]) -> None:
@@ -206,11 +199,6 @@ def greedy_soup(
     Raises:
         RecipeError: When there are fewer than two ingredients.
         WeightsError: When names or shapes differ.
-
-    >>> states = {"a": {"w": torch.tensor(3.0)}, "b": {"w": torch.tensor(-1.0)}}
-    >>> soup = greedy_soup(states, lambda state: 3 - abs(float(state["w"]) - 1))
-    >>> soup.chosen, float(soup.state["w"]), soup.trials[1].reason
-    (['a', 'b'], 1.0, 'kept: raises the score from 1.000 to 3.000')
     """
     check_alike(ingredients if start is None else {"the start": start, **ingredients})
     check_alike(ingredients)
@@ -243,10 +231,6 @@ def position(start: State, soup: State, other: State) -> tuple[float | None, flo
         The cosine between the task vectors `other - start` and `soup - start`, and the distance
         between `other` and `soup` divided by that between `soup` and `start`. None where one of
         the models is the start itself.
-
-    >>> state = [{"w": torch.tensor(values)} for values in ([0.0, 0.0], [1.0, 0.0], [0.0, 1.0])]
-    >>> [round(value, 3) for value in position(*state)]
-    [0.0, 1.414]
     """
     dot = soup_square = other_square = 0.0
     for name in start:

@@ -33,10 +33,6 @@ def resampling_indices(images: int, samples: int = 1000, seed: int = 0) -> Itera
 
     Raises:
         DataError: When there is nothing to resample.
-
-    >>> blocks = list(resampling_indices(images=4, samples=3, seed=0))
-    >>> [block.shape for block in blocks]
-    [(3, 4)]
     """
     if images < 1 or samples < 1:
         raise DataError(
@@ -124,11 +120,6 @@ def paired_difference(
 
     Raises:
         DataError: When the shapes differ or a value is not finite.
-
-    >>> paired_difference([1, 1, 1, 1], [1, 0, 1, 0])["difference"]
-    0.5
-    >>> paired_difference([1, 0, 1], [1, 0, 1])["ci"]
-    [0.0, 0.0]
     """
     first, second = (np.asarray(values, dtype=np.float64) for values in (correct_a, correct_b))
     if first.ndim != 1 or first.shape != second.shape:

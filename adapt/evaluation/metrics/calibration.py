@@ -146,10 +146,6 @@ def fit_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
         DataError: When the arrays are malformed or empty.
 
     Paper: On Calibration of Modern Neural Networks, arXiv:1706.04599.
-
-    >>> logits = [[4.0, 0.0]] * 4  # 98 % confident, right in 3 of 4
-    >>> round(fit_temperature(logits, [0, 0, 0, 1]), 2)
-    3.64
     """
     checked = np.asarray(logits, dtype=np.float64)
     if checked.ndim != 2 or 0 in checked.shape or not np.isfinite(checked).all():

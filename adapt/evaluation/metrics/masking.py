@@ -51,10 +51,6 @@ def mask_absent(logits: npt.ArrayLike, targets: npt.ArrayLike) -> Masked:
 
     Raises:
         DataError: When the arrays are malformed, or there is no image: then no class is shared.
-
-    >>> masked = mask_absent([[1.0, 9.0, 2.0], [3.0, 9.0, 0.0]], [2, 0])
-    >>> masked.logits.tolist(), masked.present
-    ([[1.0, -inf, 2.0], [3.0, -inf, 0.0]], 2)
     """
     checked, indices = check_logits(logits, targets)
     present = np.unique(indices)

@@ -63,10 +63,6 @@ def group_table(
 
     Raises:
         DataError: When the lengths differ, or not one image has a value.
-
-    >>> table = group_table(["day", "night"] * 20, [1, 0] * 20, [1, 1] * 20)
-    >>> table["worst"], table["gap"]
-    ('night', 1.0)
     """
     now, then = (np.asarray(answers, dtype=np.float64) for answers in (right, before))
     if now.shape != (len(values),) or then.shape != now.shape:
@@ -133,10 +129,6 @@ def check_group_columns(names: Iterable[str], evals: Mapping[str, ImageList]) ->
 
     Raises:
         DataError: When no set has a column of that name, or one has it without any value.
-
-    >>> check_group_columns(["light"], {})
-    Traceback (most recent call last):
-    adapt.errors.DataError: groups - no such column - 'light' - the evals have: none
     """
     columns = {name: columns_of(images) for name, images in evals.items()}
     known = sorted({column for own in columns.values() for column in own})

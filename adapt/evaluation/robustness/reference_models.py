@@ -64,13 +64,6 @@ def read_reference_models(path: str | Path, evals: Sequence[str]) -> list[Refere
     Raises:
         DataError: Naming the line of the first problem: a column that is no eval, a name or column
             that is listed twice, a cell that is not an accuracy.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder, "models.csv")
-    ...     _ = file.write_text("name,id,sketch\nRN50,0.7,0.4\nRN101,0.72,\n")
-    ...     [model.evals for model in read_reference_models(file, ["sketch"])]
-    [{'sketch': 0.4}, {}]
     """
     lines = _lines(path)
     header = [cell.strip() for cell in lines[0][1]]

@@ -145,10 +145,6 @@ def effective_robustness(
 
     Raises:
         DataError: When a shape is wrong.
-
-    >>> line = LogitLine(1.0, 0.0, 2)
-    >>> effective_robustness(line, [[1], [0]], [[1], [1], [1], [0]])[0].tolist()
-    [0.25]
     """
     first, second = (np.asarray(right, dtype=np.float64) for right in (id_right, ood_right))
     fit = first.ndim == second.ndim == 2 and first.shape[1] == second.shape[1]
@@ -210,11 +206,6 @@ def shift_robustness(
 
     Raises:
         DataError: When the two do not have the same models, or the start is not among them.
-
-    >>> said = np.array([True, False]), np.array([True, True])
-    >>> result = shift_robustness({"zero_shot": said[1]}, {"zero_shot": said[0]}, [], "zero_shot")
-    >>> result["reason"]
-    '0 reference models, 0 id accuracies: a line needs two different ones'
     """
     if start not in id_right or id_right.keys() != ood_right.keys():
         raise DataError(
@@ -273,11 +264,6 @@ def corruption_error(
 
     Raises:
         DataError: When the start, or an accuracy on one of the evals, is missing.
-
-    >>> kinds = {"fog_1": "fog", "fog_5": "fog"}
-    >>> scores = {"zero_shot": {"fog_1": 0.75, "fog_5": 0.25}, "lora": {"fog_1": 1.0, "fog_5": 0.5}}
-    >>> corruption_error(kinds, scores, "zero_shot")["lora"]
-    {'mean': 0.5, 'kinds': {'fog': 0.5}}
     """
     for name in (start, *accuracies):
         missing = [eval_ for eval_ in kinds if eval_ not in accuracies.get(name, {})]

@@ -67,11 +67,6 @@ def conformal_threshold(scores: npt.ArrayLike, level: float) -> float:
 
     Raises:
         DataError: When the scores are malformed or the level is out of range.
-
-    >>> conformal_threshold([0.4, 0.1, 0.3, 0.2], level=0.8)
-    0.4
-    >>> conformal_threshold([0.4, 0.1, 0.3, 0.2], level=0.9)
-    inf
     """
     if not 0 < level < 1:
         raise DataError(f"level - out of range - {level} - give a number between 0 and 1")

@@ -60,10 +60,6 @@ def risk_coverage(confidences: npt.ArrayLike, right: npt.ArrayLike) -> RiskCover
 
     Paper: Geifman and El-Yaniv, Selective Classification for Deep Neural Networks,
     arXiv:1705.08500; the area: arXiv:1805.08206.
-
-    >>> curve = risk_coverage([0.9, 0.8, 0.8, 0.6], [True, True, False, False])
-    >>> curve["coverage"], [round(risk, 3) for risk in curve["risk"]]
-    ([0.25, 0.75, 1.0], [0.0, 0.333, 0.5])
     """
     values, correct = _checked(confidences, right)
     order = np.argsort(-values, kind="stable")

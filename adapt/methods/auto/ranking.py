@@ -242,10 +242,6 @@ def expected_accuracy(curve: Mapping[int, float]) -> dict[int, float]:
 
     Returns:
         Accuracy by images per class; empty with fewer than three points.
-
-    >>> expected = expected_accuracy({n: 1 - 0.5 * n**-0.5 for n in (1, 2, 4, 8)})
-    >>> {shots: round(value, 3) for shots, value in expected.items()}
-    {16: 0.875, 32: 0.912}
     """
     if len(curve) < FEWEST_POINTS:
         return {}

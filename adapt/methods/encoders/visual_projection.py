@@ -121,11 +121,6 @@ def fit_projection(
 
     Returns:
         W (P, D), on the CPU.
-
-    >>> pooled, targets = torch.eye(2)[None], torch.tensor([0, 1])
-    >>> head = nn.Linear(2, 2)
-    >>> fit_projection(pooled, targets, torch.eye(2), None, head, 0.5, 3, 1e-3).shape
-    torch.Size([2, 2])
     """
     device = matrix.device
     start, moving = matrix.detach(), matrix.detach().clone().requires_grad_(True)

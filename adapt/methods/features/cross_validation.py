@@ -29,11 +29,6 @@ def rounds(support: Support, most: int = ROUNDS) -> Tensor:
 
     Returns:
         Numbers (N,) from 0; -1 for the only image of its class, which is never held out.
-
-    >>> features = torch.nn.functional.normalize(torch.randn(5, 3), dim=1)
-    >>> support = Support(features[None], torch.tensor([0, 0, 1, 1, 2]), torch.eye(3))
-    >>> rounds(support).sort().values.tolist()
-    [-1, 0, 0, 1, 1]
     """
     features, targets = support.features.double(), support.targets
     generator = torch.Generator().manual_seed(support.seed)
@@ -84,11 +79,6 @@ def best_alpha(
 
     Returns:
         Alpha, and the cross-entropy at it in nats.
-
-    >>> targets = torch.tensor([0, 1, 0, 1])
-    >>> useless, right = torch.zeros(4, 2), torch.tensor([[2.0, 0], [0, 1], [1, 0], [1, 0]])
-    >>> best_alpha(useless + torch.tensor([1.0, -1.0]), right, targets)[0] > 100
-    True
     """
     mask = torch.ones_like(zero_shot, dtype=torch.bool) if allowed is None else allowed
     parts = torch.stack([_centred(part.double(), mask) for part in (zero_shot, evidence)])

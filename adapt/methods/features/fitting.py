@@ -134,12 +134,6 @@ def fit_rows(
 
     Returns:
         The matrix (K, D).
-
-    >>> sgd = lambda tensors: torch.optim.SGD(tensors, lr=0.0)
-    >>> steps = [(0.5, torch.tensor([0]))] * 9
-    >>> fit_rows(torch.ones(2, 1), torch.tensor([1]), lambda w, _: w.square().sum(), sgd, steps)
-    tensor([[1.],
-            [0.]])
     """
     moving = start[rows].clone().requires_grad_(True)
     optimizer = make_optimizer([moving])

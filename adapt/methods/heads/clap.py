@@ -39,10 +39,6 @@ def penalties(support: Support) -> Tensor:
     """Weight of each class's penalty (K,): how sure zero-shot is of the class's own support.
 
     A class without support images, which nothing can move, gets zero.
-
-    >>> features, targets = torch.eye(2)[None], torch.tensor([0, 1])
-    >>> penalties(Support(features, targets, 2 * torch.eye(2)))
-    tensor([0.8808, 0.8808])
     """
     features, targets = support.all_views
     sure = (features @ support.zero_shot.T).softmax(1).gather(1, targets[:, None])[:, 0]

@@ -102,10 +102,6 @@ def endless(samples: int, size: int, random: torch.Generator) -> Iterator[Tensor
         samples: Number of positions.
         size: Positions in a batch; fewer when there are not so many.
         random: Draws the orders.
-
-    >>> batches = endless(3, 2, torch.Generator().manual_seed(0))
-    >>> [len(next(batches)) for _ in range(3)]
-    [2, 2, 2]
     """
     size = min(size, samples)
     while True:

@@ -64,10 +64,6 @@ def precision(support: Support, images: int = 0) -> Tensor:
     Args:
         support: The images.
         images: Scale the scatter to this number of images; 0 takes it as it is.
-
-    >>> features = torch.nn.functional.normalize(torch.randn(6, 3), dim=1)
-    >>> precision(Support(features[None], torch.tensor([0, 0, 0, 1, 1, 1]), torch.eye(3))).shape
-    torch.Size([3, 3])
     """
     features, targets = support.all_views
     features = features.double()

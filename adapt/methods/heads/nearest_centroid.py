@@ -47,12 +47,7 @@ class NearestCentroid(HeadMethod):
 
 
 def centroids(support: Support) -> Tensor:
-    """The unit mean (K, D) of each class's features; for a class without images the mean of them.
-
-    >>> support = Support(torch.eye(2)[None], torch.tensor([0, 0]), torch.eye(2))
-    >>> centroids(support)[0].tolist()
-    [0.707..., 0.707...]
-    """
+    """The unit mean (K, D) of each class; for a class without images the mean of the others."""
     unit = F.normalize(class_means(support), dim=-1)
     return fill_classes(unit, torch.zeros(len(unit)), support.targets)[0].float()
 

@@ -54,10 +54,6 @@ def cache(
         alpha: Strength of the votes.
         neighbours: See `CacheHead`.
         alone: Leave zero-shot out.
-
-    >>> support = Support(torch.eye(2)[None], torch.tensor([0, 1]), torch.eye(2))
-    >>> cache(support, 1.0, 2.0)(torch.eye(2))[0].tolist()
-    [3.0, 0.735...]
     """
     text = torch.zeros_like(support.zero_shot) if alone else support.zero_shot
     votes = alpha * F.one_hot(support.targets, support.classes).float()

@@ -41,10 +41,6 @@ def projection_of(encoder: nn.Module) -> Projection:
 
     Raises:
         ModelError: When the encoder does not end in a linear projection.
-
-    >>> from adapt.models.backbones import load_backbone
-    >>> projection_of(load_backbone("adapt-icons-xs", "random").image_encoder).matrix.shape
-    torch.Size([192, 192])
     """
     own = getattr(encoder, "proj", None)
     if isinstance(own, nn.Parameter):

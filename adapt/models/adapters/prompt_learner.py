@@ -35,14 +35,6 @@ class PromptLearner(nn.Module):
     Raises:
         ModelError: When the encoder cannot be fed embeddings, or a name does not fit beside the
             context.
-
-    Example:
-        >>> from adapt.models.backbones import load_backbone
-        >>> backbone = load_backbone("adapt-icons-xs", "random")
-        >>> context = embed_words(backbone, "a photo of a")
-        >>> head = PromptLearner(backbone, [["cat", "kitten"], ["dog"]], context)
-        >>> head(torch.zeros(5, 192)).shape, head.context.shape
-        (torch.Size([5, 2]), torch.Size([4, 128]))
     """
 
     tokens: Tensor

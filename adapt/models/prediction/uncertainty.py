@@ -191,10 +191,6 @@ class Uncertainty:
 
         Raises:
             DataError: When it is not a mapping, a key is missing or unknown, or a value is wrong.
-
-        >>> Uncertainty.from_dict({"abstain": 0.5}, classes=2)
-        Traceback (most recent call last):
-        adapt.errors.DataError: uncertainty.abstain - not known - ...
         """
         known = [field.name for field in fields(cls)]
         if not isinstance(content, dict):

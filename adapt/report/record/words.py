@@ -93,13 +93,7 @@ def shorten(text: str, length: int = 28) -> str:
 
 
 def enumerated(names: Sequence[str], most: int = 5) -> str:
-    """A list for a sentence, cut after a few names.
-
-    >>> enumerated(["cup"]), enumerated(["cup", "mug", "jar"])
-    ('cup', 'cup, mug and jar')
-    >>> enumerated(["cup", "mug", "jar"], 2)
-    'cup, mug and 1 more'
-    """
+    """A list for a sentence, cut after a few names."""
     shown = list(names[:most])
     if len(names) > most:
         return f"{', '.join(shown)} and {len(names) - most} more"
