@@ -16,7 +16,14 @@ from adapt.cli.app import app
 from adapt.common.discovery import import_siblings
 from adapt.data.shifts.tools import SHIFTS
 from adapt.data.sources import base as sources
+from adapt.ensembling.choose import choose_alpha
+from adapt.ensembling.held_out import HeldOut
+from adapt.ensembling.rules.base import RULES, rule_names
+from adapt.ensembling.settings import Ensemble
+from adapt.ensembling.wise_ft import rule_table
 from adapt.errors import RecipeError
+from adapt.evaluation.evaluate import metrics, softmax
+from adapt.evaluation.metrics.base import METRICS
 from adapt.methods import base as methods
 from adapt.methods.auto.method import Auto
 from adapt.recipe.data import build_data
@@ -89,6 +96,29 @@ from adapt.data.shifts.tools import shift
 def dark(image, severity, generator):
     """Nearly no light."""
     return image * np.float32(0.5**severity)
+'''
+
+RULE = '''
+"""The largest alpha there is."""
+
+from adapt.ensembling.rules.base import rule
+
+
+@rule("boldest")
+def boldest(evidence):
+    """Take the largest alpha."""
+    return max(evidence.accuracy)
+'''
+METRIC = '''
+"""How far the true class is from certain."""
+
+from adapt.evaluation.metrics.base import metric, of_true_class
+
+
+@metric("doubt")
+def doubt(probabilities, targets):
+    """One minus the probability of the true class."""
+    return 1 - of_true_class(probabilities, targets)
 '''
 
 
@@ -168,3 +198,29 @@ def test_a_shift(recipe: Path, added: Path, monkeypatch: pytest.MonkeyPatch) -> 
     clean, dark = (np.asarray(evals[name].open(0)) for name in ("test", "dark"))
     assert dark.max() == round(clean.max() / 32)
     assert "Nearly no light" in CliRunner().invoke(app, ["list", "shifts"]).output
+
+
+def test_a_rule_for_alpha(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RULES, "_things", RULES.table())
+    (added / "boldest.py").write_text(RULE)
+    in_package(monkeypatch, "adapt.ensembling.rules", added)
+    held = HeldOut(np.array([0, 1]), {0.0: np.eye(2), 1.0: np.eye(2)[::-1]})
+    assert "boldest" in rule_names()
+    assert load("quickstart", ["ensemble.rule=boldest"]).recipe.ensemble.rule == "boldest"
+    assert choose_alpha(held.evidence(), "boldest") == 1.0
+    assert rule_table(held)["boldest"]["alpha"] == 1.0
+    with pytest.raises(ValueError, match="boldest, fixed"):
+        Ensemble(rule="shyest")
+
+
+def test_a_metric(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(METRICS, "_things", METRICS.table())
+    (added / "doubt.py").write_text(METRIC)
+    in_package(monkeypatch, "adapt.evaluation.metrics", added)
+    logits, targets = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 3
+    scores = metrics(logits, targets)
+    expected = 1 - softmax(logits)[np.arange(40), targets].mean()
+    assert scores["doubt"] == pytest.approx(expected)
+    low, high = scores["doubt_ci"]
+    assert low < expected < high
+    assert {"accuracy", "ece_ci", "brier_ci"} <= scores.keys()

@@ -77,7 +77,7 @@ def test_draws_are_nested_and_score_as_separate_fits_would(
     assert found["below_zero_shot"] == [{"shots": c["shots"], "seed": c["seed"]} for c in below]
     page = (done.folder / "report.md").read_text(encoding="utf-8")
     mean = statistics.fmean(cells[4, seed]["accuracy"]["test"] for seed in (0, 1))
-    assert "Accuracy by images a class" in page
+    assert "Accuracy against training images per class" in page
     assert f"{100 * mean:.1f} %" in page
 
 
@@ -153,7 +153,7 @@ def test_auto_takes_the_best_and_writes_its_ranking(recipe: Path, tmp_path: Path
     names = [one["name"] for one in ranking["methods"]]
     assert sorted(names) == ["gda", "zero_shot", "zs_lp"]
     assert ranking["best"] == names[0]
-    assert "Which method" in (done.folder / "report.md").read_text(encoding="utf-8")
+    assert "Ranking of the methods" in (done.folder / "report.md").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="did you mean 'gda'"):
         Auto(candidates=["gdaa"])
     with pytest.raises(RecipeError, match=r"candidates.*did you mean 'gda'"):
