@@ -179,7 +179,7 @@ def _jpeg_compression(image: FloatImage, severity: int, generator: Random) -> Fl
 
 @shift("jpeg")
 def _jpeg(image: FloatImage, severity: int, generator: Random) -> FloatImage:
-    """Saved again and again, as a picture passed from chat to chat.
+    """Saved again and again, like a picture that is forwarded many times.
 
     Unlike ``jpeg_compression`` there are 2 to 6 rounds, of lower quality, and between them the
     picture moves by a few pixels, so that every round cuts its 8 x 8 blocks elsewhere and the

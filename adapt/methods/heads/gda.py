@@ -23,7 +23,7 @@ Numbers: TypeAlias = tuple[Tensor, Tensor]
 @register("gda")
 @dataclass
 class GDA(HeadMethod):
-    """One Gaussian for each class, all of the same shape, and what zero-shot says beside it.
+    """One Gaussian per class with one shared covariance, and zero-shot beside it.
 
     Logits are `zero_shot + alpha * (f W + b)`: a linear head, found without training. `W` holds the
     class means under the pooled precision, estimated as `D (S + t I)^-1` with `S` the scatter

@@ -19,7 +19,7 @@ UNCHOSEN_ALPHA = 2.0
 @register("knn")
 @dataclass
 class KNN(HeadMethod):
-    """The nearest support images vote for their classes, the nearer the more.
+    """The nearest support images vote for their classes; closer ones count more.
 
     The vote of an image at cosine c is `exp(-beta * (1 - c))`. Logits are zero-shot's plus
     `alpha` times the votes, or the votes alone. Ties are for the class that comes first.
