@@ -36,7 +36,7 @@ class Images(ImageList):
     """A list of labelled images, opened one by one on demand; see `ImageList`.
 
     >>> Images.from_embedded("pictograms", "emoji", "test").class_names[:2]
-    ['bell', 'bicycle']
+    ['animal', 'arrow']
     """
 
     from_folder = _class_method(from_folder)

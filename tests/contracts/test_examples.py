@@ -56,6 +56,7 @@ def run_alone(path: Path) -> None:
     assert done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_an_example_needs_nothing_that_the_tests_bring() -> None:
     run_alone(next(path for path in EXAMPLES if path.stem.startswith("05")))

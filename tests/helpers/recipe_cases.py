@@ -74,7 +74,7 @@ MALFORMED: list[tuple[str, str | bytes, list[str]]] = [
      swap("{epochs: 3}", "{epochs: 0, lr: -1, schedule: cosin, warmup: 2}"),
      ["method.optim.epochs - out of range - given 0 (line 9) - give 1 or more",
       "method.optim.lr - out of range - given -1", "method.optim.warmup - out of range - given 2",
-      "method.optim.schedule - out of range - given 'cosin' (line 9) - choose one of cosine"]),
+      "method.optim.schedule - not known - given 'cosin' (line 9) - choose one of cosine"]),
     ("method's own check", swap("rank: 4", "rank: 0, targets: [x]"),
      ["method.rank - out of range - given 0 (line 9) - give 1 or more",
       "method.targets - not known - given ['x'] (line 9) - choose from q, k, v, o"]),

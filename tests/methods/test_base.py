@@ -82,6 +82,7 @@ def test_an_unknown_method_gets_a_hint() -> None:
         base.get("lra")
 
 
+@pytest.mark.slow
 def test_a_head_on_features_loads_neither_lightning_nor_peft(tmp_path: Path) -> None:
     code = """
 import sys

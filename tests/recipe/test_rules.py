@@ -93,7 +93,7 @@ def test_optim_settings_of_a_recipe(here: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         load(here, GOOD.replace("{epochs: 3}", wrong))
     for start in (
-        "mixup - out of range - given -1.0 (line 9) - give 0 (off) or an alpha",
+        "mixup - out of range - given -1.0 (line 9) - give 0 (off) or more",
         "cutmix - wrong type - given 'x' (line 9) - give a number",
         "class_weights.cat - out of range - given 0.0 (line 9) - give numbers above 0",
         "class_weights.dog - out of range - given -1.0 (line 9) - give numbers above 0",

@@ -416,6 +416,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_two_processes_score_exactly(toy_root: Path, tmp_path: Path, start: Classifier) -> None:
     """Seven images over two processes, none twice and none left out."""
     printed = run_python(TWO_PROCESSES, tmp_path, str(toy_root))

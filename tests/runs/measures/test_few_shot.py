@@ -77,7 +77,7 @@ def test_draws_are_nested_and_score_as_separate_fits_would(
     assert found["below_zero_shot"] == [{"shots": c["shots"], "seed": c["seed"]} for c in below]
     page = (done.folder / "report.md").read_text(encoding="utf-8")
     mean = statistics.fmean(cells[4, seed]["accuracy"]["test"] for seed in (0, 1))
-    assert "Accuracy against training images per class" in page
+    assert "Accuracy by training images per class" in page
     assert f"{100 * mean:.1f} %" in page
 
 
