@@ -41,7 +41,7 @@ def balance_findings(
     first, *others = counts
     learned = {key: count for key, count in sorted(counts[first].items()) if count > 0}
     empty = sorted(key for key, count in counts[first].items() if count <= 0)
-    found = [
+    findings = [
         _empty(first, empty),
         _single(first, learned, splits_itself),
         _one_group(first, learned, groups or {}, splits_itself),
@@ -50,7 +50,7 @@ def balance_findings(
         _extra(first, learned, {name: counts[name] for name in others}),
         _missing(learned, {name: counts[name] for name in others}),
     ]
-    return [finding for finding in found if finding is not None]
+    return [finding for finding in findings if finding is not None]
 
 
 def images_needed(counts: Mapping[str, int], ratio: float = MOST_UNEQUAL) -> dict[str, int]:

@@ -30,9 +30,9 @@ class _Relation:
     name: str
     exact: bool
 
-    def holds(self, one: Standing, other: Standing) -> bool:
-        same_side, same_label = one[0] == other[0], one[1] == other[1]
-        fitted = FIT in (one[0], other[0])
+    def holds(self, first: Standing, other: Standing) -> bool:
+        same_side, same_label = first[0] == other[0], first[1] == other[1]
+        fitted = FIT in (first[0], other[0])
         if self.name == "leak":
             return fitted and not same_side
         if self.name == "conflict":
@@ -61,25 +61,27 @@ class _Standings:
     def links(self, exact: bool) -> Iterator[tuple[int, int, float]]:
         """Pairs of contents that are nearly the same, or each content with itself."""
         if exact:
-            yield from ((one, one, 0.0) for one, rows in self.copies.images.items() if rows[1:])
+            yield from (
+                (first, first, 0.0) for first, rows in self.copies.images.items() if rows[1:]
+            )
         else:
-            for (one, other), value in zip(
+            for (first, other), value in zip(
                 self.copies.pairs.tolist(), self.copies.differences.tolist(), strict=True
             ):
-                yield one, other, value
+                yield first, other, value
 
-    def related(self, relation: _Relation, one: int, other: int) -> set[int]:
+    def related(self, relation: _Relation, first: int, other: int) -> set[int]:
         """Images of the two contents between which the relation holds."""
-        here, there = self.kinds[one], self.kinds[other]
+        here, there = self.kinds[first], self.kinds[other]
         taking_part = {
             (content, standing)
             for a, b in product(here, there)
-            if relation.holds(a, b) and (one != other or a != b or here[a] > 1)
-            for content, standing in ((one, a), (other, b))
+            if relation.holds(a, b) and (first != other or a != b or here[a] > 1)
+            for content, standing in ((first, a), (other, b))
         }
         return {
             row
-            for content in {one, other}
+            for content in {first, other}
             for row in self.copies.images[content]
             if (content, self.of[row]) in taking_part
         }
@@ -91,7 +93,7 @@ class _Standings:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _CopySets:
     """The sets of one relation, the images of each in order, with the smallest difference."""
 
     sets: list[list[int]]
@@ -102,27 +104,27 @@ class _Found:
         return [row for rows in self.sets for row in rows]
 
 
-def _search(standings: _Standings, relation: _Relation) -> _Found:
+def _search(standings: _Standings, relation: _Relation) -> _CopySets:
     members: dict[int, set[int]] = {}
     links: list[tuple[int, int, float]] = []
-    for one, other, value in standings.links(relation.exact):
-        rows = standings.related(relation, one, other)
+    for first, other, value in standings.links(relation.exact):
+        rows = standings.related(relation, first, other)
         if rows:
-            links.append((one, other, value))
-            for content in (one, other):
+            links.append((first, other, value))
+            for content in (first, other):
                 mine = rows & set(standings.copies.images[content])
                 members[content] = members.get(content, set()) | mine
     closest: dict[int, float] = defaultdict(lambda: 1.0)
-    for one, other, value in links:
-        for content in (one, other):
+    for first, other, value in links:
+        for content in (first, other):
             closest[content] = min(closest[content], value)
-    found = []
+    sets = []
     for contents in connected(members, [link[:2] for link in links]):
         rows = {row for content in contents for row in members[content]}
         value = min(closest[content] for content in contents)
-        found.append((value, sorted(rows, key=standings.order)))
-    found.sort(key=lambda entry: (entry[0], -len(entry[1]), standings.order(entry[1][0])))
-    return _Found([rows for _, rows in found], [value for value, _ in found])
+        sets.append((value, sorted(rows, key=standings.order)))
+    sets.sort(key=lambda entry: (entry[0], -len(entry[1]), standings.order(entry[1][0])))
+    return _CopySets([rows for _, rows in sets], [value for value, _ in sets])
 
 
 def copy_findings(copies: Copies, places: Sequence[Place]) -> list[Finding]:
@@ -140,24 +142,24 @@ def copy_findings(copies: Copies, places: Sequence[Place]) -> list[Finding]:
         and `near_copy`, as far as they apply. `values` is the smallest difference in each set.
     """
     standings = _Standings(copies, places)
-    found = []
+    findings = []
     for exact in (True, False):
         for name, build in (("leak", _leak), ("conflict", _conflict), ("copy", _copy)):
             search = _search(standings, _Relation(name, exact))
             if search.sets:
-                found.append(build(standings, search, exact))
-    return found
+                findings.append(build(standings, search, exact))
+    return findings
 
 
 def _finding(
     standings: _Standings,
-    found: _Found,
+    copies: _CopySets,
     naming: tuple[str, str, str],
     fix: str,
     remove: Sequence[int],
 ) -> Finding:
     kind, level, message = naming
-    largest = max(len(rows) for rows in found.sets)
+    largest = max(len(rows) for rows in copies.sets)
     if largest > CHAIN:
         message += f"; the largest set is a chain of {largest} images"
     places = standings.places
@@ -166,19 +168,19 @@ def _finding(
         level=level,
         message=message,
         fix=fix,
-        places=tuple(tuple(places[row] for row in rows) for rows in found.sets),
-        values=tuple(found.values),
+        places=tuple(tuple(places[row] for row in rows) for rows in copies.sets),
+        values=tuple(copies.values),
         remove=tuple(places[row] for row in remove),
-        details={"sets": len(found.sets), "images": len(found.rows), "largest": largest},
+        details={"sets": len(copies.sets), "images": len(copies.rows), "largest": largest},
     )
 
 
-def _fitted(standings: _Standings, found: _Found) -> list[int]:
-    return [row for row in found.rows if standings.of[row][0] == FIT]
+def _fitted(standings: _Standings, copies: _CopySets) -> list[int]:
+    return [row for row in copies.rows if standings.of[row][0] == FIT]
 
 
-def _leak(standings: _Standings, found: _Found, exact: bool) -> Finding:
-    counts = Counter(standings.of[row][0] for row in found.rows)
+def _leak(standings: _Standings, copies: _CopySets, exact: bool) -> Finding:
+    counts = Counter(standings.of[row][0] for row in copies.rows)
     sizes = Counter(side for side, _ in standings.of)
     said = " and ".join(
         f"{counts[name]} of {plural(sizes[name], 'image')} of {name}"
@@ -189,51 +191,51 @@ def _leak(standings: _Standings, found: _Found, exact: bool) -> Finding:
     verb = "is" if sum(counts[name] for name in counts if name != FIT) == 1 else "are"
     finding = _finding(
         standings,
-        found,
+        copies,
         (
             "leak" if exact else "near_leak",
             "warning",
             f"{said} {verb} also in train or val, {how}",
         ),
         f"{LEFT_OUT}: this leaves out the training images",
-        _fitted(standings, found),
+        _fitted(standings, copies),
     )
     finding.details["by_eval"] = {name: counts[name] for name in sorted(counts) if name != FIT}
     return finding
 
 
-def _conflict(standings: _Standings, found: _Found, exact: bool) -> Finding:
+def _conflict(standings: _Standings, copies: _CopySets, exact: bool) -> Finding:
     within = any(
         len({standings.of[row][1] for row in rows if standings.of[row][0] == FIT}) > 1
-        for rows in found.sets
+        for rows in copies.sets
     )
     how = "with the same content" if exact else "that are nearly the same"
     return _finding(
         standings,
-        found,
+        copies,
         (
             "conflicting_label" if exact else "near_conflicting_label",
             "error" if exact and within else "warning",
-            f"{len(found.rows)} images {how} have different labels",
+            f"{len(copies.rows)} images {how} have different labels",
         ),
         f"give them one label, or {LEFT_OUT}: this leaves out all of them in train and val",
-        _fitted(standings, found),
+        _fitted(standings, copies),
     )
 
 
-def _copy(standings: _Standings, found: _Found, exact: bool) -> Finding:
+def _copy(standings: _Standings, copies: _CopySets, exact: bool) -> Finding:
     how = "exact" if exact else "near"
     return _finding(
         standings,
-        found,
+        copies,
         (
             f"{how}_copy",
             "warning" if exact else "note",
-            f"{len(found.rows)} images are {how} copies of each other within their class, in "
-            f"{plural(len(found.sets), 'set')}",
+            f"{len(copies.rows)} images are {how} copies of each other within their class, in "
+            f"{plural(len(copies.sets), 'set')}",
         ),
         f"{LEFT_OUT}: this keeps one image of each set in train and val",
-        _repeated(standings, _fitted(standings, found)),
+        _repeated(standings, _fitted(standings, copies)),
     )
 
 
@@ -273,15 +275,15 @@ def leaked_indices(
     reached = set(fitted)
     if near:
         reached |= {other for content in fitted for other in copies.near.get(content, ())}
-    found: dict[str, list[int]] = {}
+    leaked_rows: dict[str, list[int]] = {}
     seen: Counter[str] = Counter()
     for content, place in zip(copies.content.tolist(), places, strict=True):
         if place.split not in FIT_SPLITS:
-            leaked = found.setdefault(place.split, [])
+            leaked = leaked_rows.setdefault(place.split, [])
             if content in reached:
                 leaked.append(seen[place.split])
             seen[place.split] += 1
-    return found
+    return leaked_rows
 
 
 def leak_free_accuracy(right: BoolArray, leaked: Sequence[int]) -> dict[str, Any]:

@@ -114,8 +114,8 @@ def confident_errors(probabilities: np.ndarray, targets: np.ndarray) -> IntArray
     favoured = probabilities.copy()
     favoured[rows, targets] += _TOLERANCE
     wrong = (guess >= 0) & (guess != targets) & (favoured.argmax(axis=1) != targets)
-    found = np.flatnonzero(wrong)
-    return found[np.argsort(probabilities[found, targets[found]], kind="stable")]
+    rows = np.flatnonzero(wrong)
+    return rows[np.argsort(probabilities[rows, targets[rows]], kind="stable")]
 
 
 class Suspects(NamedTuple):
@@ -149,9 +149,9 @@ def suspected(probabilities: np.ndarray, targets: np.ndarray, least: float = LEA
     share = 1 - float(others[rows, targets].mean()) if len(rows) else 0.0
     others[rows, targets] = 0
     scores = others.max(axis=1)
-    found = np.flatnonzero(scores > least)
-    found = found[np.argsort(-scores[found], kind="stable")]
-    return Suspects(found, targets[found], others[found].argmax(axis=1), scores[found], share)
+    rows = np.flatnonzero(scores > least)
+    rows = rows[np.argsort(-scores[rows], kind="stable")]
+    return Suspects(rows, targets[rows], others[rows].argmax(axis=1), scores[rows], share)
 
 
 def true_classes(
@@ -237,11 +237,11 @@ def label_findings(
             f"probabilities - do not fit - {given} - give one row per image, one column per class"
         )
     targets = np.array([position[place.label] for place in places], dtype=np.int64)
-    found = suspected(probabilities, targets)
-    if not len(found.indices):
+    suspects = suspected(probabilities, targets)
+    if not len(suspects.indices):
         return []
-    doubted = [places[index] for index in found.indices]
-    suggested = [class_names[index] for index in found.suggested]
+    doubted = [places[index] for index in suspects.indices]
+    suggested = [class_names[index] for index in suspects.suggested]
     pairs = Counter(zip((place.label for place in doubted), suggested, strict=True))
     return [
         Finding(
@@ -250,12 +250,12 @@ def label_findings(
             message=_message(doubted[0], suggested[0], len(doubted), len(places)),
             fix=_fix(doubted[0], suggested[0], labels_file),
             places=tuple((place,) for place in doubted),
-            values=tuple(found.scores.tolist()),
+            values=tuple(suspects.scores.tolist()),
             remove=tuple(doubted) if remove else (),
             details={
                 "suggested": suggested,
-                "given_probability": probabilities[found.indices, found.given].tolist(),
-                "share": found.share,
+                "given_probability": probabilities[suspects.indices, suspects.given].tolist(),
+                "share": suspects.share,
                 "confident_errors": len(confident_errors(probabilities, targets)),
                 "pairs": [[*pair, count] for pair, count in pairs.most_common()],
             },

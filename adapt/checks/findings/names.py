@@ -81,7 +81,9 @@ def name_findings(
     alike = [group for group in _same(read, _stem) if group not in equal]
 
     def each(kind: str, level: str, reason: str, test: Callable[[str], bool]) -> Finding | None:
-        return _of_classes(kind, level, reason, [one for one in read if test(one.words)], about)
+        return _of_classes(
+            kind, level, reason, [entry for entry in read if test(entry.words)], about
+        )
 
     junk = _junk(read)
     findings = [
@@ -126,7 +128,7 @@ def _check(
         wrong |= targets is None or zero_shot.shape != (len(targets), count)
     if wrong:
         arrays = (zero_shot, targets, text_directions)
-        shapes = [None if one is None else one.shape for one in arrays]
+        shapes = [None if entry is None else entry.shape for entry in arrays]
         given = f"{count} names; logits, targets and text features of {shapes}"
         raise DataError(f"class names - sizes differ - {given} - give one column or row per class")
 
@@ -134,8 +136,8 @@ def _check(
 def _junk(names: Iterable[ClassName]) -> set[str]:
     """Words that do not name a class: see `is_no_class`; also `train` beside another split."""
     named = list(names)
-    splits = {one.words for one in named if folded(one.words).strip() in SPLIT_NAMES}
-    junk = {one.words for one in named if is_no_class(one.words) or is_junk(one.key)}
+    splits = {entry.words for entry in named if folded(entry.words).strip() in SPLIT_NAMES}
+    junk = {entry.words for entry in named if is_no_class(entry.words) or is_junk(entry.key)}
     return junk | (splits if len(splits) > 1 else set())
 
 
@@ -170,7 +172,7 @@ def _readable(words: str) -> list[str]:
         if all(unicodedata.category(sign)[0] in "LM" for sign in part)
         and (len(part) > 1 or not part.isascii())
     ]
-    return plain if plain == parts else [one for one in plain if folded(one) not in _GENERIC]
+    return plain if plain == parts else [entry for entry in plain if folded(entry) not in _GENERIC]
 
 
 def is_foreign(words: str) -> bool:
@@ -208,8 +210,8 @@ def _singular(word: str) -> str:
 def _same(names: Iterable[ClassName], form: Callable[[str], str]) -> list[list[ClassName]]:
     """Sets of two or more classes whose words have the same form, ignoring outer blanks."""
     sets: dict[str, list[ClassName]] = defaultdict(list)
-    for one in names:
-        sets[form(one.words.strip())].append(one)
+    for entry in names:
+        sets[form(entry.words.strip())].append(entry)
     return [group for group in sets.values() if len(group) > 1]
 
 
@@ -218,16 +220,16 @@ def _answers(
 ) -> dict[str, _NAME]:
     """What is reported of each class: name, words, line to write, and zero-shot predictions."""
     about: dict[str, _NAME] = {
-        one.key: {"name": one.key, "words": one.words, "line": class_line(one)}
-        for one in class_names
+        entry.key: {"name": entry.key, "words": entry.words, "line": class_line(entry)}
+        for entry in class_names
     }
     if zero_shot is None or targets is None or not len(class_names):
         return about
     answers = zero_shot.argmax(axis=1)
-    for index, one in enumerate(class_names):
+    for index, entry in enumerate(class_names):
         counts = np.bincount(answers[targets == index], minlength=len(class_names))
         images = int(counts.sum())
-        about[one.key] |= {
+        about[entry.key] |= {
             "images": images,
             "recall": float(counts[index] / images) if images else None,
             "answered": class_names[int(counts.argmax())].key if images else None,
@@ -248,7 +250,7 @@ def _of_classes(
 ) -> Finding | None:
     if not names:
         return None
-    told = [about[one.key] for one in names]
+    told = [about[entry.key] for entry in names]
     if kind == "junk_name":
         fix = f"rename or delete the folder {names[0].key!r}"
     else:
@@ -270,9 +272,9 @@ def _of_sets(
 ) -> Finding | None:
     if not sets:
         return None
-    told = [[about[one.key] for one in group] for group in sets]
+    told = [[about[entry.key] for entry in group] for group in sets]
     shown = "; ".join(_shown(group) for group in sets[:3])
-    keys = " and ".join(repr(one.key) for one in sets[0])
+    keys = " and ".join(repr(entry.key) for entry in sets[0])
     line = class_line(ClassName(sets[0][-1].key, ""))
     fix = f"merge {keys}, or give them different words in classes.yaml: `{line}`"
     more = f", and likewise for the other {plural(len(sets) - 1, 'set')}" if len(sets) > 1 else ""
@@ -282,12 +284,12 @@ def _of_sets(
 
 def _shown(names: Sequence[ClassName]) -> str:
     more = ", ..." if len(names) > 5 else ""
-    return ", ".join(repr(one.words) for one in names[:5]) + more
+    return ", ".join(repr(entry.words) for entry in names[:5]) + more
 
 
 def _recalled(told: Sequence[_NAME]) -> str:
     """The zero-shot recall of these classes, if it is known."""
-    known = [one["recall"] for one in told if one.get("recall") is not None]
+    known = [entry["recall"] for entry in told if entry.get("recall") is not None]
     return f"; zero-shot recall {100 * np.mean(known):.0f} %" if known else ""
 
 
@@ -303,21 +305,21 @@ def _directions(
     pairs = sorted(
         np.argwhere(cosines >= SAME_DIRECTION).tolist(), key=lambda pair: -cosines[pair[0], pair[1]]
     )
-    found = _of_sets(
+    finding = _of_sets(
         "same_direction",
         "warning",
         [[class_names[a], class_names[b]] for a, b in pairs],
         about,
         f"text features with a cosine of {SAME_DIRECTION} or more",
     )
-    if found is not None:
-        found.details["cosines"] = [float(cosines[a, b]) for a, b in pairs]
-    return found
+    if finding is not None:
+        finding.details["cosines"] = [float(cosines[a, b]) for a, b in pairs]
+    return finding
 
 
 def _numbered(names: list[ClassName], about: dict[str, _NAME]) -> Finding | None:
     """Names that all begin with a number, which is then an index and not part of the name."""
-    if len(names) < 2 or not all(_NUMBERED.match(one.words) for one in names):
+    if len(names) < 2 or not all(_NUMBERED.match(entry.words) for entry in names):
         return None
     reason = "begins with a number, which CLIP reads too"
     return _of_classes("numbered_name", "warning", reason, names, about)
@@ -325,13 +327,13 @@ def _numbered(names: list[ClassName], about: dict[str, _NAME]) -> Finding | None
 
 def _unrecognised(class_names: Sequence[ClassName], about: dict[str, _NAME]) -> Finding | None:
     """Classes whose images zero-shot recognises less often than random guessing would."""
-    found = [
-        one
-        for one in class_names
-        if about[one.key].get("images", 0) >= FEWEST_IMAGES
-        and about[one.key]["recall"] * len(class_names) < 1
-        and about[one.key]["answered"] != one.key
+    entries = [
+        entry
+        for entry in class_names
+        if about[entry.key].get("images", 0) >= FEWEST_IMAGES
+        and about[entry.key]["recall"] * len(class_names) < 1
+        and about[entry.key]["answered"] != entry.key
     ]
-    found.sort(key=lambda one: (about[one.key]["recall"], one.key))
+    entries.sort(key=lambda entry: (about[entry.key]["recall"], entry.key))
     reason = "is recognised by zero-shot less often than by random guessing"
-    return _of_classes("unrecognised_class", "note", reason, found, about)
+    return _of_classes("unrecognised_class", "note", reason, entries, about)

@@ -64,10 +64,10 @@ def near_pairs(
     equal = _equal_pairs(seen, same.ravel())
     chosen = Thumbnails(thumbnails.values[kinds])
     proposed = _proposed(chosen, progress)
-    found = difference(chosen, proposed[:, 0], proposed[:, 1])
-    near = found <= NEAR
+    differences = difference(chosen, proposed[:, 0], proposed[:, 1])
+    near = differences <= NEAR
     pairs = np.concatenate([equal, kinds[proposed[near]]])
-    values = np.concatenate([np.zeros(len(equal), np.float32), found[near]])
+    values = np.concatenate([np.zeros(len(equal), np.float32), differences[near]])
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     return pairs[order], values[order]
 
@@ -103,15 +103,15 @@ def _proposed(thumbnails: Thumbnails, progress: Callable[[int], None] | None) ->
         )
         for share in (1.0, 1 / FRAME)
     )
-    found: set[tuple[int, int]] = set()
+    pairs: set[tuple[int, int]] = set()
     for start, rows in _blocks(len(thumbnails)):
         for queries in (whole, inner):
             near = _nearest(queries[rows] @ whole.T, start)
             for own, others in enumerate(near, start):
-                found.update((min(own, other), max(own, other)) for other in others.tolist())
+                pairs.update((min(own, other), max(own, other)) for other in others.tolist())
         if progress is not None:
             progress(min(rows.stop, len(thumbnails)))
-    return np.array(sorted(found), np.int64).reshape(-1, 2)
+    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
 def _small(grey: SingleArray) -> SingleArray:

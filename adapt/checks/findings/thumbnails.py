@@ -102,13 +102,13 @@ def difference(
         (P,) float32: 0 for the same picture, about 1 for two with nothing in common; symmetric in
         `first` and `second`.
     """
-    found = np.empty(len(first), np.float32)
+    differences = np.empty(len(first), np.float32)
     for start in range(0, len(first), BLOCK):
         part = slice(start, start + BLOCK)
-        one, other = first[part], second[part]
-        there = _unexplained(thumbnails, one, other)
-        found[part] = (there + _unexplained(thumbnails, other, one)) / 2
-    return found
+        own, other = first[part], second[part]
+        there = _unexplained(thumbnails, own, other)
+        differences[part] = (there + _unexplained(thumbnails, other, own)) / 2
+    return differences
 
 
 def _unexplained(
@@ -177,8 +177,8 @@ def _moved(pictures: SingleArray, move: _Move) -> SingleArray:
     at = _centred(side)[None, :, None] * move.scale[:, None] + move.shift[:, None]
     at = np.clip(at * side + (side - 1) / 2, 0, side - 1)
     near = np.maximum(0, 1 - np.abs(at[..., None] - np.arange(side, dtype=np.float32)))
-    found: SingleArray = near[:, :, 0] @ pictures @ near[:, :, 1].transpose(0, 2, 1)
-    return found
+    similarity: SingleArray = near[:, :, 0] @ pictures @ near[:, :, 1].transpose(0, 2, 1)
+    return similarity
 
 
 def _residual(

@@ -138,7 +138,7 @@ def _corruption_error(
     answers: Mapping[str, Mapping[str, BoolArray]], specs: Mapping[str, Eval]
 ) -> dict[str, Any]:
     accuracies = {
-        model: {name: float(one.mean()) for name, one in own.items()}
+        model: {name: float(values.mean()) for name, values in own.items()}
         for model, own in answers.items()
     }
     kinds = {
@@ -165,7 +165,7 @@ def _groups(
     shipped: str,
     columns: Sequence[str] | None,
 ) -> dict[str, dict[str, GroupTable]]:
-    found = {}
+    by_eval = {}
     for split in evals:
         after, before = answers[shipped][split.name], answers[START][split.name]
         tables = {
@@ -174,8 +174,8 @@ def _groups(
             if any(values)
         }
         if tables and specs[split.name].of is None:
-            found[split.name] = tables
-    return found
+            by_eval[split.name] = tables
+    return by_eval
 
 
 def check_measures(recipe: Recipe, data: RunData) -> None:
