@@ -27,6 +27,7 @@ print([prediction.label for prediction in adapt.Classifier.load(sys.argv[1]).pre
 """
 
 
+@pytest.mark.slow
 def test_a_bundle_predicts_with_little_installed(tmp_path: Path) -> None:
     names = [ClassName("cat", "cat"), ClassName("dog", "dog")]
     classifier = adapt.Classifier.from_clip("adapt-icons-xs", "embedded", names)

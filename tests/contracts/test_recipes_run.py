@@ -27,6 +27,8 @@ SMALLER = {
     "folds:": "data.val.folds=2",
     "kind: wise_ft": "ensemble.corruptions=[contrast]",
 }
+# The two costliest; others of their kind run, and `-m slow` runs these.
+SLOW = ("paint", "flyp")
 EMOJI = EMBEDDED / "pictograms" / "emoji" / "test"
 
 
@@ -100,7 +102,10 @@ def test_a_shipped_recipe_says_what_it_is(name: str) -> None:
 
 
 @pytest.mark.usefixtures("svg_alone")
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in recipe_names()],
+)
 def test_a_shipped_recipe_runs_small(
     name: str, tmp_path: Path, few_emoji: Path, request: pytest.FixtureRequest
 ) -> None:

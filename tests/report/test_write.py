@@ -142,7 +142,9 @@ def test_null_metrics_and_one_empty_eval_still_make_a_report(tmp_path: Path) -> 
     assert [cell.text for cell in rows["domain_0"][2:]] == ["n/a"] * 5
 
 
-@pytest.mark.parametrize(("classes", "shifts"), [(2, 0), (1000, 20)])
+@pytest.mark.parametrize(
+    ("classes", "shifts"), [(2, 0), pytest.param(1000, 20, marks=pytest.mark.slow)]
+)
 def test_extreme_sizes(tmp_path: Path, classes: int, shifts: int) -> None:
     folder = make_run(tmp_path / "run", classes, shifts)
     (report, *_) = write_report(folder, ["html"])
