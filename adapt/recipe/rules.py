@@ -117,7 +117,7 @@ def check_files(builder: Builder) -> None:
 
 
 def check_steps(builder: Builder, data: dict[str, Any]) -> list[Step] | None:
-    """Check an own list of augmentation steps, argument by argument.
+    """Check a custom list of augmentation steps, argument by argument.
 
     Args:
         builder: Has read the recipe; notes what is wrong.

@@ -67,7 +67,7 @@ class DataSection:
     """List of images to leave out of every set, as `adapt check --fix` writes it."""
     augmentation: str | list[dict[str, Any]] = "clip"
     """Training augmentation: `none`, `clip`, `standard`, `strong`, `medical`, `aerial`, `document`,
-    or an own list of steps, `{name: TRANSFORM, ARGUMENT: VALUE}`."""
+    or a custom list of steps, `{name: TRANSFORM, ARGUMENT: VALUE}`."""
     balance: str = "none"
     """How often training classes are drawn: `none` (as they come), `uniform` (equally often) or
     `sqrt` (by the root of their images)."""

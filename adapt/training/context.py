@@ -16,7 +16,7 @@ class Context:
     seed: int = 0
     """Fixes initialisation, order and augmentation."""
     augmentation: AugmentationLike = "clip"
-    """Named policy for the training images, or an own list of steps."""
+    """Named policy for the training images, or a custom list of steps."""
     folder: Path | None = None
     """Where the training log and checkpoints go; nothing is written without it."""
     resume: bool = False

@@ -23,7 +23,7 @@ ENTRANCES = (
     "class_embedding", "cls_token", "positional_embedding", "pos_embed", "token_embedding",
     "ln_pre", "norm_pre",
 )  # fmt: skip
-"""What stands before the blocks, in ViTs and ResNets of open_clip, timm and Hugging Face."""
+"""What comes before the blocks, in ViTs and ResNets of open_clip, timm and Hugging Face."""
 
 
 def in_encoder(name: str, encoder: str) -> bool:

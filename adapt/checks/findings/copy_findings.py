@@ -261,7 +261,7 @@ def leaked_indices(
 
     Args:
         copies: From `find_copies`.
-        places: Where each image stands, in the same order.
+        places: The place of each image, in the same order.
         near: Whether near copies count too.
 
     Returns:

@@ -26,7 +26,7 @@ import cv2
 
 
 class Augmentation:
-    """A named policy, or an own list of steps, that ends in the numbers a model reads.
+    """A named policy, or a custom list of steps, that ends in the numbers a model reads.
 
     Args:
         policy: A name in `adapt.data.augmentation.policies.POLICIES`, or steps such as

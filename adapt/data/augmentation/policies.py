@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 Step: TypeAlias = dict[str, Any]
 Steps: TypeAlias = list[Step]
 AugmentationLike: TypeAlias = str | Sequence[Step]
-"""The name of a policy, or an own list of steps."""
+"""The name of a policy, or a custom list of steps."""
 
 
 @dataclass(frozen=True)

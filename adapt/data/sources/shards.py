@@ -36,7 +36,7 @@ MAX_SHARDS = 100_000
 META = re.compile(r"__[^/]*__($|/)")
 NAMES = re.compile(r"(?P<key>(?:.*/)?[^./]+)\.(?P<field>[^/]+)")
 CAPTIONS = 20
-"""So many different texts, each once or twice, are captions and no labels."""
+"""From this many different texts on, each used once or twice, they are captions and not labels."""
 
 
 @dataclass

@@ -22,7 +22,7 @@ class Excluded(NamedTuple):
 
     sha256: str
     split: str
-    """Set it stood in, such as `train`; empty when the line names none."""
+    """Set that it was in, such as `train`; empty when the line names none."""
     path: str
     """Relative to the root of that set."""
     reason: str

@@ -21,7 +21,7 @@ class PairedDifference(TypedDict):
 
 
 def resampling_indices(images: int, samples: int = 1000, seed: int = 0) -> Iterator[IntArray]:
-    """Draw which images stand in each bootstrap sample, block by block.
+    """Draw which images are in each bootstrap sample, block by block.
 
     Args:
         images: Number of images N, at least 1.

@@ -51,7 +51,7 @@ def read_reference_models(path: str | Path, evals: Sequence[str]) -> list[Refere
     The line of effective robustness should go through standard models, trained on one distribution
     without any measure for robustness (Taori et al. 2020, arXiv:2007.00644), on these very images.
     An empty cell means not measured. For an eval that lacks classes, the accuracy on the training
-    distribution must be on its classes too: it stands in a column ``id:<eval>``, and without it
+    distribution must be on its classes too: it is in a column ``id:<eval>``, and without it
     the model is left out for that eval.
 
     Args:

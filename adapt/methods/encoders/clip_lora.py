@@ -34,7 +34,7 @@ class ClipLora:
     rank: int = 2
     """Inner width of the adapters."""
     alpha: float = 1.0
-    """Scale: the delta is `alpha / sqrt(rank)` times B A, 0.707 as it stands."""
+    """Scale: the delta is `alpha / sqrt(rank)` times B A, 0.707 by default."""
     dropout: float = 0.25
     """Dropout on the adapters' input while training."""
     encoder: str = "both"

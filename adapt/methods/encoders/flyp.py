@@ -38,7 +38,7 @@ class Flyp:
     """
 
     captions: str = "prompts"
-    """What stands with an image: a random one of the `prompts` of its class, or the text in the
+    """The caption of an image: a random one of the `prompts` of its class, or the text in the
     `column` named `caption` of the data."""
     same_class: str = "mask"
     """Captions of other images of the same class are left out (`mask`), wanted (`positive`) or
