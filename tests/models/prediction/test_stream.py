@@ -53,7 +53,13 @@ def test_paths_images_and_arrays_agree(
     alpha = images[0].convert("RGBA")
     kinds: list[ImageLike] = [path, str(path), images[0], np.asarray(images[0]), alpha]
     found = classifier.predict(kinds)
-    assert all(values(prediction) == values(found[0]) for prediction in found)
+    # Rows of one batch may be added up in different orders, so the last bits may differ.
+    for prediction in found:
+        assert prediction.label == found[0].label
+        assert [name for name, _ in prediction.top] == [name for name, _ in found[0].top]
+        np.testing.assert_allclose(
+            [value for _, value in prediction.top], [value for _, value in found[0].top], atol=1e-6
+        )
     sources = [prediction.source for prediction in found]
     assert sources == [str(path), str(path), "image 2", "image 3", "image 4"]
 
