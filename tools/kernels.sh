@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The numerical tests under kernels of other machines: sums are added up in another order there.
-# Run:  tools/kernels.sh [python]        Cost: under four minutes on two cores.
+# Run:  tools/kernels.sh [python]        Cost: about five minutes on two cores.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."

@@ -1,10 +1,9 @@
 """Tables of things that are found by being in a folder."""
 
-import importlib
-import pkgutil
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+from adapt.common.discovery import import_modules
 from adapt.errors import RecipeError
 
 Thing = TypeVar("Thing")
@@ -41,9 +40,7 @@ class Registry(Generic[Thing]):
 
     def table(self) -> dict[str, Thing]:
         """All things by name."""
-        package = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self._package}.{module.name}")
+        import_modules(self._package)
         others = sorted(self._things.keys() - set(self._first))
         names = [name for name in self._first if name in self._things]
         return {name: self._things[name] for name in [*names, *others]}
