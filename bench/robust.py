@@ -35,7 +35,7 @@ SETTINGS = {
     "flyp": GRADIENT,
     "full + l2_sp": "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64, l2_sp: 0.01}",
     "full + feature_distillation": (
-        "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64, feature_distillation: 10.0}"
+        "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64, feature_distillation: 300.0}"
     ),
     "full + self_distillation": (
         "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64, self_distillation: 1.5}"

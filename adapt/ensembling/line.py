@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from adapt.ensembling.weights.interpolate import interpolate
-from adapt.ensembling.weights.lines import depth_fractions, lines
+from adapt.ensembling.weights.lines import block_fractions, lines
 from adapt.errors import WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.training.features.encode import head_logits, image_features, predict_logits
-from adapt.training.parameters import depths, in_encoder
+from adapt.training.parameters import MODEL, block_numbers, in_encoder
 from adapt.training.settings import Runtime
 
 
@@ -63,21 +63,24 @@ def _mix_heads(
 def scale_by_depth(start: Classifier, tuned: Classifier, shallow: float) -> Classifier:
     """The tuned model with less of the change of its shallow layers (LiNeS, arXiv:2410.17146).
 
-    In each encoder the change of a layer is multiplied by a factor that rises linearly from
-    `shallow` at the input to 1 at the output; the head keeps all of its own.
+    In each encoder the change of a block is multiplied by a factor that rises linearly from
+    `shallow` for the first block to 1 for the last. As in the authors' code everything outside the
+    blocks, also the projection behind them, has the smallest factor; the head, which is no part of
+    their task vector, keeps all of its change.
 
     Args:
         start: What `tuned` was tuned from.
         tuned: Not changed.
-        shallow: Factor of the first layer; 1 gives the tuned model back bit for bit.
+        shallow: Factor of the first block; 1 gives the tuned model back bit for bit.
 
     Raises:
         WeightsError: When the two do not share names or shapes.
     """
     before, after = start.state_dict(), tuned.state_dict()
-    fractions = dict.fromkeys(before, 1.0)
+    fractions = {name: 0.0 if name.startswith(MODEL) else 1.0 for name in before}
     for encoder in ("image", "text"):
-        fractions |= depth_fractions(depths([name for name in before if in_encoder(name, encoder)]))
+        names = [name for name in before if in_encoder(name, encoder)]
+        fractions |= block_fractions(names, block_numbers(names))
     scaled = tuned.clone()
     scaled.load_state_dict(lines(before, after, fractions, shallow, 1.0))
     if shallow != 1 and start.head_from_text and tuned.head_from_text:

@@ -36,8 +36,9 @@ class Ensemble:
     severity: int = SEVERITY
     """Strength of these, 1 to 5."""
     shallow: float = 1.0
-    """Fraction of its change that the first layer of an encoder keeps, rising to 1 at the output
-    (LiNeS, arXiv:2410.17146), before alpha is chosen; 1 is off."""
+    """Fraction of its change that the first block of an encoder keeps, as everything outside the
+    blocks does, rising to 1 at the last block (LiNeS, arXiv:2410.17146), before alpha is chosen; 1
+    is off."""
     members: int = 1
     """Trainings, with seeds that follow each other, whose weights are averaged to the adapted
     model (a soup) before alpha is chosen."""

@@ -1,7 +1,8 @@
 """Which parameters train, and with which learning rate."""
 
 import re
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 
 from torch import nn
 
@@ -9,10 +10,8 @@ from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Optim
 
-BLOCKS = (
-    re.compile(r"(?:resblocks|blocks|layers?)\.(\d+)\."),  # ViT of open_clip, timm, Hugging Face
-    re.compile(r"visual\.layer(\d+)\."),  # ResNet: layer1..layer4
-)
+PLACES = re.compile(r"(?:^|\.)(?:(?:resblocks|blocks|layers?|stages)\.|layer)(\d+)(?=\.)")
+"""Numbers of the stage and of the block in it, as ViT, ResNet, ConvNeXt and Swin name them."""
 BLOCK = re.compile(r"(?:.*\.)?(?:(?:resblocks|blocks|layers)\.\d+|layer\d+)")
 MODEL = "backbone.model."
 OUTSIDE = (f"{MODEL}logit_scale", f"{MODEL}logit_bias")
@@ -72,40 +71,43 @@ def frozen_names(module: nn.Module) -> set[str]:
 
 def blocks_of(encoder: nn.Module) -> list[nn.Module]:
     """The blocks of an image encoder, from the input on; the four stages of a ResNet."""
-    return [module for name, module in encoder.named_modules() if BLOCK.fullmatch(name)]
+    blocks = {name: module for name, module in encoder.named_modules() if BLOCK.fullmatch(name)}
+    outer = {name for name in blocks for other in blocks if other.startswith(f"{name}.")}
+    return [module for name, module in blocks.items() if name not in outer]
 
 
-def block_number(name: str) -> int | None:
-    """The block a parameter belongs to, None outside of the blocks.
+def block_numbers(names: Iterable[str]) -> dict[str, int]:
+    """Numbers of the blocks of one encoder, from 0 at its input, by the names of what is in them.
 
-    >>> block_number("backbone.model.visual.transformer.resblocks.3.ln_1.weight")
-    3
-    >>> block_number("backbone.model.visual.layer2.0.conv1.weight")
-    2
+    Blocks are counted over all stages; what a stage holds beside its blocks counts to the first.
+    The stages of a ResNet are its blocks. Names outside the blocks are left out.
+
+    >>> block_numbers(["conv1.weight", "layer1.0.bn1.bias", "layer2.0.bn1.bias"])
+    {'layer1.0.bn1.bias': 0, 'layer2.0.bn1.bias': 1}
+    >>> block_numbers(["stages.0.blocks.0.b", "stages.1.downsample.b", "stages.1.blocks.0.b"])
+    {'stages.0.blocks.0.b': 0, 'stages.1.downsample.b': 1, 'stages.1.blocks.0.b': 1}
     """
-    for pattern in BLOCKS:
-        if match := pattern.search(name):
-            return int(match[1])
-    return None
+    places = {name: tuple(map(int, PLACES.findall(name))) for name in names}
+    places = {name: place for name, place in places.items() if place}
+    longest = max(map(len, places.values()), default=0)
+    order = sorted({place for place in places.values() if len(place) == longest})
+    return {name: bisect_left(order, place) for name, place in places.items()}
 
 
 def _is_entrance(name: str) -> bool:
-    """Whether a parameter comes before the blocks of its encoder (the encoder's input side)."""
-    return block_number(name) is None and ENCODER.sub("", name).split(".")[0] in ENTRANCES
+    """Whether a parameter outside the blocks comes before them (its encoder's input side)."""
+    return ENCODER.sub("", name).split(".")[0] in ENTRANCES
 
 
-def depths(names: list[str]) -> dict[str, int]:
+def depths(names: Sequence[str]) -> dict[str, int]:
     """Distance from the input of one encoder: 0 before the blocks, then blocks, then the rest."""
-    blocks = [b for b in map(block_number, names) if b is not None]
-    first, last = (min(blocks), max(blocks)) if blocks else (0, 0)
+    blocks = block_numbers(names)
+    behind = max(blocks.values(), default=-1) + 2
 
-    def depth(name: str) -> int:
-        block = block_number(name)
-        if block is not None:
-            return block - first + 1
-        return 0 if _is_entrance(name) else last - first + 2
+    def outside(name: str) -> int:
+        return 0 if _is_entrance(name) else behind
 
-    return {name: depth(name) for name in names}
+    return {name: blocks[name] + 1 if name in blocks else outside(name) for name in names}
 
 
 def freeze_first(module: nn.Module, count: int) -> None:

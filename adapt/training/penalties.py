@@ -1,5 +1,6 @@
 """What may be added to any loss so that training stays near where it began, or near itself."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -32,22 +33,32 @@ def weight_distance(weights: dict[str, Tensor], start: dict[str, Tensor]) -> Ten
 
 
 def feature_distance(features: Sequence[Tensor], start: Sequence[Tensor]) -> Tensor:
-    """Mean over depths and images of `|f / |f| - f0 / |f0||^2`: LDIFS (arXiv:2308.13320).
+    """Mean over depths of `|f / |f| - f0 / |f0||^2` over the tokens: LDIFS (arXiv:2308.13320).
 
-    The paper takes all tokens at five depths; here it is what a depth says of the whole image.
+    As in the authors' code: at each depth every number of the width is a vector over the tokens,
+    divided by its norm; squared differences are averaged over tokens, width and images. A weight
+    means here what it means in the paper.
 
     Args:
-        features: Features (B, D) at each depth; D may differ from depth to depth.
+        features: Features (B, T, D) or (B, D) at each depth; T and D may differ from depth to
+            depth. Without tokens the vector runs over the width.
         start: The start's features at the same depths.
 
-    >>> feature_distance([torch.tensor([[2.0, 0.0]])], [torch.tensor([[0.0, 5.0]])])
-    tensor(2.)
+    >>> now, before = torch.tensor([[[3.0], [4.0]]]), torch.tensor([[[0.0], [5.0]]])
+    >>> feature_distance([now], [before])  # ((0.6 - 0)^2 + (0.8 - 1)^2) / 2
+    tensor(0.2000)
     """
     distances = [
-        (F.normalize(now.float(), dim=-1) - F.normalize(before.float(), dim=-1)).square().sum(-1)
+        (_over_tokens(now) - _over_tokens(before)).square().mean()
         for now, before in zip(features, start, strict=True)
     ]
     return torch.stack(distances).mean()
+
+
+def _over_tokens(features: Tensor) -> Tensor:
+    """Divided by the norm over the second axis, plus the authors' 1e-10."""
+    features = features.float()
+    return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + 1e-10)
 
 
 def distillation(logits: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
@@ -90,25 +101,41 @@ def teacher_momentum(step: int, steps: int) -> float:
     return FIRST_MOMENTUM + (LAST_MOMENTUM - FIRST_MOMENTUM) * risen
 
 
+def depths_held(blocks: int) -> list[int]:
+    """Numbers of the blocks, from 1, after which features are held: at each quarter of the depth.
+
+    >>> depths_held(12), depths_held(6), depths_held(2)
+    ([3, 6, 9, 12], [2, 3, 5, 6], [1, 2])
+    """
+    return sorted({math.ceil(blocks * quarter / 4) for quarter in (1, 2, 3, 4)})
+
+
 @contextmanager
 def watch_features(classifier: Classifier) -> Iterator[list[Tensor]]:
-    """A list that fills with the image encoder's features (B, D), as it computes them.
+    """A list that fills with the image encoder's features at up to five depths, as it computes.
 
-    One entry for each block in order, and the encoder's output: the class token where there is one,
-    otherwise the mean over positions.
+    They are what enters the first block and what leaves each quarter of the blocks: (B, T, D), the
+    positions of a convolutional encoder being tokens. An encoder without blocks gives its output
+    (B, D) alone.
     """
     encoder, seen = classifier.backbone.image_encoder, []
-    trunk = getattr(encoder, "trunk", None)
-    token = hasattr(encoder, "class_embedding") or getattr(trunk, "cls_token", None) is not None
+    blocks = blocks_of(encoder)
 
-    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        if output.ndim == 3:  # (B, T, D)
-            output = output[:, 0] if token else output.mean(1)
-        elif output.ndim == 4:  # (B, D, H, W)
-            output = output.flatten(2).mean(-1)
-        seen.append(output)
+    def keep(features: Tensor) -> None:
+        seen.append(features.flatten(2).mT if features.ndim == 4 else features)
 
-    hooks = [part.register_forward_hook(keep) for part in (*blocks_of(encoder), encoder)]
+    def leaving(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        keep(output)
+
+    def entering(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        keep(inputs[0])
+
+    hooks = (
+        [blocks[number - 1].register_forward_hook(leaving) for number in depths_held(len(blocks))]
+        if blocks
+        else [encoder.register_forward_hook(leaving)]
+    )
+    hooks += [block.register_forward_pre_hook(entering) for block in blocks[:1]]
     try:
         yield seen
     finally:

@@ -78,8 +78,8 @@ class Optim:
     l2_sp: float = 0.0
     """Weight of the sum of squared distances of what trains to where it began (L2-SP); try 0.01."""
     feature_distillation: float = 0.0
-    """Weight of the distance of the image encoder's features, at every depth, to the start's
-    (LDIFS); the paper takes 10."""
+    """Weight of the distance of the image encoder's features, at five depths, to the start's
+    (LDIFS), in the unit of the paper, which takes 10; the embedded model needs 300."""
     self_distillation: float = 0.0
     """Weight of the divergence from a slower copy of the model itself (CaRot); the paper takes
     1.5."""

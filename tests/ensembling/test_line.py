@@ -128,19 +128,21 @@ def test_lora_at_alpha_is_the_base_plus_a_share_of_the_delta(
 
 
 def test_scaling_by_depth_against_numpy(start: Classifier) -> None:
-    """Two blocks: the input keeps 0.4 of its change, then 0.6, 0.8 and, at the output, all."""
+    """Two blocks: the first and all outside them keep 0.4 of their change, the second all."""
     tuned = moved(start)
     scaled = weights(scale_by_depth(start, tuned, 0.4))
     before, after = weights(start), weights(tuned)
     for name, share in {
         "backbone.model.visual.conv1.weight": 0.4,
         "backbone.model.visual.positional_embedding": 0.4,
-        "backbone.model.visual.transformer.resblocks.0.mlp.c_fc.weight": 0.6,
-        "backbone.model.visual.transformer.resblocks.1.attn.in_proj_weight": 0.8,
-        "backbone.model.visual.proj": 1.0,
+        "backbone.model.visual.transformer.resblocks.0.mlp.c_fc.weight": 0.4,
+        "backbone.model.visual.transformer.resblocks.1.attn.in_proj_weight": 1.0,
+        "backbone.model.visual.proj": 0.4,
         "backbone.model.token_embedding.weight": 0.4,
-        "backbone.model.transformer.resblocks.0.ln_1.weight": 0.6,
-        "backbone.model.text_projection": 1.0,
+        "backbone.model.transformer.resblocks.0.ln_1.weight": 0.4,
+        "backbone.model.transformer.resblocks.1.ln_1.weight": 1.0,
+        "backbone.model.text_projection": 0.4,
+        "backbone.model.logit_scale": 0.4,
         "head.weight": 1.0,
     }.items():
         a, b = before[name].double().numpy(), after[name].double().numpy()

@@ -1,6 +1,6 @@
 """LiNeS: a task vector scaled by depth (Wang et al. 2024, arXiv:2410.17146)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
@@ -8,21 +8,24 @@ from adapt.ensembling.weights.interpolate import State, check_same, interpolate
 from adapt.errors import RecipeError
 
 
-def depth_fractions(depths: Mapping[str, int]) -> dict[str, float]:
-    """Depths counted from the input, as `adapt.training.parameters.depths` gives, as fractions.
+def block_fractions(names: Iterable[str], blocks: Mapping[str, int]) -> dict[str, float]:
+    """How deep each tensor of one encoder is, as the authors count: block l of L is l / (L - 1).
 
     Args:
-        depths: Depth of each name.
+        names: Every tensor of the encoder.
+        blocks: Its block, from 0, of each tensor that is in one, as
+            `adapt.training.parameters.block_numbers` gives.
 
     Returns:
-        0 for the smallest depth, 1 for the largest, evenly between; all 1 when there is one depth.
+        0 for the first block and for everything outside the blocks (also for what follows them), 1
+        for the last block; 1 where there is one block only.
 
-    >>> depth_fractions({"stem": 0, "block": 1, "head": 2})
-    {'stem': 0.0, 'block': 0.5, 'head': 1.0}
+    >>> block_fractions(["stem", "a", "b", "c", "norm"], {"a": 0, "b": 1, "c": 2})
+    {'stem': 0.0, 'a': 0.0, 'b': 0.5, 'c': 1.0, 'norm': 0.0}
     """
-    low, high = min(depths.values(), default=0), max(depths.values(), default=0)
+    last = max(blocks.values(), default=0)
     return {
-        name: (depth - low) / (high - low) if high > low else 1.0 for name, depth in depths.items()
+        name: (blocks[name] / last if last else 1.0) if name in blocks else 0.0 for name in names
     }
 
 
@@ -39,8 +42,8 @@ def lines(
     Args:
         start: What `tuned` was tuned from.
         tuned: Same names, same shapes.
-        depth_of: Depth of each floating-point tensor, 0 (input) to 1 (output); other names are
-            ignored. For a classifier: `depth_fractions(depths(list(classifier.state_dict())))`.
+        depth_of: Depth of each floating-point tensor, 0 (first block) to 1 (last); other names are
+            ignored. For one encoder: `block_fractions(names, block_numbers(names))`.
         shallow: Scale at depth 0.
         deep: Scale at depth 1.
 

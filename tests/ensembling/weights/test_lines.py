@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from adapt.ensembling.weights.interpolate import interpolate
-from adapt.ensembling.weights.lines import depth_fractions, lines
+from adapt.ensembling.weights.lines import block_fractions, lines
 from adapt.errors import RecipeError
-from adapt.training.parameters import depths
+from adapt.training.parameters import block_numbers
 from tests.helpers.tiny import bit_equal, tiny_classifier
 
 State = dict[str, Tensor]
@@ -26,9 +26,9 @@ def draw(seed: int) -> State:
 
 def test_scales_by_hand() -> None:
     start, tuned = draw(0), draw(1)
-    shares = depth_fractions({"stem": 0, "one": 1, "two": 2, "head": 3})
+    shares = block_fractions(start, {"stem": 0, "one": 1, "two": 2})
     found = lines(start, tuned, shares, 0.1, 0.7)
-    for name, scale in {"stem": 0.1, "one": 0.3, "two": 0.5, "head": 0.7}.items():
+    for name, scale in {"stem": 0.1, "one": 0.4, "two": 0.7, "head": 0.1}.items():
         a, b = start[name].double().numpy(), tuned[name].double().numpy()
         np.testing.assert_allclose(found[name].numpy(), a + scale * (b - a), rtol=1e-6, atol=1e-7)
     assert found["n"].item() == 0
@@ -51,19 +51,31 @@ def test_the_ends_are_bit_equal() -> None:
     assert bit_equal(found, expected)
 
 
-def test_depths_of_a_classifier() -> None:
-    classifier = tiny_classifier()
-    names = list(classifier.state_dict())
-    shares = depth_fractions(depths(names))
-    assert set(shares) == set(names)
-    assert shares["backbone.model.visual.conv1.weight"] == 0
-    # two blocks: distances 0 (entrance), 1, 2, 3 (what follows)
-    block = "backbone.model.visual.transformer.resblocks.{}.ln_1.weight"
-    assert shares[block.format(0)] == pytest.approx(1 / 3)
-    assert shares[block.format(1)] == pytest.approx(2 / 3)
-    assert shares["head.weight"] == 1
-    assert depth_fractions({"a": 4, "b": 4}) == {"a": 1.0, "b": 1.0}
-    assert depth_fractions({}) == {}
+def authors_scale(name: str, alpha: float, beta: float, blocks: int) -> float:
+    """`LiNeS_scaling` of wang-kee/LiNeS, of one name: the first `.i.` decides, alpha without."""
+    for number in range(blocks):
+        if f".{number}." in name:
+            return alpha + beta * (number / (blocks - 1))
+    return alpha
+
+
+def test_the_image_encoder_is_scaled_as_the_authors_do() -> None:
+    """Without the text encoder, which they delete, and without the head, which is not tuned."""
+    names = [name for name in tiny_classifier().state_dict() if ".visual." in name]
+    fractions = block_fractions(names, block_numbers(names))
+    assert len(set(fractions.values())) == 2
+    for name in names:
+        inner = name.removeprefix("backbone.model")
+        assert 0.1 + 0.9 * fractions[name] == pytest.approx(authors_scale(inner, 0.1, 0.9, 2))
+
+
+def test_fractions_of_twelve_blocks() -> None:
+    names = [f"visual.transformer.resblocks.{number}.ln_1.weight" for number in range(12)]
+    fractions = block_fractions([*names, "visual.proj"], block_numbers([*names, "visual.proj"]))
+    assert [fractions[name] for name in names] == pytest.approx([n / 11 for n in range(12)])
+    assert fractions["visual.proj"] == 0
+    assert block_fractions(["a"], {"a": 0}) == {"a": 1.0}
+    assert block_fractions([], {}) == {}
 
 
 @pytest.mark.parametrize(
