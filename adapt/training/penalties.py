@@ -58,7 +58,8 @@ def feature_distance(features: Sequence[Tensor], start: Sequence[Tensor]) -> Ten
 def _over_tokens(features: Tensor) -> Tensor:
     """Divided by the norm over the second axis, plus the authors' 1e-10."""
     features = features.float()
-    return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + 1e-10)
+    norm: Tensor = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    return features / (norm + 1e-10)
 
 
 def distillation(logits: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:

@@ -15,10 +15,13 @@ from adapt.data.shifts.tools import (
     displace,
     gaussian,
     motion_kernel,
+    reference_shape,
     resize,
     scale_of,
     shift,
+    smooth,
     strength_of,
+    swap_neighbours,
     to_bytes,
 )
 
@@ -62,6 +65,18 @@ def _impulse_noise(image: FloatImage, severity: int, generator: Random) -> Float
     return at_reference_size(image, change)
 
 
+@shift("speckle_noise")
+def _speckle_noise(image: FloatImage, severity: int, generator: Random) -> FloatImage:
+    """Noise that grows with brightness."""
+    sigma = (0.15, 0.2, 0.35, 0.45, 0.6)[severity - 1] * strength_of(image.shape[:2]) ** 0.5
+
+    def change(small: FloatImage) -> FloatImage:
+        noise = generator.standard_normal(small.shape, dtype=np.float32)
+        return np.asarray(small + small * sigma * noise, dtype=np.float32)
+
+    return at_reference_size(image, change)
+
+
 @shift("gaussian_blur")
 def _gaussian_blur(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """Soft focus; one of the paper's extra kinds."""
@@ -77,20 +92,16 @@ def _defocus_blur(image: FloatImage, severity: int, generator: Random) -> FloatI
 
 @shift("glass_blur")
 def _glass_blur(image: FloatImage, severity: int, generator: Random) -> FloatImage:
-    """Frosted glass; pixels move at random instead of the paper's slow swaps in sequence."""
-    sigma, reach, times = (
-        (0.7, 1, 2),
-        (0.9, 1.5, 2),
-        (1, 2, 3),
-        (1.1, 3, 3),
-        (1.5, 4, 3),
-    )[severity - 1]
+    """Frosted glass: pixels change places with near ones, one after another, between two blurs."""
+    sigma, reach, times = ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2))[
+        severity - 1
+    ]
     sigma = max(0.4, sigma * scale_of(image.shape[:2]))
 
     def change(small: FloatImage) -> FloatImage:
-        moves = generator.uniform(-reach, reach, (2, times, *small.shape[:2])).sum(axis=1)
-        down, right = moves.astype(np.float32) * strength_of(small.shape[:2])
-        return displace(small, down, right)
+        for _ in range(times):
+            small = swap_neighbours(small, reach * strength_of(small.shape[:2]), generator)
+        return small
 
     return gaussian(at_reference_size(gaussian(image, sigma), change), sigma)
 
@@ -100,16 +111,17 @@ def _motion_blur(image: FloatImage, severity: int, generator: Random) -> FloatIm
     """The camera moves during the exposure."""
     radius, sigma = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))[severity - 1]
     scale, degrees = scale_of(image.shape[:2]), generator.uniform(-45, 45)
-    return convolve(image, motion_kernel(radius * scale, sigma * scale, degrees))
+    # The paper's tool draws a trail of twice the radius.
+    return convolve(image, motion_kernel(2 * radius * scale, sigma * scale, degrees))
 
 
 @shift("zoom_blur")
 def _zoom_blur(image: FloatImage, severity: int, generator: Random) -> FloatImage:
     """The camera moves towards the object during the exposure."""
-    furthest = (1.11, 1.16, 1.21, 1.26, 1.31)[severity - 1]
+    end, step = ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03))[severity - 1]
     height, width = image.shape[:2]
     total = image.copy()
-    zooms = np.linspace(1, furthest, 12)[1:]
+    zooms = np.arange(1, end, step)
     for zoom in zooms:
         matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), 0, zoom)
         total += cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
@@ -132,24 +144,46 @@ def _brightness(image: FloatImage, severity: int, generator: Random) -> FloatIma
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), dtype=np.float32)
 
 
+@shift("saturate")
+def _saturate(image: FloatImage, severity: int, generator: Random) -> FloatImage:
+    """Colours fade at severities 1 and 2 and grow garish from 3 on, as in the paper."""
+    factor, added = ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2))[severity - 1]
+    hsv: FloatImage = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2HSV), dtype=np.float32)
+    hsv[..., 1] = np.clip(hsv[..., 1] * factor + added, 0, 1)
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), dtype=np.float32)
+
+
 @shift("elastic_transform")
 def _elastic_transform(image: FloatImage, severity: int, generator: Random) -> FloatImage:
-    """Local stretching on top of a slight shear.
+    """Three corners are pulled away, then the picture is stretched locally.
 
-    The paper's severities 1 and 2 are another kind of distortion than 3 to 5 and not milder; here
-    one kind grows: root mean square moves in pixels at 224, smooth over 5 pixels, corners twice
-    as far.
+    As in the paper severities 1 and 2 pull the corners far, and 3 to 5 stretch locally.
     """
-    distance = (0.8, 1.2, 1.7, 2.3, 3.0)[severity - 1] * scale_of(image.shape[:2])
-    shape = image.shape[:2]
-    corners = generator.uniform(-1, 1, (2, 2, 2)).astype(np.float32)
-    noise = generator.uniform(-1, 1, (2, *shape)).astype(np.float32)
-    moves = []
-    for corner, axis in zip(corners, noise, strict=True):
-        smooth = gaussian(axis, 5 * scale_of(shape))
-        smooth /= max(float(np.sqrt((smooth**2).mean())), 1e-9)
-        moves.append((smooth + 2 * resize(corner, shape)) * np.float32(distance))
-    return displace(image, *moves)
+    reach, sigma, pull = (
+        (488, 170.8, 24.4),
+        (488, 19.52, 48.8),
+        (12.2, 2.44, 4.88),
+        (17.08, 2.44, 4.88),
+        (29.28, 2.44, 4.88),
+    )[severity - 1]
+    shape = (image.shape[0], image.shape[1])
+    image = _pull_corners(image, pull * scale_of(shape), generator)
+    small = reference_shape(shape)
+    noise = generator.uniform(-1, 1, (2, *small)).astype(np.float32)
+    scale, enlarged = scale_of(small), np.float32(scale_of(shape) / scale_of(small))
+    moves = (smooth(axis, sigma * scale) * np.float32(reach * scale**2) for axis in noise)
+    return displace(image, *(resize(move, shape) * enlarged for move in moves))
+
+
+def _pull_corners(image: FloatImage, distance: float, generator: Random) -> FloatImage:
+    """Three points around the centre are moved at random, and the picture with them."""
+    height, width = image.shape[:2]
+    arm = max(1, min(height, width) // 3)
+    corners = np.array([[1, 1], [1, -1], [-1, -1]]) * arm + np.array([width // 2, height // 2])
+    pulled = corners + generator.uniform(-distance, distance, (3, 2))
+    matrix = cv2.getAffineTransform(corners.astype(np.float32), pulled.astype(np.float32))
+    moved = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(moved, dtype=np.float32)
 
 
 @shift("pixelate")

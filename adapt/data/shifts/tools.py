@@ -185,6 +185,70 @@ def displace(image: FloatImage, down: FloatImage, right: FloatImage) -> FloatIma
     return np.asarray(moved, dtype=np.float32)
 
 
+def smooth(field: FloatImage, sigma: float) -> FloatImage:
+    """Gaussian blur of a field (H, W) whose deviation may exceed the picture, mirrored at borders.
+
+    >>> noise = np.random.default_rng(0).uniform(-1, 1, (20, 30)).astype(np.float32)
+    >>> bool(np.ptp(smooth(noise, 100.0)) < 1e-4 < np.ptp(smooth(noise, 2.0)))
+    True
+    """
+    height, width = field.shape
+    mirrored = np.pad(field, ((0, height), (0, width)), mode="symmetric")
+    rows, columns = np.fft.fftfreq(2 * height)[:, None], np.fft.rfftfreq(2 * width)[None, :]
+    kept = np.exp(-2 * (np.pi * sigma) ** 2 * (rows**2 + columns**2))
+    blurred = np.fft.irfft2(np.fft.rfft2(mirrored) * kept, s=mirrored.shape)
+    return np.asarray(blurred[:height, :width], dtype=np.float32)
+
+
+def swap_neighbours(image: FloatImage, reach: float, generator: np.random.Generator) -> FloatImage:
+    """Pixel by pixel, from the last to the first, take a near one in its place.
+
+    A pixel that was taken may be one that has been replaced before, so that some travel far. The
+    paper's code means to swap the two, but copies one over the other, and so does this.
+
+    Args:
+        image: Shape (H, W, 3).
+        reach: Largest distance along rows and columns; below 1 only that share of pixels changes.
+        generator: Where the moves come from.
+    """
+    height, width = image.shape[:2]
+    steps = max(1, round(reach))
+    first = np.arange(height - steps, steps, -1)[:, None] * width
+    order = (first + np.arange(width - steps, steps, -1)[None, :]).ravel()
+    down, right = generator.integers(-steps, steps, (2, len(order)))
+    moves = np.where(generator.random(len(order)) < reach / steps, down * width + right, 0)
+    places = list(range(height * width))
+    for place, other in zip(order.tolist(), (order + moves).tolist(), strict=True):
+        places[place] = places[other]
+    return image.reshape(-1, image.shape[2])[places].reshape(image.shape)
+
+
+def plasma(shape: Shape, decay: float, generator: np.random.Generator) -> FloatImage:
+    """Clouds by the diamond-square scheme, from 0 to 1 over a square that the picture is cut from.
+
+    Args:
+        shape: (H, W).
+        decay: Each halving of the step makes the noise weaker by the square of it, as in the paper.
+        generator: Where the noise comes from.
+    """
+    step = side = 1 << max(1, max(shape) - 1).bit_length()
+    field, height = np.zeros((side, side)), 1.0
+    while step >= 2:
+        corners = field[::step, ::step]
+        noise = height * generator.uniform(-1, 1, (3, *corners.shape))
+        below, beside = np.roll(corners, -1, 0), np.roll(corners, -1, 1)
+        centres = (corners + below + beside + np.roll(below, -1, 1)) / 4 + noise[0]
+        left = (corners + below + centres + np.roll(centres, 1, 1)) / 4 + noise[1]
+        top = (corners + beside + centres + np.roll(centres, 1, 0)) / 4 + noise[2]
+        half = step // 2
+        field[half::step, half::step] = centres
+        field[half::step, ::step], field[::step, half::step] = left, top
+        step, height = half, height / decay**2
+    field -= field.min()
+    field /= max(float(field.max()), 1e-9)
+    return np.asarray(field[: shape[0], : shape[1]], dtype=np.float32)
+
+
 def cloud(shape: Shape, decay: float, generator: np.random.Generator) -> FloatImage:
     """Fractal noise from 0 to 1: each octave twice as fine and ``decay`` times as weak.
 
