@@ -79,7 +79,7 @@ def main() -> None:
         head = [
             "# Strength of the synthetic shifts",
             "",
-            "Mean absolute change of the bytes of 40 photographs of 224 pixels at severities 1 to 5",
+            "Mean absolute change of the bytes of 40 photographs of 224 pixels at severity 1 to 5,",
             "and in brackets its ratio to the reference implementation of ImageNet-C on the same",
             "photographs. Made by `python bench/corruptions.py`, which says how. `rotation`,",
             "`greyscale` and `jpeg` are no kinds of ImageNet-C.",

@@ -35,6 +35,11 @@ def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
             f"class names - differ - {first} - both models must have the same classes in the "
             "same order"
         )
+    if alpha not in (0, 1) and start.backbone.features != tuned.backbone.features:
+        raise WeightsError(
+            f"features - differ - {start.backbone.features} and {tuned.backbone.features} - a head "
+            "on features before the projection has no line to zero-shot: use it without mixing"
+        )
     encoders = interpolate(
         start.backbone.model.state_dict(), tuned.backbone.model.state_dict(), alpha
     )
@@ -51,11 +56,11 @@ def _mix_heads(
     start: nn.Linear | CacheHead, tuned: nn.Linear | CacheHead, alpha: float
 ) -> nn.Linear | CacheHead:
     """Heads of one kind are averaged; a cache fades in, so that logits are linear in alpha."""
+    if alpha in (0, 1):
+        return copy.deepcopy(tuned if alpha else start)
     if isinstance(tuned, CacheHead) and isinstance(start, nn.Linear):
-        if alpha in (0, 1):
-            return copy.deepcopy(tuned if alpha else start)
         return tuned.towards(start.weight.detach(), start.bias.detach(), alpha)
-    mixed = copy.deepcopy(start if alpha == 0 else tuned)
+    mixed = copy.deepcopy(tuned)
     mixed.load_state_dict(interpolate(start.state_dict(), tuned.state_dict(), alpha))
     return mixed
 
@@ -91,8 +96,11 @@ def scale_by_depth(start: Classifier, tuned: Classifier, shallow: float) -> Clas
 def same_encoders(start: Classifier, tuned: Classifier) -> bool:
     """Whether only the heads differ, so that logits are linear in alpha."""
     first, second = start.backbone.model.state_dict(), tuned.backbone.model.state_dict()
-    return first.keys() == second.keys() and all(
-        torch.equal(first[name], second[name]) for name in first
+    alike = start.backbone.features == tuned.backbone.features
+    return (
+        alike
+        and first.keys() == second.keys()
+        and all(torch.equal(first[name], second[name]) for name in first)
     )
 
 

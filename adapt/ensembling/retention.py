@@ -14,6 +14,7 @@ from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.masking import right
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
+from adapt.models.penultimate import PROJECTED
 from adapt.models.templates import class_prompts, resolve_templates
 from adapt.training.features.encode import predict_logits
 from adapt.training.settings import Runtime
@@ -132,6 +133,7 @@ def retention(
 def zero_shot_on(model: Classifier, class_names: list[str], prompts: list[list[str]]) -> Classifier:
     """The same encoders (shared) with a head for other classes, from their own text encoder."""
     model.eval()
+    backbone = model.backbone.with_features(PROJECTED)
     with torch.no_grad():
-        head = linear_head(text_weights(model.backbone, prompts))
-    return Classifier(model.backbone, head, class_names, prompts).eval()
+        head = linear_head(text_weights(backbone, prompts))
+    return Classifier(backbone, head, class_names, prompts).eval()

@@ -19,8 +19,17 @@ from open_clip.factory import get_model_config
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from adapt.common.words import listed
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import ModelError, did_you_mean
+from adapt.models.penultimate import (
+    FEATURES,
+    PENULTIMATE,
+    PROJECTED,
+    before_projection,
+    check_projection,
+    width_before_projection,
+)
 
 EMBEDDED_ARCH = "adapt-icons-xs"
 EMBEDDED_WEIGHTS = Path(__file__).parent / "embedded" / f"{EMBEDDED_ARCH}.safetensors"
@@ -61,9 +70,31 @@ class Backbone(nn.Module):
     def __init__(self, model: nn.Module, spec: BackboneSpec, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.model, self.spec, self.preprocessing = model, spec, preprocessing
+        self.features = PROJECTED
+
+    def with_features(self, features: str) -> "Backbone":
+        """The same encoders (shared), with images encoded another way.
+
+        Args:
+            features: `projected` into the space of the texts, or `penultimate`, what the image
+                encoder has before that projection.
+
+        Raises:
+            ModelError: When it is neither, or this image encoder has no projection.
+        """
+        if features not in FEATURES:
+            hint = did_you_mean(features, FEATURES)
+            raise ModelError(f"features - not known - {features!r}{hint} - use {listed(FEATURES)}")
+        if features == PENULTIMATE:
+            check_projection(self.image_encoder, self.spec.arch)
+        other = copy.copy(self)
+        other.features = features
+        return other
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         """Unit image features (B, D) of normalised pixels (B, 3, H, W)."""
+        if self.features == PENULTIMATE:
+            return F.normalize(before_projection(self.image_encoder, pixels), dim=-1)
         return F.normalize(self.model.encode_image(pixels), dim=-1)
 
     def encode_text(self, texts: list[str], batch_size: int = 256) -> Tensor:
@@ -88,6 +119,8 @@ class Backbone(nn.Module):
     @property
     def width(self) -> int:
         """Length D of the features."""
+        if self.features == PENULTIMATE:
+            return width_before_projection(self.image_encoder)
         return int(self.spec.config["embed_dim"])
 
 

@@ -209,6 +209,7 @@ class Classifier(nn.Module):
             "class_names": self.class_names,
             "prompts": self.prompts,
             "head_from_text": self.head_from_text,
+            "features": self.backbone.features,
             "temperature": self.temperature,
             "info": info or {},
         }
@@ -249,6 +250,7 @@ class Classifier(nn.Module):
         )
         preprocessing = Preprocessing.from_dict(config["preprocess_cfg"])
         backbone = build_backbone(spec, preprocessing, tensors[ENCODERS])
+        backbone = backbone.with_features(manifest["features"])
         state = tensors[HEAD]
         head: nn.Linear | CacheHead = linear_head(state["weight"], state["bias"])
         if "keys" in state:

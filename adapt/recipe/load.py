@@ -19,6 +19,7 @@ from adapt.recipe.rules import (
     check_evals,
     check_files,
     check_holdout,
+    check_line,
     check_steps,
 )
 from adapt.recipe.schema import Recipe
@@ -84,6 +85,7 @@ def load(
     check_evals(builder, data)
     check_choices(builder, data)
     check_corruptions(builder)
+    check_line(builder)
     check_holdout(builder, data)
     check_files(builder)
     if problems.noted:

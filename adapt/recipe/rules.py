@@ -96,6 +96,18 @@ def check_choices(builder: Builder, data: dict[str, Any]) -> None:
     builder.problems.add(here, what, select, "write val, the only split alpha may be chosen on")
 
 
+def check_line(builder: Builder) -> None:
+    """Refuse to mix with zero-shot a head on features that zero-shot has no head for."""
+    features, kind = (
+        builder.built.get(key, default)
+        for key, default in (("method.features", "projected"), ("ensemble.kind", "wise_ft"))
+    )
+    if features == "penultimate" and kind != "none":
+        todo = "set ensemble.kind=none, or features=projected"
+        what = "has no line to zero-shot, whose head is behind the projection"
+        builder.problems.add("method.features", what, features, todo)
+
+
 def check_holdout(builder: Builder, data: dict[str, Any]) -> None:
     """Refuse a fraction beside what says otherwise which images val holds."""
     section = data.get("data")

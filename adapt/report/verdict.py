@@ -27,6 +27,7 @@ def verdict(scores: Mapping[str, Any]) -> list[str]:
     table = ScoreTable(scores)
     return [
         *_leaks(table),
+        *_skipped_steps(table),
         *(f"{WARNING}{sentence}" for sentence in guard_warnings(table)),
         *_warnings(table),
         *_gain_on_test(table),
@@ -44,6 +45,15 @@ def _leaks(scores: ScoreTable) -> list[str]:
         f"with them {percent(leak['accuracy'])}."
         for name, leak in (scores.get("leak_free") or {}).items()
     ]
+
+
+def _skipped_steps(scores: ScoreTable) -> list[str]:
+    count = int(scores.get("skipped_steps") or 0)
+    steps = "1 step" if count == 1 else f"{count} steps"
+    return [
+        f"{WARNING}training left out {steps} whose loss or gradient was not finite: lower "
+        "optim.lr, or set runtime.precision=32."
+    ] * bool(count)
 
 
 def _is_zero_shot(scores: ScoreTable, model: str) -> bool:

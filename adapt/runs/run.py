@@ -23,7 +23,13 @@ from adapt.recipe.schema import Recipe
 from adapt.report import write_report
 from adapt.runs.augmentation_sheet import write_views
 from adapt.runs.fit import check_weight_names, fit
-from adapt.runs.folder.files import close_folder, environment, open_folder, training_log
+from adapt.runs.folder.files import (
+    close_folder,
+    environment,
+    open_folder,
+    skipped_steps,
+    training_log,
+)
 from adapt.runs.folder.ledger import eval_hashes, open_tests, read_ledger, write_ledger
 from adapt.runs.measures.few_shot import few_shot
 from adapt.runs.measures.robustness import check_measures, write_robustness
@@ -152,6 +158,7 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
     seconds["total"] = time.monotonic() - began
     scores = _summary(loaded, data, quick, outputs, choice) | {
         "trainable": changed_parameters(start, tuned),
+        "skipped_steps": skipped_steps(folder),
         "seconds": seconds,
         "opened": opened,
     }
@@ -179,6 +186,11 @@ def _fit(
         say(f"note: {note}")
     tuned = fit(loaded.method, start, data.fit, context, loaded.recipe.ensemble)
     training_log(context.folder)
+    if skipped := skipped_steps(context.folder):
+        data.notes.append(
+            f"training left out {skipped} steps whose loss or gradient was not finite"
+        )
+        say(f"note: {data.notes[-1]}")
     return tuned
 
 

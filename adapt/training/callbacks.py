@@ -9,7 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
-from torch import Tensor
+from torch import Tensor, nn
 
 from adapt.common.files import write_whole
 from adapt.errors import RunError
@@ -19,6 +19,9 @@ SHOWN = ("train_loss", "val_loss", "val_accuracy")
 
 class MovingAverage(pl.Callback):
     """Exponential moving average of what trains; put into the module when training ends.
+
+    The running means and variances of batch norms are averaged with the weights they belong to; how
+    many batches they saw is what it is after the last step.
 
     Early in training the decay is lowered to (1 + steps) / (10 + steps), so that the average
     forgets the start. The average travels in the checkpoints. Lightning's `EMAWeightAveraging` has
@@ -38,18 +41,15 @@ class MovingAverage(pl.Callback):
             return
         self.steps = trainer.global_step
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for name, parameter in module.named_parameters():
-            if parameter.requires_grad:
-                value = parameter.detach()
-                old = self.average.get(name, value.clone())
-                self.average[name] = old.to(value.device).lerp(value, 1 - decay)
+        for name, value in _averaged(module).items():
+            old = self.average.get(name, value.clone())
+            self.average[name] = old.to(value.device).lerp(value, 1 - decay)
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Put the average in place of the last weights; also when a whole run was resumed."""
-        with torch.no_grad():
-            for name, parameter in module.named_parameters():
-                if name in self.average:
-                    parameter.copy_(self.average[name])
+        for name, value in _averaged(module).items():
+            if name in self.average:
+                value.copy_(self.average[name])
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""
@@ -58,6 +58,16 @@ class MovingAverage(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """From the checkpoint."""
         self.steps, self.average = state_dict["steps"], state_dict["average"]
+
+
+def _averaged(module: nn.Module) -> dict[str, Tensor]:
+    """What trains, and the statistics of batch norms, as views of the module's own numbers."""
+    values = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
+    for path, part in module.named_modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            buffers = part.named_buffers(recurse=False)
+            values |= {f"{path}.{name}": b for name, b in buffers if b.is_floating_point()}
+    return values
 
 
 class EpochLines(pl.Callback):

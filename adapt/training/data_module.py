@@ -63,7 +63,9 @@ class ImageDataModule(pl.LightningDataModule):
         views = Augmentation(augmentation, preprocessing)
         at_least = None if augmentation == "none" else preprocessing.size
         self.train_set = ImageDataset(train, self.class_names, views, seed, at_least)
-        self.val_set = None
+        self.preprocessing = preprocessing
+        self.val_set: ImageDataset | None = None
+        self.test_set: ImageDataset | None = None
         if val is not None:
             self.val_set = ImageDataset(val, self.class_names, preprocessing)
 
@@ -80,6 +82,15 @@ class ImageDataModule(pl.LightningDataModule):
         self.balance = check_balance(balance)
         return self
 
+    def testing(self, images: ImageList) -> "ImageDataModule":
+        """Give images for `trainer.test` and `trainer.predict`; returns itself.
+
+        Raises:
+            DataError: When an image has a class that is not in `class_names`.
+        """
+        self.test_set = ImageDataset(images, self.class_names, self.preprocessing)
+        return self
+
     def train_dataloader(self) -> Loader:
         """Shuffled, augmented batches; the last one may be smaller."""
         processes, rank = self._process()
@@ -89,10 +100,21 @@ class ImageDataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> Loader | list[Loader]:
         """Batches in order, each image once; an empty list without validation images."""
-        if self.val_set is None:
+        return self._in_order(self.val_set)
+
+    def test_dataloader(self) -> Loader | list[Loader]:
+        """Batches in order, each image once; an empty list without `testing`."""
+        return self._in_order(self.test_set)
+
+    def predict_dataloader(self) -> Loader | list[Loader]:
+        """The batches of `test_dataloader`."""
+        return self._in_order(self.test_set)
+
+    def _in_order(self, data: ImageDataset | None) -> Loader | list[Loader]:
+        if data is None:
             return []
         processes, rank = self._process()
-        return self._loader(self.val_set, EvalSampler(self.val_set, processes, rank))
+        return self._loader(data, EvalSampler(data, processes, rank))
 
     def _process(self) -> tuple[int, int]:
         if self.trainer is None:

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def train(
         raise ModelError(
             "method - nothing would train - every parameter is frozen - lower optim.freeze_first"
         )
-    names = classifier.class_names
+    names, whole = classifier.class_names, getattr(objective, "whole_batch", False)
     weights = loss_weights(optim, data.train, names)
     module = AdaptModule(classifier, optim, context.seed, objective, weights)
     loader = ImageDataModule(
@@ -71,14 +72,14 @@ def train(
         names,
         classifier.backbone.preprocessing,
         context.augmentation,
-        micro_batch(optim, context.runtime),
+        micro_batch(optim, context.runtime) * (optim.accumulate if whole else 1),
         context.runtime.workers,
         context.seed,
     ).balanced(context.balance)
     last = context.folder / "checkpoints" / "last.ckpt" if context.folder else None
     with quiet_lightning():
         pl.seed_everything(context.seed, verbose=False)
-        make_trainer(optim, context).fit(
+        make_trainer(replace(optim, accumulate=1) if whole else optim, context).fit(
             module, datamodule=loader, ckpt_path=_resume_from(last, context)
         )
     if optim.checkpointing:

@@ -17,6 +17,7 @@ from adapt.models.classifier import Classifier
 from adapt.models.heads import MAXIMUM_LOGIT_SCALE
 from adapt.training.objectives import CrossEntropy, Objective
 from adapt.training.parameters import (
+    choose_parameters,
     freeze_first,
     frozen_names,
     in_encoder,
@@ -33,10 +34,14 @@ SKIPPED_IN_A_ROW = 3
 class AdaptModule(pl.LightningModule):
     """Train a classifier in any `pl.Trainer`.
 
-    What trains is what requires gradients in `classifier`; a logit scale that trains stays within
-    [0, ln 100]. Batches are mappings with `image` (B, 3, H, W), `target` (B,) and `index` (B,), as
-    `ImageDataModule` gives them. Where the text encoder trains, a head from text is made anew from
-    one prompt of each class in every step, and from all prompts for validation.
+    What trains is chosen by `train`, or by the `prepare` of a method; a logit scale that trains
+    stays within [0, ln 100]. Batches are mappings with `image` (B, 3, H, W), `target` (B,) and
+    `index` (B,), as `ImageDataModule` gives them. Where the text encoder trains, a head from text
+    is made anew from one prompt of each class in every step, and from all prompts for validation.
+
+    A step takes the mean over all images of its micro-batches, also where the last ones of an epoch
+    are fewer or smaller. A step whose loss or gradient is not finite is left out, also of the means
+    in the log, and counted there as `skipped_steps`. Logged means are those over all devices.
 
     Gradients are clipped to `optim.clip_norm`. A trainer's own `gradient_clip_val` holds as well:
     of two norms the smaller one, and with `gradient_clip_algorithm="value"` both limits. For a
@@ -49,6 +54,9 @@ class AdaptModule(pl.LightningModule):
         objective: The loss of a batch; cross-entropy with `optim.label_smoothing` when not given.
         class_weights: Weights (K,) that `optim.class_weights` asks for, which needs the data to
             know them: `adapt.data.loading.balance.class_weights`.
+        train: `head`, `image` (image encoder and head) or `all` (both encoders and the logit scale,
+            the head made from them); `given` trains what requires gradients, which after
+            `Classifier.from_clip` is everything.
 
     Raises:
         ModelError: When `optim` asks for what the classifier or the objective cannot give.
@@ -70,9 +78,11 @@ class AdaptModule(pl.LightningModule):
         seed: int = 0,
         objective: Objective | None = None,
         class_weights: Tensor | None = None,
+        train: str = "given",
     ) -> None:
         super().__init__()
         self.classifier, self.optim, self.seed = classifier, optim, seed
+        choose_parameters(classifier, train)
         freeze_first(classifier, optim.freeze_first)
         self.text_trains = text_trains(classifier)
         _check_objective(optim, objective, class_weights)
@@ -86,9 +96,10 @@ class AdaptModule(pl.LightningModule):
         self.steps = 0
         self.skipped = 0
         self.skipped_in_a_row = 0
-        self.val_accuracy = MulticlassAccuracy(
-            num_classes=len(classifier.class_names), average="micro"
-        )
+        self.images, self.unit = 0, 1
+        classes = len(classifier.class_names)
+        self.val_accuracy = MulticlassAccuracy(num_classes=classes, average="micro")
+        self.test_accuracy = MulticlassAccuracy(num_classes=classes, average="micro")
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (B, K) of normalised pixels."""
@@ -111,7 +122,7 @@ class AdaptModule(pl.LightningModule):
                 module.eval()
 
     def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor | None:
-        """Loss and penalties; None when they are not finite and the step is skipped."""
+        """Loss and penalties; None when they are not finite and are left out."""
         batch = self._mixed(batch, number)
         pixels, size = batch["image"], len(batch["target"])
         with self._kernels(pixels.device):
@@ -125,17 +136,50 @@ class AdaptModule(pl.LightningModule):
                 lambda other: self.objective(other, batch, self._random())[1],
             )
         loss = loss + sum(penalties.values())
+        if not torch.isfinite(loss):
+            self._skip("loss")
+            return None
         logged = {"train_loss": loss} | {f"train_{name}": part for name, part in penalties.items()}
         self.log_dict(
             {name: value.detach() for name, value in logged.items()},
             on_step=False,
             on_epoch=True,
             batch_size=size,
+            sync_dist=True,
         )
-        if not torch.isfinite(loss):
-            self._skip("loss")
-            return None
-        return loss
+        return self._weighed(loss, size)
+
+    def _weighed(self, loss: Tensor, size: int) -> Tensor:
+        """The loss of a micro-batch, so that gradients add up to those of a sum over images.
+
+        In units of the first micro-batch: then whole windows need no factor in `_averaged`.
+        """
+        if self.images == 0:
+            self.unit = size if self._world_size() == 1 else 1
+        self.images += size
+        return loss if size == self.unit else loss * (size / self.unit)
+
+    def _averaged(self, parameters: list[nn.Parameter]) -> None:
+        """Turn gradients of the sum into those of the mean over the images of this step.
+
+        Lightning divides by its number of micro-batches, however many there were.
+        """
+        images, self.images = float(self.images), 0
+        if self._world_size() > 1:
+            count = torch.tensor(images, device=self.device)
+            images = float(self.trainer.strategy.reduce(count, reduce_op="mean"))
+        if images and images != (whole := self.trainer.accumulate_grad_batches * self.unit):
+            for parameter in parameters:
+                if parameter.grad is not None:
+                    parameter.grad.mul_(whole / images)
+
+    def _world_size(self) -> int:
+        return 1 if self._trainer is None else self.trainer.world_size
+
+    def on_train_epoch_end(self) -> None:
+        """Say how many steps were left out so far, if any."""
+        if self.skipped:
+            self.log("skipped_steps", float(self.skipped), sync_dist=True)
 
     def _mixed(self, batch: dict[str, Tensor], number: int) -> dict[str, Tensor]:
         """The batch, its images mixed if `optim` asks for it: by seed, epoch and step alone."""
@@ -151,7 +195,8 @@ class AdaptModule(pl.LightningModule):
 
     def _kernels(self, device: torch.device) -> AbstractContextManager[None]:
         # Activations are recomputed outside of this block, and must be by the same kernel.
-        return nullcontext() if self.optim.checkpointing else short_sequence_attention(device)
+        again = self.optim.checkpointing or getattr(self.objective, "parts", 1) > 1
+        return nullcontext() if again else short_sequence_attention(device)
 
     def _random(self) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed * 7_919 + self.global_step)
@@ -167,17 +212,44 @@ class AdaptModule(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Where the text encoder trains, make the head anew from all prompts."""
+        self._renew_head()
+
+    def on_test_epoch_start(self) -> None:
+        """As for validation."""
+        self._renew_head()
+
+    def on_predict_epoch_start(self) -> None:
+        """As for validation."""
+        self._renew_head()
+
+    def _renew_head(self) -> None:
         if self.text_trains and self.classifier.head_from_text:
             self.classifier.rebuild_head()
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
         """Log `val_loss` and `val_accuracy`, exact over several devices."""
+        self._score(batch, "val", self.val_accuracy)
+
+    def test_step(self, batch: dict[str, Tensor], *_: int) -> None:
+        """Log `test_loss` and `test_accuracy`, exact over several devices."""
+        self._score(batch, "test", self.test_accuracy)
+
+    def predict_step(self, batch: dict[str, Tensor], _number: int) -> dict[str, Tensor]:
+        """Probabilities (B, K) at the classifier's temperature, and the `index` of each image."""
+        logits = self._logits(batch) / self.classifier.temperature
+        return {"index": batch["index"], "probabilities": logits.softmax(1)}
+
+    def _logits(self, batch: dict[str, Tensor]) -> Tensor:
         with short_sequence_attention(batch["image"].device):
-            logits = self(batch["image"]).float()
-        self.val_accuracy.update(logits, batch["target"])
+            logits: Tensor = self(batch["image"]).float()
+        return logits
+
+    def _score(self, batch: dict[str, Tensor], name: str, accuracy: MulticlassAccuracy) -> None:
+        logits, size = self._logits(batch), len(batch["target"])
+        accuracy.update(logits, batch["target"])
         loss = F.cross_entropy(logits, batch["target"])
-        self.log("val_loss", loss, batch_size=len(logits), sync_dist=True)
-        self.log("val_accuracy", self.val_accuracy, on_epoch=True, batch_size=len(logits))
+        self.log(f"{name}_loss", loss, batch_size=size, sync_dist=True)
+        self.log(f"{name}_accuracy", accuracy, on_epoch=True, batch_size=size)
 
     def on_after_backward(self) -> None:
         """In the first step: everything that should train has a gradient."""
@@ -197,6 +269,7 @@ class AdaptModule(pl.LightningModule):
     ) -> None:
         """Clip as the class says; a gradient that is not finite is dropped with its step."""
         parameters = [p for p in self.parameters() if p.grad is not None]
+        self._averaged(parameters)
         if not parameters:  # the loss was skipped: there was no backward pass
             return
         by_value = gradient_clip_algorithm == "value"
@@ -241,6 +314,7 @@ class AdaptModule(pl.LightningModule):
             k: v for k, v in checkpoint["state_dict"].items() if k not in frozen
         }
         checkpoint["teacher"] = self.regularisers.state_dict()
+        checkpoint["skipped"] = self.skipped
         checkpoint["base_hash"] = self.classifier.backbone.spec.base_hash
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -252,6 +326,7 @@ class AdaptModule(pl.LightningModule):
                 f"{own[:12]} - resume with the same model section"
             )
         self.regularisers.load_state_dict(checkpoint.get("teacher", {}))
+        self.skipped = int(checkpoint.get("skipped", 0))
 
 
 def _check_objective(

@@ -1,12 +1,13 @@
 """What a training step minimises: cross-entropy over the classes, or over pairs in the batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from adapt.models.classifier import Classifier
 from adapt.models.heads import text_weights
@@ -109,6 +110,12 @@ class Contrastive:
     image's class."""
     same_class: str = "mask"
     """See `contrastive_loss`."""
+    parts: int = 1
+    """Micro-batches that the pairs are encoded in. The loss is that of the whole batch and so are
+    its gradients: the activations of a part are computed again when its gradient is known
+    (GradCache, arXiv:2101.06983), so that those of one part are in memory at a time."""
+    whole_batch: ClassVar[bool] = True
+    """The loss of a batch is not the mean of the losses of its parts."""
 
     def __call__(self, classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
         """Loss and similarities of a batch."""
@@ -117,11 +124,27 @@ class Contrastive:
             texts = [_one_of(classifier.prompts[k], generator) for k in batch["target"].tolist()]
         else:
             texts = [self.captions[index] for index in batch["index"].tolist()]
-        images, words = backbone.encode_image(pixels), backbone.encode_text(texts)
+        images = in_parts(backbone.encode_image, pixels, self.parts)
+        words = in_parts(backbone.encode_text, texts, self.parts)
         # A scale of 100 leaves no digits behind the point in half precision.
         with torch.autocast(pixels.device.type, enabled=False):
             similarity = backbone.scale.float() * images.float() @ words.float().T
             return contrastive_loss(similarity, batch["target"], self.same_class)
+
+
+def in_parts(encode: Callable[[Any], Tensor], items: Sequence[Any] | Tensor, parts: int) -> Tensor:
+    """Features of some items, encoded in parts whose activations are not kept.
+
+    Args:
+        encode: From some of the items to their features.
+        items: Pixels (B, 3, H, W) or texts.
+        parts: Number of parts; 1 keeps the activations of all.
+    """
+    if parts == 1:
+        return encode(items)
+    size = -(-len(items) // parts)
+    chunks = [items[at : at + size] for at in range(0, len(items), size)]
+    return torch.cat([checkpoint(encode, chunk, use_reentrant=False) for chunk in chunks])
 
 
 def contrastive_loss(similarity: Tensor, group: Tensor, same_class: str = "mask") -> Outcome:

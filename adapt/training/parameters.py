@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from torch import nn
 
-from adapt.errors import ModelError
+from adapt.errors import ModelError, did_you_mean
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Optim
 
@@ -17,6 +17,7 @@ MODEL = "backbone.model."
 OUTSIDE = (f"{MODEL}logit_scale", f"{MODEL}logit_bias")
 ENCODER = re.compile(rf"{re.escape(MODEL)}(?:visual\.(?:trunk\.)?|text\.(?:transformer\.)?)?")
 
+TRAINABLE = ("given", "head", "image", "all")
 ENTRANCES = (
     "conv1", "conv2", "conv3", "bn1", "bn2", "bn3", "stem", "patch_embed", "embeddings",
     "class_embedding", "cls_token", "positional_embedding", "pos_embed", "token_embedding",
@@ -52,6 +53,41 @@ def trainable_copy(
     copy.head.requires_grad_(train_head)
     copy.head_from_text = start.head_from_text and not train_head
     return copy
+
+
+def choose_parameters(classifier: Classifier, train: str) -> None:
+    """Make what is named require gradients, and nothing else.
+
+    A head that follows a text encoder which trains is made anew in every step, so it is no
+    parameter; neither is a logit bias, which no loss here sees.
+
+    Args:
+        classifier: Changed in place.
+        train: `head`, `image` (image encoder and head), `all` (both encoders and the logit scale)
+            or `given` (what requires gradients already).
+
+    Raises:
+        ModelError: When it is none of these, or the head does not come from text but should follow
+            the text encoder.
+    """
+    if train not in TRAINABLE:
+        hint = did_you_mean(train, TRAINABLE)
+        raise ModelError(f"train - not known - {train!r}{hint} - use {', '.join(TRAINABLE)}")
+    if train == "all" and not classifier.head_from_text:
+        raise ModelError(
+            "train - the text encoder has no part in a learned head - 'all' - use image or head, "
+            "or start from Classifier.from_clip"
+        )
+    if train != "given":
+        for name, parameter in classifier.named_parameters():
+            wanted = train == "all" or (train == "image" and in_encoder(name, "image"))
+            parameter.requires_grad_(wanted or name.startswith("head."))
+        classifier.head_from_text = train == "all"
+    if classifier.head_from_text and text_trains(classifier):
+        classifier.head.requires_grad_(False)
+        for name, parameter in classifier.named_parameters():
+            if name == f"{MODEL}logit_bias":
+                parameter.requires_grad_(False)
 
 
 def text_trains(classifier: Classifier) -> bool:

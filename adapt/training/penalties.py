@@ -215,7 +215,9 @@ class Regularisers:
         if self.start is not None:
             with torch.no_grad(), watch_features(self.start.to(pixels.device)) as before:
                 self.start.features(pixels)
-            distance = feature_distance(features, before)
+            # An objective that encodes in parts gives the depths of one part after another.
+            depths = [torch.cat(features[number :: len(before)]) for number in range(len(before))]
+            distance = feature_distance(depths, before)
             penalties["feature_distillation"] = optim.feature_distillation * distance
         if self.teacher is not None:
             with torch.no_grad():

@@ -16,6 +16,12 @@ def test_verdict_states_a_gain() -> None:
     ]
 
 
+def test_verdict_says_that_steps_were_left_out() -> None:
+    said = verdict(small_scores(0.6, 0.7, None) | {"skipped_steps": 2})
+    assert said[0].startswith("Warning: training left out 2 steps whose loss or gradient was not")
+    assert verdict(small_scores(0.6, 0.7, None) | {"skipped_steps": 0}) == said[1:]
+
+
 def test_verdict_warns_first_of_a_loss() -> None:
     said = verdict(small_scores(0.7, 0.65, (0.6, 0.5)))
     assert said[0].startswith("Warning: the shipped model is worse than zero-shot")

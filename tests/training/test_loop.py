@@ -1,5 +1,6 @@
 """The training loop against sums done by hand: rates, averages, batches, checkpoints."""
 
+import csv
 import math
 import re
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
 from adapt.models.heads import text_weights
 from adapt.training import loop
+from adapt.training.callbacks import MovingAverage
 from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.loop import micro_batch, train
@@ -121,6 +123,19 @@ def test_micro_batches_add_up(
     close(whole, parts, 1e-6)
 
 
+@pytest.mark.numerical
+@pytest.mark.parametrize("batch_size", [16, 20])
+def test_the_last_window_is_divided_by_its_own_images(
+    batch_size: int, start: Classifier, toy_data: ImageData, context: Context
+) -> None:
+    """24 images in micro-batches of 4 or 5: the last step has two of four, one of them smaller."""
+    start = in_float64(start)
+    optim = replace(QUICK, batch_size=batch_size)
+    whole = weights(fit(start, toy_data, optim, context))
+    parts = weights(fit(start, toy_data, replace(optim, accumulate=4), context))
+    close(whole, parts, 1e-6)
+
+
 def test_dropout_acts_while_training(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -129,6 +144,33 @@ def test_dropout_acts_while_training(
         method = adapt.method("lora", dropout=dropout, optim=replace(QUICK, epochs=1))
         found.append(weights(method.fit(start, toy_data, context)))
     assert not bit_equal(*found)
+
+
+@pytest.mark.numerical
+def test_statistics_of_batch_norms_are_averaged_with_the_weights(
+    toy_data: ImageData, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, history = tiny_classifier(RESNET), []
+    original = MovingAverage.on_train_batch_end
+
+    def keep(self: MovingAverage, trainer: Any, module: Any, *given: Any) -> None:
+        history.append({n: v.clone() for n, v in module.classifier.state_dict().items()})
+        original(self, trainer, module, *given)
+
+    monkeypatch.setattr(MovingAverage, "on_train_batch_end", keep)
+    found = weights(fit(start, toy_data, replace(QUICK, ema=0.3), context))
+    steps = len(history)
+    assert steps > 2
+    for name, value in found.items():
+        if name.endswith(("running_mean", "running_var")):
+            average = history[0][name].double()
+            for step in range(2, steps + 1):
+                decay = min(0.3, (1 + step) / (10 + step))
+                average = decay * average + (1 - decay) * history[step - 1][name].double()
+            torch.testing.assert_close(value.double(), average, rtol=1e-5, atol=1e-7)
+            assert not torch.equal(value, history[-1][name]), name
+        if name.endswith("num_batches_tracked"):
+            assert value == steps, name
 
 
 def test_statistics_of_frozen_layers_stay(toy_data: ImageData, context: Context) -> None:
@@ -295,6 +337,26 @@ def poisoned(steps: set[int], value: float) -> Objective:
         return logits.sum() * (value if len(calls) in steps else 0.0)
 
     return plus(penalty)
+
+
+def test_skipped_steps_are_counted_and_left_out_of_means(
+    start: Classifier, toy_data: ImageData, context: Context, tmp_path: Path
+) -> None:
+    """The second of three steps; the mean of its epoch is that of the first and third."""
+    folder, losses = with_folder(context, tmp_path), []
+
+    def objective(classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
+        loss, logits = CrossEntropy()(classifier, batch, generator)
+        losses.append(float(loss.detach()))
+        return loss * (math.nan if len(losses) == 2 else 1), logits
+
+    fit(start, toy_data, QUICK, folder, objective)
+    with (tmp_path / "log" / "metrics.csv").open(encoding="utf-8") as file:
+        row = next(row for row in csv.DictReader(file) if row["train_loss"])
+    assert float(row["skipped_steps"]) == 1
+    assert float(row["train_loss"]) == pytest.approx((losses[0] + losses[2]) / 2, rel=1e-5)
+    stored = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert stored["skipped"] == 1
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

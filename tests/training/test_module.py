@@ -10,6 +10,7 @@ import torch
 
 import adapt
 from adapt.data.image_data import ImageData
+from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
 from adapt.training.data_module import ImageDataModule
 from adapt.training.module import AdaptModule, schedule_factor
@@ -79,3 +80,53 @@ def test_clipping_in_a_trainer_of_ones_own(
         assert length > 0.1
         assert largest > 1e-2
         assert math.isfinite(length)
+
+
+@pytest.mark.parametrize("train", ["given", "head", "image", "all"])
+def test_a_classifier_straight_from_clip_trains_tests_and_predicts(
+    train: str, start: Classifier, toy_data: ImageData
+) -> None:
+    classifier = start.clone().requires_grad_(True)
+    before = {name: value.clone() for name, value in classifier.state_dict().items()}
+    loader = ImageDataModule(
+        toy_data.train, None, CLASSES, start.backbone.preprocessing, "none", 7, 0
+    ).testing(toy_data.val)
+    module, trainer = AdaptModule(classifier, QUICK, train=train), plain_trainer(max_epochs=1)
+    trainer.fit(module, datamodule=loader)
+    (scores,) = trainer.test(module, datamodule=loader, verbose=False)
+    batches = trainer.predict(module, datamodule=loader)
+    changed = {
+        name for name, value in classifier.state_dict().items() if (value != before[name]).any()
+    }
+    groups = {
+        (".visual." in name and "image") or (name.startswith("head.") and "head") or "text"
+        for name in changed
+    }
+    expected = {"head": {"head"}, "image": {"image", "head"}}
+    assert groups == expected.get(train, {"image", "head", "text"})
+
+    targets = torch.from_numpy(toy_data.val.targets(CLASSES))
+    pixels = torch.stack([loader.test_set[i]["image"] for i in range(len(toy_data.val))])
+    with torch.no_grad():
+        logits = classifier.eval()(pixels)
+    assert torch.cat([batch["index"] for batch in batches]).tolist() == list(range(len(targets)))
+    torch.testing.assert_close(
+        torch.cat([batch["probabilities"] for batch in batches]),
+        logits.softmax(1),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+    assert scores["test_accuracy"] == pytest.approx(
+        float((logits.argmax(1) == targets).float().mean())
+    )
+    losses = torch.nn.functional.cross_entropy(logits, targets)
+    assert scores["test_loss"] == pytest.approx(float(losses), rel=1e-4)
+
+
+def test_what_cannot_train_is_refused(start: Classifier) -> None:
+    with pytest.raises(ModelError, match="train - not known - 'heads', did you mean 'head'"):
+        AdaptModule(start.clone(), QUICK, train="heads")
+    learned = start.clone()
+    learned.head_from_text = False
+    with pytest.raises(ModelError, match="the text encoder has no part in a learned head"):
+        AdaptModule(learned, QUICK, train="all")

@@ -112,7 +112,8 @@ def _motion_blur(image: FloatImage, severity: int, generator: Random) -> FloatIm
     radius, sigma = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))[severity - 1]
     scale, degrees = scale_of(image.shape[:2]), generator.uniform(-45, 45)
     # The paper's tool draws a trail of twice the radius.
-    return convolve(image, motion_kernel(2 * radius * scale, sigma * scale, degrees))
+    kernel = motion_kernel(2 * radius * scale, sigma * scale, degrees)
+    return convolve(image, kernel, cv2.BORDER_REPLICATE)
 
 
 @shift("zoom_blur")

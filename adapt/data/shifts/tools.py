@@ -118,13 +118,15 @@ def at_reference_size(image: FloatImage, change: Callable[[FloatImage], FloatIma
     return image + resize(change(small) - small, shape, cv2.INTER_NEAREST_EXACT)
 
 
-def convolve(image: FloatImage, kernel: FloatImage) -> FloatImage:
-    """Filter each channel with a kernel, mirrored at the borders.
+def convolve(
+    image: FloatImage, kernel: FloatImage, border: int = cv2.BORDER_REFLECT_101
+) -> FloatImage:
+    """Filter each channel with a kernel, mirrored at the borders or with OpenCV's other `border`.
 
     >>> float(convolve(np.ones((5, 5), np.float32), np.full((3, 3), 1 / 9, np.float32)).mean())
     1.0
     """
-    filtered = cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+    filtered = cv2.filter2D(image, -1, kernel, borderType=border)
     return np.asarray(filtered, dtype=np.float32)
 
 
@@ -163,16 +165,12 @@ def motion_kernel(radius: float, sigma: float, degrees: float) -> FloatImage:
         Shape (2R + 1, 2R + 1) with R the radius rounded up, plus 1.
     """
     reach = int(np.ceil(radius)) + 1
-    steps = np.linspace(0, radius, 4 * reach + 1)
+    steps = np.arange(int(radius) + 1)
     weights = np.exp(-(steps**2) / (2 * sigma**2))
-    rows, columns = (reach + steps * trig(np.deg2rad(degrees)) for trig in (np.sin, np.cos))
+    turns = (trig(np.deg2rad(degrees)) for trig in (np.sin, np.cos))
+    rows, columns = (reach + np.ceil(steps * turn - 0.5).astype(int) for turn in turns)
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
-    top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
-    for down in (0, 1):
-        for right in (0, 1):
-            share = abs(1 - down - (rows - top)) * abs(1 - right - (columns - left))
-            index = (np.minimum(top + down, 2 * reach), np.minimum(left + right, 2 * reach))
-            np.add.at(kernel, index, weights * share)
+    np.add.at(kernel, (rows, columns), weights)
     return np.asarray(kernel / kernel.sum(), dtype=np.float32)
 
 

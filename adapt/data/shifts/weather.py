@@ -53,7 +53,8 @@ def _flakes(shape: Shape, severity: int, generator: Random) -> FloatImage:
     layer = np.where(layer < least, np.float32(0), np.minimum(layer, 1))
     degrees = generator.uniform(-135, -45)
     # The paper's tool draws a trail of twice the radius.
-    return convolve(layer, motion_kernel(2 * radius * scale, sigma * scale, degrees))
+    kernel = motion_kernel(2 * radius * scale, sigma * scale, degrees)
+    return convolve(layer, kernel, cv2.BORDER_REPLICATE)
 
 
 @shift("snow")

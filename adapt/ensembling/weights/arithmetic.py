@@ -5,14 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from adapt.ensembling.weights.interpolate import State, check_same
+from adapt.ensembling.weights.interpolate import State, above_zero, check_same
 
 
 def add_task_vectors(start: State, tuned: Sequence[State], scale: float) -> dict[str, Tensor]:
     """Weights `start + scale * sum(each tuned - start)`, in the type of `start`.
 
     Computed in float64 and rounded once. Tensors that no model changed, and those that are not
-    floating point, are the start's.
+    floating point (batches that a batch norm has seen), are the start's. Running statistics of
+    batch norms are treated as weights; a variance stops at zero.
 
     Args:
         start: What all were tuned from.
@@ -32,7 +33,7 @@ def add_task_vectors(start: State, tuned: Sequence[State], scale: float) -> dict
         else:
             base = origin.double()
             vector = torch.stack([tensor.double() - base for tensor in changed]).sum(0)
-            moved[name] = (base + scale * vector).to(origin.dtype)
+            moved[name] = above_zero(name, (base + scale * vector).to(origin.dtype))
     return moved
 
 

@@ -61,5 +61,16 @@ def interpolate(start: State, end: State, alpha: float) -> dict[str, Tensor]:
         else:
             # In float64: rounded once, so that a half-precision mix is the nearest there is.
             double = (1 - alpha) * first.double() + alpha * second.double()
-            mixed[name] = double.to(first.dtype)
+            mixed[name] = above_zero(name, double.to(first.dtype))
     return mixed
+
+
+def above_zero(name: str, value: Tensor) -> Tensor:
+    """The value, not below zero if it is the running variance of a batch norm.
+
+    Between two models it never is; beyond them a negative variance would give no number at all.
+
+    >>> above_zero("bn1.running_var", torch.tensor([-0.5, 2.0]))
+    tensor([0., 2.])
+    """
+    return value.clamp_min(0) if name.endswith("running_var") else value

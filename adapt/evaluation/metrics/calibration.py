@@ -133,14 +133,16 @@ def fit_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
     T above 1 means that the classifier was over-confident, below 1 that it was under-confident.
     Predictions do not change, only their confidence. Fit it on a validation set, never on the
     test set. The likelihood has one optimum in log T, found between 0.05 and 10,000; when every
-    image is right, lower is always better and the answer is 0.05.
+    image is right, lower is always better and the answer is 0.05, or 1 where all are so sure that
+    nothing is gained.
 
     Args:
         logits: Shape (N, K), finite, before any softmax.
         targets: Shape (N,), class indices.
 
     Returns:
-        T from 0.05 to 10,000; 1.0 when T makes no difference (one class, or constant logits).
+        T from 0.05 to 10,000; 1.0 when T makes no difference beyond 1e-12 of the loss (one class,
+        constant logits, or images that are all right and sure).
 
     Raises:
         DataError: When the arrays are malformed or empty.

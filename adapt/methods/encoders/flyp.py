@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from torch import nn
+
 from adapt.common.ranges import Ranges, one_of
 from adapt.common.words import refuse
 from adapt.data.image_data import ImageData
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import DataError
+from adapt.errors import DataError, ModelError
 from adapt.methods.base import register
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
@@ -27,7 +29,8 @@ class Flyp:
     """Train both encoders to match each image with its caption among those of the batch.
 
     The logit scale trains too, within [0, ln 100]. The head is made anew from the tuned text
-    encoder. Each micro-batch of each device is contrasted for itself.
+    encoder. Each device contrasts its own share of a batch; with `optim.accumulate` loss and
+    gradients stay those of the whole batch, and only its activations are computed in parts.
 
     The paper takes AdamW at 1e-5, weight decay 0.1, batch 512, 10 epochs on ImageNet; 20 epochs and
     batches of twice the shots on few images. In a small batch of few classes most pairs share their
@@ -50,10 +53,10 @@ class Flyp:
 
     def __post_init__(self) -> None:
         Ranges(captions=one_of(CAPTIONS), same_class=one_of(SAME_CLASS)).check(self)
-        if self.optim.batch_size // self.optim.accumulate < 2:
+        if self.optim.batch_size < 2:
             raise ValueError(
-                f"optim.batch_size - too small - {self.optim.batch_size} in "
-                f"{self.optim.accumulate} micro-batches - give two pairs or more to contrast"
+                f"optim.batch_size - too small - {self.optim.batch_size} - give two pairs or more "
+                "to contrast"
             )
         advice = "remove it: pairs are contrasted, classes are not told apart"
         refuse(
@@ -77,9 +80,17 @@ class Flyp:
 
         Raises:
             DataError: When captions are to come from a column that is missing or has empty cells.
+            ModelError: When a batch in parts would not be what the whole is: with batch norms.
         """
+        parts = self.optim.accumulate
+        norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+        if parts > 1 and any(isinstance(m, norms) for m in start.backbone.model.modules()):
+            raise ModelError(
+                f"optim.accumulate - not exact with batch norms - {parts} - they would see each "
+                "part for itself: set it to 1 and lower batch_size"
+            )
         captions = read_captions(data.train) if self.captions == "column" else None
-        objective = Contrastive(captions, self.same_class)
+        objective = Contrastive(captions, self.same_class, parts)
         return train(self.prepare(start), data, self.optim, context or Context(), objective)
 
 

@@ -30,7 +30,8 @@ class PromptTuning:
     however small the batch. The paper trains with SGD at 0.002, batch 32, weight decay 5e-4,
     warm-up and cosine, for 50 (one shot) to 200 epochs (16 shots), from 16 random vectors. Here
     AdamW keeps these numbers with the shortest schedule, as each of its steps goes further, and the
-    vectors start from words, so that training starts from zero-shot.
+    vectors start from words. Training then starts from the zero-shot head of that one prompt,
+    without the full stop of CoOp's; templates of the start play no part.
 
     Raises:
         ValueError: When a value is outside its range; the message names the field.

@@ -28,12 +28,14 @@ from adapt.methods.estimator.inputs import (
     read_words,
     refusal,
 )
+from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.support import Support
 from adapt.methods.heads.zero_shot import ZeroShot
 from adapt.models.backbones import load_backbone
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
+from adapt.models.penultimate import PROJECTED
 from adapt.models.prediction.stream import ImageLike
 from adapt.models.templates import class_prompts, resolve_templates
 
@@ -42,6 +44,7 @@ CLIP_SCALE = 100.0
 SAME = 0.01
 """By how much lengths of text features may differ, as a fraction of their mean."""
 BATCH = 64
+NESTED = "settings__"
 Inputs = Sequence[ImageLike] | npt.ArrayLike
 Head = nn.Linear | CacheHead
 
@@ -61,7 +64,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         pretrained: Weights: an open_clip tag, a file, or `embedded`.
         method: `auto` (ranks all feature-space methods inside the support set), one of them by
             name, or `zero_shot`.
-        settings: Hyper-parameters of the method.
+        settings: Hyper-parameters of the method; `set_params` and a grid search also take each as
+            `settings__name`.
         class_names: Words for the classes, by label; the labels themselves where not given. Each
             key must be a label: words of classes to come are set before `partial_fit`.
         templates: Prompt templates, or names of sets of them.
@@ -111,6 +115,24 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.method, self.settings = method, settings
         self.class_names, self.templates = class_names, templates
         self.text_features, self.seed = text_features, seed
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Settings by name; with `deep` also each hyper-parameter given, as `settings__name`."""
+        params: dict[str, Any] = super().get_params(deep=False)
+        given = self.settings.items() if deep and isinstance(self.settings, dict) else ()
+        return params | {f"{NESTED}{name}": value for name, value in given}
+
+    def set_params(self, **params: Any) -> "FewShotClassifier":
+        """Set some; `settings__name` sets one hyper-parameter and keeps the others.
+
+        >>> FewShotClassifier(settings={"beta": 1.0}).set_params(settings__alpha=2.0).settings
+        {'beta': 1.0, 'alpha': 2.0}
+        """
+        nested = {k.removeprefix(NESTED): v for k, v in params.items() if k.startswith(NESTED)}
+        super().set_params(**{k: v for k, v in params.items() if not k.startswith(NESTED)})
+        if nested:
+            self.settings = {**(self.settings or {}), **nested}
+        return self
 
     @classmethod
     def from_features(
@@ -231,6 +253,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         names = name_labels(classes)
         method = read_method(self.method, self.settings, names)
         start = self._start_for(names, text, before)
+        if isinstance(method, HeadMethod) and isinstance(start, Classifier):
+            start = method.encoded(start)
+        elif getattr(method, "features", PROJECTED) != PROJECTED:
+            raise RecipeError(
+                f"settings.features - features are given already - {method.features!r} - leave it "
+                "out"
+            )
         features = _encode(start, inputs)
         if count != len(features):
             given = f"{len(features)} images, {count} labels"
@@ -265,10 +294,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         prompts = class_prompts(named, resolve_templates(self.templates or ["simple"]))
         if before is None:
             backbone = load_backbone(self.arch, self.pretrained, int(self.seed))
-        elif (before.class_names, before.prompts) == (keys, prompts):
+        elif (before.class_names, before.prompts) == (keys, prompts) and (
+            before.backbone.features == PROJECTED
+        ):
             return before
         else:
-            backbone = before.backbone
+            backbone = before.backbone.with_features(PROJECTED)
         with torch.no_grad():
             head = linear_head(text_weights(backbone, prompts))
         return Classifier(backbone, head, keys, prompts).eval()

@@ -12,6 +12,8 @@ from adapt.data.sources.image_list import ImageList
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head
+from adapt.models.penultimate import PROJECTED
 from adapt.training.context import Context
 from adapt.training.features.encode import image_features, prepare
 from adapt.training.features.views import view_features
@@ -29,6 +31,8 @@ class HeadMethod(ABC):
     """What its settings may be; `views` is 1 or more in every method."""
     fits_bias: ClassVar[bool] = True
     """Whether the head has a bias that is fitted."""
+    features: str = PROJECTED
+    """What the head sees of an image; few methods may choose."""
     views: int = 1
     """Augmented views of each support image; 1 is the evaluation view alone."""
 
@@ -37,14 +41,27 @@ class HeadMethod(ABC):
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the head trains, or its matrix alone without a bias."""
-        copy = trainable_copy(start, lambda name: False, train_head=True)
+        copy = trainable_copy(self.encoded(start), lambda name: False, train_head=True)
         copy.head.bias.requires_grad_(self.fits_bias)
         return copy
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Put the head, fitted on features of the training images, on a copy of the start."""
+        start = self.encoded(start)
         support = read_support(start, data, context or Context(), self.views)
         return start.with_learned_head(self.head(support))
+
+    def encoded(self, start: Classifier) -> Classifier:
+        """The start as this method sees images: with a head of zeros where zero-shot has none.
+
+        Raises:
+            ModelError: When the image encoder has no such features.
+        """
+        if self.features == start.backbone.features:
+            return start
+        backbone, names = start.backbone.with_features(self.features), start.class_names
+        head = linear_head(torch.zeros(len(names), backbone.width, device=start.device))
+        return Classifier(backbone, head, names, start.prompts, False, start.temperature).eval()
 
     @abstractmethod
     def head(self, support: Support) -> nn.Linear | CacheHead:

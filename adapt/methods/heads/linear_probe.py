@@ -15,6 +15,7 @@ from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import rounds
 from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
+from adapt.models.penultimate import FEATURES, PENULTIMATE, PROJECTED
 from adapt.training.logistic import Logistic, climb
 from adapt.training.settings import check_class_weights
 
@@ -43,7 +44,10 @@ class LinearProbe(HeadMethod):
     """
 
     ranges = Ranges(
-        initialisation=one_of(INITIALISATIONS), C=at_least(0, "search"), iterations=at_least(1)
+        initialisation=one_of(INITIALISATIONS),
+        features=one_of(FEATURES),
+        C=at_least(0, "search"),
+        iterations=at_least(1),
     )
 
     initialisation: str = "zero_shot"
@@ -55,6 +59,9 @@ class LinearProbe(HeadMethod):
     """Most L-BFGS iterations of one fit."""
     views: int = 1
     """Augmented views of each image, each a sample of its own; 1 is the evaluation view alone."""
+    features: str = PROJECTED
+    """`projected` into the space of the texts, or `penultimate`: before that projection, as CLIP's
+    own probes. Zero-shot knows no head there, so it needs `initialisation: zero` and no mixing."""
     class_weights: str | dict[str, float] = "none"
     """Weight of an image in the loss and in the search: `none`, `auto` (scikit-learn's `balanced`)
     or weights by class name; classes not named weigh 1. `data.balance` is a weight here too."""
@@ -62,6 +69,11 @@ class LinearProbe(HeadMethod):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_class_weights(self.class_weights)
+        if self.features == PENULTIMATE and self.initialisation != "zero":
+            raise ValueError(
+                f"initialisation - there is no zero-shot head on penultimate features - "
+                f"{self.initialisation!r} - set it to zero"
+            )
 
     def head(self, support: Support) -> nn.Linear:
         """Weight and bias; C is chosen on the support's `val`, or without it by cross-validation.

@@ -21,6 +21,7 @@ KEYS = (
     "class_names",
     "prompts",
     "head_from_text",
+    "features",
     "temperature",
     "files",
 )

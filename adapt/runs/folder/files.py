@@ -122,6 +122,16 @@ def training_log(folder: Path) -> None:
         write_csv(folder / "metrics.csv", [*names, "lr"], content)
 
 
+def skipped_steps(folder: Path) -> int:
+    """How many optimiser steps of a run were left out: their loss or gradient was not finite."""
+    path = folder / "metrics.csv"
+    if not path.is_file():
+        return 0
+    with path.open(encoding="utf-8") as file:
+        counts = [row.get("skipped_steps") for row in csv.DictReader(file)]
+    return max((int(float(count)) for count in counts if count), default=0)
+
+
 def thumbnails(folder: Path, mistakes: list[dict[str, Any]], evals: dict[str, ImageList]) -> None:
     """Write a small picture of each mistake, and add its path to the mistake as `thumbnail`."""
     target = folder / "figures" / "mistakes"

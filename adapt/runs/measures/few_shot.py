@@ -71,7 +71,9 @@ def few_shot(
         The content of `few_shot.json`: accuracies of zero-shot and of each draw, and its images.
     """
     train, keys = data.train, content_hashes(data.train.paths)
-    on_features = method if isinstance(method, HeadMethod) else None
+    # Zero-shot and the method share features where the method uses those of zero-shot.
+    shared = isinstance(method, HeadMethod) and method.features == start.backbone.features
+    on_features = method if isinstance(method, HeadMethod) and shared else None
     sets = _read_sets(on_features is not None, start, data, evals, context)
     support: Support | None = None
     if on_features is not None:

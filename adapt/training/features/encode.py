@@ -145,7 +145,8 @@ def _feature_key(backbone: Backbone, pixels: Pixels) -> str:
     weights = weights_hash(backbone.image_encoder.state_dict())
     preprocessing = str(sorted(pixels.preprocessing.to_dict().items()))
     activation = backbone.spec.config.get("quick_gelu", False)
-    together = f"{weights} {pixels.content_hash} {preprocessing} {activation}"
+    kind = (activation, backbone.features)
+    together = f"{weights} {pixels.content_hash} {preprocessing} {kind}"
     return hashlib.sha256(together.encode()).hexdigest()
 
 

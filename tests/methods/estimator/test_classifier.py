@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -522,3 +522,22 @@ def test_probabilities_are_as_sure_as_out_of_fold_images_are_right() -> None:
     assert loss(model.temperature_) <= min(map(loss, grid)) + 1e-6
     alone = FewShotClassifier.from_features(text, "gda").fit(text, LABELS)
     assert alone.temperature_ == 1.0
+
+
+def test_a_grid_search_reaches_single_settings() -> None:
+    """scikit-learn's own search over a hyper-parameter of the method, the other one kept."""
+    random = np.random.default_rng(0)
+    text = np.eye(3)
+    features = np.repeat(text, 8, axis=0) + 0.3 * random.normal(size=(24, 3))
+    labels = np.repeat(["a", "b", "c"], 8)
+    model = FewShotClassifier.from_features(text, method="tip_adapter", beta=2.0)
+    search = GridSearchCV(model, {"settings__alpha": [0.5, 3.0]}, cv=2).fit(features, labels)
+    best = search.best_params_["settings__alpha"]
+    assert search.best_estimator_.settings == {"beta": 2.0, "alpha": best}
+    assert search.best_estimator_.get_params()["settings__beta"] == 2.0
+    assert model.settings == {"beta": 2.0}
+    for alpha in (0.5, 3.0):
+        alone = FewShotClassifier.from_features(text, method="tip_adapter", beta=2.0, alpha=alpha)
+        place = search.cv_results_["param_settings__alpha"].tolist().index(alpha)
+        expected = cross_val_score(alone, features, labels, cv=2).mean()
+        assert search.cv_results_["mean_test_score"][place] == pytest.approx(expected)

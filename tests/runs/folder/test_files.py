@@ -13,6 +13,7 @@ from adapt.runs.folder.files import (
     THUMBNAIL,
     close_folder,
     open_folder,
+    skipped_steps,
     thumbnails,
     training_log,
     write_csv,
@@ -64,6 +65,14 @@ def test_the_training_log_has_one_column_of_rates(tmp_path: Path) -> None:
     training_log(tmp_path)
     expected = ["epoch,train_loss,lr", "0,1.5,", "0,,0.1", "1,0.5,"]
     assert (tmp_path / "metrics.csv").read_text().splitlines() == expected
+
+
+def test_skipped_steps_are_read_from_the_log(tmp_path: Path) -> None:
+    assert skipped_steps(tmp_path) == 0
+    (tmp_path / "metrics.csv").write_text(
+        "epoch,train_loss,skipped_steps\n0,1,\n1,2,1.0\n2,1,3.0\n"
+    )
+    assert skipped_steps(tmp_path) == 3
 
 
 def test_pictures_of_mistakes_are_small(tmp_path: Path) -> None:
