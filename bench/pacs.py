@@ -27,10 +27,16 @@ def write_tables(pacs: Path, folder: Path) -> list[str]:
     for domain, rows in manifest.groupby("domain"):
         rows[["path", "label", "split"]].to_csv(folder / f"{domain}.csv", index=False)
     root = pacs.resolve()
-    overrides = [f"data.train.path={folder / 'photo.csv'}", f"data.train.root={root}"]
-    for name, domain in EVALS.items():
-        overrides += [f"evals.{name}.path={folder / domain}.csv", f"evals.{name}.root={root}"]
-    return overrides
+
+    def source(domain: str, split: str) -> str:
+        rows = f", split: {split}" if split else ""
+        return f"{{kind: table, path: '{folder / domain}.csv', root: '{root}'{rows}}}"
+
+    overrides = [f"data.train={source('photo', 'train')}", "~evals.test"]
+    return overrides + [
+        f"evals.{name}={source(domain, 'val' if name == 'photo' else '')}"
+        for name, domain in EVALS.items()
+    ]
 
 
 def main() -> None:

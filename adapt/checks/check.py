@@ -1,6 +1,6 @@
 """What is wrong with labelled images: from data to findings, `check.json` and `check.html`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from adapt.checks.record import (
 )
 from adapt.checks.sources import CheckedSets, DataLike, read_sets
 from adapt.common.files import write_json
+from adapt.common.progress import Tell
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.exclusions import Excluded, known_hashes
 from adapt.errors import DataError
@@ -38,8 +39,6 @@ from adapt.version import __version__
 
 DEFAULT_MODEL = "adapt-icons-xs"
 DEFAULT_PRETRAINED = "embedded"
-Tell = Callable[[str, int, int], None]
-"""Called with the name of a step, how much of it is done, and the total."""
 
 
 @dataclass

@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
+from adapt.common.typed import FILES, leads, resolve_path
 from adapt.common.words import plural
-from adapt.data.images import Images
-from adapt.data.sources.folders import SPLIT_NAMES, from_folder, is_junk
+from adapt.data.sources.base import TABLE_SUFFIXES, source_kinds
+from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
-from adapt.data.sources.tables import TABLE_SUFFIXES, TableSource, from_table
+from adapt.data.sources.layout import DOMAINS, SPLITS, layout_of, source_of
+from adapt.data.sources.tables import TableSource, from_table
 from adapt.data.splits.columns import with_groups
 from adapt.errors import DataError
 from adapt.recipe.data import fit_data, read_sources
+from adapt.recipe.photos import domain_sentence, sets_of
 from adapt.recipe.shipped import recipe_names
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 RECIPE_SUFFIXES = (".yaml", ".yml")
 USUAL = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 """Names of splits, as `adapt` calls them."""
-DataLike = str | Path | ImageList | Mapping[str, ImageList]
+DataLike = Union[str, Path, ImageList, Mapping[str, ImageList], "Loaded"]
 
 
 @dataclass
@@ -65,7 +68,7 @@ class CheckedSets:
         if self.loaded is None or "train" not in kept:
             return kept
         pool = [kept.pop(name) for name in ("train", "val") if name in kept]
-        fit = fit_data(self.loaded.recipe, pool)
+        fit, tests, pool = fit_data(self.loaded.recipe, pool)
         held = {} if fit.val is None else {"val": fit.val}
         used = len(fit.train) + len(fit.val or [])
         if used < sum(map(len, pool)):
@@ -73,16 +76,17 @@ class CheckedSets:
             self.notes.append(
                 f"{plural(left, 'image')} that the recipe does not draw were not compared"
             )
-        return {"train": fit.train} | held | kept
+        return {"train": fit.train} | held | tests | kept
 
 
 def read_sets(data: DataLike, root: str | Path | None = None) -> CheckedSets:
     """Find the images and their labels; none is decoded.
 
     Args:
-        data: Folder with one folder per class, or with such folders for `train`, `test` and so on;
-            table, whose column `split` names the sets; zip or tar archive; recipe, by path or
-            name; or an image list, or several by the names of their sets.
+        data: Folder with one folder per class, or with such folders for `train`, `test` and so on,
+            or for domains, of which the first counts as train; table, whose column `split` names
+            the sets; archive, shards or Hugging Face data set; recipe, by path, by name or loaded;
+            or an image list, or several by the names of their sets.
         root: For a table, the folder that its paths are relative to.
 
     Returns:
@@ -102,19 +106,31 @@ check the path
     if isinstance(data, Mapping):
         first = next(iter(data.values()))
         return _sets(Path(first.root).name, dict(data))
-    path, suffix = Path(data), Path(data).suffix.lower()
-    if path.is_dir():
+    if not isinstance(data, str | Path):
+        return _recipe(data)
+    path, suffix = resolve_path(data), Path(data).suffix.lower()
+    if path.is_dir() and source_of(path)["kind"] == "folder":
         return _folder(path)
     if suffix in RECIPE_SUFFIXES or (not path.exists() and str(data) in recipe_names()):
-        return _recipe(str(data))
-    if not path.exists():
+        # Here, because reading a recipe loads the methods, and these torch.
+        from adapt.recipe.load import load
+
+        return _recipe(load(data))
+    if not leads(str(data), FILES):
         what = "neither a file, a folder nor a recipe"
         raise DataError(f"{data} - not found - {what} - check the path")
     if suffix in TABLE_SUFFIXES:
         sets = _sets(path.stem, _by_split(from_table(path, root)))
         sets.labels_file = path.name
         return sets
-    return _sets(path.name.split(".")[0], {"train": Images.from_archive(path)})
+    sources, notes = sets_of(data)
+    kinds, images = source_kinds(), {}
+    for split, given in sources.items():
+        keys = {key: value for key, value in given.items() if key != "kind"}
+        images[split] = kinds[given["kind"]](**keys).read(None, split)
+    sets = _sets(path.name.split(".")[0], images)
+    sets.notes += notes
+    return sets
 
 
 def _sets(name: str, images: dict[str, ImageList], **more: Any) -> CheckedSets:
@@ -135,11 +151,19 @@ def _ordered(images: ImageList) -> ImageList:
 
 
 def _folder(path: Path) -> CheckedSets:
-    inside = [entry.name for entry in path.iterdir() if entry.is_dir() and not is_junk(entry.name)]
-    name = path.resolve().name
-    if len(inside) < 2 or not all(split.lower() in SPLIT_NAMES for split in inside):
+    layout, name = layout_of(path), path.resolve().name
+    if layout.kind == SPLITS:
+        splits = {split: from_folder(folder) for split, folder in layout.splits.items()}
+        sets = _sets(name, _named(splits))
+    elif layout.kind == DOMAINS:
+        domains = list(layout.domains)
+        parts = {domain: from_folder(folder) for domain, folder in layout.domains.items()}
+        sets = _sets(name, {"train": parts.pop(domains[0])} | parts)
+        sets.notes.insert(0, domain_sentence(path, domains, layout.shared))
+    else:
         return _sets(name, {"train": from_folder(path)})
-    return _sets(name, _named({split: from_folder(path / split) for split in sorted(inside)}))
+    sets.notes += layout.notes
+    return sets
 
 
 def _by_split(images: ImageList) -> dict[str, ImageList]:
@@ -169,11 +193,7 @@ def _rank(name: str) -> int:
     return {"train": 0, "val": 1}.get(name, 2)
 
 
-def _recipe(given: str) -> CheckedSets:
-    # Here, because reading a recipe loads the methods, and these torch.
-    from adapt.recipe.load import load
-
-    loaded = load(given)
+def _recipe(loaded: "Loaded") -> CheckedSets:
     recipe = loaded.recipe
     images, notes = read_sources(recipe)
     others = frozenset(
@@ -182,5 +202,5 @@ def _recipe(given: str) -> CheckedSets:
     sets = _sets(recipe.name, images, others=others, loaded=loaded)
     train = recipe.data.train
     sets.labels_file = Path(train.path).name if isinstance(train, TableSource) else ""
-    sets.notes[:0] = notes
+    sets.notes[:0] = [*loaded.notes, *notes]
     return sets

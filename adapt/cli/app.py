@@ -2,18 +2,20 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adapt.common.words import plural
-from adapt.errors import AdaptError, RecipeError, did_you_mean
+from adapt.common.words import MISSING, plural
+from adapt.errors import AdaptError, RecipeError
 from adapt.version import __version__
+
+if TYPE_CHECKING:
+    from adapt.recipe.load import Loaded
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,8 +29,14 @@ Recipe = Annotated[
     str,
     typer.Argument(help="Name of a shipped recipe (adapt list recipes), or path of a YAML file."),
 ]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(help="Settings as key.path=value, e.g. method.optim.epochs=5.")
+Words = Annotated[
+    list[str],
+    typer.Argument(
+        help="A recipe (name or YAML file), photos (folder, table, archive, shards), or both; and "
+        "settings as key.path=value, such as seed=1. ~key.path takes a key out.",
+        metavar="[RECIPE] [PHOTOS] [KEY=VALUE]...",
+        show_default=False,
+    ),
 ]
 
 
@@ -49,8 +57,7 @@ def _main(
 
 @app.command()
 def run(
-    recipe: Recipe,
-    overrides: Overrides = None,
+    words: Words,
     out: Annotated[
         Path | None, typer.Option(help="Run folder; runs/NAME-TIME if not given.")
     ] = None,
@@ -62,11 +69,18 @@ def run(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the result.")] = False,
 ) -> None:
-    """Run a recipe. Reads labelled images and writes scores, a report and a model."""
+    """Adapt on labelled photos, by a recipe. Writes scores, a report and a model.
+
+    adapt run photos | adapt run robust_default photos | adapt run quickstart
+    """
+    from adapt.cli.progress import progress_shown
+    from adapt.recipe.photos import read_call
     from adapt.report import verdict
     from adapt.runs.run import run as run_recipe
 
-    done = run_recipe(recipe, overrides or [], out, resume, overwrite, quiet)
+    call = read_call(words)
+    with progress_shown(quiet):
+        done = run_recipe(call.recipe, call.overrides, out, resume, overwrite, quiet, call.photos)
     console.print(score_table(done.scores))
     for sentence in verdict(done.scores):
         console.print(sentence)
@@ -89,27 +103,51 @@ def score_table(scores: dict[str, Any]) -> Table:
     return table
 
 
-@app.command()
-def validate(recipe: Recipe, overrides: Overrides = None) -> None:
-    """Check a recipe and list every mistake. Reads no images and no weights."""
+def _load(words: list[str]) -> "Loaded":
     from adapt.recipe.load import load
+    from adapt.recipe.photos import read_call
 
-    loaded = load(recipe, overrides or [])
+    call = read_call(words)
+    return load(call.recipe, call.overrides, photos=call.photos)
+
+
+@app.command()
+def validate(words: Words) -> None:
+    """Check a recipe and list every mistake. Opens no images and no weights."""
+    loaded = _load(words)
     console.print(f"valid: {loaded.recipe.name} ({loaded.recipe.method['name']})")
 
 
 @app.command()
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; printed if not given.")
+    ] = None,
+) -> None:
+    """Write the JSON Schema of recipes, so that editors complete and check them."""
+    from adapt.common.files import write_json
+    from adapt.recipe.json_schema import recipe_schema
+
+    if output is None:
+        print(json.dumps(recipe_schema(), indent=1))
+        return
+    path = write_json(output, recipe_schema())
+    line = f"# yaml-language-server: $schema={path}"
+    console.print(f"{path}; begin a recipe with the line\n{line}", soft_wrap=True, markup=False)
+
+
+@app.command()
 def plan(
-    recipe: Recipe,
-    overrides: Overrides = None,
+    words: Words,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a run would do. Prints settings, parameters, images, memory and risks."""
-    from adapt.recipe.load import load
+    from adapt.cli.progress import progress_shown
     from adapt.runs.plan import plan as make_plan
 
-    loaded = load(recipe, overrides or [])
-    result = make_plan(loaded)
+    loaded = _load(words)
+    with progress_shown():
+        result = make_plan(loaded)
     if as_json:
         print(json.dumps(result, indent=1))
         return
@@ -133,10 +171,13 @@ def plan(
 
 @app.command()
 def check(
-    data: Annotated[
-        str,
+    words: Annotated[
+        list[str],
         typer.Argument(
-            help="Folder with one folder per class (or train, test, ...), table, archive or recipe."
+            help="Folder with one folder per class (or train, test, ...), table, archive or "
+            "recipe; a recipe may be followed by photos and settings.",
+            metavar="PHOTOS | RECIPE [PHOTOS] [KEY=VALUE]...",
+            show_default=False,
         ),
     ],
     root: Annotated[
@@ -163,11 +204,15 @@ def check(
 ) -> None:
     """Find what is wrong with labelled images, and how to fix it."""
     from adapt.checks.check import check as check_data
-    from adapt.cli.check import check_fail_on, default_folder, print_check, progress_bar
+    from adapt.cli.check import check_fail_on, default_folder, print_check
+    from adapt.cli.progress import progress_shown
+    from adapt.common.progress import told
 
     check_fail_on(fail_on)
-    with progress_bar() as tell:
-        result = check_data(data, root, None if model == "none" else model, pretrained, None, tell)
+    data = words[0] if len(words) == 1 else _load(words)
+    encoder = None if model == "none" else model
+    with progress_shown():
+        result = check_data(data, root, encoder, pretrained, None, told())
     print_check(console, result)
     page = result.write(out or default_folder(result.content["name"]))
     console.print(f"page    {page}", soft_wrap=True, markup=False)
@@ -187,56 +232,14 @@ def list_names(
     kind: Annotated[str, typer.Argument(help="recipes, methods, models, shifts or templates")],
 ) -> None:
     """List recipes, methods, models, shifts or templates."""
-    kinds: dict[str, Callable[[], list[tuple[str, str]]]] = {
-        "recipes": _recipes,
-        "methods": _methods,
-        "models": _models,
-        "shifts": _shifts,
-        "templates": _templates,
-    }
-    if kind not in kinds:
-        raise RecipeError(
-            f"list - not known - {kind!r}{did_you_mean(kind, kinds)} - choose one of "
-            f"{', '.join(kinds)}"
-        )
-    rows = kinds[kind]()
+    from adapt.cli.listing import names_of
+
+    rows = names_of(kind)
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         console.print(
             f"{name:<{width}}  {text}".rstrip(), markup=False, highlight=False, soft_wrap=True
         )
-
-
-def _recipes() -> list[tuple[str, str]]:
-    from adapt.recipe.shipped import find_recipe, recipe_names, recipe_summary
-
-    return [(name, recipe_summary(find_recipe(name))) for name in recipe_names()]
-
-
-def _methods() -> list[tuple[str, str]]:
-    from adapt.methods import schemas
-
-    return [(name, (schema.__doc__ or "").split("\n")[0]) for name, schema in schemas().items()]
-
-
-def _models() -> list[tuple[str, str]]:
-    from adapt.models.backbones import architectures, pretrained_tags
-
-    return [(arch, ", ".join(tags)) for arch in architectures() if (tags := pretrained_tags(arch))]
-
-
-def _shifts() -> list[tuple[str, str]]:
-    from adapt.data.shifts.shift import SHIFTS
-
-    return [(name, (shift.__doc__ or "").split("\n")[0]) for name, shift in sorted(SHIFTS.items())]
-
-
-def _templates() -> list[tuple[str, str]]:
-    from adapt.models.templates import template_sets
-
-    return [
-        (name, f"{len(templates)}: {templates[0]}") for name, templates in template_sets().items()
-    ]
 
 
 @app.command()
@@ -255,6 +258,8 @@ def copy(
     folder.mkdir(parents=True, exist_ok=True)
     target.write_bytes(source.read_bytes())
     console.print(str(target), soft_wrap=True)
+    photos = " PHOTOS" if MISSING in target.read_text(encoding="utf-8") else ""
+    console.print(f"to run  adapt run {target}{photos}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -269,9 +274,11 @@ def predict(
 ) -> None:
     """Predict images and write a CSV file. Each row has label, confidence, top 5 and error."""
     from adapt.cli.predict import predict_to_csv
+    from adapt.cli.progress import progress_shown
     from adapt.models.classifier import Classifier
 
-    written = predict_to_csv(Classifier.load(model), source, output, batch_size)
+    with progress_shown():
+        written = predict_to_csv(Classifier.load(model), source, output, batch_size)
     images = plural(written.images, "image")
     console.print(f"{images}, {written.errors} unreadable: {written.path}", soft_wrap=True)
 
@@ -309,9 +316,11 @@ def soup(
     ] = False,
 ) -> None:
     """Average the tuned models of runs. Val images come from the first run."""
+    from adapt.cli.progress import progress_shown
     from adapt.runs.soup import soup_runs
 
-    made = soup_runs(runs, out, select, allow_other_splits)
+    with progress_shown():
+        made = soup_runs(runs, out, select, allow_other_splits)
     assert made.report is not None
     report = made.report
     table = Table(title=f"{select} soup on {report.images} val images, accuracy in %")
@@ -349,9 +358,11 @@ def mix(
     ] = False,
 ) -> None:
     """Make a model with another alpha from a run. Trains nothing."""
+    from adapt.cli.progress import progress_shown
     from adapt.runs.soup import mix_run
 
-    made = mix_run(folder, alpha, out, recalibrate, shallow)
+    with progress_shown():
+        made = mix_run(folder, alpha, out, recalibrate, shallow)
     _print_made(made.notes, made.folder)
 
 

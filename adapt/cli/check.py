@@ -1,13 +1,10 @@
 """How `adapt check` shows its progress and its findings."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from adapt.errors import RecipeError, did_you_mean
@@ -18,7 +15,6 @@ if TYPE_CHECKING:
 FAIL_ON = ("error", "warning", "never")
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 STRONGER = "a stronger CLIP finds more and makes fewer errors: --model ViT-B-32 --pretrained openai"
-Tell = Callable[[str, int, int], None]
 
 
 def check_fail_on(level: str) -> None:
@@ -32,25 +28,6 @@ def check_fail_on(level: str) -> None:
             f"--fail-on - not a level - {level!r}{did_you_mean(level, FAIL_ON)} - choose one of "
             f"{', '.join(FAIL_ON)}"
         )
-
-
-@contextmanager
-def progress_bar() -> Iterator[Tell | None]:
-    """Show a bar for each step on standard error; nothing when that is not a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
-        tasks = {}
-
-        def tell(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
-
-        yield tell
 
 
 def print_check(console: Console, check: "Check") -> None:

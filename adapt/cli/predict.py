@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from adapt.common.files import safe_cell, write_whole
+from adapt.common.progress import track
 from adapt.data.sources.folders import walk_images
 from adapt.errors import DataError
 from adapt.models.classifier import Classifier
@@ -81,7 +82,8 @@ def predict_to_csv(
         with part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["path", "label", "confidence", "top5", "error", *extra])
-            for prediction in classifier.predict_iter(input_paths(source), batch_size, TOP):
+            answers = classifier.predict_iter(input_paths(source), batch_size, TOP)
+            for prediction in track(answers, "predicting", 0):
                 writer.writerow([*_row(prediction), *_extra_cells(prediction, extra)])
                 counts[prediction.error is not None] += 1
         if not counts:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
+from adapt.common.progress import track
 from adapt.errors import DataError
 
 KEPT = 1 << 18
@@ -56,4 +57,4 @@ def content_hashes(paths: Sequence[str]) -> list[str]:
         DataError: When one cannot be read.
     """
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        return list(pool.map(_hash, paths))
+        return list(track(pool.map(_hash, paths), "reading files", len(paths)))

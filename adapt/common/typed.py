@@ -81,14 +81,29 @@ def path_to(what: str, needed: bool = False) -> Any:
     return field(default=MISSING if needed else None, metadata={"path": what})
 
 
+def resolve_path(path: str | Path) -> Path:
+    """The place a given path means: `~` is the home folder, nothing else is replaced.
+
+    Every path that a user gives goes through here, when it is checked and when it is read. A name
+    of `~` without a home folder stays as it is.
+
+    >>> resolve_path("~/photos") == Path.home() / "photos", resolve_path("$HOME/a").name
+    (True, 'a')
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def leads(path: str, what: str) -> bool:
-    """Whether a path leads to what it should; `~` is the home folder.
+    """Whether a path leads to what it should, see `resolve_path`.
 
     >>> leads("/no/such", FOLDER), leads("photos-{000..009}.tar", FILES)
     (False, True)
     """
     try:
-        place = Path(path).expanduser()
+        place = resolve_path(path)
         return any(_checks(place, what)) or (what == FILES and "{" in path)
     except (OSError, ValueError, RuntimeError):
         return False

@@ -7,10 +7,25 @@ the key path and the line in front. One `ValueError` may hold several sentences,
 import re
 from collections.abc import Iterable, Sequence
 
+from adapt.errors import did_you_mean
+
 MISSING = "???"
 """A value that a recipe leaves for its user to give."""
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
+
+
+def any_case(word: str) -> str:
+    """A pattern for a word in small and large letters.
+
+    >>> any_case("con")
+    '[cC][oO][nN]'
+    """
+    return "".join(f"[{letter}{letter.upper()}]" for letter in word)
+
+
+_DEVICES = [*map(any_case, ("con", "prn", "aux", "nul"))]
+_DEVICES += [f"{any_case(word)}[0-9]" for word in ("com", "lpt")]
+FILE_NAME = rf"(?!(?:{'|'.join(_DEVICES)})$)[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}"
+"""Pattern of a name that can be part of a file name on every system."""
 
 
 def is_file_name(text: str) -> bool:
@@ -19,7 +34,7 @@ def is_file_name(text: str) -> bool:
     >>> is_file_name("blur_3"), is_file_name("../blur"), is_file_name("NUL")
     (True, False, False)
     """
-    return bool(FILE_NAME.fullmatch(text)) and not DEVICE_NAMES.fullmatch(text)
+    return re.fullmatch(FILE_NAME, text) is not None
 
 
 def listed(words: Sequence[object]) -> str:
@@ -31,7 +46,8 @@ def check_choice(name: str, given: str, known: Sequence[str]) -> list[str]:
     """A sentence when a value is not one of the known ones."""
     if given in known or given == MISSING:
         return []
-    return [f"{name} - not known - {given!r} - choose one of {listed(known)}"]
+    hint = did_you_mean(given, known)
+    return [f"{name} - not known{hint} - {given!r} - choose one of {listed(known)}"]
 
 
 def refuse(sentences: Sequence[str]) -> None:

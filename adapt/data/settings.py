@@ -1,10 +1,33 @@
 """Settings of hold-outs and of evals that are made by a synthetic shift."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from adapt.common.ranges import Range, Ranges, fraction, not_empty, one_of, or_none, within
 from adapt.common.typed import FILE, path_to
-from adapt.common.words import check_choice, listed, refuse
+from adapt.common.words import listed
 
+SEEDS = within(0, 2**32 - 1)
+SEVERITIES = Range(
+    lambda given: (
+        1 <= given <= 5
+        if isinstance(given, int)
+        else bool(given) and set(given) <= set(range(1, 6)) and len(set(given)) == len(given)
+    ),
+    "give a whole number from 1 to 5, or a list of some, each once",
+    schema={
+        "minimum": 1,
+        "maximum": 5,
+        "minItems": 1,
+        "uniqueItems": True,
+        "items": {"minimum": 1, "maximum": 5},
+    },
+)
+FOLDS = Range(
+    lambda count: count in (None, "auto") or (isinstance(count, int) and 2 <= count <= 100),
+    "give 2 to 100, or auto",
+    schema={"enum": [None, "auto", *range(2, 101)]},
+)
 HOLDOUT_KINDS = ("date", "split", "stored")
 HOLDOUT_FIELDS: dict[str | None, dict[str, tuple[str, ...]]] = {
     None: {"needs": (), "may": ("fraction", "folds", "seed")},
@@ -18,6 +41,15 @@ HOLDOUT_FIELDS: dict[str | None, dict[str, tuple[str, ...]]] = {
 class Holdout:
     """Validation images set aside from the training images."""
 
+    ranges: ClassVar[Ranges] = Ranges(
+        from_=one_of(["train"]),
+        by=or_none(one_of(HOLDOUT_KINDS)),
+        fraction=fraction(zero=False, one=False),
+        folds=FOLDS,
+        seed=or_none(SEEDS, "the recipe's"),
+        **dict.fromkeys(("column", "value", "file"), or_none(not_empty(), "")),
+    )
+
     from_: str = "train"
     """Where they come from; only `train`. The key in YAML is `from`."""
     by: str | None = None
@@ -26,9 +58,10 @@ class Holdout:
     train and val of an earlier run, from its `file`."""
     fraction: float = 0.2
     """Fraction of the training images that is set aside, at random or by date."""
-    folds: int | None = None
+    folds: int | str | None = None
     """Cross-validation in place of a fraction: choices are made on all training images, each scored
-    by a model trained without its fold. Takes `folds` more trainings; for few images."""
+    by a model trained without its fold. Takes `folds` more trainings; for few images. `auto`: five
+    where a fifth of the images would be fewer than 50, or than five per class; that fifth else."""
     seed: int | None = None
     """Seed of the split, the recipe's when not given. Runs of one soup have the same."""
     column: str | None = None
@@ -41,42 +74,58 @@ class Holdout:
     """For `stored`: go on when images are gone, new or with another label, and say which."""
 
     def __post_init__(self) -> None:
-        wrong = check_choice("from", self.from_, ("train",))
-        wrong += check_choice("by", self.by, HOLDOUT_KINDS) if self.by is not None else []
+        wrong, unused = [], (None, "", False)  # by identity: a seed of 0 is used
         rule = HOLDOUT_FIELDS.get(self.by)
+        may = rule["may"] if rule else ()
         for name in ("folds", "seed", "column", "value", "file", "allow_changes"):
             given = getattr(self, name)
-            if given == "":
-                wrong.append(f"{name} - empty - '' - give a value or remove the key")
-            elif rule and given is None and name in rule["needs"]:
+            if rule and given is None and name in rule["needs"]:
                 wrong.append(f"{name} - missing - nothing - by {self.by} needs it")
-            elif rule and not (given is None or given is False) and name not in rule["may"]:
+            elif rule and not any(given is nothing for nothing in unused) and name not in may:
                 where = f"by {self.by}" if self.by else "a split at random"
                 wrong.append(
                     f"{name} - does not go with {where} - {given!r} - "
                     f"remove it; {where} takes {listed(rule['may'])}"
                 )
-        if not 0 < self.fraction < 1:
-            wrong.append(
-                f"fraction - out of range - {self.fraction} - give a fraction above 0 and below 1"
-            )
-        if self.folds is not None and not 2 <= self.folds <= 100:
-            wrong.append(f"folds - out of range - {self.folds} - give 2 to 100")
-        if self.seed is not None and not 0 <= self.seed < 2**32:
-            wrong.append(f"seed - out of range - {self.seed} - give 0 to {2**32 - 1}")
         if self.value == "train":
             wrong.append("value - val would be train - 'train' - name the rows of val")
-        refuse(wrong)
+        self.ranges.check(self, wrong)
 
     @property
     def held_out(self) -> float | None:
         """The fraction that is set aside: none with folds, nor where the images are named."""
+        if self.folds == "auto":
+            return None
         return None if self.folds or self.by in ("split", "stored") else self.fraction
+
+
+@dataclass
+class FromTrain:
+    """A test set that is set aside from the training images, by their content alone.
+
+    The same images are set aside for every seed and number of shots, each class (and whole groups)
+    in proportion. Where that is fewer than one image per class, nothing is set aside, which the
+    notes say.
+    """
+
+    ranges: ClassVar[Ranges] = Ranges(
+        from_=one_of(["train"]), fraction=fraction(zero=False, one=False)
+    )
+
+    from_: str
+    """Where they come from; only `train`. The key in YAML is `from`."""
+    fraction: float = 0.2
+    """Fraction of the images that is set aside."""
+
+    def __post_init__(self) -> None:
+        self.ranges.check(self)
 
 
 @dataclass
 class ShiftSettings:
     """An eval made from another one by a synthetic corruption."""
+
+    ranges: ClassVar[Ranges] = Ranges(severity=SEVERITIES)
 
     of: str
     """Name of the eval whose images are corrupted."""
@@ -86,13 +135,7 @@ class ShiftSettings:
     """Strength from 1 to 5; a list makes one eval per strength."""
 
     def __post_init__(self) -> None:
-        levels = self.levels
-        if not levels:
-            refuse(["severity - empty - [] - give at least one number from 1 to 5"])
-        if any(not 1 <= level <= 5 for level in levels):
-            refuse([f"severity - out of range - {self.severity} - give whole numbers from 1 to 5"])
-        if len(set(levels)) < len(levels):
-            refuse([f"severity - listed twice - {self.severity} - give each number once"])
+        self.ranges.check(self)
 
     @property
     def levels(self) -> list[int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from adapt.common.progress import track
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.line import logits_on_line
@@ -79,7 +80,7 @@ def held_out(
     ]
     logits = logits_on_line(start, tuned, runtime)
     held = HeldOut(clean.targets, {}, {split.name: {} for split in rest})
-    for alpha in alphas:
+    for alpha in track(alphas, "points on held-out images"):
         held.logits[alpha] = logits(alpha, clean)
         for split in rest:
             held.corrupted[split.name][alpha] = logits(alpha, split).argmax(1) == split.targets

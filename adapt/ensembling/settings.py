@@ -1,8 +1,9 @@
 """Settings of averaging the adapted weights with those it started from."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from adapt.common.words import check_choice, refuse
+from adapt.common.ranges import Ranges, fraction, one_of, or_none, within
 from adapt.ensembling.rules.base import needs_corruptions, rule_names
 
 ENSEMBLES = ("wise_ft", "none")
@@ -16,6 +17,17 @@ SOUPS = ("greedy", "uniform", "model_stock")
 @dataclass
 class Ensemble:
     """Averaging the adapted weights with the weights one started from."""
+
+    ranges: ClassVar[Ranges] = Ranges(
+        kind=one_of(ENSEMBLES),
+        alphas=within(2, 1001, "points"),
+        rule=one_of(rule_names()),
+        alpha=or_none(within(0, 1), "choose by the rule"),
+        severity=within(1, 5),
+        shallow=fraction(),
+        members=within(1, 100, "trainings"),
+        soup=one_of(SOUPS),
+    )
 
     kind: str = "wise_ft"
     """`wise_ft` (Wortsman et al. 2022) or `none`."""
@@ -46,28 +58,16 @@ class Ensemble:
     """How: `greedy` (keeps what helps on val), `uniform` (all) or `model_stock`."""
 
     def __post_init__(self) -> None:
-        wrong = check_choice("kind", self.kind, ENSEMBLES)
-        wrong += check_choice("rule", self.rule, rule_names()) + self._wrong_alpha()
-        if not 2 <= self.alphas <= 1001:
-            wrong.append(f"alphas - out of range - {self.alphas} - give 2 to 1001 points")
+        wrong = self._wrong_alpha()
         if needs_corruptions(self.rule) and not self.corruptions:
             wrong.append(f"corruptions - empty - [] - the rule {self.rule} needs at least one")
-        wrong += check_choice("soup", self.soup, SOUPS)
-        if not 0 <= self.shallow <= 1:
-            wrong.append(f"shallow - out of range - {self.shallow} - give a fraction, 0 to 1")
-        if not 1 <= self.members <= 100:
-            wrong.append(f"members - out of range - {self.members} - give 1 to 100 trainings")
-        if not 1 <= self.severity <= 5:
-            wrong.append(f"severity - out of range - {self.severity} - give 1 to 5")
         if len(set(self.corruptions)) < len(self.corruptions):
             wrong.append(f"corruptions - listed twice - {self.corruptions} - give each kind once")
-        refuse(wrong)
+        self.ranges.check(self, wrong)
 
     def _wrong_alpha(self) -> list[str]:
         if self.rule == "fixed" and self.alpha is None:
             return ["alpha - missing - nothing - the rule fixed needs it, 0 to 1"]
         if self.rule != "fixed" and self.alpha is not None:
             return [f"alpha - does not go with the rule {self.rule} - {self.alpha} - remove it"]
-        if self.alpha is not None and not 0 <= self.alpha <= 1:
-            return [f"alpha - out of range - {self.alpha} - give 0 (zero-shot) to 1 (adapted)"]
         return []

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from adapt.common.progress import track
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.choose import alpha_grid, choose_alpha, possible_rules
@@ -68,7 +69,7 @@ def sweep(
     """
     logits_at, evidence = logits_on_line(start, tuned, runtime), held.evidence()
     curve = Curve(chosen=chosen, rules=rule_table(held), logits={s.name: {} for s in evals})
-    for alpha in sorted(held.logits):
+    for alpha in track(sorted(held.logits), "points of the curve"):
         point: dict[str, Any] = {"alpha": alpha, "val": metrics(held.logits[alpha], held.targets)}
         if evidence.corrupted:
             point["synthetic"], point["regret"] = evidence.synthetic(alpha), evidence.regret(alpha)

@@ -1,9 +1,10 @@
 """Settings of calibration, robustness and uncertainty."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from adapt.common.ranges import Ranges, each, fraction, not_empty, one_of
 from adapt.common.typed import FILE, path_to
-from adapt.common.words import check_choice, refuse
 from adapt.data.sources.base import Source
 
 CALIBRATIONS = ("temperature", "none")
@@ -13,16 +14,20 @@ CALIBRATIONS = ("temperature", "none")
 class Calibration:
     """Calibration of the confidences on the validation images."""
 
+    ranges: ClassVar[Ranges] = Ranges(kind=one_of(CALIBRATIONS))
+
     kind: str = "temperature"
     """`temperature` (Guo et al. 2017) or `none`."""
 
     def __post_init__(self) -> None:
-        refuse(check_choice("kind", self.kind, CALIBRATIONS))
+        self.ranges.check(self)
 
 
 @dataclass
 class Robustness:
     """Measures beside the accuracy of each eval."""
+
+    ranges: ClassVar[Ranges] = Ranges(groups=each(not_empty("name a column"), once=True))
 
     groups: list[str] = field(default_factory=list)
     """Columns of the tables by whose values evals are sliced; `group` is the column of groups."""
@@ -30,19 +35,16 @@ class Robustness:
     """CSV with models to fit the line of effective robustness on: `name,id,<eval>,...`."""
 
     def __post_init__(self) -> None:
-        wrong = [
-            f"groups[{place}] - empty - '' - name a column"
-            for place, name in enumerate(self.groups)
-            if not name.strip()
-        ]
-        if len(set(self.groups)) < len(self.groups):
-            wrong.append(f"groups - listed twice - {self.groups} - give each column once")
-        refuse(wrong)
+        self.ranges.check(self)
 
 
 @dataclass
 class UncertaintySettings:
     """What the bundle knows about when not to trust it; all of it fitted on held-out images."""
+
+    ranges: ClassVar[Ranges] = Ranges(
+        coverage=fraction(zero=False, one=False), level=fraction(zero=False, one=False)
+    )
 
     coverage: float = 0.9
     """Fraction of held-out images that is answered; below its confidence the model abstains."""
@@ -52,10 +54,4 @@ class UncertaintySettings:
     """Images of none of the classes, to measure how well they are distinguished from known ones."""
 
     def __post_init__(self) -> None:
-        refuse(
-            [
-                f"{name} - out of range - {value} - give a fraction above 0 and below 1"
-                for name, value in (("coverage", self.coverage), ("level", self.level))
-                if not 0 < value < 1
-            ]
-        )
+        self.ranges.check(self)

@@ -19,6 +19,7 @@ from open_clip.factory import get_model_config
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from adapt.common.typed import resolve_path
 from adapt.common.words import listed
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import ModelError, did_you_mean
@@ -272,6 +273,8 @@ def _resolve(arch: str, pretrained: str) -> tuple[str, str | None, bool]:
     if arch.startswith(("hf-hub:", "local-dir:")):
         return arch, None, False
     known = pretrained in ("random", *pretrained_tags(arch))
+    if not known:
+        pretrained = str(resolve_path(pretrained))
     if not known and Path(pretrained).is_dir():
         return f"local-dir:{pretrained}", None, False
     if arch not in architectures():

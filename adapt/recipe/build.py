@@ -15,10 +15,12 @@ from adapt.common.typed import accepts, describe, options_of
 from adapt.common.words import listed
 from adapt.data.settings import Holdout
 from adapt.data.sources.base import COMMON, Source, source_kinds
+from adapt.data.sources.layout import source_of
 from adapt.errors import did_you_mean
 from adapt.recipe.text import Problems, join
 
 FAILED = object()
+"""Stands for a value that is wrong or missing."""
 
 
 def key_of(name: str) -> str:
@@ -48,7 +50,8 @@ def to_plain(value: Any) -> Any:
     return [to_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _default(field: "dataclasses.Field[Any]", base: object) -> Any:
+def default_of(field: "dataclasses.Field[Any]", base: object) -> Any:
+    """What a field is when it is not given: of `base`, or of its class; FAILED if it must be."""
     if base is not None:
         return getattr(base, field.name)
     if field.default is not dataclasses.MISSING:
@@ -86,7 +89,7 @@ class Builder:
         hints = get_type_hints(schema)
         values = {}
         for field in fields.values():
-            default = _default(field, base)
+            default = default_of(field, base)
             value = self._field(hints[field.name], field, given, path, default)
             if value is not FAILED:
                 values[field.name] = value
@@ -150,6 +153,8 @@ class Builder:
         if isinstance(raw, str) and raw == MISSING:
             self.problems.add(path, "missing", raw, f"write a value, or {path}=VALUE")
             return FAILED
+        if isinstance(raw, str) and raw and Source in options_of(hint):
+            raw = source_of(raw)  # a source may be given as its path alone
         fitting = [option for option in options_of(hint) if accepts(option, raw)]
         if not fitting:
             self.problems.add(path, "wrong type", raw, f"give {describe(hint)}")
@@ -187,7 +192,7 @@ class Builder:
         Most checks raise at their first mistake; the rest of the mistakes must be listed too.
         """
         required = {
-            field.name for field in fields_of(schema).values() if _default(field, None) is FAILED
+            field.name for field in fields_of(schema).values() if default_of(field, None) is FAILED
         }
         while required <= values.keys():
             try:

@@ -1,10 +1,11 @@
 """From the data sections of a recipe to images: sources, splits, quarantine, leaks."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeGuard
 
-from adapt.common.words import first_few
+from adapt.common.words import first_few, plural
 from adapt.data.image_data import ImageData, draw
+from adapt.data.settings import Holdout
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.base import Source
 from adapt.data.sources.image_list import ImageList
@@ -12,6 +13,7 @@ from adapt.data.splits.columns import split_by_date, split_by_value, with_groups
 from adapt.data.splits.exclusions import exclude, read_exclusions
 from adapt.data.splits.leaks import conflicting_files, shared_files
 from adapt.data.splits.quarantine import FIT_SPLITS, ImageCallback, Quarantined, quarantine
+from adapt.data.splits.set_aside import FIFTH, automatic_folds, set_aside
 from adapt.data.splits.stored import describe_split, stored_split
 from adapt.errors import DataError, RecipeError
 from adapt.recipe.schema import Eval, Recipe, expand_evals
@@ -50,18 +52,18 @@ def build_data(recipe: Recipe, also: ImageCallback | None = None) -> RunData:
         sources[name], bad = quarantine(sources[name], recipe.data.quarantine_limit, also)
         quarantined += bad
     pool = [sources.pop(name) for name in FIT_SPLITS if name in sources]
-    fit = fit_data(recipe, pool)
+    fit, tests, pool = fit_data(recipe, pool)
     specs = {spec.name: spec for spec in expand_evals(recipe)}
     evals: dict[str, ImageList] = {}
     retention: dict[str, ImageList] = {}
     for name, spec in specs.items():
-        if spec.source is None:
-            evals[name] = evals[spec.of or ""].with_shift(
-                Shift(spec.shift or "", spec.severity or 0)
-            )
-        elif spec.source.retention:
+        if spec.of is not None and spec.of in evals:
+            evals[name] = evals[spec.of].with_shift(Shift(spec.shift or "", spec.severity or 0))
+        elif spec.held_out is not None and name in tests:
+            evals[name] = tests[name]
+        elif spec.source is not None and spec.source.retention:
             retention[name] = sources[name]
-        else:
+        elif spec.source is not None:
             evals[name] = sources[name]
             evals[name].targets(fit.class_names)
     unknown = recipe.uncertainty.unknown
@@ -72,7 +74,7 @@ def build_data(recipe: Recipe, also: ImageCallback | None = None) -> RunData:
         retention,
         None if unknown is None else unknown.read_unlabelled(),
         quarantined,
-        [*notes, *fit.notes, *_source_notes(fit, evals)],
+        [*_model_notes(recipe), *notes, *fit.notes, *_source_notes(fit, evals)],
     )
     _check_content(data, pool)
     return data
@@ -107,23 +109,64 @@ def read_sources(recipe: Recipe) -> tuple[dict[str, ImageList], list[str]]:
     return exclude(sources, read_exclusions(section.exclude), section.exclude)
 
 
-def fit_data(recipe: Recipe, pool: list[ImageList]) -> ImageData:
-    """Train and val, from the source of train and, if val has one of its own, that of val."""
+def fit_data(
+    recipe: Recipe, pool: list[ImageList]
+) -> tuple[ImageData, dict[str, ImageList], list[ImageList]]:
+    """Train and val, and the test sets that are set aside from the training images.
+
+    Args:
+        recipe: Says how.
+        pool: All images of the source of train and, if val has one of its own, of that of val.
+
+    Returns:
+        Train and val, the test sets by name, and the pool without them.
+    """
+    sources = [source for source in (recipe.data.train, recipe.data.val) if _is_source(source)]
+    pool = [with_groups(part, source.group) for part, source in zip(pool, sources, strict=True)]
+    tests, notes = {}, []
+    for spec in expand_evals(recipe):
+        if spec.held_out is not None:
+            pool[0], test, note = set_aside(pool[0], spec.held_out, spec.name)
+            notes.append(note)
+            if test is not None:
+                tests[spec.name] = replace(test, notes=[])
+    fit = _train_and_val(recipe, pool)
+    fit.notes[:0] = notes
+    return fit, tests, pool
+
+
+def _is_source(section: Holdout | Source) -> TypeGuard[Source]:
+    return isinstance(section, Source)
+
+
+def fold_count(recipe: Recipe, fit: ImageData) -> int:
+    """Number of folds of the cross-validation; 0 when there are validation images."""
+    val = recipe.data.val
+    if fit.val is not None or not isinstance(val, Holdout):
+        return 0
+    return automatic_folds(fit.train) if val.folds == "auto" else int(val.folds or 0)
+
+
+def _train_and_val(recipe: Recipe, pool: list[ImageList]) -> ImageData:
     train, val, seed = recipe.data.train, recipe.data.val, recipe.seed
-    pool = [
-        with_groups(images, source.group)
-        for images, source in zip(pool, (train, val), strict=False)
-        if isinstance(source, Source)
-    ]
     if isinstance(val, Source):
         own = draw(pool[1], val.shots, val.fraction, seed)
         return ImageData.build(pool[0], None, train.shots, seed, own, fraction=train.fraction)
     if val.by is None:
+        part = val.held_out
+        # A soup is scored on val images, so that it needs some.
+        if val.folds == "auto" and (recipe.ensemble.members > 1 or not automatic_folds(pool[0])):
+            part = FIFTH
         fit = ImageData.build(
-            pool[0], val.held_out, train.shots, seed, split_seed=val.seed, fraction=train.fraction
+            pool[0], part, train.shots, seed, split_seed=val.seed, fraction=train.fraction
         )
-        if val.folds:
-            fit.notes += fit.fold_notes(val.folds, seed if val.seed is None else val.seed)
+        if count := fold_count(recipe, fit):
+            fit.notes += fit.fold_notes(count, seed if val.seed is None else val.seed)
+            if val.folds == "auto":
+                fit.notes.append(
+                    f"val: {plural(len(fit.train), 'image')} are few, so choices are made by "
+                    f"cross-validation on all of them ({count} folds)"
+                )
         return fit
     if val.by == "stored":
         if train.shots is not None or train.fraction is not None:
@@ -138,6 +181,17 @@ def fit_data(recipe: Recipe, pool: list[ImageList]) -> ImageData:
     fit = ImageData.build(rest, None, train.shots, seed, held, fraction=train.fraction)
     fit.notes[:0] = notes
     return fit
+
+
+def _model_notes(recipe: Recipe) -> list[str]:
+    """Say that the embedded model is weak on photos, where it is given any."""
+    if recipe.model.pretrained != "embedded" or recipe.data.train.kind == "embedded":
+        return []
+    return [
+        f"model: the small {recipe.model.arch} that ships with adapt, trained on icons; for photos "
+        "a real CLIP is far better: add model.arch=ViT-B-32 model.pretrained=openai (downloads "
+        "600 MB once)"
+    ]
 
 
 def _source_notes(fit: ImageData, evals: dict[str, ImageList]) -> list[str]:
@@ -155,8 +209,9 @@ def _check_content(data: RunData, pool: list[ImageList]) -> None:
     natural = {name: images for name, images in data.evals.items() if images.shift is None}
     seen = {"train": data.fit.train} | ({"val": data.fit.val} if data.fit.val is not None else {})
     data.manifest = manifest = describe_split(seen | natural, pool)
+    own = seen.keys() | {name for name, spec in data.specs.items() if spec.held_out is not None}
     conflicts = [
-        c for c in conflicting_files(manifest) if len({p[2] for p in c.places if p[0] in seen}) > 1
+        c for c in conflicting_files(manifest) if len({p[2] for p in c.places if p[0] in own}) > 1
     ]
     if conflicts:
         equal = (" = ".join(f"{path} ({label})" for _, path, label in c.places) for c in conflicts)

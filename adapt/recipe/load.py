@@ -5,13 +5,14 @@ the rooms below take plain arguments.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from adapt.common.words import listed
 from adapt.errors import RecipeError, did_you_mean
 from adapt.recipe.build import Builder, to_plain
+from adapt.recipe.photos import DEFAULT_RECIPE, is_photos, name_of, put_photos
 from adapt.recipe.rules import (
     check_balance,
     check_choices,
@@ -44,6 +45,8 @@ class Loaded:
     """The method: an instance of the dataclass registered under its name."""
     resolved: dict[str, Any]
     """All of it, defaults and overrides included, as plain containers."""
+    notes: list[str] = field(default_factory=list)
+    """What is worth knowing about the photos that were given, one sentence each."""
 
     def text(self) -> str:
         """YAML that loads to an equal recipe."""
@@ -54,17 +57,24 @@ def load(
     recipe: str | Path,
     overrides: Sequence[str] = (),
     schemas: Mapping[str, type] | None = None,
+    photos: str | Path | None = None,
 ) -> Loaded:
-    """Read a recipe, put overrides in, and check all of it; touches no image, weight or device.
+    """Read a recipe, put overrides in, and check all of it; opens no image, weight or device.
 
     Args:
-        recipe: File, or name of a shipped recipe.
-        overrides: Texts `key.path=value`; the value is typed by YAML. The last one wins.
+        recipe: File, or name of a shipped recipe; or photos, for the recipe `one_folder`.
+        overrides: Texts `key.path=value`; the value is typed by YAML. `~key.path` takes a key out.
+            The last one wins.
         schemas: Method dataclasses by name; those of all registered methods if None.
+        photos: Folder, table, archive or pattern of shards that the recipe is to train on.
 
     Raises:
         RecipeError: Lists every mistake, one per line, with key path and line.
+        DataError: When there are no such photos.
     """
+    alone = photos is None and is_photos(recipe)
+    if alone:
+        recipe, photos = DEFAULT_RECIPE, recipe
     if schemas is None:
         from adapt import methods
 
@@ -72,6 +82,9 @@ def load(
     file = find_recipe(recipe)
     problems = Problems()
     data = read_mapping(file, problems)
+    notes = [] if photos is None else put_photos(data, photos)
+    if alone and photos is not None:
+        data["name"] = name_of(photos)
     for override in overrides:
         apply_override(data, override, problems)
     if "recipe" in problems:
@@ -93,7 +106,7 @@ def load(
     assert isinstance(read, Recipe)
     read.data.augmentation = steps or read.data.augmentation
     read.method = {"name": data["method"]["name"], **to_plain(method)}
-    return Loaded(read, method, to_plain(read))
+    return Loaded(read, method, to_plain(read), notes)
 
 
 def all_mistakes(file: Path, problems: Problems) -> RecipeError:

@@ -6,6 +6,7 @@ from typing import Any
 from adapt.common.typed import FOLDER, leads
 from adapt.common.words import is_file_name, listed
 from adapt.data.augmentation.policies import Step
+from adapt.data.settings import FromTrain
 from adapt.errors import did_you_mean
 from adapt.recipe.build import Builder
 from adapt.recipe.schema import RESERVED_EVALS, eval_names
@@ -20,6 +21,7 @@ def check_evals(builder: Builder, data: dict[str, Any]) -> None:
     if not isinstance(evals, dict):
         return
     taken: dict[str, str] = {}
+    aside: list[str] = []
     for name, given in evals.items():
         here = join("evals", name)
         problem = _name_problem(name)
@@ -33,6 +35,12 @@ def check_evals(builder: Builder, data: dict[str, Any]) -> None:
                 builder.problems.add(here, f"same name as evals.{other}", full, "rename one")
         if isinstance(given, dict) and "of" in given:
             _check_shift(builder, here, evals)
+            continue
+        if isinstance(section, FromTrain):
+            aside.append(name)
+            if len(aside) > 1:
+                what = f"images of train are set aside already, for evals.{aside[0]}"
+                builder.problems.add(here, what, given, "keep one of them")
             continue
         for key in ("shots", "fraction", "group"):
             if f"{here}.{key}" in builder.built and given[key] is not None:
@@ -52,7 +60,7 @@ def _check_shift(builder: Builder, here: str, evals: dict[str, Any]) -> None:
     natural = [
         name
         for name, given in evals.items()
-        if isinstance(given, dict) and "of" not in given and not given.get("retention")
+        if not isinstance(given, dict) or ("of" not in given and not given.get("retention"))
     ]
     if target is not None and target not in natural:
         what = "not an eval" + did_you_mean(target, natural)

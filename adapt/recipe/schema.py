@@ -1,15 +1,26 @@
 """What a recipe may say: one dataclass per section, its ranges and choices in ``__post_init__``."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from omegaconf import MISSING
 
+from adapt.common.ranges import (
+    Range,
+    Ranges,
+    each,
+    fraction,
+    matching,
+    not_empty,
+    one_of,
+    or_none,
+    some_of,
+)
 from adapt.common.typed import FILE, path_to
-from adapt.common.words import check_choice, is_file_name, listed, refuse
+from adapt.common.words import FILE_NAME, check_choice, is_file_name, listed
 from adapt.data.augmentation.policies import POLICIES
 from adapt.data.loading.balance import BALANCES
-from adapt.data.settings import Holdout, ShiftSettings
+from adapt.data.settings import SEEDS, FromTrain, Holdout, ShiftSettings
 from adapt.data.sources.base import Source
 from adapt.ensembling.settings import Ensemble
 from adapt.evaluation.settings import Calibration, Robustness, UncertaintySettings
@@ -18,13 +29,29 @@ from adapt.models.settings import TEMPLATE_SETS
 from adapt.training.settings import Runtime
 
 VERSION = 1
+TEMPLATE = r"[^{}]*\{\}[^{}]*"
 REPORT_FORMATS = ("html", "md")
+# Only the bare `{}` may be in a template: `{0.attribute}` would reach into objects.
+TEMPLATES = each(
+    matching(
+        f"{'|'.join(TEMPLATE_SETS)}|{TEMPLATE}",
+        f"write a sentence with one {{}} or the name of a set: {listed(TEMPLATE_SETS)}",
+        "not a template",
+    ),
+    least=1,
+)
 RESERVED_EVALS = ("train", "val", "alpha", "synthetic", "regret")
 
 
 @dataclass
 class ModelSection:
     """Which pretrained CLIP to start from, and the sentences its classes are put in."""
+
+    ranges: ClassVar[Ranges] = Ranges(
+        arch=not_empty("give a name"),
+        pretrained=not_empty("give a name or a path"),
+        templates=TEMPLATES,
+    )
 
     arch: str = MISSING
     """Architecture, by its open_clip name."""
@@ -34,28 +61,19 @@ class ModelSection:
     """Prompts: sentences with one `{}` for the class name, or names of sets of them."""
 
     def __post_init__(self) -> None:
-        wrong = [
-            f"{name} - empty - '' - give a name"
-            for name in ("arch", "pretrained")
-            if not getattr(self, name).strip()
-        ]
-        if not self.templates:
-            wrong.append("templates - empty - [] - give at least one template")
-        sets = listed(TEMPLATE_SETS)
-        for place, template in enumerate(self.templates):
-            # Only the bare `{}` may be in a template: `{0.attribute}` would reach into objects.
-            rest = template.replace("{}", "", 1)
-            if template not in TEMPLATE_SETS and (rest == template or set(rest) & set("{}")):
-                wrong.append(
-                    f"templates[{place}] - not a template - {template!r} - "
-                    f"write a sentence with one {{}} or the name of a set: {sets}"
-                )
-        refuse(wrong)
+        self.ranges.check(self)
 
 
 @dataclass
 class DataSection:
     """Images to learn from. Test images are under `evals`."""
+
+    ranges: ClassVar[Ranges] = Ranges(
+        balance=one_of(BALANCES),
+        quarantine_limit=fraction(),
+        classes=or_none(not_empty("give a path or remove the key"), ""),
+        exclude=or_none(not_empty("give a path or remove the key"), ""),
+    )
 
     train: Source = field(default_factory=Source)
     """Training images."""
@@ -75,37 +93,38 @@ class DataSection:
     """Largest fraction of unreadable images that is set aside; above it the run stops."""
 
     def __post_init__(self) -> None:
-        wrong = check_choice("balance", self.balance, BALANCES)
+        wrong = []
         if isinstance(self.augmentation, str):
-            wrong += check_choice("augmentation", self.augmentation, list(POLICIES))
-        if not 0 <= self.quarantine_limit <= 1:
-            limit = self.quarantine_limit
-            wrong.append(f"quarantine_limit - out of range - {limit} - give a fraction, 0 to 1")
-        for name in ("classes", "exclude"):
-            if getattr(self, name) == "":
-                wrong.append(f"{name} - empty - '' - give a path or remove the key")
-        refuse(wrong)
+            wrong = check_choice("augmentation", self.augmentation, list(POLICIES))
+        self.ranges.check(self, wrong)
 
 
 @dataclass
 class ReportSection:
     """What the run writes for people."""
 
+    ranges: ClassVar[Ranges] = Ranges(formats=some_of(REPORT_FORMATS))
+
     formats: list[str] = field(default_factory=lambda: list(REPORT_FORMATS))
     """Any of `html`, `md`."""
 
     def __post_init__(self) -> None:
-        wrong = []
-        for place, name in enumerate(self.formats):
-            wrong += check_choice(f"formats[{place}]", name, REPORT_FORMATS)
-        if len(set(self.formats)) < len(self.formats):
-            wrong.append(f"formats - listed twice - {self.formats} - give each format once")
-        refuse(wrong)
+        self.ranges.check(self)
 
 
 @dataclass
 class Recipe:
     """A whole run. Load one with :func:`adapt.recipe.load.load_recipe`, which checks all of it."""
+
+    ranges: ClassVar[Ranges] = Ranges(
+        name=Range(
+            lambda name: name == MISSING or is_file_name(name),
+            "use letters, digits, hyphens and underscores, 64 at most",
+            "not safe in a file name",
+            {"pattern": f"^{FILE_NAME}$", "minimum": 0},
+        ),
+        seed=SEEDS,
+    )
 
     name: str = MISSING
     """Name of the run; part of its folder's name."""
@@ -123,8 +142,10 @@ class Recipe:
     """Averaging with the start."""
     calibration: Calibration = field(default_factory=Calibration)
     """Confidence calibration."""
-    evals: dict[str, Source | ShiftSettings] = field(default_factory=dict)
-    """Named test sets."""
+    evals: dict[str, Source | ShiftSettings | FromTrain] = field(
+        default_factory=lambda: {"test": FromTrain("train")}
+    )
+    """Named test sets; without the key, `test` is set aside from the training images."""
     robustness: Robustness = field(default_factory=Robustness)
     """Slices and reference models."""
     uncertainty: UncertaintySettings = field(default_factory=UncertaintySettings)
@@ -141,13 +162,6 @@ class Recipe:
         if self.version != VERSION:
             todo = "install a newer adapt" if self.version > VERSION else f"write {VERSION}"
             wrong.append(f"version - not known to this adapt - {self.version} - {todo}")
-        if self.name != MISSING and not is_file_name(self.name):
-            wrong.append(
-                f"name - not safe in a file name - {self.name!r} - "
-                "use letters, digits, hyphens and underscores, 64 at most"
-            )
-        if not 0 <= self.seed < 2**32:
-            wrong.append(f"seed - out of range - {self.seed} - give 0 to {2**32 - 1}")
         if isinstance(self.data.val, Holdout) and self.data.val.folds and self.ensemble.members > 1:
             wrong.append(
                 f"ensemble.members - does not go with folds - {self.ensemble.members} - hold out a "
@@ -156,15 +170,15 @@ class Recipe:
         for name in ("train", "val"):
             if getattr(getattr(self.data, name), "retention", False):
                 wrong.append(f"data.{name}.retention - for evals only - true - remove it")
-        refuse(wrong)
+        self.ranges.check(self, wrong)
 
 
 @dataclass
 class Eval:
-    """One test set after expansion: either a source, or a shift of another eval.
+    """One test set after expansion: a source, a shift of another eval, or a part of train.
 
     Raises:
-        ValueError: When it is neither or both.
+        ValueError: When it is none of them, or several.
     """
 
     name: str
@@ -177,13 +191,15 @@ class Eval:
     """Kind of corruption."""
     severity: int | None = None
     """Its strength, 1 to 5."""
+    held_out: float | None = None
+    """Fraction of the training images, for a set that is set aside from them."""
 
     def __post_init__(self) -> None:
-        if (self.source is None) == (self.of is None):
-            raise ValueError(f"{self.name} - source or of - both or neither given - give one")
+        if sum(given is not None for given in (self.source, self.of, self.held_out)) != 1:
+            raise ValueError(f"{self.name} - source, of, held_out - not one of them - give one")
 
 
-def eval_names(name: str, section: Source | ShiftSettings) -> list[str]:
+def eval_names(name: str, section: Source | ShiftSettings | FromTrain) -> list[str]:
     """Names one entry of `evals` expands to: several only when severities are a list.
 
     >>> eval_names("blur", ShiftSettings(of="test", shift="gaussian_blur", severity=[1, 3]))
@@ -201,6 +217,8 @@ def expand_evals(recipe: Recipe) -> list[Eval]:
         names = eval_names(key, section)
         if isinstance(section, Source):
             expanded.append(Eval(key, source=section))
+        elif isinstance(section, FromTrain):
+            expanded.append(Eval(key, held_out=section.fraction))
         else:
             pairs = zip(names, section.levels, strict=True)
             expanded += [

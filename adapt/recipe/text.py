@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 from omegaconf import MISSING, OmegaConf
 
+from adapt.errors import did_you_mean
+
 MOST_NODES = 10_000
 MOST_CHARACTERS = 200_000
 REFERENCE = re.compile(r"\$\{([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)\}")
@@ -244,12 +246,19 @@ def read_yaml(text: str, problems: Problems, path: str, origin: str | None = Non
 
 
 def apply_override(data: dict[str, Any], text: str, problems: Problems) -> None:
-    """Put one `key.path=value` into ``data``; the value is typed by YAML."""
+    """Put one `key.path=value` into ``data``; the value is typed by YAML.
+
+    `~key.path` takes a key out, and so does `key.path=null` where the key holds a block.
+    """
+    if text.startswith("~") and text[1:].strip():
+        _take_out(data, text, problems)
+        return
     path, equals, value = text.partition("=")
     path = path.strip()
     parts = path.split(".")
     if not equals or not all(parts):
-        problems.say("command line", "not an override", shown(text), "write key.path=value")
+        todo = "write key.path=value, or ~key.path to take a key out"
+        problems.say("command line", "not an override", shown(text), todo)
         return
     section = data
     for depth, part in enumerate(parts[:-1]):
@@ -266,11 +275,36 @@ def apply_override(data: dict[str, Any], text: str, problems: Problems) -> None:
             )
             return
         section = inner
+    _forget(path, problems)
+    given = read_yaml(value, problems, path, "command line")
+    if given is None and isinstance(section.get(parts[-1]), dict) and path not in problems:
+        del section[parts[-1]]
+    else:
+        section[parts[-1]] = given
+
+
+def _take_out(data: dict[str, Any], text: str, problems: Problems) -> None:
+    path = text[1:].strip()
+    section: Any = data
+    holder: dict[str, Any] = {}
+    for part in path.split("."):
+        known = list(section) if isinstance(section, dict) else []
+        if part not in known:
+            hint = did_you_mean(part, known)
+            todo = f"there are {', '.join(map(str, known)) or 'no keys'}"
+            problems.say(path, f"not there to take out{hint}", shown(text), todo)
+            return
+        holder, section = section, section[part]
+    del holder[part]
+    _forget(path, problems)
+
+
+def _forget(path: str, problems: Problems) -> None:
+    """What was noted of a key and of all in it no longer counts."""
     for known in [key for key in problems.origins if _inside(key, path)]:
         del problems.origins[known]
     for known in [key for key in problems.noted if _inside(key, path)]:
         del problems.noted[known]
-    section[parts[-1]] = read_yaml(value, problems, path, "command line")
 
 
 def _inside(key: str, path: str) -> bool:

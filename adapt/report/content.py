@@ -105,7 +105,9 @@ def _subtitle(run: RunRecord) -> str:
     start = " / ".join(str(part) for part in parts if part)
     count = len(run.scores.get("classes", []))
     method = run.scores.get("method") or "unknown method"
-    return f"{start or 'CLIP'}, {method}, {count} classes"
+    name, recipe = run.scores.get("name"), run.scores.get("recipe")
+    by = f", recipe {recipe}" if recipe and recipe != name else ""
+    return f"{start or 'CLIP'}, {method}, {count} classes{by}"
 
 
 def _facts(run: RunRecord) -> list[Fact]:

@@ -26,6 +26,7 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     recipe = loaded.recipe
     check_loggers(recipe.runtime.loggers or [])
     data = build_data(recipe)
+    data.notes[:0] = loaded.notes
     check_weight_names(loaded.method, data.fit.class_names)
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
     start = Classifier.from_clip(

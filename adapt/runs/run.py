@@ -1,6 +1,5 @@
 """From a recipe to a run folder: a plain sequence of steps."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +10,15 @@ from typing import Any
 from adapt.checks.quick import ImageHashes, QuickCheck, quick_check
 from adapt.common.cache import cache_folder
 from adapt.common.files import write_json
+from adapt.common.progress import lines_unless, write_line
+from adapt.common.typed import resolve_path
 from adapt.data.splits.stored import check_unchanged
 from adapt.ensembling.outputs import mixed_logits
 from adapt.ensembling.wise_ft import Curve, mix, sweep
 from adapt.evaluation.evaluate import Split
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier, probe_error
-from adapt.recipe.data import RunData, build_data
+from adapt.recipe.data import RunData, build_data, fold_count
 from adapt.recipe.load import Loaded, load
 from adapt.recipe.schema import Recipe
 from adapt.report import write_report
@@ -47,7 +48,7 @@ from adapt.runs.measures.scores import (
     write_tables,
 )
 from adapt.runs.measures.uncertainty import write_uncertainty
-from adapt.runs.selection import WITHOUT_PROBE, Choice, choose, fold_count
+from adapt.runs.selection import WITHOUT_PROBE, Choice, choose
 from adapt.training.context import Context
 from adapt.training.features.encode import predict_logits
 from adapt.training.runtime import check_loggers
@@ -70,28 +71,32 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = True,
+    photos: str | Path | None = None,
 ) -> Run:
     """Run a recipe from labelled images to report and bundle.
 
     Args:
-        recipe: Name of a shipped recipe, or path.
-        overrides: `key.path=value` texts.
-        out: Run folder; `runs/<name>-<time>` if not given.
+        recipe: Name of a shipped recipe, or path; or photos, for the recipe `one_folder`.
+        overrides: `key.path=value` texts; `~key.path` takes a key out.
+        out: Run folder, whose name the report carries; `runs/<name>-<time>` if not given.
         resume: Continue from the last checkpoint in `out`.
         overwrite: Replace an earlier run in `out`.
         quiet: Write nothing to standard error.
+        photos: Folder, table, archive or pattern of shards to train on in place of the recipe's.
 
     Raises:
         AdaptError: With the exit code of the command line; finished files stay in `out`.
     """
-    loaded = load(recipe, overrides)
+    loaded = load(recipe, overrides, photos=photos)
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = Path(out or Path("runs") / f"{loaded.recipe.name}-{stamp}")
+    folder = resolve_path(out or Path("runs") / f"{loaded.recipe.name}-{stamp}")
     earlier = read_ledger(folder)
     open_folder(folder, resume, overwrite)
+    name = loaded.recipe.name if out is None else folder.resolve().name
     try:
         write_ledger(folder, earlier)
-        return _run(loaded, folder, resume, quiet)
+        with lines_unless(quiet):
+            return _run(loaded, folder, name, resume, quiet)
     finally:
         close_folder(folder)
 
@@ -110,7 +115,7 @@ def _context(recipe: Recipe, folder: Path, resume: bool, quiet: bool) -> Context
     )
 
 
-def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
+def _run(loaded: Loaded, folder: Path, name: str, resume: bool, quiet: bool) -> Run:
     recipe, began = loaded.recipe, time.monotonic()
     runtime, say = recipe.runtime, _teller(folder, quiet)
     check_loggers(runtime.loggers or [])
@@ -157,6 +162,7 @@ def _run(loaded: Loaded, folder: Path, resume: bool, quiet: bool) -> Run:
         write_json(folder / "few_shot.json", curve_of_shots)
     seconds["total"] = time.monotonic() - began
     scores = _summary(loaded, data, quick, outputs, choice) | {
+        "name": name,
         "trainable": changed_parameters(start, tuned),
         "skipped_steps": skipped_steps(folder),
         "seconds": seconds,
@@ -200,6 +206,7 @@ def _read(
     say("reading images")
     hashes = ImageHashes()
     data = build_data(loaded.recipe, hashes.add)
+    data.notes[:0] = loaded.notes
     if resume:
         check_unchanged(folder / "split.json", data.manifest)  # before it is written again
     write_json(folder / "split.json", data.manifest)
@@ -223,7 +230,7 @@ def _teller(folder: Path, quiet: bool) -> Callable[[str], None]:
         with (folder / "log.txt").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         if not quiet:
-            sys.stderr.write(line + "\n")
+            write_line(line)
 
     return say
 
@@ -265,7 +272,7 @@ def _summary(
     ensembled = recipe.ensemble.kind != "none"
     return {
         "format": 1,
-        "name": recipe.name,
+        "recipe": recipe.name,
         "method": recipe.method["name"],
         "model": {"arch": recipe.model.arch, "pretrained": recipe.model.pretrained},
         "seed": recipe.seed,
@@ -275,7 +282,7 @@ def _summary(
         "alpha_rule": recipe.ensemble.rule if ensembled else None,
         "guard": choice.guard.to_dict(),
         "temperature": choice.temperature,
-        "data": {**data_card(data, outputs), "folds": fold_count(recipe)},
+        "data": {**data_card(data, outputs), "folds": fold_count(recipe, data.fit)},
         "quarantined": [{"path": q.path, "reason": q.reason} for q in data.quarantined],
         "notes": data.notes,
         "models": score_outputs(outputs, data),

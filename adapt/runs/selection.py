@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adapt.common.progress import track
 from adapt.data.image_data import ImageData
 from adapt.data.settings import Holdout
 from adapt.data.shifts.shift import Shift
@@ -17,6 +18,7 @@ from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.methods.base import Method
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
+from adapt.recipe.data import fold_count
 from adapt.recipe.schema import Recipe
 from adapt.runs.fit import fit
 from adapt.training.context import Context
@@ -40,11 +42,6 @@ class Choice:
     def alpha(self) -> float:
         """The alpha that is shipped."""
         return self.guard.alpha_after
-
-
-def fold_count(recipe: Recipe) -> int:
-    """Number of folds of the cross-validation; 0 when there are validation images."""
-    return recipe.data.val.folds or 0 if isinstance(recipe.data.val, Holdout) else 0
 
 
 def _split_seed(recipe: Recipe) -> int:
@@ -93,7 +90,7 @@ def choose(
     if section.kind == "none":
         shifts = []
     outputs: np.ndarray | None = None
-    if count := fold_count(recipe):
+    if count := fold_count(recipe, data):
         folds = data.folds(count, _split_seed(recipe))
         held = _cross_validate(recipe, method, start, folds, context, shifts)
         if probe is not None:
@@ -128,7 +125,7 @@ def _cross_validate(
     such as the C of a probe, would be chosen on the very images that score it.
     """
     parts, alphas = [], alphas_of(recipe.ensemble)
-    for number, fold in enumerate(folds):
+    for number, fold in enumerate(track(folds, "folds")):
         assert fold.val is not None
         folder: Path | None = None
         if context.folder is not None:

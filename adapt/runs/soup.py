@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from adapt.common.files import write_json
+from adapt.data.settings import FromTrain
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.line import mix, scale_by_depth
 from adapt.ensembling.soups import SoupReport, soup
@@ -192,7 +193,9 @@ def val_images(run: RunFolder) -> ImageList:
     Raises:
         DataError: When there are none, or they are not the ones that `split.json` lists.
     """
-    data = build_data(replace(run.loaded.recipe, evals={}))
+    recipe = run.loaded.recipe
+    aside = [name for name, part in recipe.evals.items() if isinstance(part, FromTrain)]
+    data = build_data(replace(recipe, evals={name: recipe.evals[name] for name in aside}))
     if data.fit.val is None:
         raise DataError(
             f"{run.folder} - no val images - its recipe holds out none - "

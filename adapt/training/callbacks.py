@@ -1,7 +1,6 @@
 """What a trainer is given: moving average of the weights, lines of progress, whole checkpoints."""
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor, nn
 
 from adapt.common.files import write_whole
+from adapt.common.progress import write_line
 from adapt.errors import RunError
 
 SHOWN = ("train_loss", "val_loss", "val_accuracy")
@@ -83,7 +83,7 @@ class EpochLines(pl.Callback):
         metrics = trainer.callback_metrics
         parts = "  ".join(f"{name} {float(metrics[name]):.4f}" for name in SHOWN if name in metrics)
         epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        sys.stderr.write(f"{epoch}  {parts}  {time.monotonic() - self.started:.0f} s\n")
+        write_line(f"{epoch}  {parts}  {time.monotonic() - self.started:.0f} s")
 
 
 class AtomicCheckpointIO(CheckpointIO):

@@ -3,36 +3,35 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from adapt.common.ranges import Range, Ranges, above, at_least, fraction, one_of
-from adapt.common.words import check_choice, refuse
+from adapt.common.ranges import (
+    Ranges,
+    above,
+    at_least,
+    fraction,
+    matching,
+    one_of,
+    or_none,
+    some_of,
+    within,
+)
 
 PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+STRATEGIES = (
+    "auto",
+    "ddp",
+    "ddp_spawn",
+    "ddp_notebook",
+    "ddp_find_unused_parameters_true",
+    "fsdp",
+)
 SCHEDULES = ("cosine", "constant")
 CLASS_WEIGHTS = ("none", "auto")
 LOGGERS = ("tensorboard", "wandb", "mlflow")
 MOST_SHOTS = 16
 """Images per class above which CLIP-LoRA and 2SFS take no more steps."""
-
-
-OPTIM_RANGES = Ranges(
-    lr=above(),
-    epochs=at_least(1),
-    batch_size=at_least(1),
-    weight_decay=at_least(0),
-    warmup=fraction(one=False),
-    schedule=one_of(SCHEDULES),
-    clip_norm=at_least(0, "off"),
-    label_smoothing=fraction(one=False),
-    mixup=at_least(0, "off"),
-    cutmix=at_least(0, "off"),
-    layer_decay=fraction(zero=False),
-    freeze_first=at_least(0),
-    ema=fraction(one=False),
-    l2_sp=at_least(0, "off"),
-    feature_distillation=at_least(0, "off"),
-    self_distillation=at_least(0, "off"),
-)
 
 
 @dataclass
@@ -42,6 +41,26 @@ class Optim:
     Raises:
         ValueError: When a value is outside its range; the message names the field.
     """
+
+    ranges: ClassVar[Ranges] = Ranges(
+        lr=above(),
+        epochs=at_least(1),
+        batch_size=at_least(1),
+        weight_decay=at_least(0),
+        warmup=fraction(one=False),
+        schedule=one_of(SCHEDULES),
+        clip_norm=at_least(0, "off"),
+        label_smoothing=fraction(one=False),
+        mixup=at_least(0, "off"),
+        cutmix=at_least(0, "off"),
+        layer_decay=fraction(zero=False),
+        freeze_first=at_least(0),
+        accumulate=at_least(1),
+        ema=fraction(one=False),
+        l2_sp=at_least(0, "off"),
+        feature_distillation=at_least(0, "off"),
+        self_distillation=at_least(0, "off"),
+    )
 
     lr: float = 1e-5
     """Highest learning rate, reached after the warm-up."""
@@ -89,11 +108,10 @@ class Optim:
     """Recompute activations in the backward pass: less memory, about 30 % slower."""
 
     def __post_init__(self) -> None:
-        divides = Range(
-            lambda count: count >= 1 and self.batch_size % count == 0,
-            "give a number of micro-batches that divides batch_size",
-        )
-        Ranges(OPTIM_RANGES, accumulate=divides).check(self)
+        uneven = self.accumulate > 0 and self.batch_size % self.accumulate
+        what = f"accumulate - does not divide batch_size - {self.accumulate} of {self.batch_size}"
+        advice = "give a number of micro-batches that does"
+        self.ranges.check(self, [f"{what} - {advice}"] if uneven else [])
         check_class_weights(self.class_weights)
 
 
@@ -127,15 +145,28 @@ class Runtime:
     """Where and how precisely to compute.
 
     Raises:
-        ValueError: When `precision` is not known or `workers` is neither `auto` nor a count.
+        ValueError: When a value is outside its range; the message names the field.
     """
 
+    ranges: ClassVar[Ranges] = Ranges(
+        accelerator=one_of(ACCELERATORS),
+        devices=within(1, 1024),
+        strategy=one_of(STRATEGIES),
+        precision=one_of(PRECISIONS),
+        workers=matching(
+            "auto|[0-9]{1,3}", "give `auto` or a number from 0 up, at most 999", "not a count"
+        ),
+        batch_size=at_least(1),
+        loggers=or_none(some_of(LOGGERS)),
+    )
+
     accelerator: str = "auto"
-    """Lightning accelerator: `auto`, `cpu`, `gpu`, `mps`."""
+    """`auto`, `cpu`, `gpu` (CUDA or Apple's), `cuda` or `mps`."""
     devices: int = 1
     """Devices to train on."""
     strategy: str = "auto"
-    """Lightning strategy: `auto`, `ddp`, `fsdp`, ..."""
+    """How several devices share the work: `auto`, or one of Lightning's strategies `ddp`,
+    `ddp_spawn`, `ddp_notebook`, `ddp_find_unused_parameters_true` and `fsdp`."""
     precision: str = "auto"
     """`auto`, `32`, `bf16-mixed` or `16-mixed`."""
     workers: str = "auto"
@@ -146,16 +177,8 @@ class Runtime:
     """Beside the CSV log: any of `tensorboard`, `wandb`, `mlflow`."""
 
     def __post_init__(self) -> None:
-        sentences = check_choice("precision", self.precision, PRECISIONS)
         self.workers = str(self.workers)
-        if self.workers != "auto" and not self.workers.isdigit():
-            advice = "give `auto` or a number from 0 up"
-            sentences.append(f"workers - not a count - {self.workers!r} - {advice}")
-        if self.devices < 1:
-            sentences.append(f"devices - out of range - {self.devices} - give 1 or more")
-        for name in self.loggers or []:
-            sentences += check_choice("loggers", name, LOGGERS)
-        refuse(sentences)
+        self.ranges.check(self)
 
 
 def warm_up_and_fall(step: int, warmup: int, steps: int) -> float:

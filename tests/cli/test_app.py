@@ -62,28 +62,6 @@ def test_help_is_quick_and_loads_no_torch() -> None:
     assert min(times) < 10, "a sanity bound only; the promise of one second is measured in bench/"
 
 
-@pytest.mark.parametrize("kind", ["recipes", "methods", "models", "shifts", "templates"])
-def test_list(
-    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert call(monkeypatch, "list", kind) == 0
-    expected = {
-        "recipes": "quickstart",
-        "methods": "lora",
-        "models": "adapt-icons-xs",
-        "shifts": "fog",
-        "templates": "openai",
-    }
-    assert expected[kind] in capsys.readouterr().out
-
-
-def test_list_of_something_else(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert call(monkeypatch, "list", "method") == 2
-    assert "did you mean 'methods'?" in capsys.readouterr().err
-
-
 def test_validate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,35 +178,6 @@ def test_few_bad_images_are_named_and_counted(
     ]
     assert call(monkeypatch, *words) == 0
     assert "x.jpg" in (tmp_path / "run" / "report.md").read_text()
-
-
-@pytest.mark.usefixtures("svg_alone")
-def test_one_image_in_a_class_goes_to_train(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root, test = photos(tmp_path / "photos"), photos(tmp_path / "test")
-    for file in sorted((root / "dog").iterdir())[1:]:
-        file.unlink()
-    assert call(monkeypatch, "run", recipe(tmp_path, root, test), "--out", tmp_path / "run") == 0
-    assert "dog has one image: it is in train" in (tmp_path / "run" / "report.md").read_text()
-
-
-def test_val_with_an_unknown_class_names_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root, test = photos(tmp_path / "photos"), photos(tmp_path / "test")
-    val = photos(tmp_path / "val", ("cat", "dgo"))
-    words = [
-        "run",
-        recipe(tmp_path, root, test),
-        f"data.val={{kind: folder, root: {val}}}",
-        "--out",
-        tmp_path / "run",
-    ]
-    assert call(monkeypatch, *words) == 3
-    shown = capsys.readouterr().err
-    assert "dgo" in shown
-    assert "did you mean 'dog'?" in shown
 
 
 def test_embedded_data_is_there() -> None:

@@ -10,7 +10,7 @@ from adapt.data.settings import Holdout
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"by": "dates"}, "by - not known - 'dates' - choose one of date, split, stored"),
+        ({"by": "dates"}, "by - not known, did you mean 'date'? - 'dates' - choose one"),
         ({"by": "date"}, "column - missing - nothing - by date needs it"),
         ({"by": "split"}, "value - missing - nothing - by split needs it"),
         ({"by": "stored"}, "file - missing - nothing - by stored needs it"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from adapt.common.typed import resolve_path
 from adapt.common.words import first_few
 from adapt.errors import DataError, did_you_mean
 
@@ -130,8 +131,9 @@ def read_classes(path: str | Path) -> dict[str, ClassName]:
             two classes have equal words.
     """
     try:
+        text = resolve_path(path).read_text(encoding="utf-8-sig")
         # A subclass of SafeLoader that reads less; bandit's S506 knows SafeLoader by name only.
-        content = yaml.load(Path(path).read_text(encoding="utf-8-sig"), Loader=_StrictLoader)
+        content = yaml.load(text, Loader=_StrictLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"{path} - cannot be read as YAML - {error} - {FORM}") from error
     if not isinstance(content, dict) or not content:

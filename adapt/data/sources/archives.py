@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from adapt.common.typed import FILE, path_to
+from adapt.common.typed import FILE, path_to, resolve_path
 from adapt.common.words import first_few
 from adapt.data.labels.naming import GivenClasses
-from adapt.data.sources.base import Source, source
+from adapt.data.sources.base import TABLE_SUFFIXES, Source, source
 from adapt.data.sources.folders import IMAGE_SUFFIXES, SPLIT_NAMES, from_folder, is_junk
 from adapt.data.sources.image_list import ImageList
-from adapt.data.sources.tables import TABLE_SUFFIXES, from_table
+from adapt.data.sources.tables import from_table
 from adapt.data.sources.unpacked import BLOCK, READ_ERRORS, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
@@ -226,8 +226,8 @@ def from_archive(
         DataError: When the archive cannot be read or is not safe to unpack; and as `from_folder`
             and `from_table` do.
     """
-    source = str(path)
-    if not Path(path).is_file():
+    source = str(resolve_path(path))
+    if not Path(source).is_file():
         raise DataError(f"{source} - no such file - given as an archive - check the path")
     unpacked = unpack_once(source, [("", source)], ["archive"], _unpack)
     tops = _tops(Path(unpacked.files))

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from adapt.common.discovery import import_siblings
+from adapt.common.ranges import Ranges, at_least, fraction, not_empty, or_none, ranges_of
 from adapt.common.typed import FILE, path_to
-from adapt.common.words import MISSING, refuse
+from adapt.common.words import MISSING
 from adapt.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ class Source:
 
     kind: ClassVar[str] = MISSING
     """The name that recipes give as `kind`."""
+    ranges: ClassVar[Ranges] = Ranges(
+        shots=or_none(at_least(1), "all"),
+        fraction=or_none(fraction(zero=False), "all"),
+        group=or_none(not_empty(), ""),
+        classes=or_none(not_empty(), ""),
+    )
     shots: int | None = None
     """Images per class to sample; all of them when not given."""
     fraction: float | None = None
@@ -42,26 +49,18 @@ class Source:
 
     def __post_init__(self) -> None:
         wrong = [
-            f"{name} - empty - {value!r} - give a value or remove the key"
+            not_empty().sentence(name, value)
             for name, value in self.own().items()
-            if value in ("", [])
+            if isinstance(value, str | list) and not not_empty().holds(value)
         ]
         if self.classes is not None and not self.retention:
             wrong.append(
                 f"classes - for retention sets only - {self.classes!r} - remove it; data.classes "
                 "names the classes of the task"
             )
-        if self.shots is not None and self.shots < 1:
-            wrong.append(f"shots - out of range - {self.shots} - give 1 or more images per class")
-        if self.fraction is not None and not 0 < self.fraction <= 1:
-            wrong.append(
-                f"fraction - out of range - {self.fraction} - give a fraction above 0, up to 1"
-            )
         if self.fraction is not None and self.shots is not None:
             wrong.append(f"fraction - does not go with shots - {self.fraction} - keep one of them")
-        if self.group == "":
-            wrong.append("group - empty - '' - give the name of a column or remove the key")
-        refuse(wrong)
+        ranges_of(type(self)).check(self, wrong)
 
     def own(self) -> dict[str, Any]:
         """The values of this kind's own keys, without those that every source may have."""
@@ -96,6 +95,9 @@ class Source:
         return self.read(None, "test")
 
 
+CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
+PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
+TABLE_SUFFIXES = CSV_SUFFIXES | PARQUET_SUFFIXES
 COMMON = frozenset(field.name for field in fields(Source))
 _KINDS: dict[str, type[Source]] = {}
 Kind = TypeVar("Kind", bound=type[Source])

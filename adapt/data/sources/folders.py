@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapt.common.typed import FOLDER, path_to
+from adapt.common.typed import FOLDER, path_to, resolve_path
 from adapt.common.words import first_few
 from adapt.data.labels.classes import folded, normal
 from adapt.data.labels.naming import GivenClasses, given_names
@@ -48,7 +48,7 @@ def is_junk(name: str) -> bool:
 
 def walk_images(root: str | Path) -> Iterator[Path]:
     """Every image file below a folder, by name, in the order of the paths; junk is left out."""
-    for folder, names, files in os.walk(root):
+    for folder, names, files in os.walk(resolve_path(root)):
         names[:] = sorted(name for name in names if not is_junk(name))
         for name in sorted(files):
             if Path(name).suffix.lower() in IMAGE_SUFFIXES and not is_junk(name):
@@ -121,7 +121,7 @@ def walk_classes(root: str | Path) -> FolderContents:
             equal names, a class folder has no image, a link leaves the root, or the class folders
             are `train`, `val`, `test`.
     """
-    base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
+    base = os.path.abspath(resolve_path(root))  # noqa: PTH100 (Path.absolute() keeps `..`)
     if not Path(base).is_dir():
         raise DataError(f"{root} - not a folder - given as the root of images - check the path")
     contents = FolderContents()
@@ -243,7 +243,7 @@ def from_folder(root: str | Path, classes: GivenClasses = None) -> ImageList:
     contents = walk_classes(root)
     labels = [label for label, _ in contents.files]
     names, notes = given_names(classes, labels)
-    base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
+    base = os.path.abspath(resolve_path(root))  # noqa: PTH100 (Path.absolute() keeps `..`)
     paths = [path for _, path in contents.files]
     return ImageList(paths, labels, None, None, base, names, notes=contents.notes() + notes)
 
@@ -283,7 +283,7 @@ def from_unlabelled(root: str | Path) -> ImageList:
     ...     from_unlabelled(folder).counts()
     {'unknown': 1}
     """
-    base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
+    base = os.path.abspath(resolve_path(root))  # noqa: PTH100 (Path.absolute() keeps `..`)
     paths = [str(path) for path in walk_images(base)]
     if not paths:
         raise DataError(f"{root} - no images - given as unknown images - check the folder")

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adapt.common.typed import FILES, path_to
+from adapt.common.typed import FILES, path_to, resolve_path
 from adapt.common.words import first_few
 from adapt.data.labels.classes import normal
 from adapt.data.labels.multi_label import several_labels
@@ -91,7 +91,7 @@ def from_hub(
         DataError: When files are missing or damaged, it is not clear which split or column is
             meant, or an image has no label or several.
     """
-    source = str(path)
+    source = str(resolve_path(path))
     files = _find(source, split)
     named = [(Path(file).name, file) for file in files.paths]
     info = json.dumps(files.info, sort_keys=True)

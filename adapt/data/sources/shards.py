@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from adapt.common.typed import FILE, FILES, path_to
+from adapt.common.typed import FILE, FILES, path_to, resolve_path
 from adapt.data.labels.classes import normal
 from adapt.data.labels.multi_label import several_labels
 from adapt.data.labels.naming import GivenClasses
@@ -94,6 +94,7 @@ def find_shards(path: str | Path, split: str | None = None) -> list[str]:
     Raises:
         DataError: When one is missing, there is none, or a folder holds several splits.
     """
+    path = resolve_path(path)
     source = str(path)
     if not os.path.lexists(source) and "{" in source:
         files = expand_braces(source)
@@ -139,7 +140,7 @@ def from_shards(
         DataError: When a shard is missing, damaged or not safe to unpack, or a sample has no label
             or several.
     """
-    source = str(path)
+    source = str(resolve_path(path))
     names = read_class_list(class_list) if class_list is not None else None
     shards = dict(zip(_short_names(files := find_shards(path, split)), files, strict=True))
     unpacked = unpack_once(
@@ -184,7 +185,7 @@ def read_class_list(class_list: str | Path | Sequence[str]) -> list[str]:
     if isinstance(class_list, (str, Path)):
         where = str(class_list)
         try:
-            text = Path(class_list).read_text(encoding="utf-8-sig")
+            text = resolve_path(class_list).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             advice = "give a text file with one class per line"
             raise DataError(f"{where} - cannot be read - {error} - {advice}") from error

@@ -9,21 +9,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from adapt.common.typed import FILE, FOLDER, path_to
+from adapt.common.typed import FILE, FOLDER, path_to, resolve_path
 from adapt.common.words import first_few
 from adapt.data.labels.classes import normal
 from adapt.data.labels.multi_label import ADVICE, check_joined, one_hot_columns, several_labels
 from adapt.data.labels.naming import GivenClasses, given_names
-from adapt.data.sources.base import Source, source
+from adapt.data.sources.base import CSV_SUFFIXES, PARQUET_SUFFIXES, Source, source
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, did_you_mean
 
 NEEDED = ("path", "label")
 OPTIONAL = ("split", "group")
 MISSING = frozenset({"", "nan", "NaN", "None", "<NA>"})
-CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
-PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
-TABLE_SUFFIXES = CSV_SUFFIXES | PARQUET_SUFFIXES
 
 
 @dataclass
@@ -62,7 +59,8 @@ def read_table(path: str | Path) -> LabelTable:
     Raises:
         DataError: Naming the row and the column of the first problem.
     """
-    name, suffix = str(path), Path(path).suffix.lower()
+    path = resolve_path(path)
+    name, suffix = str(path), path.suffix.lower()
     if not Path(path).is_file():
         raise DataError(f"{name} - no such file - given as a table - check the path")
     if suffix in PARQUET_SUFFIXES:
@@ -319,7 +317,8 @@ def from_table(
     Raises:
         DataError: See `read_table` and `resolve_paths`.
     """
-    return _from_rows(read_table(path), Path(path).parent if root is None else root, split, classes)
+    base = resolve_path(path).parent if root is None else root
+    return _from_rows(read_table(path), base, split, classes)
 
 
 def from_frame(
@@ -345,7 +344,7 @@ def from_frame(
 def _from_rows(
     table: LabelTable, root: str | Path, split: str | None, classes: GivenClasses
 ) -> ImageList:
-    base = os.path.abspath(root)  # noqa: PTH100 (Path.absolute() keeps `..`)
+    base = os.path.abspath(resolve_path(root))  # noqa: PTH100 (Path.absolute() keeps `..`)
     paths = resolve_paths(table, base)
     rows = range(len(paths)) if split is None else rows_of_split(table, split)
     order = sorted(rows, key=lambda row: (table.label[row], paths[row]))

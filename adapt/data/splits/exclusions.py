@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapt.common.content import content_hashes
+from adapt.common.typed import resolve_path
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.quarantine import FIT_SPLITS
 from adapt.errors import DataError
@@ -55,7 +56,7 @@ def read_exclusions(path: str | Path) -> list[Excluded]:
         DataError: When it cannot be read, or a line is not of this form.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = resolve_path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} - cannot be read - {error} - give a text file") from error
     excluded = []

@@ -8,6 +8,7 @@ from itertools import repeat
 
 from PIL import Image
 
+from adapt.common.progress import track
 from adapt.common.words import first_few
 from adapt.data.decoding.open import ImageError, open_image
 from adapt.data.sources.image_list import ImageList
@@ -64,7 +65,7 @@ def quarantine(
     Raises:
         DataError: When more than `limit`, or all, are unreadable: with counts and the first ten.
     """
-    reasons = list(_reasons(images.paths, also))
+    reasons = list(track(_reasons(images.paths, also), "reading images", len(images)))
     bad = [index for index, reason in enumerate(reasons) if reason is not None]
     if not bad:
         return images, []

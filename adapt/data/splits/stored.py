@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from adapt.common.content import content_hashes
+from adapt.common.typed import resolve_path
 from adapt.common.words import first_few
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.quarantine import FIT_SPLITS
@@ -238,7 +239,7 @@ def read_split(path: str | Path) -> Manifest:
         SplitError: When it was altered: its hash is not that of its content.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(resolve_path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         advice = "give the split.json of a run"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapt.common.typed import resolve_path
 from adapt.errors import DataError, did_you_mean
 
 FORM = "write the header name,id,<eval>,... and one model per line"
@@ -95,7 +96,7 @@ def read_reference_models(path: str | Path, evals: Sequence[str]) -> list[Refere
 def _lines(path: str | Path) -> list[tuple[int, list[str]]]:
     """Line number and cells of every line that is not empty, the header first."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = resolve_path(path).read_text(encoding="utf-8-sig")
         separator = max(",;\t", key=text.partition("\n")[0].count)
         reader = csv.reader(text.splitlines(), delimiter=separator, strict=True)
         lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]

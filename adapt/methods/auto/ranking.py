@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from scipy.optimize import curve_fit
 from torch import Tensor, nn
 
+from adapt.common.progress import track
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import rounds
 from adapt.methods.features.support import Support
@@ -113,7 +114,8 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
         unknown = [Ranked(name, math.nan, math.nan, math.nan) for name in [*methods, ZERO_SHOT]]
         return Ranking(tuple(unknown), 0)
     entrants: dict[str, HeadMethod | None] = {**methods, ZERO_SHOT: None}
-    first = {name: _answers(support, method, [0]) for name, method in entrants.items()}
+    tried = track(entrants.items(), "ranking methods")
+    first = {name: _answers(support, method, [0]) for name, method in tried}
     later = range(1, last + 1)
     answers = dict(first)
     for name in _in_the_race(first) if later else ():

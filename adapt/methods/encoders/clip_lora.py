@@ -1,6 +1,7 @@
 """CLIP-LoRA: small adapters in both encoders, one recipe for all data sets (arXiv:2405.18541)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from adapt.common.ranges import Ranges, above, at_least, fraction, one_of
 from adapt.data.image_data import ImageData
@@ -31,6 +32,15 @@ class ClipLora:
         ValueError: When a value is outside its range; the message names the field.
     """
 
+    ranges: ClassVar[Ranges] = Ranges(
+        rank=at_least(1, most=10_000),
+        alpha=above(),
+        dropout=fraction(one=False),
+        encoder=one_of(ENCODERS),
+        steps_per_shot=at_least(0, "take optim.epochs"),
+        classes_per_step=at_least(0, "all"),
+    )
+
     rank: int = 2
     """Inner width of the adapters."""
     alpha: float = 1.0
@@ -53,14 +63,7 @@ class ClipLora:
     """Optimiser settings; the rate falls along a cosine."""
 
     def __post_init__(self) -> None:
-        Ranges(
-            rank=at_least(1),
-            alpha=above(),
-            dropout=fraction(one=False),
-            encoder=one_of(ENCODERS),
-            steps_per_shot=at_least(0, "take optim.epochs"),
-            classes_per_step=at_least(0, "all"),
-        ).check(self)
+        self.ranges.check(self)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start with adapters, which alone train.

@@ -1,6 +1,7 @@
 """FLYP: fine-tune both encoders with the loss of pretraining (arXiv:2212.00638)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import nn
 
@@ -40,6 +41,8 @@ class Flyp:
         ValueError: When a value is outside its range; the message names the field.
     """
 
+    ranges: ClassVar[Ranges] = Ranges(captions=one_of(CAPTIONS), same_class=one_of(SAME_CLASS))
+
     captions: str = "prompts"
     """The caption of an image: a random one of the `prompts` of its class, or the text in the
     `column` named `caption` of the data."""
@@ -52,7 +55,7 @@ class Flyp:
     """Optimiser settings; what changes or weighs class labels does not go with this loss."""
 
     def __post_init__(self) -> None:
-        Ranges(captions=one_of(CAPTIONS), same_class=one_of(SAME_CLASS)).check(self)
+        self.ranges.check(self)
         if self.optim.batch_size < 2:
             raise ValueError(
                 f"optim.batch_size - too small - {self.optim.batch_size} - give two pairs or more "

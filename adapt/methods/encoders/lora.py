@@ -1,11 +1,12 @@
 """LoRA: low-rank changes of the attention weights (arXiv:2106.09685; for CLIP arXiv:2405.18541)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 
-from adapt.common.ranges import Range, Ranges, above, at_least, fraction, one_of
-from adapt.common.words import first_few, listed
+from adapt.common.ranges import Ranges, above, at_least, each, fraction, one_of, some_of, within
+from adapt.common.words import first_few
 from adapt.data.image_data import ImageData
 from adapt.errors import RunError
 from adapt.methods.base import register
@@ -29,6 +30,15 @@ class Lora:
         ValueError: When a value is outside its range; the message names the field.
     """
 
+    ranges: ClassVar[Ranges] = Ranges(
+        rank=at_least(1, most=10_000),
+        alpha=above(),
+        dropout=fraction(one=False),
+        targets=some_of(ENDINGS, least=1),
+        encoder=one_of(ENCODERS),
+        layers=each(within(-1000, 1000)),
+    )
+
     rank: int = 8
     """Inner width of the adapters."""
     alpha: float = 16.0
@@ -49,18 +59,7 @@ class Lora:
     """Optimiser settings."""
 
     def __post_init__(self) -> None:
-        known = Range(
-            lambda targets: bool(targets) and set(targets) <= set(ENDINGS),
-            f"choose from {listed(list(ENDINGS))}",
-            "not known",
-        )
-        Ranges(
-            rank=at_least(1),
-            alpha=above(),
-            dropout=fraction(one=False),
-            targets=known,
-            encoder=one_of(ENCODERS),
-        ).check(self)
+        self.ranges.check(self)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start with adapters, which alone train.

@@ -1,6 +1,7 @@
 """Train the gains and biases of the norms alone (arXiv:2312.11420; for CLIP arXiv:2503.11609)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from adapt.common.ranges import Ranges, one_of
 from adapt.data.image_data import ImageData
@@ -26,6 +27,8 @@ class NormTuning:
         ValueError: When a value is outside its range; the message names the field.
     """
 
+    ranges: ClassVar[Ranges] = Ranges(encoder=one_of(ENCODERS))
+
     encoder: str = "image"
     """Which encoder: `image`, `text` or `both`."""
     train_head: bool = False
@@ -37,7 +40,7 @@ class NormTuning:
     """Optimiser settings; weight decay acts on the head's matrix alone."""
 
     def __post_init__(self) -> None:
-        Ranges(encoder=one_of(ENCODERS)).check(self)
+        self.ranges.check(self)
         if self.train_head and self.encoder != "image":
             raise ValueError(
                 f"train_head - does not go with encoder {self.encoder} - {self.train_head} - the "

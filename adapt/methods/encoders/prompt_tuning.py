@@ -1,9 +1,11 @@
 """Prompt tuning: learn the words around the class name (CoOp, arXiv:2109.01134)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 
+from adapt.common.ranges import Ranges, within
 from adapt.data.image_data import ImageData
 from adapt.data.labels.classes import ClassName, default_words
 from adapt.methods.base import register
@@ -37,6 +39,8 @@ class PromptTuning:
         ValueError: When a value is outside its range; the message names the field.
     """
 
+    ranges: ClassVar[Ranges] = Ranges(context_length=within(0, 1000, "(0 with words in context)"))
+
     context: str = "a photo of a"
     """Words to start the vectors from, one for each token; empty starts from random numbers."""
     context_length: int = 0
@@ -49,11 +53,7 @@ class PromptTuning:
     """Optimiser settings."""
 
     def __post_init__(self) -> None:
-        if self.context_length < 0:
-            raise ValueError(
-                f"context_length - out of range - {self.context_length} - give 1 or more, or 0 "
-                "with words in context"
-            )
+        self.ranges.check(self)
         if bool(self.context.strip()) == bool(self.context_length):
             raise ValueError(
                 "context_length - does not go with context - "

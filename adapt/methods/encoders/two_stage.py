@@ -1,6 +1,7 @@
 """Two stages: norms of both encoders, then a head from text (2SFS, arXiv:2503.11609)."""
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,6 +33,12 @@ class TwoStage:
         ValueError: When a value is outside its range; the message names the field.
     """
 
+    ranges: ClassVar[Ranges] = Ranges(
+        share=fraction(zero=False, one=False),
+        encoder=one_of(ENCODERS),
+        steps_per_shot=at_least(0, "take optim.epochs"),
+    )
+
     share: float = 0.6
     """Fraction of the epochs for the norms; both stages get at least one epoch."""
     encoder: str = "both"
@@ -47,11 +54,7 @@ class TwoStage:
     """Optimiser settings of each stage; in each the rate falls along a cosine."""
 
     def __post_init__(self) -> None:
-        Ranges(
-            share=fraction(zero=False, one=False),
-            encoder=one_of(ENCODERS),
-            steps_per_shot=at_least(0, "take optim.epochs"),
-        ).check(self)
+        self.ranges.check(self)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which norms and directions train, the latter after the former."""

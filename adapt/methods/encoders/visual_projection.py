@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +36,13 @@ class VisualProjection:
         ValueError: When a value is outside its range; the message names the field.
     """
 
+    ranges: ClassVar[Ranges] = Ranges(
+        strength=at_least(0, "one over the images per class"),
+        lr=above(),
+        steps=at_least(1),
+        views=at_least(1, most=10_000),
+    )
+
     strength: float = 0.0
     """Weight of the squared distance to the start's matrix. 0 takes the paper's 1/N, with N the
     training images of a class (their mean, where classes differ); no validation is needed."""
@@ -49,12 +57,7 @@ class VisualProjection:
     view. Features of all views are kept in memory, 4 bytes a number."""
 
     def __post_init__(self) -> None:
-        Ranges(
-            strength=at_least(0, "one over the images per class"),
-            lr=above(),
-            steps=at_least(1),
-            views=at_least(1),
-        ).check(self)
+        self.ranges.check(self)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the projection alone requires gradients.

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from adapt.common.ranges import Ranges, at_least
+from adapt.common.ranges import Ranges, at_least, ranges_of
 from adapt.data.image_data import ImageData
 from adapt.data.sources.image_list import ImageList
 from adapt.methods.features.support import Support
@@ -27,8 +27,8 @@ class HeadMethod(ABC):
     refused with a `ValueError` that names each.
     """
 
-    ranges: ClassVar[Ranges] = Ranges()
-    """What its settings may be; `views` is 1 or more in every method."""
+    ranges: ClassVar[Ranges] = Ranges(views=at_least(1, most=10_000))
+    """What its settings may be; a subclass adds to them."""
     fits_bias: ClassVar[bool] = True
     """Whether the head has a bias that is fitted."""
     features: str = PROJECTED
@@ -37,7 +37,7 @@ class HeadMethod(ABC):
     """Augmented views of each support image; 1 is the evaluation view alone."""
 
     def __post_init__(self) -> None:
-        Ranges(self.ranges, views=at_least(1)).check(self)
+        ranges_of(type(self)).check(self)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which the head trains, or its matrix alone without a bias."""

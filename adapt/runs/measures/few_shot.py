@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from adapt.common.content import content_hashes
+from adapt.common.progress import track
 from adapt.data.image_data import ImageData
 from adapt.data.splits.stratified import sample_shots
 from adapt.evaluation.evaluate import Split
@@ -87,7 +88,8 @@ def few_shot(
         return start.with_learned_head(on_features.head(few))
 
     cells: list[Cell] = []
-    for shots, seed in itertools.product(section.shots, range(section.seeds)):
+    draws = list(itertools.product(section.shots, range(section.seeds)))
+    for shots, seed in track(draws, "few-shot draws"):
         chosen = sample_shots(train.labels, shots, seed, keys)
         images = [train.relative(int(index)) for index in chosen]
         accuracy = sets.accuracies(fitted(chosen, seed), context)

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from adapt.common.files import write_whole
+from adapt.common.progress import track
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import RunError
@@ -77,7 +78,8 @@ def prepare(
         values[index] = np.asarray(preprocessing.resize(images.open(index)))
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(fill, range(len(images))))
+        for _ in track(pool.map(fill, range(len(images))), "preparing images", len(images)):
+            pass
     return Pixels(values, preprocessing)
 
 
@@ -134,7 +136,7 @@ def _encoded(backbone: Backbone, pixels: Pixels, runtime: Runtime) -> Tensor:
     parts = []
     # Not inference_mode around the move: weights made there could never train again.
     with placed_on(backbone, device), torch.inference_mode(), short_sequence_attention(device):
-        for start in range(0, len(pixels), runtime.batch_size):
+        for start in track(range(0, len(pixels), runtime.batch_size), "encoding batches"):
             parts.append(
                 backbone.encode_image(pixels.batch(start, runtime.batch_size, device)).float().cpu()
             )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from adapt.common.content import content_hashes
+from adapt.common.progress import track
 from adapt.data.augmentation.pipeline import Augmentation, one_thread
 from adapt.data.loading.datasets import ImageDataset
 from adapt.data.sources.image_list import ImageList
@@ -83,5 +84,6 @@ def encode_views(encoder: nn.Module, dataset: ImageDataset, views: int, runtime:
         generator=torch.Generator().manual_seed(0),
     )
     with placed_on(encoder, device), torch.no_grad(), short_sequence_attention(device):
-        parts = [encoder(batch["image"].to(device)).float().cpu() for batch in loader]
+        batches = track(loader, "encoding views")
+        parts = [encoder(batch["image"].to(device)).float().cpu() for batch in batches]
     return torch.stack(torch.cat(parts).chunk(views))

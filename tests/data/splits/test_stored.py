@@ -47,7 +47,7 @@ def data_of(folder: Path, train: str, val: str = "{from: train}", seed: int = 0)
     """What a recipe with these sections reads, the YAML read as strictly as any."""
     text = (
         f"name: x\nseed: {seed}\nmodel: {{arch: a, pretrained: b}}\nmethod: {{name: zero_shot}}\n"
-        f"data:\n  train: {train}\n  val: {val}\n"
+        f"data:\n  train: {train}\n  val: {val}\nevals: {{}}\n"
     )
     file = folder / "recipe.yaml"
     file.write_text(text)

@@ -1,0 +1,27 @@
+"""`adapt list`: every kind of name, and a hint for another."""
+
+import pytest
+
+from tests.cli.test_app import call
+
+
+@pytest.mark.parametrize("kind", ["recipes", "methods", "models", "shifts", "templates"])
+def test_list(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "list", kind) == 0
+    expected = {
+        "recipes": "quickstart",
+        "methods": "lora",
+        "models": "adapt-icons-xs",
+        "shifts": "fog",
+        "templates": "openai",
+    }
+    assert expected[kind] in capsys.readouterr().out
+
+
+def test_list_of_something_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "list", "method") == 2
+    assert "did you mean 'methods'?" in capsys.readouterr().err

@@ -1,0 +1,190 @@
+"""JSON Schema and loader take the same recipes; mutated recipes end well in every way."""
+
+import contextlib
+import copy
+import io
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapt.cli import app as cli
+from adapt.common.ranges import ranges_of
+from adapt.common.typed import options_of
+from adapt.data.settings import FromTrain, Holdout, ShiftSettings
+from adapt.data.sources.base import source_kinds
+from adapt.ensembling.settings import Ensemble
+from adapt.errors import AdaptError
+from adapt.evaluation.settings import Calibration, Robustness, UncertaintySettings
+from adapt.methods.base import schemas
+from adapt.methods.settings import FewShot
+from adapt.recipe.build import fields_of
+from adapt.recipe.json_schema import RULES, recipe_schema
+from adapt.recipe.load import load
+from adapt.recipe.schema import DataSection, ModelSection, Recipe, ReportSection
+from adapt.recipe.shipped import recipe_names
+from adapt.recipe.text import dump_yaml
+from adapt.training.settings import Optim, Runtime
+
+SECTIONS = [Recipe, ModelSection, DataSection, ReportSection, Ensemble, Calibration, Robustness]
+SECTIONS += [UncertaintySettings, FewShot, Runtime, Optim, Holdout, FromTrain, ShiftSettings]
+FREE = {"context", "image", "label", "split", "table", "domain", "name", "kind", "of", "column"}
+"""Texts that may be anything: names of columns, splits, classes and files inside others."""
+ELSEWHERE = {"version", "select", "augmentation", "corruptions", "shift", "class_weights"}
+ELSEWHERE |= {"candidates", "templates", "parts", "method"}
+VALUES: list[Any] = [
+    None, True, False, 0, 1, -1, 2, 5, 101, 10**22, 0.5, -0.25, 1.5, 1e300, "", " ", "x", "auto",
+    "none", "???", "gpux", "ddpp", "cosine", "train", "val", "test", "uniform", "${seed}",
+    "${no.key}", "${oc.env:HOME}", "../up", "con", [], {}, [1], [1, 1], [9], ["x"], ["html"],
+    ["html", "html"], {"a": 1}, {"kind": "folder"}, {"from": "train"}, {"of": "test"},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(json.dumps(recipe_schema()))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Every shipped recipe with all its settings, on a folder that is there."""
+    photos = tmp_path_factory.mktemp("photos")
+    for label in ("cat", "dog"):
+        (photos / label).mkdir()
+        (photos / label / "1.jpg").touch()
+    resolved = {}
+    for name in recipe_names():
+        try:
+            resolved[name] = load(name).resolved
+        except AdaptError:
+            resolved[name] = load(name, photos=photos).resolved
+    return resolved
+
+
+def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The place of every value inside plain containers."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items:
+        yield (*path, key)
+        if isinstance(inner, dict | list):
+            yield from paths_of(inner, (*path, key))
+
+
+def mutated(recipe: dict[str, Any], draw: st.DataObject) -> dict[str, Any]:
+    """A recipe with one value replaced or taken out, or one key too many."""
+    changed = copy.deepcopy(recipe)
+    path = draw.draw(st.sampled_from(list(paths_of(changed))), label="path")
+    holder = changed
+    for key in path[:-1]:
+        holder = holder[key]
+    kind = draw.draw(st.sampled_from(["replace", "replace", "replace", "remove", "add"]))
+    value = copy.deepcopy(draw.draw(st.sampled_from(VALUES), label="value"))
+    if kind == "replace" or isinstance(holder, list):
+        holder[path[-1]] = value
+    elif kind == "remove":
+        del holder[path[-1]]
+    else:
+        holder[f"{path[-1]}x"] = value
+    return changed
+
+
+def problems_of(recipe: dict[str, Any], folder: Path) -> list[str]:
+    """What the loader says is wrong; each recipe that it takes loads again to an equal one."""
+    file = folder / "mutated.yaml"
+    file.write_text(dump_yaml(recipe), encoding="utf-8")
+    try:
+        loaded = load(file)
+    except AdaptError as error:
+        return str(error).splitlines()[1:] or [str(error)]
+    file.write_text(loaded.text(), encoding="utf-8")
+    assert load(file).resolved == loaded.resolved
+    return []
+
+
+def check_equal(
+    recipe: dict[str, Any], validator: jsonschema.Draft202012Validator, folder: Path
+) -> None:
+    problems = problems_of(recipe, folder)
+    refusals = [error.json_path for error in validator.iter_errors(json.loads(json.dumps(recipe)))]
+    if refusals:
+        assert problems, f"only the schema refuses {refusals}"
+    else:
+        alone = [line for line in problems if not any(rule in line for rule in RULES)]
+        alone = [line for line in alone if "data.augmentation" not in line]
+        assert not alone, "only the loader refuses this"
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(draw=st.data())
+def test_schema_and_loader_take_the_same(
+    draw: st.DataObject,
+    validator: jsonschema.Draft202012Validator,
+    bases: dict[str, dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    name = draw.draw(st.sampled_from(sorted(bases)))
+    folder = tmp_path_factory.getbasetemp()
+    check_equal(mutated(bases[name], draw), validator, folder)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=1000, suppress_health_check=list(HealthCheck))
+@given(draw=st.data())
+def test_a_thousand_mutated_recipes_end_well(
+    draw: st.DataObject,
+    validator: jsonschema.Draft202012Validator,
+    bases: dict[str, dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    name = draw.draw(st.sampled_from(sorted(bases)))
+    folder = tmp_path_factory.getbasetemp() / "mutated"
+    folder.mkdir(exist_ok=True)
+    recipe = mutated(mutated(bases[name], draw), draw)
+    began = time.monotonic()
+    check_equal(recipe, validator, folder)
+    (folder / "mutated.yaml").write_text(dump_yaml(recipe), encoding="utf-8")
+    said = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stderr(said),
+        contextlib.redirect_stdout(said),
+    ):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["adapt", "validate", "mutated.yaml"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert ended.value.code in (0, 2, None), said.getvalue()
+    assert "Traceback" not in said.getvalue()
+    assert [path.name for path in folder.iterdir()] == ["mutated.yaml"]
+    assert time.monotonic() - began < 10
+
+
+def test_shipped_recipes_are_valid(
+    validator: jsonschema.Draft202012Validator, bases: dict[str, dict[str, Any]]
+) -> None:
+    for name, recipe in bases.items():
+        assert validator.is_valid(recipe), name
+
+
+def test_every_setting_has_a_range_or_is_free_text() -> None:
+    kinds = [*source_kinds().values(), *schemas().values(), *SECTIONS]
+    open_settings = [
+        f"{schema.__name__}.{field.name}"
+        for schema in kinds
+        if schema.__module__.startswith("adapt.")
+        for field in fields_of(schema).values()
+        if field.name not in ranges_of(schema)
+        and field.name not in FREE | ELSEWHERE
+        and "path" not in field.metadata
+        and set(options_of(get_type_hints(schema)[field.name])) & {int, float, str}
+    ]
+    assert not open_settings
