@@ -116,7 +116,7 @@ def _context(recipe: Recipe, folder: Path, resume: bool, quiet: bool) -> Context
 
 
 def _run(loaded: Loaded, folder: Path, name: str, resume: bool, quiet: bool) -> Run:
-    recipe, began = loaded.recipe, time.monotonic()
+    recipe, model, began = loaded.recipe, loaded.recipe.model, time.monotonic()
     runtime, say = recipe.runtime, _teller(folder, quiet)
     check_loggers(runtime.loggers or [])
     (folder / "recipe.yaml").write_text(loaded.text(), encoding="utf-8")
@@ -124,9 +124,8 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: bool, quiet: bool) -> 
     data, quick = _read(loaded, folder, say, resume)
     check_measures(recipe, data)
 
-    say(f"zero-shot: {recipe.model.arch} ({recipe.model.pretrained})")
+    say(f"zero-shot: {model.arch} ({model.pretrained})")
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
-    model = recipe.model
     start = Classifier.from_clip(model.arch, model.pretrained, names, model.templates, recipe.seed)
 
     context = _context(recipe, folder, resume, quiet)
