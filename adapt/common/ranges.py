@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapt.common.words import listed, refuse
@@ -249,11 +249,13 @@ def or_none(given: Range, meaning: str = "choose") -> Range:
     schema = dict(given.schema)
     if "enum" in schema:
         schema["enum"] = [*schema["enum"], None]
-    return Range(
-        lambda value: value is None or given.holds(value),
-        f"give null ({meaning}) or {rest}" if meaning and rest != given.advice else given.advice,
-        given.problem,
-        schema,
+    return replace(  # also a range of lists stays what it is
+        given,
+        holds=lambda value: value is None or given.holds(value),
+        advice=f"give null ({meaning}) or {rest}"
+        if meaning and rest != given.advice
+        else given.advice,
+        schema=schema,
     )
 
 

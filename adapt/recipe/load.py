@@ -72,8 +72,7 @@ def load(
         RecipeError: Lists every mistake, one per line, with key path and line.
         DataError: When there are no such photos.
     """
-    alone = photos is None and is_photos(recipe)
-    if alone:
+    if photos is None and is_photos(recipe):
         recipe, photos = DEFAULT_RECIPE, recipe
     if schemas is None:
         from adapt import methods
@@ -83,7 +82,7 @@ def load(
     problems = Problems()
     data = read_mapping(file, problems)
     notes = [] if photos is None else put_photos(data, photos)
-    if alone and photos is not None:
+    if photos is not None and recipe == DEFAULT_RECIPE:
         data["name"] = name_of(photos)
     for override in overrides:
         apply_override(data, override, problems)

@@ -1,5 +1,6 @@
 """The command line: what it prints, and its exit codes."""
 
+import json
 import subprocess
 import sys
 import time
@@ -104,6 +105,11 @@ def test_run_predict_verify_report(
     out = tmp_path / "run"
     assert call(monkeypatch, "run", recipe(tmp_path, root, test), "--out", out) == 0
     assert "zero_shot" in capsys.readouterr().out
+    scores = json.loads((out / "scores.json").read_text())
+    assert (scores["name"], scores["recipe"]) == ("run", "own")
+    report = (out / "report.md").read_text().splitlines()
+    assert report[0] == "# run", "the name that was chosen"
+    assert "recipe own" in report[2]
     assert call(monkeypatch, "run", recipe(tmp_path, root, test), "--out", out) == 2
     assert "add --resume" in capsys.readouterr().err
     (test / "cat" / "broken.jpg").write_bytes(b"no image")

@@ -73,6 +73,7 @@ def test_every_wrong_item_of_a_list_gets_its_sentence() -> None:
     )
     assert formats.sentence("formats", ["md", "md"]).startswith("formats - listed twice")
     assert formats.sentence("formats", []).startswith("formats - empty")
+    assert or_none(formats).sentence("formats", ["hmtl"]).startswith("formats[0] - not known, did")
 
 
 def test_a_class_adds_to_the_ranges_of_its_bases() -> None:

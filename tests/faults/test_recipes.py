@@ -45,7 +45,7 @@ def validate(monkeypatch: pytest.MonkeyPatch, text: str, *words: str) -> int:
         ("version: 1", "version: 1\nseed: many", ["seed - wrong type - given 'many' (line 2)"]),
         ("version: 1", "version: 1\nseed: -1\nname: again",
          ["seed - out of range - given -1 (line 2) - give 0 to 4294967295",
-          "name - duplicate key - given again in line 4 - keep one of them"]),
+          "name - duplicate key - given again in line 4"]),
         ("linear_probe}", "lora, optim: {epochs: 10000000000000000000000}}",
          ["method.optim.epochs - out of range", "give 1 or more, at most 1,000,000"]),
         ("linear_probe}", "linear_prob}", ["not a method, did you mean 'linear_probe'"]),
