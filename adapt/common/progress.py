@@ -92,7 +92,7 @@ class Lines:
     def __call__(self, step: str, done: int, total: int) -> None:
         """Write a line, unless one was written in the last ten seconds."""
         now = self.clock()
-        if now - self.last >= EVERY:
+        if done and now - self.last >= EVERY:
             self.last = now
             of = f" of {total:,}" if total else ""
             self.write(f"{step}: {done:,}{of}")
