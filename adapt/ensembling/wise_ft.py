@@ -12,10 +12,11 @@ from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.choose import alpha_grid, choose_alpha, possible_rules
 from adapt.ensembling.held_out import DEFAULT_CORRUPTIONS, HeldOut, held_out
 from adapt.ensembling.line import logits_on_line, mix
-from adapt.ensembling.rules.base import needs_corruptions
+from adapt.ensembling.rules.base import get_rule, needs_corruptions
 from adapt.errors import RecipeError
 from adapt.evaluation.evaluate import Split, metrics
 from adapt.evaluation.metrics.calibration import fit_temperature
+from adapt.evaluation.metrics.intervals import WILSON
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
 
@@ -33,8 +34,8 @@ class Curve:
     """The chosen alpha."""
     rule: str = "val"
     """How it was chosen."""
-    rules: dict[str, dict[str, float]] = field(default_factory=dict)
-    """What every rule would choose: its `alpha`, val `accuracy` and `temperature` there."""
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What every rule would choose: its `alpha`, `why`, val `accuracy` and `temperature` there."""
     logits: dict[str, dict[float, np.ndarray]] = field(default_factory=dict, repr=False)
     """Logits of each eval at the ends and at the chosen alpha, so that none is computed twice."""
 
@@ -56,6 +57,7 @@ def sweep(
     evals: Sequence[Split],
     chosen: float,
     runtime: Runtime,
+    interval: str = WILSON,
 ) -> Curve:
     """Score every alpha of `held` on the evals too; `chosen` is fixed before any of them is read.
 
@@ -66,31 +68,35 @@ def sweep(
         evals: Test sets, recorded for the report.
         chosen: The alpha that was chosen on `held`.
         runtime: Device and batch size.
+        interval: Of proportions; see `proportion_interval`.
     """
     logits_at, evidence = logits_on_line(start, tuned, runtime), held.evidence()
     curve = Curve(chosen=chosen, rules=rule_table(held), logits={s.name: {} for s in evals})
     for alpha in track(sorted(held.logits), "points of the curve"):
-        point: dict[str, Any] = {"alpha": alpha, "val": metrics(held.logits[alpha], held.targets)}
+        on_val = metrics(held.logits[alpha], held.targets, interval=interval)
+        point: dict[str, Any] = {"alpha": alpha, "val": on_val}
         if evidence.corrupted:
             point["synthetic"], point["regret"] = evidence.synthetic(alpha), evidence.regret(alpha)
         for split in evals:
             logits = logits_at(alpha, split)
-            point[split.name] = metrics(split.masked(logits), split.targets)
+            masked = split.masked(logits)
+            point[split.name] = metrics(masked, split.targets, interval=interval)
             if alpha in (0, 1, chosen):
                 curve.logits[split.name][alpha] = logits
         curve.points.append(point)
     return curve
 
 
-def rule_table(held: HeldOut) -> dict[str, dict[str, float]]:
-    """What each rule would choose here, with val accuracy and temperature at that alpha."""
+def rule_table(held: HeldOut) -> dict[str, dict[str, Any]]:
+    """What each rule would choose here and `why`, with val accuracy and temperature there."""
     evidence = held.evidence()
-    table = {}
+    table: dict[str, dict[str, Any]] = {}
     for rule in possible_rules(evidence):
         alpha = choose_alpha(evidence, rule)
         temperature = fit_temperature(held.logits[alpha], held.targets)
         accuracy = evidence.accuracy[alpha]
         table[rule] = {"alpha": alpha, "accuracy": accuracy, "temperature": temperature}
+        table[rule]["why"] = get_rule(rule).sentence
     return table
 
 

@@ -9,6 +9,7 @@ import torch
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import WeightsError
 from adapt.evaluation.metrics.bootstrap import paired_difference
+from adapt.evaluation.metrics.intervals import WILSON
 from adapt.evaluation.metrics.masking import mask_absent
 from adapt.evaluation.metrics.scores import score
 from adapt.models.classifier import Classifier
@@ -63,16 +64,19 @@ def metrics(
     targets: np.ndarray,
     temperature: float = 1.0,
     reference: np.ndarray | None = None,
+    interval: str = WILSON,
 ) -> Metrics:
-    """All scores of one set, with 95 % bootstrap intervals.
+    """All scores of one set, with their 95 % intervals; see `score`.
 
     Args:
         logits: Shape (N, K).
         targets: True class numbers, shape (N,).
         temperature: What the logits are divided by before the softmax.
         reference: Logits of the model to compare with on the same images; adds `difference`.
+        interval: Of proportions; see `proportion_interval`.
     """
-    result: Metrics = dict(score(softmax(logits, temperature), targets))
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    result: Metrics = dict(score(scaled, targets, interval))
     if reference is not None:
         right, before = logits.argmax(1) == targets, reference.argmax(1) == targets
         result["difference"] = {"accuracy": dict(paired_difference(right, before))}
@@ -80,7 +84,10 @@ def metrics(
 
 
 def evaluate(
-    models: dict[str, Classifier], evals: dict[str, ImageList], runtime: Runtime | None = None
+    models: dict[str, Classifier],
+    evals: dict[str, ImageList],
+    runtime: Runtime | None = None,
+    interval: str = WILSON,
 ) -> Scores:
     """Score every model on every named set.
 
@@ -92,10 +99,11 @@ def evaluate(
         models: Classifiers by name.
         evals: Sets of labelled images by name.
         runtime: Device, batch size, workers.
+        interval: Of proportions such as the accuracy: `wilson` or `clopper_pearson`.
 
     Returns:
         `scores[model][eval]`: a mapping with `n`, `accuracy`, `accuracy_ci`, `balanced_accuracy`,
-        `nll`, `ece`, `brier` (each with its `_ci`) and `difference`.
+        `nll`, `ece`, `brier` (each with its `_ci`), `undefined` and `difference`.
 
     Raises:
         DataError: When a set has a class the models do not know.
@@ -116,6 +124,8 @@ def evaluate(
             if split is None or model.backbone.preprocessing != split.pixels.preprocessing:
                 split = Split.read(name, images, model, runtime)
             logits = split.masked(predict_logits(model, split.pixels, runtime))
-            scores[model_name][name] = metrics(logits, split.targets, model.temperature, reference)
+            scores[model_name][name] = metrics(
+                logits, split.targets, model.temperature, reference, interval
+            )
             reference = logits if reference is None else reference
     return scores

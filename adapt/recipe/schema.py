@@ -23,7 +23,12 @@ from adapt.data.loading.balance import BALANCES
 from adapt.data.settings import SEEDS, FromTrain, Holdout, ShiftSettings
 from adapt.data.sources.base import Source
 from adapt.ensembling.settings import Ensemble
-from adapt.evaluation.settings import Calibration, Robustness, UncertaintySettings
+from adapt.evaluation.settings import (
+    Calibration,
+    EvaluationSettings,
+    Robustness,
+    UncertaintySettings,
+)
 from adapt.methods.settings import FewShot
 from adapt.models.settings import TEMPLATE_SETS
 from adapt.training.settings import Runtime
@@ -146,6 +151,8 @@ class Recipe:
         default_factory=lambda: {"test": FromTrain("train")}
     )
     """Named test sets; without the key, `test` is set aside from the training images."""
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    """How scores are stated."""
     robustness: Robustness = field(default_factory=Robustness)
     """Slices and reference models."""
     uncertainty: UncertaintySettings = field(default_factory=UncertaintySettings)

@@ -8,8 +8,8 @@ from typing import Any
 
 from adapt.report.figures.style import ReportFigure
 from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import model_name
-from adapt.report.record.values import number
+from adapt.report.record.scores import mean_of_shifts, model_name
+from adapt.report.record.values import mapping, number
 from adapt.report.record.words import decimal, percent, points
 from adapt.report.sections import SECTIONS, BuiltSection, Section, build_sections
 from adapt.report.verdict import WARNING, verdict
@@ -115,17 +115,25 @@ def _facts(run: RunRecord) -> list[Fact]:
     facts = []
     if base is not None:
         change = _change(scores.difference(model, base)[0], model)
+        change = scores.reason(model, base) or change
         facts.append(Fact(f"accuracy on {base}", percent(scores.metric(model, base)), change))
     if scores.shifts:
         change = _change(scores.shift_difference(model)[0], model)
-        label = f"mean of shifts ({len(scores.shifts)})"
+        label = mean_of_shifts(scores)
+        label = f"accuracy on {label}" if len(scores.shifts) == 1 else label
         facts.append(Fact(label, percent(scores.shift_mean(model)), change))
     else:
         facts.append(Fact("mean of shifts", "n/a", "no shift was scored"))
     if base is not None:
         error = scores.metric(model, base, "ece")
-        facts.append(Fact(f"calibration error on {base}", decimal(error), "lower is better"))
+        note = scores.reason(model, base, "ece") or _chance(run, base) or "lower is better"
+        facts.append(Fact(f"calibration error on {base}", decimal(error), note))
     return facts
+
+
+def _chance(run: RunRecord, name: str) -> str:
+    most = number(mapping(mapping(run.uncertainty).get("ece")).get(name, {}).get("most_by_chance"))
+    return "" if most is None else f"up to {most:.3f} by chance alone; lower is better"
 
 
 def _change(value: float | None, model: str) -> str:

@@ -33,6 +33,7 @@ from adapt.report.tables.scores import (
     class_table,
     count_table,
     ladder_table,
+    opened_words,
     pairs_table,
     split_table,
 )
@@ -40,9 +41,11 @@ from adapt.report.tables.uncertainty import (
     abstention_table,
     conformal_table,
     ece_table,
+    set_scores_table,
     temperature_words,
     uncovered_words,
     unknown_table,
+    why_no_sets,
 )
 
 Block = ReportFigure | Table | Text | Absent
@@ -150,15 +153,17 @@ SECTIONS = (
         flips, flip_table, forgetting, retention_table,
         _or(group_tables, "Groups", _NO_GROUPS, _ROBUSTNESS),
     )),
-    Section("tables", "All scores", (accuracy_table, calibration_table, balanced_table)),
+    Section("tables", "All scores", (
+        opened_words, accuracy_table, calibration_table, balanced_table,
+    )),
     Section("reliability", "Reliability", (reliability, reliability_on_a_shift)),
     Section("uncertainty", "Uncertainty", (
         temperature_words,
         _or(ece_table, "Calibration error", NO_EVAL, _UNCERTAINTY),
         risk_coverage,
         _or(abstention_table, "Abstaining", NO_EVAL, _UNCERTAINTY),
-        _or(conformal_table, "Conformal sets", NO_EVAL, _UNCERTAINTY),
-        uncovered_words,
+        _or(conformal_table, "Conformal sets", why_no_sets, _UNCERTAINTY),
+        uncovered_words, set_scores_table,
         _or(unknown_table, "Unknown images", _NO_UNKNOWN, _UNCERTAINTY),
     )),
     Section("few-shot", "Few-shot accuracy", (

@@ -52,7 +52,6 @@ from adapt.runs.selection import WITHOUT_PROBE, Choice, choose
 from adapt.training.context import Context
 from adapt.training.features.encode import predict_logits
 from adapt.training.runtime import check_loggers
-from adapt.training.settings import Runtime
 
 
 @dataclass
@@ -145,11 +144,10 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: bool, quiet: bool) -> 
     say(f"scores at {len(choice.held.logits)} points of the weight-space curve")
     opened = open_tests(folder, eval_hashes(data.manifest, data.evals), "scores of the run")
     splits = [Split.read(name, images, start, runtime) for name, images in data.evals.items()]
-    curve = sweep(start, tuned, choice.held, splits, choice.alpha, runtime)
-    curve.rule = recipe.ensemble.rule
+    curve = _sweep(recipe, start, tuned, choice, splits)
     if recipe.ensemble.kind == "wise_ft":
         write_json(folder / "curve.json", curve.to_dict())
-    outputs = _outputs(choice, curve, splits, probe, data.fit.class_names, runtime)
+    outputs = _outputs(choice, curve, splits, probe, data.fit.class_names, recipe)
     write_tables(folder, outputs, data.evals)
     models, alphas = (start, tuned, shipped), sorted(choice.held.logits)
     write_robustness(folder, recipe, data, models, outputs, splits, alphas)
@@ -234,13 +232,24 @@ def _teller(folder: Path, quiet: bool) -> Callable[[str], None]:
     return say
 
 
+def _sweep(
+    recipe: Recipe, start: Classifier, tuned: Classifier, choice: Choice, splits: list[Split]
+) -> Curve:
+    """Scores along the line from start to tuned model, on val and evals."""
+    interval = recipe.evaluation.interval
+    held, alpha = choice.held, choice.alpha
+    curve = sweep(start, tuned, held, splits, alpha, recipe.runtime, interval)
+    curve.rule = recipe.ensemble.rule
+    return curve
+
+
 def _outputs(
     choice: Choice,
     curve: Curve,
     splits: list[Split],
     probe: Classifier | None,
     class_names: list[str],
-    runtime: Runtime,
+    recipe: Recipe,
 ) -> Outputs:
     """Logits of all models on val and evals; only those of the probe are computed here."""
     along = {"val": choice.held.logits} | curve.logits
@@ -251,7 +260,7 @@ def _outputs(
     }
     temperature = dict.fromkeys(logits, 1.0) | {SHIPPED: choice.temperature}
     if probe is not None and choice.probe is not None:
-        logits[PROBE] = {s.name: predict_logits(probe, s.pixels, runtime) for s in splits}
+        logits[PROBE] = {s.name: predict_logits(probe, s.pixels, recipe.runtime) for s in splits}
         logits[PROBE] = {"val": choice.probe} | logits[PROBE]
         temperature[PROBE] = 1.0
     if 0 < choice.alpha < 1:
@@ -261,7 +270,7 @@ def _outputs(
         }
         temperature[OUTPUTS] = 1.0
     targets = {"val": choice.held.targets} | {split.name: split.targets for split in splits}
-    return Outputs(class_names, targets, logits, temperature)
+    return Outputs(class_names, targets, logits, temperature, recipe.evaluation.interval)
 
 
 def _summary(

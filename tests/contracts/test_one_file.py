@@ -112,13 +112,15 @@ def boldest(evidence):
 METRIC = '''
 """How far the true class is from certain."""
 
+import numpy as np
+
 from adapt.evaluation.metrics.base import metric, of_true_class
 
 
 @metric("doubt")
-def doubt(probabilities, targets):
+def doubt(logs, targets):
     """One minus the probability of the true class."""
-    return 1 - of_true_class(probabilities, targets)
+    return 1 - np.exp(of_true_class(logs, targets))
 '''
 
 
@@ -217,9 +219,9 @@ def test_a_metric(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(METRICS, "_things", METRICS.table())
     (added / "doubt.py").write_text(METRIC)
     in_package(monkeypatch, "adapt.evaluation.metrics", added)
-    logits, targets = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 3
+    logits, targets = np.random.default_rng(0).normal(size=(120, 3)), np.arange(120) % 3
     scores = metrics(logits, targets)
-    expected = 1 - softmax(logits)[np.arange(40), targets].mean()
+    expected = 1 - softmax(logits)[np.arange(120), targets].mean()
     assert scores["doubt"] == pytest.approx(expected)
     low, high = scores["doubt_ci"]
     assert low < expected < high

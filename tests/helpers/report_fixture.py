@@ -39,7 +39,7 @@ def metrics(accuracy: float | None, gain: float | None = None, n: int = 400) -> 
     }
     for key, value in values.items():
         half = 0.03 if "accuracy" in key else 0.15 * value
-        found |= {key: value, f"{key}_ci": [value - half, value + half]}
+        found |= {key: value, f"{key}_ci": None if key == "ece" else [value - half, value + half]}
     if gain is not None:
         bounds = [gain - 0.025, gain + 0.025]
         found["difference"] = {"accuracy": {"difference": gain, "ci": bounds}}
@@ -112,14 +112,14 @@ def make_robustness(scores: dict[str, Any]) -> dict[str, Any]:
     shifts = {}
     for place, name in enumerate(names[1:]):
         known = {m: [scores["models"][m][e]["accuracy"] for e in ("test", name)] for m in scored}
-        fit = _fit([known[m] for m in ("zero_shot", "linear_probe", "adapted")])
-        if place % 2 == 0:
-            x, y = map(_logit, known["zero_shot"])
-            fit = {"slope": 0.8, "intercept": y - 0.8 * x, "models": 12}
+        x, y = map(_logit, known["zero_shot"])
+        fit = {"slope": 0.8, "slope_ci": [0.6, 1.0], "intercept": y - 0.8 * x, "models": 12}
+        references = [[0.3 + 0.04 * k, 0.25 + 0.03 * k] for k in range(12)]
         lacks = place == len(names) - 2
         shifts[name] = {
             "classes": 2 if place == 0 else None, "fit": None if lacks else fit,
-            "reason": "1 reference models, 1 id accuracies: a line needs two" if lacks else None,
+            "reason": "no reference models were measured on the shift" if lacks else None,
+            "references": [] if lacks else references,
             "models": {m: _shift_row(*pair, known["zero_shot"], fit, lacks)
                        for m, pair in known.items()},
         }  # fmt: skip
@@ -145,16 +145,6 @@ def make_robustness(scores: dict[str, Any]) -> dict[str, Any]:
 
 def _logit(share: float) -> float:
     return math.log(share / (1 - share))
-
-
-def _fit(places: list[list[float]]) -> dict[str, float]:
-    """Least squares on logit axes."""
-    (xs, ys) = ([_logit(place[axis]) for place in places] for axis in (0, 1))
-    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
-    slope = sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / sum(
-        (a - x) ** 2 for a in xs
-    )
-    return {"slope": slope, "intercept": y - slope * x, "models": len(places)}
 
 
 def _shift_row(
@@ -202,26 +192,31 @@ def make_uncertainty(scores: dict[str, Any]) -> dict[str, Any]:
     def sets(shortfall: float) -> dict[str, Any]:
         return {
             name: {"coverage": 0.93 - shortfall - at / 40, "size": min(size, 1.3 + at / 10),
-                   "single": 0.7 - at / 50, "empty": 0.01 * at}
+                   "coverage_ci": [0.9 - shortfall - at / 40, 0.95 - shortfall - at / 40],
+                   "single": 0.7 - at / 50, "single_ci": [0.6 - at / 50, 0.8 - at / 50],
+                   "empty": 0.01 * at, "empty_ci": [0.0, 0.02 + 0.01 * at]}
             for at, name in enumerate(found)
         }  # fmt: skip
 
     return {
         "format": 1, "temperature": scores["temperature"],
-        "ece": {name: {"before": 0.1 + at / 50, "after": 0.03 + at / 60}
-                for at, name in enumerate(found)},
+        "ece": {name: {"before": 0.1 + at / 50, "after": 0.03 + at / 60, "by_chance": 0.04,
+                       "most_by_chance": 0.06} for at, name in enumerate(found)},
         "risk_coverage": {
             name: {"coverage": coverage, "area": (1 - accuracy) / 3,
                    "risk": [(1 - accuracy) * c ** 1.4 for c in coverage]}
             for name, accuracy in found.items()
         },
         "abstention": {"coverage": 0.9, "threshold": 0.41, "evals": {
-            name: {"coverage": share, "accuracy": 1 - (1 - found[name]) * share ** 1.4}
+            name: {"coverage": share, "coverage_ci": [share - 0.04, share + 0.03],
+                   "accuracy": 1 - (1 - found[name]) * share ** 1.4, "accuracy_ci": [0.5, 0.9]}
             for name, share in zip(found, coverage[89::-5], strict=False)
         }},
         "conformal": {
-            "level": 0.9, "global": {"evals": sets(0.0)},
-            "per_class": {"evals": sets(0.02), "uncovered": list(scores["classes"])[:1]},
+            "level": 0.9, "held_out": 40, "score": "aps", "randomised": False, "empty": True,
+            "global": {"evals": sets(0.0)},
+            "per_class": {"evals": sets(0.02), "uncovered": []},
+            "scores": {"lac": sets(0.01), "aps": sets(0.0), "raps": {}},
         },
         "unknown": {"eval": "unknown", "n": 100, "against": "test", "detectors": {
             "msp": {"auroc": 0.81, "fpr95": 0.62}, "energy": {"auroc": 0.84, "fpr95": 0.55},
@@ -279,7 +274,12 @@ def _curve(scores: dict[str, Any]) -> dict[str, Any]:
     rules = {"val": 0.8, "val_one_se": 0.4, "synthetic_shift": 0.6, "min_regret": 0.5}
     rules["synthetic_one_se"] = 0.3
     table = {
-        rule: {"alpha": a, "accuracy": 0.7 + a / 7, "temperature": 1 + a / 2}
+        rule: {
+            "alpha": a,
+            "accuracy": 0.7 + a / 7,
+            "temperature": 1 + a / 2,
+            "why": f"What {rule} takes",
+        }
         for rule, a in rules.items()
     }
     return {
@@ -314,6 +314,8 @@ def _per_class(names: Sequence[str], chance: random.Random) -> list[dict[str, An
             rows.append({
                 "model": model, "eval": "test", "class": name, "n": 10 + index % 4,
                 "recall": recall, "precision": min(1.0, recall + 0.03), "f1": recall,
+                **{f"{ratio}_{end}": recall + step for ratio in ("recall", "precision", "f1")
+                   for end, step in (("low", -0.1), ("high", 0.05))},
             })  # fmt: skip
     return rows
 

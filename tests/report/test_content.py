@@ -17,7 +17,7 @@ def test_facts_are_the_stored_numbers(run: RunRecord) -> None:
     assert accuracy.value == f"{100 * test['accuracy']:.1f} %"
     change = test["accuracy"] - results["zero_shot"]["test"]["accuracy"]
     assert accuracy.note == f"{100 * change:+.1f} from zero-shot"
-    assert shifts.label == "mean of shifts (5)"
+    assert shifts.label == "mean of 5 shifts"
     assert error.value == f"{test['ece']:.3f}"
     settings = {fact.label: (fact.value, fact.note) for fact in content.settings}
     assert settings["alpha"] == ("0.4", "chosen on val, rule val")

@@ -1,5 +1,6 @@
 """What a rule for alpha is and may see, and the table of all of them; nothing here needs torch."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,11 @@ class Rule:
     choose: Callable[[Evidence], float]
     corruptions: bool
     errors: bool
+
+    @property
+    def sentence(self) -> str:
+        """What it takes: the first line of its docstring."""
+        return (inspect.getdoc(self.choose) or "").partition("\n")[0].rstrip(".")
 
     def can_use(self, evidence: Evidence) -> bool:
         """Whether the evidence holds what the rule looks at."""

@@ -5,53 +5,61 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+from scipy.special import log_softmax
 
 from adapt.common.arrays import FloatArray, IntArray
 from adapt.common.registry import Registry
-from adapt.evaluation.metrics.validation import check_some
+from adapt.errors import DataError
+from adapt.evaluation.metrics.intervals import mean_interval, proportion_interval
+from adapt.evaluation.metrics.masking import check_logits
 
 PerImage = Callable[[FloatArray, IntArray], FloatArray]
+ONE_CLASS = "there is only one class to choose from, so every answer is right"
 
 
 class Metric(ABC):
-    """A number computed from probabilities (N, K) and targets (N,), with a bootstrap interval.
+    """A number computed from log-probabilities (N, K) and targets (N,), and its interval.
 
-    A sample of the bootstrap is a count for each image. So that no sample has to be put together,
-    a metric says what to sum over its images (`statistics`), and what it is of such sums.
-
-    Calling it checks its arguments first:
+    Calling it takes logits and checks its arguments first:
 
     >>> from adapt.evaluation.metrics.accuracy import accuracy
-    >>> accuracy([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], [0, 1, 1, 1])
+    >>> accuracy([[2.0, 0.5], [1.0, 0.0], [0.0, 1.0], [-3.0, 0.0]], [0, 1, 1, 1])
     0.75
     """
 
-    def __call__(self, probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> float:
+    def __call__(self, logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
         """The metric of one set.
 
         Args:
-            probabilities: Shape (N, K), rows sum to 1.
+            logits: Shape (N, K); their softmax are the probabilities.
             targets: Shape (N,), class indices.
 
         Raises:
-            DataError: When the arrays are malformed or empty.
+            DataError: When the arrays are malformed or empty, or the metric says nothing on them.
         """
-        return self.value(*check_some(probabilities, targets))
+        logs, indices = log_probabilities(logits, targets)
+        reason = self.undefined(logs, indices)
+        if reason:
+            raise DataError(f"metric - not defined - {reason} - score more classes or images")
+        return self.value(logs, indices)
 
     @abstractmethod
-    def value(self, probabilities: FloatArray, targets: IntArray) -> float:
+    def value(self, logs: FloatArray, targets: IntArray) -> float:
         """The metric of checked arrays with at least one image."""
 
-    @abstractmethod
-    def statistics(
-        self, probabilities: FloatArray, targets: IntArray
-    ) -> FloatArray | sparse.csr_array:
-        """What is summed over images, shape (N, S)."""
+    def interval(self, logs: FloatArray, targets: IntArray, interval: str) -> list[float] | None:
+        """The 95 % interval of the value; None where there is none that can be trusted.
 
-    @abstractmethod
-    def of_sums(self, sums: FloatArray, images: int) -> FloatArray:
-        """The metric (samples,) of sums (samples, S) over that many images each."""
+        Args:
+            logs: Log-probabilities, shape (N, K).
+            targets: Shape (N,).
+            interval: Of proportions; see `proportion_interval`.
+        """
+        return None
+
+    def undefined(self, logs: FloatArray, targets: IntArray) -> str | None:
+        """Why the metric says nothing on this set; None where it does."""
+        return ONE_CLASS if logs.shape[1] == 1 else None
 
 
 class MeanOverImages(Metric):
@@ -60,17 +68,16 @@ class MeanOverImages(Metric):
     def __init__(self, per_image: PerImage) -> None:
         self.per_image = per_image
 
-    def value(self, probabilities: FloatArray, targets: IntArray) -> float:
+    def value(self, logs: FloatArray, targets: IntArray) -> float:
         """The mean."""
-        return float(self.per_image(probabilities, targets).mean())
+        return float(self.per_image(logs, targets).mean())
 
-    def statistics(self, probabilities: FloatArray, targets: IntArray) -> FloatArray:
-        """The values, shape (N, 1)."""
-        return np.asarray(self.per_image(probabilities, targets), np.float64)[:, None]
-
-    def of_sums(self, sums: FloatArray, images: int) -> FloatArray:
-        """Sums divided by the number of images."""
-        return sums[:, 0] / images
+    def interval(self, logs: FloatArray, targets: IntArray, interval: str) -> list[float] | None:
+        """That of a proportion where every value is 0 or 1, else that of a mean."""
+        values = self.per_image(logs, targets)
+        if np.isin(values, (0, 1)).all():
+            return proportion_interval(float(values.sum()), len(values), interval)
+        return mean_interval(values)
 
 
 METRICS = Registry[Metric](
@@ -93,7 +100,25 @@ def metric(name: str) -> Callable[[PerImage], Metric]:
     return add
 
 
-def of_true_class(probabilities: FloatArray, targets: IntArray) -> FloatArray:
-    """The probability (N,) of the true class of each image."""
-    chosen: FloatArray = np.take_along_axis(probabilities, targets[:, None], axis=1)[:, 0]
+def log_probabilities(logits: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
+    """The log-softmax of logits in float64, where no probability is rounded to 0; and the targets.
+
+    Args:
+        logits: Shape (N, K), N at least 1; minus infinity marks a class that cannot win.
+        targets: Shape (N,), class indices.
+
+    Raises:
+        DataError: When the arrays are malformed or empty.
+
+    >>> log_probabilities([[0.0, 800.0]], [0])[0].tolist()
+    [[-800.0, 0.0]]
+    """
+    checked, indices = check_logits(logits, targets)
+    logs: FloatArray = log_softmax(checked.astype(np.float64), axis=1)
+    return logs, indices
+
+
+def of_true_class(logs: FloatArray, targets: IntArray) -> FloatArray:
+    """The log-probability (N,) of the true class of each image."""
+    chosen: FloatArray = np.take_along_axis(logs, targets[:, None], axis=1)[:, 0]
     return chosen

@@ -4,16 +4,16 @@ from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from adapt.common.arrays import FloatArray, IntArray
 from adapt.errors import DataError
-from adapt.evaluation.metrics.base import METRICS, Metric
+from adapt.evaluation.metrics.base import METRICS, Metric, log_probabilities
 from adapt.evaluation.metrics.validation import check_probabilities, check_targets
 
 BINS = 15
+_BLOCK = 2_000_000  # numbers held at once: tens of MB
 LOWEST_TEMPERATURE = 0.05
 HIGHEST_TEMPERATURE = 10_000.0
 """Votes and discriminants of a few images can be hundreds of times too confident."""
@@ -27,6 +27,13 @@ class ReliabilityBin(TypedDict):
     n: int
     confidence: float | None
     accuracy: float | None
+
+
+class ErrorByChance(TypedDict):
+    """What `calibration_by_chance` returns."""
+
+    mean: float
+    most: float
 
 
 def bin_of(confidences: FloatArray, bins: int) -> IntArray:
@@ -93,38 +100,64 @@ def reliability_bins(
 class CalibrationError(Metric):
     """Gap between confidence and accuracy, mean over the bins weighted by their images (ECE).
 
-    From 0 (confidence is accuracy) to 1, over 15 equal-width bins of confidence.
+    From 0 (confidence is accuracy) to 1, over 15 equal-width bins of confidence. It has no
+    interval: chance makes gaps in both directions and all of them count as positive, so on few
+    images it lies above the true error, and resampled sets lie higher still. What chance alone
+    would give says `calibration_by_chance`.
 
     Paper: On Calibration of Modern Neural Networks, arXiv:1706.04599.
 
-    >>> round(expected_calibration_error([[0.9, 0.1], [0.9, 0.1]], [0, 1]), 6)
+    >>> nine_to_one = [[2.1972245773362196, 0.0]]
+    >>> round(expected_calibration_error(nine_to_one * 2, [0, 1]), 6)
     0.4
     """
 
-    def value(self, probabilities: FloatArray, targets: IntArray) -> float:
+    def value(self, logs: FloatArray, targets: IntArray) -> float:
         """The error."""
-        gaps = [
-            row["n"] * abs(row["confidence"] - row["accuracy"])
-            for row in reliability_bins(probabilities, targets)
-            if row["confidence"] is not None and row["accuracy"] is not None
-        ]
-        return float(sum(gaps) / len(probabilities))
-
-    def statistics(self, probabilities: FloatArray, targets: IntArray) -> sparse.csr_array:
-        """Shape (N, bins): confidence minus correctness, in the column of the image's bin."""
-        images, confidences = len(probabilities), probabilities.max(axis=1)
-        right = (probabilities.argmax(axis=1) == targets).astype(np.float64)
-        places = (np.arange(images), bin_of(confidences, BINS))
-        return sparse.csr_array((confidences - right, places), shape=(images, BINS))
-
-    def of_sums(self, sums: FloatArray, images: int) -> FloatArray:
-        """N * |confidence - accuracy| of a bin is the absolute value of its sum."""
-        error: FloatArray = np.abs(sums).sum(axis=1) / images
-        return error
+        confidences = np.exp(logs.max(axis=1))
+        gaps = confidences - (logs.argmax(axis=1) == targets)
+        sums = np.bincount(bin_of(confidences, BINS), gaps, BINS)
+        return float(np.abs(sums).sum() / len(logs))
 
 
 expected_calibration_error = CalibrationError()
 METRICS.register("ece", expected_calibration_error)
+
+
+def calibration_by_chance(
+    logits: npt.ArrayLike, samples: int = 1000, seed: int = 0
+) -> ErrorByChance:
+    """The calibration error that a perfectly calibrated model of these confidences would show.
+
+    Whether each image is right is drawn with its own confidence (consistency resampling of Bröcker
+    and Smith 2007; Vaicenavicius et al. 2019, arXiv:1902.06977). An error above `most` is
+    more than chance, with 95 % confidence; one below it may be nothing.
+
+    Args:
+        logits: Shape (N, K), N at least 1, already divided by the temperature.
+        samples: How often the answers are drawn.
+        seed: Same seed, same result.
+
+    Returns:
+        The `mean` and `most`, the 95 % quantile.
+
+    Raises:
+        DataError: When the logits are malformed.
+
+    >>> calibration_by_chance([[0.0, 50.0]])
+    {'mean': 0.0, 'most': 0.0}
+    """
+    checked, _ = log_probabilities(logits, np.zeros(len(np.asarray(logits)), np.int64))
+    confidences, generator = np.exp(checked.max(axis=1)), np.random.default_rng(seed)
+    order = np.argsort(places := bin_of(confidences, BINS), kind="stable")
+    starts = np.flatnonzero(np.diff(places[order], prepend=-1))
+    errors, block = [], max(1, _BLOCK // len(confidences))
+    for done in range(0, samples, block):
+        shape = (min(block, samples - done), len(confidences))
+        gaps = confidences[order] - (generator.random(shape) < confidences[order])
+        errors.append(np.abs(np.add.reduceat(gaps, starts, axis=1)).sum(axis=1) / shape[1])
+    drawn = np.concatenate(errors)
+    return ErrorByChance(mean=float(drawn.mean()), most=float(np.quantile(drawn, 0.95)))
 
 
 def fit_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:

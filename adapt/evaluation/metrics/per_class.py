@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from adapt.common.arrays import IntArray
 from adapt.errors import DataError
+from adapt.evaluation.metrics.intervals import WILSON, proportion_interval
 from adapt.evaluation.metrics.validation import check_probabilities
 
 
@@ -21,8 +22,11 @@ class ClassRow(TypedDict):
     name: str
     n: int
     recall: float | None
+    recall_ci: list[float] | None
     precision: float | None
+    precision_ci: list[float] | None
     f1: float | None
+    f1_ci: list[float] | None
 
 
 def confusion_matrix(probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> IntArray:
@@ -53,25 +57,33 @@ def _ratio(part: float, whole: float) -> float | None:
 
 
 def per_class_table(
-    probabilities: npt.ArrayLike, targets: npt.ArrayLike, names: Sequence[str] | None = None
+    probabilities: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    names: Sequence[str] | None = None,
+    interval: str = WILSON,
 ) -> list[ClassRow]:
-    """Recall, precision and F1 of every class, in class order.
+    """Recall, precision and F1 of every class, in class order, with their 95 % intervals.
+
+    F1 is 2J / (1 + J), where J is a proportion: the right answers among the images that are of the
+    class or taken for it. Its interval is that of J, carried over.
 
     Args:
         probabilities: Shape (N, K), rows sum to 1.
         targets: Shape (N,), class indices.
         names: K class names; the class indices when left out.
+        interval: Of proportions; see `proportion_interval`.
 
     Returns:
         One dict per class: ``name``, ``n`` (images of the class), ``recall``, ``precision``,
-        ``f1`` (from 0 to 1). Undefined ones are ``None``: recall without images of the
-        class, precision when it was never predicted, F1 when both hold.
+        ``f1`` (from 0 to 1), each with its ``_ci``. Undefined ones are ``None``: recall without
+        images of the class, precision when it was never predicted, F1 when either holds.
 
     Raises:
         DataError: When the arrays are malformed or there is not one name per class.
 
-    >>> per_class_table([[0.9, 0.1], [0.8, 0.2]], [0, 1], names=["cat", "dog"])[0]
-    {'name': 'cat', 'n': 1, 'recall': 1.0, 'precision': 0.5, 'f1': 0.6666666666666666}
+    >>> row = per_class_table([[0.9, 0.1], [0.8, 0.2]], [0, 1], names=["cat", "dog"])[0]
+    >>> row["name"], row["recall"], row["precision"], round(row["f1"], 3)
+    ('cat', 1.0, 0.5, 0.667)
     """
     matrix = confusion_matrix(probabilities, targets)
     if names is None:
@@ -83,12 +95,21 @@ def per_class_table(
         )
     rows = zip(names, matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0), strict=True)
     return [
-        ClassRow(
-            name=name,
-            n=int(images),
-            recall=_ratio(right, images),
-            precision=_ratio(right, predicted),
-            f1=_ratio(2 * right, images + predicted),
-        )
+        _class_row(name, int(right), int(images), int(predicted), interval)
         for name, right, images, predicted in rows
     ]
+
+
+def _class_row(name: str, right: int, images: int, predicted: int, interval: str) -> ClassRow:
+    either = images + predicted - right if images and predicted else 0
+    ends = proportion_interval(right, either, interval)
+    return ClassRow(
+        name=name,
+        n=images,
+        recall=_ratio(right, images),
+        recall_ci=proportion_interval(right, images, interval),
+        precision=_ratio(right, predicted),
+        precision_ci=proportion_interval(right, predicted, interval),
+        f1=_ratio(2 * right, either + right if either else 0),
+        f1_ci=None if ends is None else [2 * end / (1 + end) for end in ends],
+    )

@@ -1,56 +1,55 @@
 """All metrics of one set, with intervals.
 
-Everywhere below `evaluation`, `probabilities` has shape (N, K), one row per image that sums to 1,
+Everywhere below `evaluation`, `logits` and `probabilities` have shape (N, K), one row per image,
 and `targets` has shape (N,), the true class index of each image. The predicted class is the most
-probable one, the first of several on a tie. Ratios are taken in float64.
+probable one, the first of several on a tie. Numbers are taken in float64.
 """
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
-from adapt.evaluation.metrics.base import METRICS
-from adapt.evaluation.metrics.bootstrap import percentile_interval, resampling_counts
-from adapt.evaluation.metrics.validation import check_probabilities
+from adapt.evaluation.metrics.base import METRICS, log_probabilities
+from adapt.evaluation.metrics.intervals import WILSON
+
+NO_IMAGES = "there are no images"
 
 
-def score(
-    probabilities: npt.ArrayLike, targets: npt.ArrayLike, samples: int = 1000, seed: int = 0
-) -> dict[str, Any]:
-    """All metrics with 95 % percentile-bootstrap intervals over images.
-
-    All metrics share the same resampled images. The interval of the calibration error leans
-    upwards, because resampling adds noise to every bin and the error takes absolute values.
+def score(logits: npt.ArrayLike, targets: npt.ArrayLike, interval: str = WILSON) -> dict[str, Any]:
+    """All metrics with their 95 % intervals.
 
     Args:
-        probabilities: Shape (N, K), rows sum to 1.
+        logits: Shape (N, K).
         targets: Shape (N,), class indices.
-        samples: Number of bootstrap samples, at least 1.
-        seed: Same seed, same intervals.
+        interval: Of proportions; see `proportion_interval`.
 
     Returns:
         `n`, and for each registered metric (`accuracy`, `balanced_accuracy`, `nll` in nats, `ece`,
-        `brier`) the value and `<metric>_ci` as `[low, high]`; all `None` on zero images.
+        `brier`) the value and `<metric>_ci` as `[low, high]`. A metric that says nothing on this
+        set is None, as all are on zero images, and `undefined` gives the reason by metric. An
+        interval is None where no interval covers the truth as often as it says; the calibration
+        error never has one, see `calibration_by_chance`.
 
     Raises:
         DataError: When the arrays are malformed.
 
-    >>> score([[0.9, 0.1], [0.2, 0.8]], [0, 1])["accuracy_ci"]
-    [1.0, 1.0]
+    >>> [round(end, 3) for end in score([[3.0, 0.0], [0.0, 3.0]], [0, 1])["accuracy_ci"]]
+    [0.342, 1.0]
+    >>> score([[3.0], [2.0]], [0, 0])["undefined"]["accuracy"]
+    'there is only one class to choose from, so every answer is right'
     """
-    checked, indices = check_probabilities(probabilities, targets)
-    images, metrics = len(checked), METRICS.table()
-    scores: dict[str, Any] = {"n": images}
-    if not images:
-        return scores | {key: None for name in metrics for key in (name, f"{name}_ci")}
-    parts = [sparse.csr_array(metric.statistics(checked, indices)) for metric in metrics.values()]
-    statistics = sparse.hstack(parts, format="csr")  # one product gives the sums of all metrics
-    blocks = [counts @ statistics for counts in resampling_counts(images, samples, seed)]
-    ends = np.cumsum([part.shape[1] for part in parts])[:-1]
-    sums = np.split(np.concatenate(blocks), ends, axis=1)
-    for own, (name, metric) in zip(sums, metrics.items(), strict=True):
-        scores[name] = metric.value(checked, indices)
-        scores[f"{name}_ci"] = percentile_interval(metric.of_sums(own, images))
-    return scores
+    metrics = METRICS.table()
+    if not len(np.asarray(targets)) and np.shape(logits)[:1] == (0,):
+        empty = {key: None for name in metrics for key in (name, f"{name}_ci")}
+        return {"n": 0} | empty | {"undefined": dict.fromkeys(metrics, NO_IMAGES)}
+    logs, indices = log_probabilities(logits, targets)
+    scores: dict[str, Any] = {"n": len(logs)}
+    undefined: dict[str, str] = {}
+    for name, metric in metrics.items():
+        reason = metric.undefined(logs, indices)
+        if reason:
+            undefined[name] = reason
+        scores[name] = None if reason else metric.value(logs, indices)
+        scores[f"{name}_ci"] = None if reason else metric.interval(logs, indices, interval)
+    return scores | {"undefined": undefined}

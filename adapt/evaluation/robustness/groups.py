@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, did_you_mean
-from adapt.evaluation.metrics.bootstrap import percentile_interval, resampling_counts
+from adapt.evaluation.metrics.intervals import WILSON, proportion_interval
 
 NO_VALUE = "(none)"
 """Images whose cell is empty are a group of this name."""
@@ -26,7 +26,7 @@ class GroupRow(TypedDict):
     value: str
     n: int
     accuracy: float
-    ci: list[float]
+    ci: list[float] | None
     before: float
     ranked: bool
 
@@ -43,8 +43,7 @@ def group_table(
     values: Sequence[str],
     right: npt.ArrayLike,
     before: npt.ArrayLike,
-    samples: int = 1000,
-    seed: int = 0,
+    interval: str = WILSON,
 ) -> GroupTable:
     """Accuracy of each group with its 95 % interval, and the worst group.
 
@@ -54,8 +53,7 @@ def group_table(
         values: The group of each image; images with an empty one are the group `(none)`.
         right: Shape (N,), 1 where the model is right.
         before: Shape (N,), 1 where the start is right.
-        samples: Number of bootstrap samples, within each group.
-        seed: Same seed, same intervals.
+        interval: Of proportions; see `proportion_interval`.
 
     Returns:
         `rows` sorted by value, `(none)` last; `worst`, the first of equals, None without a ranked
@@ -78,13 +76,12 @@ def group_table(
     rows = []
     for value in sorted(set(named.tolist()), key=lambda value: (value == NO_VALUE, value)):
         own = now[named == value]
-        blocks = resampling_counts(len(own), samples, seed)
         rows.append(
             GroupRow(
                 value=value,
                 n=len(own),
                 accuracy=float(own.mean()),
-                ci=percentile_interval(np.concatenate([b @ own / len(own) for b in blocks])),
+                ci=proportion_interval(float(own.sum()), len(own), interval),
                 before=float(then[named == value].mean()),
                 ranked=len(own) >= RANKED_FROM,
             )

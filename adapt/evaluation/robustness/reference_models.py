@@ -1,8 +1,9 @@
 """Accuracies of models from elsewhere, which tell what robustness is usual at a given accuracy."""
 
 import csv
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from adapt.errors import DataError, did_you_mean
 
 FORM = "write the header name,id,<eval>,... and one model per line"
 MATCHED = "id:"
+SHIPPED = Path(__file__).parent / "references"
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,40 @@ def read_reference_models(path: str | Path, evals: Sequence[str]) -> list[Refere
         measured = {key: value for key, value in accuracies.items() if key in evals}
         models.append(ReferenceModel(name, accuracies["id"], measured, matched))
     return models
+
+
+def shipped_reference_models(
+    hashes: Mapping[str, str], id_name: str | None
+) -> list[ReferenceModel]:
+    """The reference models that ship with `adapt`, where the test sets are an embedded benchmark.
+
+    Args:
+        hashes: Hash of the files and labels of each test set, by name. Sets are known by their
+            content: other images, or a part of them, get no models.
+        id_name: The test set like the training images; the models were trained on such images.
+
+    Returns:
+        The models with the sets that they were measured on, by the names given; none where the
+        sets are not known.
+
+    >>> shipped_reference_models({"test": "0" * 64}, "test")
+    []
+    """
+    for path in sorted(SHIPPED.glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if hashes.get(id_name or "") != content["sets"][content["trained_on"]]:
+            continue
+        known = {digest: domain for domain, digest in content["sets"].items()}
+        domains = {name: known[own] for name, own in hashes.items() if own in known}
+        return [
+            ReferenceModel(
+                model["name"],
+                model["accuracy"][content["trained_on"]],
+                {name: model["accuracy"][domain] for name, domain in domains.items()},
+            )
+            for model in content["models"]
+        ]
+    return []
 
 
 def _lines(path: str | Path) -> list[tuple[int, list[str]]]:

@@ -9,15 +9,19 @@ from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
+from scipy.special import expit, logit, stdtrit
 
 from adapt.common.arrays import BoolArray, FloatArray
+from adapt.common.words import plural
 from adapt.errors import DataError
-from adapt.evaluation.metrics.bootstrap import percentile_interval, resampling_counts
+from adapt.evaluation.metrics.intervals import WILSON, proportion_ends, proportion_interval
 from adapt.evaluation.metrics.masking import check_logits
 
 Point = tuple[float, float]
 """Accuracy on id and on ood of one model."""
+FEWEST_REFERENCES = 10
+"""Models that a line must go through: with fewer, their luck on a few hundred images decides it."""
+NO_REFERENCES = "no reference models were measured on the shift"
 
 
 class ModelRobustness(TypedDict):
@@ -53,14 +57,14 @@ class Flips(TypedDict):
     rate: float
     gained: float
     lost: float
-    ci: list[float]
+    ci: list[float] | None
 
 
 @dataclass(frozen=True)
 class LogitLine:
     """The accuracy under shift that is usual at an id accuracy: a straight line on logit axes.
 
-    >>> LogitLine(slope=1.0, intercept=0.0, models=5).expected(0.7, 100).round(3).item()
+    >>> LogitLine(slope=1.0, intercept=0.0, models=20).expected(0.7, 100).round(3).item()
     0.7
     """
 
@@ -68,6 +72,8 @@ class LogitLine:
     intercept: float
     models: int
     """How many models it was fitted on."""
+    slope_ci: tuple[float, float] = (-np.inf, np.inf)
+    """The 95 % interval of the slope; without end where two models leave nothing to judge it by."""
 
     def expected(self, accuracy: npt.ArrayLike, images: int) -> FloatArray:
         """The usual accuracy on the shift, sigmoid(slope * logit(id) + intercept).
@@ -78,6 +84,21 @@ class LogitLine:
         """
         usual: FloatArray = expit(self.slope * clipped_logit(accuracy, images) + self.intercept)
         return usual
+
+    @property
+    def objection(self) -> str | None:
+        """Why the line does not tell what is usual; None where it does."""
+        if self.models < FEWEST_REFERENCES:
+            return (
+                f"the line would rest on {plural(self.models, 'reference model')}, fewer than "
+                f"{FEWEST_REFERENCES}"
+            )
+        if self.slope_ci[0] <= 0:
+            return (
+                f"the line through {self.models} reference models does not clearly rise: models "
+                "that are better on the test set are not better on the shift"
+            )
+        return None
 
 
 def clipped_logit(accuracy: npt.ArrayLike, images: int) -> FloatArray:
@@ -115,7 +136,13 @@ def fit_logit_line(points: Sequence[Point], id_images: int, ood_images: int) -> 
         return None
     centred = x - x.mean()
     slope = float(centred @ (y - y.mean()) / (centred @ centred))
-    return LogitLine(slope, float(y.mean() - slope * x.mean()), len(x))
+    freedom, ends = len(x) - 2, (-np.inf, np.inf)
+    if freedom > 0:
+        residual = y - y.mean() - slope * centred
+        error = np.sqrt((residual @ residual) / freedom / (centred @ centred))
+        reach = float(stdtrit(freedom, 0.975) * error)
+        ends = (slope - reach, slope + reach)
+    return LogitLine(slope, float(y.mean() - slope * x.mean()), len(x), ends)
 
 
 def effective_robustness(
@@ -123,22 +150,20 @@ def effective_robustness(
     id_right: npt.ArrayLike,
     ood_right: npt.ArrayLike,
     paired: bool = False,
-    samples: int = 1000,
-    seed: int = 0,
+    interval: str = WILSON,
 ) -> tuple[FloatArray, list[list[float]]]:
     """Accuracy under shift above what the line expects (Taori et al. 2020, arXiv:2007.00644).
 
-    The 95 % intervals come from resampling the id and the ood images while the line stays fixed:
-    how uncertain the line is, with its few models, is not in them.
+    The 95 % interval combines those of both accuracies (Zou and Donner 2008), while the line stays
+    fixed: how uncertain the line is, is not in it.
 
     Args:
-        line: Fitted on reference models.
+        line: Fitted on reference models; it rises.
         id_right: Shape (N, M), 1 where model m is right on id image n.
         ood_right: Shape (N', M), the same for the shift.
-        paired: Whether both are the same images in the same order, as for a corruption of id; they
-            are then resampled together.
-        samples: Number of bootstrap samples.
-        seed: Same seed, same intervals.
+        paired: Whether both are the same images in the same order, as for a corruption of id; what
+            makes an image hard for both then cancels out.
+        interval: Of proportions; see `proportion_interval`.
 
     Returns:
         Effective robustness (M,), from -1 to 1, and ``[low, high]`` for each model.
@@ -153,16 +178,33 @@ def effective_robustness(
             f"id_right, ood_right - not of the same models - shapes {first.shape} and "
             f"{second.shape}, paired={paired} - give (images, models), when paired as many images"
         )
-    effective = second.mean(axis=0) - line.expected(first.mean(axis=0), len(first))
-    # Another stream for other images: with equal indices, sets of one size would look paired.
-    drawn_id, drawn_ood = (
-        np.concatenate(
-            [counts @ right / len(right) for counts in resampling_counts(len(right), *how)]
-        )
-        for right, how in ((first, (samples, seed)), (second, (samples, seed + (not paired))))
+    usual = line.expected(first.mean(axis=0), len(first))
+    effective: FloatArray = second.mean(axis=0) - usual
+    id_low, id_high = proportion_ends(first.sum(axis=0), np.full(len(usual), len(first)), interval)
+    low, high = proportion_ends(second.sum(axis=0), np.full(len(usual), len(second)), interval)
+    # What the line expects at the ends of the id accuracy, in the order of the expectations.
+    ends = np.sort([line.expected(end, len(first)) for end in (id_low, id_high)], axis=0)
+    linked = _correlations(first, second) if paired else np.zeros(len(usual))
+    below = _combined(second.mean(axis=0) - low, np.maximum(ends[1] - usual, 0), linked)
+    above = _combined(high - second.mean(axis=0), np.maximum(usual - ends[0], 0), linked)
+    return effective, np.stack([effective - below, effective + above], axis=1).tolist()
+
+
+def _combined(first: FloatArray, second: FloatArray, correlation: FloatArray) -> FloatArray:
+    """The reach of a difference, of the reaches of its two sides."""
+    squares = first**2 + second**2 - 2 * correlation * first * second
+    reach: FloatArray = np.sqrt(np.maximum(squares, 0))
+    return reach
+
+
+def _correlations(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Correlation of two columns of answers, model by model; 0 where one does not vary."""
+    one, two = first - first.mean(axis=0), second - second.mean(axis=0)
+    scale = np.sqrt((one**2).sum(axis=0) * (two**2).sum(axis=0))
+    linked: FloatArray = np.divide(
+        (one * two).sum(axis=0), scale, out=np.zeros_like(scale), where=scale > 0
     )
-    drawn = drawn_ood - line.expected(drawn_id, len(first))
-    return effective, [percentile_interval(column) for column in drawn.T]
+    return np.maximum(linked, 0)
 
 
 def gap_closed(model: Point, start: Point) -> float | None:
@@ -189,7 +231,7 @@ def shift_robustness(
     references: Sequence[Point],
     start: str,
     paired: bool = False,
-    seed: int = 0,
+    interval: str = WILSON,
 ) -> ShiftRobustness:
     """Effective and relative robustness of every model on one shift.
 
@@ -199,10 +241,11 @@ def shift_robustness(
         references: Accuracies (id, ood) of the models to fit the line on.
         start: Name of the model that `relative` (ood minus its ood) and `gap_closed` refer to.
         paired: Whether id and shift are the same images; see `effective_robustness`.
-        seed: Same seed, same intervals.
+        interval: Of proportions; see `proportion_interval`.
 
     Returns:
-        The line (`slope`, `intercept`, `models`) or the reason why there is none, and the models.
+        The line (`slope`, `slope_ci`, `intercept`, `models`) or the reason why none is drawn, and
+        the models. A line needs ten reference models, and must rise.
 
     Raises:
         DataError: When the two do not have the same models, or the start is not among them.
@@ -214,19 +257,12 @@ def shift_robustness(
         )
     on_id = np.stack(list(id_right.values()), axis=1)
     on_ood = np.stack([ood_right[name] for name in id_right], axis=1)
-    line = fit_logit_line(references, len(on_id), len(on_ood))
+    line, reason = _line(references, len(on_id), len(on_ood))
     effective: list[float | None] = [None] * len(id_right)
     intervals: list[list[float] | None] = [None] * len(id_right)
-    reason = None
-    if line is None:
-        different = len({point[0] for point in references})
-        reason = (
-            f"{len(references)} reference models, {different} id accuracies: a line needs two "
-            "different ones"
-        )
-    else:
-        values, drawn = effective_robustness(line, on_id, on_ood, paired, seed=seed)
-        effective, intervals = list(map(float, values)), list(drawn)
+    if line is not None:
+        values, ends = effective_robustness(line, on_id, on_ood, paired, interval)
+        effective, intervals = list(map(float, values)), list(ends)
     points = {
         name: (float(id_right[name].mean()), float(ood_right[name].mean())) for name in id_right
     }
@@ -235,13 +271,28 @@ def shift_robustness(
             id=point[0],
             ood=point[1],
             effective=value,
-            effective_ci=interval,
+            effective_ci=own,
             relative=point[1] - points[start][1],
             gap_closed=gap_closed(point, points[start]),
         )
-        for (name, point), value, interval in zip(points.items(), effective, intervals, strict=True)
+        for (name, point), value, own in zip(points.items(), effective, intervals, strict=True)
     }
     return ShiftRobustness(fit=vars(line) if line else None, reason=reason, models=models)
+
+
+def _line(
+    references: Sequence[Point], id_images: int, ood_images: int
+) -> tuple[LogitLine | None, str | None]:
+    """The line of usual accuracy, or the reason why none is drawn."""
+    if not references:
+        return None, NO_REFERENCES
+    line = fit_logit_line(references, id_images, ood_images)
+    if line is None:
+        return None, (
+            f"all {plural(len(references), 'reference model')} have the same accuracy on the test "
+            "set, and no line goes through one place"
+        )
+    return (None, line.objection) if line.objection else (line, None)
 
 
 def corruption_error(
@@ -295,8 +346,7 @@ def flip_rate(
     before: npt.ArrayLike,
     after: npt.ArrayLike,
     targets: npt.ArrayLike,
-    samples: int = 1000,
-    seed: int = 0,
+    interval: str = WILSON,
 ) -> Flips:
     """How many predictions differ between two models on the same images, and for better or worse.
 
@@ -304,8 +354,7 @@ def flip_rate(
         before: Logits (N, K) of the first model.
         after: Logits (N, K) of the second model, same images in the same order.
         targets: Shape (N,), class indices.
-        samples: Number of bootstrap samples.
-        seed: Same seed, same interval.
+        interval: Of proportions; see `proportion_interval`.
 
     Returns:
         `rate` of changed predictions with its interval; `gained`, right now and wrong before;
@@ -326,12 +375,10 @@ def flip_rate(
         )
     old, new = first.argmax(axis=1), second.argmax(axis=1)
     changed = old != new
-    counts = resampling_counts(len(indices), samples, seed)
-    drawn = np.concatenate([block @ changed.astype(np.float64) for block in counts]) / len(indices)
     return Flips(
         n=len(indices),
         rate=float(changed.mean()),
         gained=float((changed & (new == indices)).mean()),
         lost=float((changed & (old == indices)).mean()),
-        ci=percentile_interval(drawn),
+        ci=proportion_interval(int(changed.sum()), len(indices), interval),
     )

@@ -6,9 +6,10 @@ for instance drawn from one distribution. Under shift nothing is promised: measu
 also served to choose alpha and the temperature, its scores are a little better than those of new
 images, and the sets a little too small.
 
-Papers: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World (2005); Sadinle, Lei and
-Wasserman, Least Ambiguous Set-Valued Classifiers, arXiv:1609.00451 (the score 1 - p of the true
-class); Angelopoulos and Bates, A Gentle Introduction to Conformal Prediction, arXiv:2107.07511.
+The scores are in `adapt.models.prediction.conformal`, so that a shipped model makes the same sets.
+
+Papers: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World (2005); Angelopoulos and
+Bates, A Gentle Introduction to Conformal Prediction, arXiv:2107.07511.
 """
 
 from collections.abc import Sequence
@@ -19,28 +20,40 @@ import numpy.typing as npt
 
 from adapt.common.arrays import FloatArray
 from adapt.errors import DataError
+from adapt.evaluation.metrics.intervals import WILSON, proportion_interval
 from adapt.evaluation.metrics.validation import check_probabilities, check_targets
 from adapt.evaluation.uncertainty.selective import part_of
+from adapt.models.prediction.conformal import LEAST_AMBIGUOUS, SetRule, class_scores
 
 
 class SetScores(TypedDict):
     """What `set_scores` returns."""
 
     coverage: float
+    coverage_ci: list[float] | None
     size: float
     single: float
+    single_ci: list[float] | None
     empty: float
+    empty_ci: list[float] | None
 
 
-def true_class_scores(probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> FloatArray:
-    """Nonconformity of each image: 1 - probability of its true class.
+def true_class_scores(
+    probabilities: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    rule: SetRule = LEAST_AMBIGUOUS,
+    draws: npt.ArrayLike | None = None,
+) -> FloatArray:
+    """Nonconformity of each image: the score of its true class.
 
     Args:
         probabilities: Shape (N, K), rows sum to 1.
         targets: Shape (N,), class indices.
+        rule: Which score.
+        draws: Shape (N,), from `draws_of`; used where the rule is randomised.
 
     Returns:
-        Shape (N,), from 0 to 1.
+        Shape (N,).
 
     Raises:
         DataError: When the arrays are malformed.
@@ -49,7 +62,7 @@ def true_class_scores(probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> F
     [0.75]
     """
     checked, indices = check_probabilities(probabilities, targets)
-    scores: FloatArray = 1.0 - checked[np.arange(len(checked)), indices]
+    scores: FloatArray = class_scores(checked, rule, draws)[np.arange(len(checked)), indices]
     return scores
 
 
@@ -82,7 +95,11 @@ def conformal_threshold(scores: npt.ArrayLike, level: float) -> float:
 
 
 def class_thresholds(
-    probabilities: npt.ArrayLike, targets: npt.ArrayLike, level: float
+    probabilities: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    level: float,
+    rule: SetRule = LEAST_AMBIGUOUS,
+    draws: npt.ArrayLike | None = None,
 ) -> FloatArray:
     """A threshold per class, each from the held-out images of that class (Mondrian).
 
@@ -92,26 +109,32 @@ def class_thresholds(
         probabilities: Shape (N, K), rows sum to 1.
         targets: Shape (N,), class indices.
         level: Between 0 and 1.
+        rule: Which score.
+        draws: Shape (N,), from `draws_of`; used where the rule is randomised.
 
     Returns:
-        Shape (K,); infinity for a class with fewer than level / (1 - level) images: it is
-        *uncovered* and in every set.
+        Shape (K,); infinity for a class whose threshold says nothing: it has fewer than
+        level / (1 - level) images, or every held-out image would have the class in its set.
 
     Raises:
         DataError: When the arrays are malformed or the level is out of range.
 
     >>> class_thresholds([[0.75, 0.25], [0.5, 0.5]], [0, 0], level=0.5).tolist()
-    [0.5, inf]
+    [0.25, inf]
     """
     checked, indices = check_probabilities(probabilities, targets)
-    scores = true_class_scores(checked, indices)
-    return np.array(
-        [conformal_threshold(scores[indices == k], level) for k in range(checked.shape[1])]
+    scores = class_scores(checked, rule, draws)
+    own = scores[np.arange(len(checked)), indices]
+    thresholds = np.array(
+        [conformal_threshold(own[indices == k], level) for k in range(checked.shape[1])]
     )
+    if len(checked) and checked.shape[1] > 1:
+        thresholds[scores.max(axis=0) <= thresholds] = np.inf
+    return thresholds
 
 
 def uncovered_classes(thresholds: npt.ArrayLike, names: Sequence[str]) -> list[str]:
-    """The classes whose threshold is infinite: too few held-out images.
+    """The classes whose threshold is infinite: it says nothing about an image.
 
     Raises:
         DataError: When there is not one name per threshold.
@@ -128,24 +151,26 @@ def uncovered_classes(thresholds: npt.ArrayLike, names: Sequence[str]) -> list[s
     return [name for name, value in zip(names, values, strict=True) if np.isinf(value)]
 
 
-def set_scores(sets: npt.ArrayLike, targets: npt.ArrayLike) -> SetScores:
+def set_scores(sets: npt.ArrayLike, targets: npt.ArrayLike, interval: str = WILSON) -> SetScores:
     """How often sets hold the true class, and how much they leave open.
 
     Args:
         sets: Shape (N, K), N at least 1, true where a class is in the set of an image, as from
-            `adapt.models.prediction.uncertainty.prediction_sets`.
+            `adapt.models.prediction.conformal.prediction_sets`.
         targets: Shape (N,), class indices.
+        interval: Of proportions; see `proportion_interval`.
 
     Returns:
         ``coverage``, the fraction of images whose true class is in the set; ``size``, the mean
         number of classes in a set; ``single`` and ``empty``, the fractions of sets with one and no
-        class.
+        class; of each fraction the 95 % interval.
 
     Raises:
         DataError: When the arrays are malformed or empty.
 
-    >>> set_scores([[True, False], [True, True]], [1, 0])
-    {'coverage': 0.5, 'size': 1.5, 'single': 0.5, 'empty': 0.0}
+    >>> scores = set_scores([[True, False], [True, True]], [1, 0])
+    >>> scores["coverage"], scores["size"], scores["single"], scores["empty"]
+    (0.5, 1.5, 0.5, 0.0)
     """
     chosen = np.asarray(sets, dtype=np.bool_)
     if chosen.ndim != 2 or 0 in chosen.shape:
@@ -153,10 +178,15 @@ def set_scores(sets: npt.ArrayLike, targets: npt.ArrayLike) -> SetScores:
             f"sets - not one row per image - shape {chosen.shape} - give shape (images, classes)"
         )
     indices = check_targets(targets, *chosen.shape)
-    sizes = chosen.sum(axis=1)
+    sizes, images = chosen.sum(axis=1), len(chosen)
+    held = int(chosen[np.arange(images), indices].sum())
+    single, empty = int((sizes == 1).sum()), int((sizes == 0).sum())
     return SetScores(
-        coverage=float(chosen[np.arange(len(chosen)), indices].mean()),
+        coverage=held / images,
+        coverage_ci=proportion_interval(held, images, interval),
         size=float(sizes.mean()),
-        single=float((sizes == 1).mean()),
-        empty=float((sizes == 0).mean()),
+        single=single / images,
+        single_ci=proportion_interval(single, images, interval),
+        empty=empty / images,
+        empty_ci=proportion_interval(empty, images, interval),
     )

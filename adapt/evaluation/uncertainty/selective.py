@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from adapt.common.arrays import FloatArray
 from adapt.errors import DataError
+from adapt.evaluation.metrics.intervals import WILSON, proportion_interval
 
 POINTS = 101
 """A curve holds no more points than this; its area is taken before it is thinned."""
@@ -26,7 +27,9 @@ class Answered(TypedDict):
     """What `answered_scores` returns; the accuracy is ``None`` when nothing is answered."""
 
     coverage: float
+    coverage_ci: list[float] | None
     accuracy: float | None
+    accuracy_ci: list[float] | None
 
 
 def part_of(fraction: float, images: int) -> int:
@@ -99,27 +102,37 @@ def answering_threshold(scores: npt.ArrayLike, fraction: float) -> float:
     return float(np.sort(values)[len(values) - part_of(fraction, len(values))])
 
 
-def answered_scores(confidences: npt.ArrayLike, right: npt.ArrayLike, threshold: float) -> Answered:
+def answered_scores(
+    confidences: npt.ArrayLike, right: npt.ArrayLike, threshold: float, interval: str = WILSON
+) -> Answered:
     """How much is answered at a threshold, and how well.
 
     Args:
         confidences: Shape (N,), N at least 1.
         right: Shape (N,), whether the prediction is the true class.
         threshold: Images with a lower confidence are not answered.
+        interval: Of proportions; see `proportion_interval`.
 
     Returns:
-        ``coverage``, the fraction answered, and ``accuracy`` among these.
+        ``coverage``, the fraction answered, and ``accuracy`` among these, each with its 95 %
+        interval.
 
     Raises:
         DataError: When an array is malformed or empty.
 
-    >>> answered_scores([0.9, 0.8, 0.3, 0.2], [True, False, True, True], threshold=0.5)
-    {'coverage': 0.5, 'accuracy': 0.5}
+    >>> scores = answered_scores([0.9, 0.8, 0.3, 0.2], [True, False, True, True], threshold=0.5)
+    >>> scores["coverage"], scores["accuracy"]
+    (0.5, 0.5)
     """
     values, correct = _checked(confidences, right)
     answered = values >= threshold
-    accuracy = float(correct[answered].mean()) if answered.any() else None
-    return Answered(coverage=float(answered.mean()), accuracy=accuracy)
+    count, hits = int(answered.sum()), int(correct[answered].sum())
+    return Answered(
+        coverage=count / len(values),
+        coverage_ci=proportion_interval(count, len(values), interval),
+        accuracy=hits / count if count else None,
+        accuracy_ci=proportion_interval(hits, count, interval),
+    )
 
 
 def _checked(

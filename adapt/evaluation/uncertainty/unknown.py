@@ -17,6 +17,7 @@ from adapt.evaluation.uncertainty.selective import answering_threshold
 
 NEIGHBOURS = 10
 KEPT = 0.95
+ALL_EQUAL = "every image has the same score"
 
 # Numbers held at once while distances are computed: 128 MB.
 _BLOCK = 2**24
@@ -25,8 +26,9 @@ _BLOCK = 2**24
 class Detection(TypedDict):
     """What `detection` returns."""
 
-    auroc: float
-    fpr95: float
+    auroc: float | None
+    fpr95: float | None
+    reason: str | None
 
 
 def knn_scores(
@@ -115,7 +117,10 @@ def false_positive_rate(known: npt.ArrayLike, unknown: npt.ArrayLike, kept: floa
 
 
 def detection(known: npt.ArrayLike, unknown: npt.ArrayLike) -> Detection:
-    """AUROC and FPR95 of one detector.
+    """AUROC and FPR95 of one detector; both None, with the `reason`, where all scores are equal.
+
+    Neither has an interval: that of FPR95 would have to hold for the threshold too, which 5 % of
+    the known images decide.
 
     Args:
         known: Scores of known images, shape (N,), N at least 1; high is known.
@@ -125,9 +130,13 @@ def detection(known: npt.ArrayLike, unknown: npt.ArrayLike) -> Detection:
         DataError: When there are no scores, or one is not finite.
 
     >>> detection([0.9, 0.8], [0.1, 0.2])
-    {'auroc': 1.0, 'fpr95': 0.0}
+    {'auroc': 1.0, 'fpr95': 0.0, 'reason': None}
     """
-    return Detection(auroc=auroc(known, unknown), fpr95=false_positive_rate(known, unknown))
+    if np.ptp(np.concatenate([_scores("known", known), _scores("unknown", unknown)])) == 0:
+        return Detection(auroc=None, fpr95=None, reason=ALL_EQUAL)
+    return Detection(
+        auroc=auroc(known, unknown), fpr95=false_positive_rate(known, unknown), reason=None
+    )
 
 
 def _scores(name: str, given: npt.ArrayLike) -> FloatArray:

@@ -40,7 +40,7 @@ class Prediction:
     abstained: bool = False
     """Whether the confidence is below the stored threshold; false when none is stored."""
     labels: tuple[str, ...] = ()
-    """The conformal set, most probable first; it can be empty, and is when none is stored."""
+    """The conformal set, most probable first; empty where none is stored, or where asked for."""
     unknown: bool = False
     """Whether it looks like none of the classes; false when no detector is stored."""
 

@@ -17,29 +17,16 @@ import torch
 
 from adapt.common.arrays import BoolArray, FloatArray
 from adapt.errors import DataError, did_you_mean
+from adapt.models.prediction.conformal import (
+    LEAST_AMBIGUOUS,
+    RAPS,
+    SetRule,
+    draws_of,
+    prediction_sets,
+)
 
 DETECTORS = ("msp", "energy")
 """Detectors of unknowns that need nothing but the logits, so that a bundle can hold them."""
-
-
-def prediction_sets(probabilities: npt.ArrayLike, thresholds: npt.ArrayLike) -> BoolArray:
-    """The classes whose score 1 - p is at most the threshold (LAC sets of split conformal).
-
-    Args:
-        probabilities: Shape (N, K), rows sum to 1.
-        thresholds: One number, or one per class of shape (K,); a class with a threshold of 1 or
-            more is in every set.
-
-    Returns:
-        Shape (N, K), true where the class is in the set of the image; a row may be empty.
-
-    Paper: Sadinle, Lei and Wasserman, Least Ambiguous Set-Valued Classifiers, arXiv:1609.00451.
-
-    >>> prediction_sets([[0.7, 0.3], [0.5, 0.5]], 0.5).tolist()
-    [[True, False], [True, True]]
-    """
-    scores: FloatArray = 1.0 - np.asarray(probabilities, dtype=np.float64)
-    return np.asarray(scores <= np.asarray(thresholds, dtype=np.float64))
 
 
 def energy(logits: npt.ArrayLike, temperature: float = 1.0) -> FloatArray:
@@ -92,9 +79,19 @@ class Uncertainty:
     conformal_level: float | None = None
     """The fraction of images whose true class should be in their set, between 0 and 1."""
     conformal_threshold: float | None = None
-    """Highest 1 - p of a class in the set, from 0 to 1."""
+    """Highest score of a class in the set."""
     conformal_per_class: tuple[float, ...] | None = None
     """The same for each of the K classes; used instead of `conformal_threshold` when given."""
+    conformal_score: str = LEAST_AMBIGUOUS.score
+    """`lac`, `aps` or `raps`; this and the next four are explained in `SetRule`."""
+    conformal_randomised: bool = LEAST_AMBIGUOUS.randomised
+    """Whether the score is randomised."""
+    conformal_empty: bool = LEAST_AMBIGUOUS.empty
+    """Whether a set may be empty."""
+    conformal_penalty: float = LEAST_AMBIGUOUS.penalty
+    """`raps`: added for each rank beyond the next number."""
+    conformal_free_ranks: int = LEAST_AMBIGUOUS.free_ranks
+    """`raps`: ranks without a penalty."""
     unknown_detector: str | None = None
     """`msp` (highest probability) or `energy`."""
     unknown_threshold: float | None = None
@@ -105,7 +102,7 @@ class Uncertainty:
             given = self.conformal_per_class
             if not isinstance(given, (list, tuple)):
                 raise _wrong("conformal_per_class", "not a list", given, "give one per class")
-            checked = tuple(_number("conformal_per_class", value, *_FRACTION) for value in given)
+            checked = tuple(_number("conformal_per_class", value, *_SCORE) for value in given)
             object.__setattr__(self, "conformal_per_class", checked)
         ranges = _RANGES | (
             {"unknown_threshold": _FRACTION} if self.unknown_detector == "msp" else {}
@@ -114,6 +111,7 @@ class Uncertainty:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _number(name, value, good, advice))
+        self._check_rule()
         if self.unknown_detector is not None and self.unknown_detector not in DETECTORS:
             hint = did_you_mean(str(self.unknown_detector), DETECTORS)
             known = f"choose one of {', '.join(DETECTORS)}{hint}"
@@ -127,11 +125,38 @@ class Uncertainty:
         if self.conformal_per_class is not None and self.conformal_threshold is None:
             raise _wrong("conformal_threshold", "missing", None, "give it with those per class")
 
+    def _check_rule(self) -> None:
+        for name, kind, what in _TYPES:
+            value = getattr(self, name)
+            if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+                raise _wrong(name, f"not {what}", value, f"give {what}")
+        try:
+            rule = self.rule
+        except DataError as error:
+            raise DataError(f"uncertainty.{error}") from error
+        if rule.score != RAPS and (rule.penalty or rule.free_ranks):
+            raise _wrong("conformal_penalty", "without raps", rule.penalty, "give 0 and rank 0")
+
+    @property
+    def rule(self) -> SetRule:
+        """How the conformal sets are made.
+
+        >>> Uncertainty().rule == LEAST_AMBIGUOUS
+        True
+        """
+        return SetRule(
+            self.conformal_score,
+            self.conformal_randomised,
+            self.conformal_empty,
+            self.conformal_penalty,
+            self.conformal_free_ranks,
+        )
+
     def check_classes(self, classes: int) -> None:
-        """Check that thresholds per class fit a classifier of `classes` classes.
+        """Check that thresholds fit a classifier of `classes` classes.
 
         Raises:
-            DataError: When their number differs.
+            DataError: When those per class are not as many, or one is above every score.
 
         >>> Uncertainty().check_classes(3)
         """
@@ -140,6 +165,14 @@ class Uncertainty:
             raise _wrong(
                 "conformal_per_class", "not one per class", len(given), f"give {classes} numbers"
             )
+        most = self.rule.largest(classes)
+        for name, values in (
+            ("conformal_threshold", (self.conformal_threshold,)),
+            ("conformal_per_class", given or ()),
+        ):
+            above = [value for value in values if value is not None and value > most]
+            if above:
+                raise _wrong(name, "above every score", above[0], f"give {most:g} at most")
 
     def verdicts(
         self, probabilities: npt.ArrayLike, logits: npt.ArrayLike, temperature: float
@@ -163,7 +196,8 @@ class Uncertainty:
         if self.abstain_below is not None:
             abstained = np.asarray(confidences < self.abstain_below)
         if self.conformal_threshold is not None:
-            sets = prediction_sets(checked, self.conformal_per_class or self.conformal_threshold)
+            thresholds = self.conformal_per_class or self.conformal_threshold
+            sets = prediction_sets(checked, thresholds, self.rule, draws_of(logits))
         if self.unknown_threshold is not None:
             msp = self.unknown_detector == "msp"
             scores = confidences if msp else energy(logits, temperature)
@@ -212,11 +246,19 @@ class Uncertainty:
 
 Range = tuple[Callable[[float], bool], str]
 _FRACTION: Range = (lambda value: 0 <= value <= 1, "give a number from 0 to 1")
+_SCORE: Range = (lambda value: value >= 0, "give a number of at least 0")
+_TYPES: tuple[tuple[str, type, str], ...] = (
+    ("conformal_score", str, "a name"),
+    ("conformal_randomised", bool, "true or false"),
+    ("conformal_empty", bool, "true or false"),
+    ("conformal_free_ranks", int, "a whole number"),
+)
 _RANGES: dict[str, Range] = {
     "abstain_below": _FRACTION,
     "abstain_coverage": (lambda value: 0 < value <= 1, "give a number above 0 and at most 1"),
     "conformal_level": (lambda value: 0 < value < 1, "give a number between 0 and 1"),
-    "conformal_threshold": _FRACTION,
+    "conformal_threshold": _SCORE,
+    "conformal_penalty": _SCORE,
     "unknown_threshold": (math.isfinite, "give a number"),
 }
 _PAIRS = (

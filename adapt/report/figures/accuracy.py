@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from adapt.report.figures import style
 from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import model_name
+from adapt.report.record.scores import mean_of_shifts, model_name
 from adapt.report.record.values import number
 from adapt.report.record.words import percent, points, shorten
 
@@ -36,14 +36,23 @@ def ladder(run: RunRecord) -> style.ReportFigure | str:
     axes.set_xlabel("accuracy")
     axes.plot([], [], "o", color=style.INK, label=f"{shorten(base)} (in-distribution)")
     if scores.shifts:
-        axes.plot([], [], "D", color=style.INK, markerfacecolor="none", label="mean of shifts")
+        axes.plot(
+            [],
+            [],
+            "D",
+            color=style.INK,
+            markerfacecolor="none",
+            label=shorten(mean_of_shifts(scores)),
+        )
     figure.legend(loc="outside upper left", ncols=2)
     alt = "Accuracy per model. " + " ".join(
         f"{model_name(m)}: {percent(scores.metric(m, base))} on {base}, "
-        f"{percent(scores.shift_mean(m))} on the mean of shifts."
+        f"{percent(scores.shift_mean(m))} on the {mean_of_shifts(scores)}."
         for m in present
     )
-    caption = "Filled: in-distribution test set with its 95 % interval. Open: mean of shifts."
+    caption = "Filled: in-distribution test set with its 95 % interval."
+    if scores.shifts:
+        caption += f" Open: {mean_of_shifts(scores)}."
     read = (
         "further right is better. The line between the two marks is what is lost when images "
         "look different: the shorter it is, the more robust the model."

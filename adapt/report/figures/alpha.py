@@ -16,7 +16,7 @@ from adapt.report.record.curve import (
     rule_choices,
 )
 from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import SELECTION
+from adapt.report.record.scores import SELECTION, mean_of
 from adapt.report.record.values import number
 from adapt.report.record.words import percent, shorten
 
@@ -57,7 +57,7 @@ _READ = (
 def _draw_curves(axes: Axes, run: RunRecord, stored: Sequence[Point], named: list[str]) -> None:
     base = run.scores.test
     if named:
-        _line(axes, stored, named, f"mean of {len(named)} shifts", style.VERMILION, "D--")
+        _line(axes, stored, named, shorten(mean_of(named), 22), style.VERMILION, "D--")
     if base is not None:
         _line(axes, stored, [base], f"{shorten(base, 22)} (in-distribution)", style.BLUE, "o-")
     _line(axes, stored, [SELECTION], "val (selection)", style.GREEN, "^-.")
@@ -72,7 +72,7 @@ def _draw_curves(axes: Axes, run: RunRecord, stored: Sequence[Point], named: lis
             linestyle=(0, (4, 1, 1, 1, 1, 1)),
         )  # fmt: skip
     # Beyond eight, names of thin lines would crowd out the lines themselves.
-    for index, shift in enumerate(named):
+    for index, shift in enumerate(named if len(named) > 1 else []):
         thin = {"linewidth": 0.9, "zorder": 2}
         if len(named) <= 8:
             label, dashes = shorten(shift, 22), _STYLES[index % 4]
@@ -140,7 +140,7 @@ def _curve_alt(run: RunRecord, stored: Sequence[Point], named: Sequence[str]) ->
     base = run.scores.test
     series = {"val": [SELECTION], **({base: [base]} if base else {})}
     if named:
-        series[f"mean of {len(named)} shifts"] = list(named)
+        series[mean_of(named)] = list(named)
     parts = [
         f"{label}: {percent(at_point(stored[0], names))} at alpha {stored[0]['alpha']:g}, "
         f"{percent(at_point(stored[-1], names))} at alpha {stored[-1]['alpha']:g}."

@@ -5,7 +5,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from adapt.report.figures import style
-from adapt.report.record.classes import class_recalls, confused_pairs, confusion_counts
+from adapt.report.record.classes import (
+    class_intervals,
+    class_recalls,
+    confused_pairs,
+    confusion_counts,
+)
 from adapt.report.record.read import RunRecord
 from adapt.report.record.words import percent, points, shorten
 
@@ -98,7 +103,8 @@ def per_class(run: RunRecord) -> style.ReportFigure | str:
     )
     many = f" The most changed of {len(recalls)} classes are shown." if len(panels) > 1 else ""
     caption = (
-        f"On {run.scores.test}; n: images of the class. On the right: change in recall in points."
+        f"On {run.scores.test}; n: images of the class. Thin lines: 95 % intervals of the shipped "
+        "model. On the right: change in recall in points."
         f"{many}"
     )
     read = (
@@ -114,6 +120,10 @@ def _draw_recalls(axes: Axes, run: RunRecord, rows: list[tuple[str, int, float, 
     model = run.scores.shipped
     colour, label = style.colour_of(model), run.scores.heading(model)
     axes.barh(places, after, height=0.62, color=colour, alpha=0.85, label=label)
+    bounds = class_intervals(run)
+    for place, row in enumerate(rows):
+        if row[0] in bounds:
+            axes.plot(bounds[row[0]], [place, place], color=style.INK, linewidth=1, alpha=0.6)
     axes.plot(before, places, "D", color=style.INK, mfc=style.ORANGE, ms=6, label="zero-shot")
     axes.set_yticks(places, [f"{shorten(row[0])}  n={row[1]}" for row in rows], fontsize=8.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)

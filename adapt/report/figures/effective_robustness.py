@@ -9,18 +9,20 @@ from matplotlib.axis import Axis
 
 from adapt.report.figures import style
 from adapt.report.record.curve import at_point, curve_points, curve_shifts
-from adapt.report.record.measures import falls, id_name, line_of, shift_entries, shift_models
+from adapt.report.record.measures import (
+    id_name,
+    line_of,
+    line_points,
+    no_line,
+    shift_entries,
+    shift_models,
+)
 from adapt.report.record.read import RunRecord
 from adapt.report.record.scores import model_name
 from adapt.report.record.values import mapping, number
 from adapt.report.record.words import percent, points, shorten
 
 MOST_PANELS = 6
-FEW_MODELS = 5
-_FEW = (
-    f" A line through fewer than {FEW_MODELS} models is weak evidence: add models to "
-    "`robustness.reference`."
-)
 Place = tuple[float, float]
 _TICKS = (
     *(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65),
@@ -72,8 +74,9 @@ def scatter(run: RunRecord) -> style.ReportFigure | str:
 
 @style.figure("effective", "Effective robustness", needs="robustness.json")
 def effective(run: RunRecord) -> style.ReportFigure | str:
-    """Each shift against the test set, with the line through the models where there is one."""
-    stored = {shift: entry for shift, entry in shift_entries(run).items() if shift_models(entry)}
+    """Each shift that has a line of usual accuracy, against the test set."""
+    known = {shift: entry for shift, entry in shift_entries(run).items() if shift_models(entry)}
+    stored = {shift: entry for shift, entry in known.items() if line_of(entry) is not None}
     if not stored:
         return _why_none(run)
     panels = _panels(run, stored)
@@ -92,8 +95,9 @@ def effective(run: RunRecord) -> style.ReportFigure | str:
     shown = {label: handle for pair in legends for handle, label in zip(*pair, strict=True)}
     figure.legend(shown.values(), shown.keys(), loc="outside upper left", ncols=3)
     alt = " ".join(_in_words(run, shift, stored[shift]) for shift in panels)
-    left_out = len(stored) - len(panels)
+    left_out, without = len(stored) - len(panels), len(known) - len(stored)
     more = f" {left_out} more are in the table." if left_out else ""
+    more += f" {without} without a line: the table says why." if without else ""
     caption = (
         f"{_about_lines(stored)} The upright stroke is the effective robustness of the shipped "
         "model, given in points in each title. Dashed: equal accuracy on both. All axes are "
@@ -108,9 +112,13 @@ def effective(run: RunRecord) -> style.ReportFigure | str:
 
 
 def _why_none(run: RunRecord) -> str:
-    reasons = [str(entry.get("reason")) for entry in shift_entries(run).values()]
-    known = [reason for reason in reasons if reason != "None"]
-    return known[0] if known else "no shift was compared with a test set like the training images"
+    reasons = [str(entry.get("reason") or "") for entry in shift_entries(run).values()]
+    known = [
+        no_line(run),
+        *reasons,
+        "no shift was compared with a test set like the training images",
+    ]
+    return next(reason for reason in known if reason)
 
 
 def _panels(run: RunRecord, stored: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -133,13 +141,18 @@ def _panel(axes: Axes, run: RunRecord, shift: str, entry: Mapping[str, Any]) -> 
     }
     line, mine = line_of(entry), places.get(run.scores.shipped)
     usual = [] if line is None or mine is None else [line[0] * _logit(mine[0]) + line[1]]
-    left, right = _limits([_logit(x) for x, _ in places.values()], 0.35)
-    low, high = _limits([*(_logit(y) for _, y in places.values()), *usual], 0.35)
+    others = line_points(entry)
+    shown = [*places.values(), *others]
+    left, right = _limits([_logit(x) for x, _ in shown], 0.35)
+    low, high = _limits([*(_logit(y) for _, y in shown), *usual], 0.35)
     axes.plot([left, right], [left, right], color=style.MUTED, linewidth=0.9, linestyle="--")
     if line is not None:
         ends = [line[0] * x + line[1] for x in (left, right)]
         axes.plot([left, right], ends, color=style.INK, linewidth=1.3, label="usual accuracy")
-    if mine is not None and usual and not falls(entry):
+    if others:
+        dots = zip(*map(_logits, others), strict=True)
+        axes.plot(*dots, ".", color=style.MUTED, markersize=4, label="reference models", zorder=1)
+    if mine is not None and usual:
         x, y = _logits(mine)
         colour = style.colour_of(run.scores.shipped)
         axes.plot([x, x], [usual[0], y], color=colour, linewidth=2.4, solid_capstyle="butt")
@@ -150,23 +163,14 @@ def _panel(axes: Axes, run: RunRecord, shift: str, entry: Mapping[str, Any]) -> 
     _percent_ticks(axes.yaxis, low, high, 0.12)
     axes.tick_params(labelsize=8.5)
     value = number(shift_models(entry).get(run.scores.shipped, {}).get("effective"))
-    result = "no line" if line is None else "line falls" if falls(entry) else points(value)
-    axes.set_title(f"{shorten(shift, 20)}: {result}", fontsize=9.5)
+    axes.set_title(f"{shorten(shift, 20)}: {points(value)}", fontsize=9.5)
 
 
 def _about_lines(stored: Mapping[str, Mapping[str, Any]]) -> str:
     counts = [number(mapping(entry.get("fit")).get("models")) for entry in stored.values()]
-    known = sorted({int(count) for count in counts if count is not None})
-    if not known:
-        return "No line could be drawn."
+    known = sorted({int(count) for count in counts if count is not None}) or [0]
     many = str(known[0]) if len(known) == 1 else f"{known[0]} to {known[-1]}"
-    few = known[0] < FEW_MODELS
-    weak = _FEW * few
-    falling = " A line that falls means nothing: better models were worse on the shift." * any(
-        falls(entry) for entry in stored.values()
-    )
-    lines = f"Solid: the usual accuracy on the shift, a line through {many} models."
-    return f"{lines}{weak}{falling}"
+    return f"Solid: the usual accuracy on the shift, a line through {many} reference models."
 
 
 def _in_words(run: RunRecord, shift: str, entry: Mapping[str, Any]) -> str:
@@ -176,7 +180,6 @@ def _in_words(run: RunRecord, shift: str, entry: Mapping[str, Any]) -> str:
     )
     value = number(shift_models(entry).get(run.scores.shipped, {}).get("effective"))
     result = f"effective robustness of the shipped model {points(value)}"
-    result = "the line falls" if falls(entry) else result
     return f"{shift}, test accuracy and shift accuracy: {places}; {result}."
 
 

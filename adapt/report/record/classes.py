@@ -4,7 +4,7 @@ from collections import Counter
 
 from adapt.report.record.read import Row, RunRecord
 from adapt.report.record.scores import ZERO_SHOT
-from adapt.report.record.values import number
+from adapt.report.record.values import Interval, interval, number
 
 
 def class_rows(run: RunRecord) -> dict[str, dict[str, Row]]:
@@ -15,6 +15,20 @@ def class_rows(run: RunRecord) -> dict[str, dict[str, Row]]:
         if row.get("eval") == run.scores.test and row.get("model") in wanted:
             rows.setdefault(row.get("class", ""), {})[row["model"]] = row
     return rows
+
+
+def class_bounds(row: Row, ratio: str) -> Interval | None:
+    """The 95 % interval of the recall, precision or F1 of a class."""
+    return interval([row.get(f"{ratio}_low"), row.get(f"{ratio}_high")])
+
+
+def class_intervals(run: RunRecord) -> dict[str, Interval]:
+    """By class, the interval of the recall of the shipped model, where it is stored."""
+    stored = {
+        name: class_bounds(rows.get(run.scores.shipped, {}), "recall")
+        for name, rows in class_rows(run).items()
+    }
+    return {name: bounds for name, bounds in stored.items() if bounds is not None}
 
 
 def class_recalls(run: RunRecord) -> list[tuple[str, int, float, float]]:

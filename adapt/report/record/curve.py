@@ -7,14 +7,6 @@ from adapt.report.record.read import RunRecord
 from adapt.report.record.values import mapping, mean, number
 
 Point = Mapping[str, Any]
-RULES = {
-    "val": "best accuracy on val",
-    "val_one_se": "smallest alpha within one standard error of the best on val",
-    "synthetic_shift": "best mean of val and its corruptions",
-    "synthetic_one_se": "smallest alpha within one standard error of that best mean",
-    "both_one_se": "the larger alpha of the two one-standard-error rules",
-    "min_regret": "smallest worst-case loss over val and its corruptions",
-}
 SYNTHETIC = "val and its corruptions"
 
 

@@ -32,10 +32,26 @@ def line_of(entry: Entry) -> tuple[float, float] | None:
     return None if slope is None or intercept is None else (slope, intercept)
 
 
-def falls(entry: Entry) -> bool:
-    """Whether the line of a shift falls, so that it does not tell what is usual there."""
-    line = line_of(entry)
-    return line is not None and line[0] <= 0
+def line_points(entry: Entry) -> list[tuple[float, float]]:
+    """The reference models of a shift, as accuracy on the test set and on the shift."""
+    pairs = [(number(x), number(y)) for x, y in entry.get("references") or []]
+    return [(x, y) for x, y in pairs if x is not None and y is not None]
+
+
+def no_line(run: RunRecord) -> str:
+    """Why effective robustness is not stated, and what to bring, without a full stop.
+
+    Empty where a line was drawn for some shift.
+    """
+    compared = [entry for entry in shift_entries(run).values() if shift_models(entry)]
+    if not compared or any(line_of(entry) for entry in compared):
+        return ""
+    reasons = {str(entry.get("reason") or "no line was stored") for entry in compared}
+    return (
+        f"{'; '.join(sorted(reasons))}. To state it, measure ten or more other models, of low to "
+        "high accuracy, on these very test sets, and name a CSV file of them "
+        "(`name,id,<eval>,...`) under `robustness.reference`"
+    )
 
 
 def id_name(run: RunRecord) -> str:

@@ -1,7 +1,7 @@
 """The scores of a run, looked up by model and eval."""
 
 from collections import UserDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapt.report.record.values import Interval, interval, mapping, mean, number
@@ -20,6 +20,15 @@ _NAMES = {
 def model_name(model: str) -> str:
     """What a model is called in text."""
     return _NAMES.get(model, model.replace("_", " "))
+
+
+def mean_of(names: Sequence[str]) -> str:
+    """What the mean over some shifts is called: one shift is its own mean.
+
+    >>> mean_of(["sketch", "fog"]), mean_of(["sketch"])
+    ('mean of 2 shifts', 'sketch')
+    """
+    return names[0] if len(names) == 1 else f"mean of {len(names)} shifts"
 
 
 class ScoreTable(UserDict[str, Any]):
@@ -71,6 +80,10 @@ class ScoreTable(UserDict[str, Any]):
         ]
         scored = [names for names in scored if names]
         return [name for name in later if scored and all(name in names for names in scored)]
+
+    def reason(self, model: str, name: str, key: str = "accuracy") -> str:
+        """Why a metric is n/a; empty where the run stored no reason."""
+        return str(mapping(self.entry(model, name).get("undefined")).get(key) or "")
 
     def is_synthetic(self, name: str) -> bool:
         """Whether an eval is another one under a corruption."""
@@ -128,3 +141,8 @@ class ScoreTable(UserDict[str, Any]):
         low, high = (mean([bound[end] for bound in bounds]) for end in (0, 1))
         whole = len(bounds) == len(pairs) and low is not None and high is not None
         return mean([value for value, _ in pairs]), (low, high) if whole else None  # type: ignore[return-value]
+
+
+def mean_of_shifts(scores: ScoreTable) -> str:
+    """The heading of a column with the mean over the shifts."""
+    return mean_of(scores.shifts) if scores.shifts else "mean of shifts"

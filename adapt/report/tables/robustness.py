@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapt.report.record.measures import entries, falls, id_name, shift_entries, shift_models
+from adapt.report.record.measures import entries, id_name, no_line, shift_entries, shift_models
 from adapt.report.record.read import RunRecord
 from adapt.report.record.scores import ZERO_SHOT
 from adapt.report.record.values import interval, mapping, mean, number
@@ -15,9 +15,12 @@ GROUPS_SHOWN = 30
 SMALL_GROUP = 20
 SMALL_GAP = 0.02
 _MEASURES = ("id", "ood", "effective", "relative")
-_SHIFT_LEGEND = (
+_EFFECTIVE_LEGEND = (
     "Effective: accuracy on the shift minus what the line of usual accuracy predicts (small: its "
-    "95 % interval, which does not include the uncertainty of the line). Relative: accuracy minus "
+    "95 % interval, which does not include the uncertainty of the line). "
+)
+_RELATIVE_LEGEND = (
+    "Relative: accuracy minus "
     "that of zero-shot on the shift. Gap closed: the part of zero-shot's gap between {test} and "
     "the shift that is gone; below 0 the gap grew. For gaps under 2 points it would be noise and "
     "is n/a."
@@ -32,7 +35,7 @@ def effective_table(run: RunRecord) -> Table | None:
     for shift, entry in known.items():
         shown = [model for model in wanted if model in shift_models(entry)]
         for place, model in enumerate(shown):
-            name = Cell(shift, _shift_note(entry)) if place == 0 else Cell("")
+            name = Cell(shift, _shift_note(entry, not no_line(run))) if place == 0 else Cell("")
             cells = _shift_cells(run, model, entry)
             rows.append([name, *cells])
     if not rows:
@@ -42,29 +45,31 @@ def effective_table(run: RunRecord) -> Table | None:
             rows += _mean_row(run, model, list(known.values()))
     base = id_name(run)
     header = ["shift", "model", base, "shift", "effective", "relative", "gap closed"]
-    legend = _SHIFT_LEGEND.format(test=base)
+    legend = _RELATIVE_LEGEND.format(test=base)
+    if no_line(run):
+        rows = [row[:4] + row[5:] for row in rows]
+        header.remove("effective")
+    else:
+        legend = _EFFECTIVE_LEGEND + legend
     return Table("Robustness by shift", header, rows, words=2, legend=legend)
 
 
-def _shift_note(entry: Mapping[str, Any]) -> str:
+def _shift_note(entry: Mapping[str, Any], stated: bool) -> str:
     classes, reason = number(entry.get("classes")), entry.get("reason")
     notes = [f"on its {classes:g} classes"] if classes is not None else []
-    notes += [f"no line: {reason}"] if reason else []
-    notes += ["the line falls, so effective says little"] if falls(entry) else []
+    notes += [f"no line: {reason}"] if reason and stated else []
     return "; ".join(notes)
 
 
 def _shift_cells(run: RunRecord, model: str, entry: Mapping[str, Any]) -> list[Cell]:
     row, start = (shift_models(entry).get(name, {}) for name in (model, ZERO_SHOT))
-    effective = difference_cell(row, "effective", "effective_ci")
     before = [number(start.get(key)) for key in ("id", "ood")]
     gap = None if before[0] is None or before[1] is None else before[0] - before[1]
     return [
         Cell(run.scores.heading(model)),
         Cell(percent(row.get("id"))),
         Cell(percent(row.get("ood"))),
-        # An arrow would claim what a falling line cannot show.
-        Cell(effective.text, effective.note) if falls(entry) else effective,
+        difference_cell(row, "effective", "effective_ci"),
         Cell(points(row.get("relative"))),
         _gap_cell(number(row.get("gap_closed")), gap),
     ]
@@ -82,8 +87,6 @@ def _mean_row(run: RunRecord, model: str, shifts: list[Mapping[str, Any]]) -> li
     values = {key: mean([number(row.get(key)) for row in rows]) for key in _MEASURES}
     if values["ood"] is None:
         return []
-    if any(falls(entry) for entry in shifts):
-        values["effective"] = None
     # A mean of fractions of gaps means nothing: one shift with a small gap would outweigh the rest.
     cells = _shift_cells(run, model, {"models": {model: values}})[:-1]
     note = f"{len(shifts)} shifts, each counting once"

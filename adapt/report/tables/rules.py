@@ -1,7 +1,6 @@
 """The table of what each rule would choose on the alpha curve."""
 
 from adapt.report.record.curve import (
-    RULES,
     SYNTHETIC,
     Point,
     at_point,
@@ -13,10 +12,12 @@ from adapt.report.record.curve import (
 )
 from adapt.report.record.guard import stepped_back
 from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import SELECTION
+from adapt.report.record.scores import SELECTION, mean_of_shifts
 from adapt.report.record.values import number
 from adapt.report.record.words import decimal, percent
 from adapt.report.tables.cells import Cell, Table
+
+SHIPPED = "shipped"
 
 
 def rules_table(run: RunRecord) -> Table | None:
@@ -33,9 +34,9 @@ def rules_table(run: RunRecord) -> Table | None:
         point = point_at(run, chosen)
         shipped = {"alpha": chosen, "temperature": run.scores.get("temperature"), "why": why}
         shipped["accuracy"] = at_point(point, [SELECTION]) if point else None
-        rows.append(_row(run, "shipped", shipped, True))
+        rows.append(_row(run, SHIPPED, shipped, True))
     base = run.scores.test or "test"
-    header = ["rule", "alpha", "val", SYNTHETIC, "temperature", base, "mean of shifts"]
+    header = ["rule", "alpha", "val", SYNTHETIC, "temperature", base, mean_of_shifts(run.scores)]
     groups = (("", 1), ("on val only", 4), ("for information only", 2))
     legend = (
         f"Every rule sees val and corruptions of val, nothing else. The columns of {base} and of "
@@ -48,8 +49,8 @@ def _row(run: RunRecord, rule: str, choice: Point, used: bool) -> list[Cell]:
     alpha = number(choice.get("alpha"))
     point, base = point_at(run, alpha), run.scores.test
     shifts = curve_shifts(run, curve_points(run))
-    mark = " (used)" if used and rule in RULES else ""
-    why = str(choice.get("why") or RULES.get(rule, ""))
+    mark = " (used)" if used and rule != SHIPPED else ""
+    why = str(choice.get("why") or "")
     return [
         Cell(f"{rule}{mark}", why, strong=used),
         Cell("n/a" if alpha is None else f"{alpha:g}"),

@@ -3,12 +3,18 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from adapt.report.record.classes import class_rows, confused_pairs
+from adapt.report.record.classes import class_bounds, class_rows, confused_pairs
 from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import SELECTION, ZERO_SHOT, ScoreTable, model_name
+from adapt.report.record.scores import (
+    SELECTION,
+    ZERO_SHOT,
+    ScoreTable,
+    mean_of_shifts,
+    model_name,
+)
 from adapt.report.record.values import Interval, mapping, number
-from adapt.report.record.words import decimal, percent, points, span
-from adapt.report.tables.cells import Cell, Table, arrow
+from adapt.report.record.words import decimal, enumerated, percent, points, span
+from adapt.report.tables.cells import Cell, Table, Text, arrow
 
 PAIRS_SHOWN = 20
 LADDER_LEGEND = (
@@ -38,7 +44,7 @@ def ladder_table(run: RunRecord) -> Table:
         ]
         for model in scores.models
     ]
-    header = ["model", f"{name} (in-distribution)", f"mean of shifts ({len(scores.shifts)})"]
+    header = ["model", f"{name} (in-distribution)", mean_of_shifts(scores)]
     legend = LADDER_LEGEND
     if "output_ensemble" in scores["models"]:
         legend += AVERAGED_LEGEND
@@ -55,13 +61,30 @@ def accuracy_table(run: RunRecord) -> Table:
         return [Cell(name, note=eval_note(scores, name)), Cell(_images(scores, name)), *cells]
 
     rows = [row(name) for name in scores.evals]
-    if scores.shifts:
+    if len(scores.shifts) > 1:
         note = f"{len(scores.shifts)} evals, each counting once"
         label = Cell("mean of shifts", note, strong=True)
         rows.append([label, Cell(""), *(_mean_cell(scores, model) for model in shown)])
     rows += [row(name) for name in _selection(scores)]
     header = ["eval", "n", *map(scores.heading, shown)]
     return Table("Accuracy", header, rows, legend=ACCURACY_LEGEND)
+
+
+def opened_words(run: RunRecord) -> Text | None:
+    """How often the test sets were looked at, as a sentence."""
+    counts = {
+        str(name): int(number(times) or 0)
+        for name, times in mapping(run.scores.get("opened")).items()
+    }
+    if not counts:
+        return None
+    again = [f"{name} was opened {count} times" for name, count in counts.items() if count > 1]
+    if not again:
+        return Text("Every test set was opened once in this run folder.")
+    return Text(
+        f"{enumerated(again)} in this run folder. Each look that leads to another try makes scores "
+        "a little too good: confirm them on images that were never looked at."
+    )
 
 
 def balanced_table(run: RunRecord) -> Table:
@@ -71,7 +94,10 @@ def balanced_table(run: RunRecord) -> Table:
         [
             Cell(name),
             *(
-                Cell(percent(scores.metric(m, name, key)), span(scores.bounds(m, name, key)))
+                Cell(
+                    percent(scores.metric(m, name, key)),
+                    span(scores.bounds(m, name, key)) or scores.reason(m, name, key),
+                )
                 for m in scores.models
             ),
         ]
@@ -92,7 +118,8 @@ def calibration_table(run: RunRecord) -> Table:
     for name in [*scores.evals, *_selection(scores)]:
         cells = [
             Cell(
-                decimal(scores.metric(model, name, key)), _decimals(scores.bounds(model, name, key))
+                decimal(scores.metric(model, name, key)),
+                _decimals(scores.bounds(model, name, key)) or scores.reason(model, name, key),
             )
             for key in titles
             for model in shown
@@ -101,7 +128,12 @@ def calibration_table(run: RunRecord) -> Table:
     names = [model_name(m) + (" *" if m == scores.shipped else "") for m in shown]
     groups = (("", 1), *((title, len(shown)) for title in titles.values()))
     caption = "Calibration, lower is better (* shipped; small: 95 % interval)"
-    return Table(caption, ["eval", *names * len(titles)], rows, groups)
+    legend = (
+        "No interval stands where none covers the truth as often as it says: with fewer than 100 "
+        "images, and for the calibration error, which chance can only raise. How much of it chance "
+        "explains is under Uncertainty."
+    )
+    return Table(caption, ["eval", *names * len(titles)], rows, groups, legend=legend)
 
 
 def pairs_table(run: RunRecord) -> Table | None:
@@ -121,20 +153,38 @@ def class_table(run: RunRecord) -> Table | None:
         mine, base = results.get(model, {}), results.get(ZERO_SHOT, {})
         before, after = number(base.get("recall")), number(mine.get("recall"))
         change = None if before is None or after is None else after - before
+        f1 = class_bounds(mine, "f1")
         rows.append(
             [
                 Cell(name),
                 Cell(mine.get("n") or "n/a"),
                 Cell(percent(before)),
-                Cell(percent(after)),
+                Cell(percent(after), span(class_bounds(mine, "recall")) or _why(mine, "recall")),
                 Cell(points(change)),
-                Cell(percent(mine.get("precision"))),
-                Cell(decimal(mine.get("f1"))),
+                Cell(
+                    percent(mine.get("precision")),
+                    span(class_bounds(mine, "precision")) or _why(mine, "precision"),
+                ),
+                Cell(decimal(mine.get("f1")), _decimals(f1) or _why(mine, "f1")),
             ]
         )
     header = ["class", "n", "recall zero-shot", "recall shipped", "change", "precision", "F1"]
     caption = f"Every class on {run.scores.test}"
-    return Table(caption, header, rows, folded="Every class as a table") if rows else None
+    legend = "Small: 95 % intervals. With few images they are wide, and a change may be chance."
+    return (
+        Table(caption, header, rows, legend=legend, folded="Every class as a table")
+        if rows
+        else None
+    )
+
+
+def _why(row: Mapping[str, str], ratio: str) -> str:
+    """Why a ratio of a class is not defined."""
+    if number(row.get(ratio)) is not None:
+        return ""
+    if ratio != "precision" and not number(row.get("n")):
+        return "no image of it"
+    return "never predicted"
 
 
 def split_table(run: RunRecord) -> Table:
@@ -199,7 +249,8 @@ def _images(scores: ScoreTable, name: str) -> str:
 
 
 def _accuracy_cell(scores: ScoreTable, model: str, name: str) -> Cell:
-    text, note = percent(scores.metric(model, name)), span(scores.bounds(model, name))
+    text = percent(scores.metric(model, name))
+    note = span(scores.bounds(model, name)) or scores.reason(model, name)
     return _with_change(model, text, note, scores.difference(model, name))
 
 

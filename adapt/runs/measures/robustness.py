@@ -11,6 +11,7 @@ from adapt.common.files import write_json
 from adapt.ensembling.retention import Retention, retention, retention_prompts
 from adapt.errors import DataError, did_you_mean
 from adapt.evaluation.evaluate import Split
+from adapt.evaluation.metrics.intervals import WILSON
 from adapt.evaluation.metrics.masking import Masked, mask_absent, match_classes, right
 from adapt.evaluation.robustness.groups import (
     GroupTable,
@@ -18,16 +19,19 @@ from adapt.evaluation.robustness.groups import (
     group_columns,
     group_table,
 )
-from adapt.evaluation.robustness.reference_models import ReferenceModel, read_reference_models
-from adapt.evaluation.robustness.shifts import Point, corruption_error, flip_rate, shift_robustness
+from adapt.evaluation.robustness.reference_models import (
+    ReferenceModel,
+    read_reference_models,
+    shipped_reference_models,
+)
+from adapt.evaluation.robustness.shifts import corruption_error, flip_rate, shift_robustness
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData
 from adapt.recipe.schema import Eval, Recipe
-from adapt.runs.measures.scores import ADAPTED, PROBE, SHIPPED, START, Outputs, id_eval
+from adapt.runs.folder.ledger import eval_hashes
+from adapt.runs.measures.scores import SHIPPED, START, Outputs, id_eval
 
-REFERENCES = (START, PROBE, ADAPTED)
-"""Models of a run that the line of effective robustness goes through. The shipped model, like
-any other average of weights, lies between these and is no independent evidence."""
+ONE_SHOWN = "the shift has images of one class only, so there is nothing to choose from"
 
 ByModel = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -39,8 +43,8 @@ def robustness_of(
     shipped: str,
     id_name: str | None,
     references: Sequence[ReferenceModel] = (),
-    retention: Mapping[str, Retention] | None = None,
     columns: Sequence[str] | None = None,
+    interval: str = WILSON,
 ) -> dict[str, Any]:
     """All measures of robustness of a run.
 
@@ -55,12 +59,13 @@ def robustness_of(
         specs: The evals by name.
         shipped: Name of the model that is shipped.
         id_name: Name of the in-distribution split. With None no shift can be compared.
-        references: Published models to fit the line on, besides `REFERENCES`.
-        retention: Results on other classes, by eval.
+        references: Models from elsewhere to fit the line on. The models of the run are not among
+            them: all come from one start, and the line is to say what is usual without it.
         columns: Metadata columns to group by; None takes those with few values.
+        interval: Of proportions; see `proportion_interval`.
 
     Returns:
-        The content of `robustness.json`.
+        The content of `robustness.json`, without the retention sets.
 
     Raises:
         DataError: When there is no split named `id_name`, or logits do not fit the targets.
@@ -86,16 +91,15 @@ def robustness_of(
             ood_right = {model: own[split.name] for model, own in answers.items()}
             paired = specs[split.name].of == id_name
             shifts[split.name] = _shift(
-                logits, by_name[id_name], split, ood_right, references, paired
+                logits, by_name[id_name], split, ood_right, references, paired, interval
             )
     return {
         "format": 1,
         "id": id_name,
         "shifts": shifts,
         "corruption_error": _corruption_error(answers, specs),
-        "flips": _flips(masked, evals, shipped),
-        "retention": dict(retention or {}),
-        "groups": _groups(answers, evals, specs, shipped, columns),
+        "flips": _flips(masked, evals, shipped, interval),
+        "groups": _groups(answers, evals, specs, shipped, columns, interval),
     }
 
 
@@ -106,11 +110,14 @@ def _shift(
     ood_right: Mapping[str, BoolArray],
     references: Sequence[ReferenceModel],
     paired: bool,
+    interval: str,
 ) -> dict[str, Any]:
     """One shift, compared with the in-distribution images of its classes."""
     present, known = np.unique(split.targets), logits[START][split.name].shape[1]
     lacks = len(present) < known
     classes = len(present) if lacks else None
+    if len(present) < 2:
+        return {"classes": classes, "fit": None, "reason": ONE_SHOWN, "models": {}}
     id_right: dict[str, BoolArray] = {}
     for model, own in logits.items():
         matched, targets = match_classes(own[id_split.name], id_split.targets, present)
@@ -118,20 +125,10 @@ def _shift(
             reason = f"{id_split.name} has no image of the classes of {split.name}"
             return {"classes": classes, "fit": None, "reason": reason, "models": {}}
         id_right[model] = right(matched, targets)
-    points = _reference_points(id_right, ood_right)
     others = [model.point(split.name, lacks) for model in references]
-    points += [point for point in others if point is not None]
-    return {"classes": classes, **shift_robustness(id_right, ood_right, points, START, paired)}
-
-
-def _reference_points(
-    id_right: Mapping[str, BoolArray], ood_right: Mapping[str, BoolArray]
-) -> list[Point]:
-    return [
-        (float(id_right[name].mean()), float(ood_right[name].mean()))
-        for name in REFERENCES
-        if name in id_right
-    ]
+    points = [point for point in others if point is not None]
+    shift = shift_robustness(id_right, ood_right, points, START, paired, interval)
+    return {"classes": classes, **shift, "references": points if shift["fit"] else []}
 
 
 def _corruption_error(
@@ -148,11 +145,12 @@ def _corruption_error(
 
 
 def _flips(
-    masked: Mapping[str, Mapping[str, Masked]], evals: Sequence[Split], shipped: str
+    masked: Mapping[str, Mapping[str, Masked]], evals: Sequence[Split], shipped: str, interval: str
 ) -> dict[str, Any]:
+    before, after = masked[START], masked[shipped]
     return {
         split.name: flip_rate(
-            masked[START][split.name].logits, masked[shipped][split.name].logits, split.targets
+            before[split.name].logits, after[split.name].logits, split.targets, interval
         )
         for split in evals
     }
@@ -164,12 +162,13 @@ def _groups(
     specs: Mapping[str, Eval],
     shipped: str,
     columns: Sequence[str] | None,
+    interval: str,
 ) -> dict[str, dict[str, GroupTable]]:
     by_eval = {}
     for split in evals:
         after, before = answers[shipped][split.name], answers[START][split.name]
         tables = {
-            column: group_table(values, after, before)
+            column: group_table(values, after, before, interval)
             for column, values in group_columns(split.images, columns).items()
             if any(values)
         }
@@ -220,9 +219,11 @@ def write_robustness(
         name: retention(start, tuned, shipped, images, recipe.model.templates, alphas, runtime)
         for name, images in data.retention.items()
     }
-    references = []
     if section.reference:
         references = read_reference_models(section.reference, list(data.evals))
+    else:
+        hashes = eval_hashes(data.manifest, data.evals)
+        references = shipped_reference_models(hashes, id_eval(data))
     content = robustness_of(
         outputs.logits,
         splits,
@@ -230,7 +231,7 @@ def write_robustness(
         SHIPPED,
         id_eval(data),
         references,
-        kept,
         section.groups or None,
+        outputs.interval,
     )
-    write_json(folder / "robustness.json", content)
+    write_json(folder / "robustness.json", {**content, "retention": kept})

@@ -13,6 +13,7 @@ from adapt.common.files import write_json
 from adapt.data.sources.image_list import ImageList
 from adapt.evaluation.evaluate import Scores, metrics, softmax
 from adapt.evaluation.metrics.calibration import reliability_bins
+from adapt.evaluation.metrics.intervals import WILSON, proportion_interval
 from adapt.evaluation.metrics.masking import mask_absent
 from adapt.evaluation.metrics.per_class import confusion_matrix, per_class_table
 from adapt.models.classifier import Classifier
@@ -20,6 +21,7 @@ from adapt.recipe.data import RunData
 from adapt.runs.folder.files import thumbnails, write_csv
 
 WORST_MISTAKES = 24
+_RATIOS = ("recall", "precision", "f1")
 START, ADAPTED, PROBE, SHIPPED = "zero_shot", "adapted", "linear_probe", "ensemble"
 """Names of the models in all files; `ensemble` is the one in the bundle, whatever its alpha."""
 OUTPUTS = "output_ensemble"
@@ -37,6 +39,8 @@ class Outputs:
     """By model and split: logits (N, K)."""
     temperature: dict[str, float]
     """By model."""
+    interval: str = WILSON
+    """Of every proportion; see `proportion_interval`."""
 
     def masked(self, model: str, split: str) -> np.ndarray:
         """Logits (N, K) as they are scored: on an eval, without the classes that it lacks."""
@@ -52,7 +56,10 @@ class Outputs:
 def score_outputs(outputs: Outputs, data: RunData) -> Scores:
     """All metrics of every model on every split, with the difference to zero-shot."""
     scored: Scores = {
-        "majority": {name: _majority(data, targets) for name, targets in outputs.targets.items()}
+        "majority": {
+            name: _majority(data, targets, outputs.interval)
+            for name, targets in outputs.targets.items()
+        }
     }
     for model in outputs.logits:
         scored[model] = {
@@ -61,6 +68,7 @@ def score_outputs(outputs: Outputs, data: RunData) -> Scores:
                 targets,
                 outputs.temperature[model],
                 outputs.masked(START, split) if model != START else None,
+                outputs.interval,
             )
             for split, targets in outputs.targets.items()
         }
@@ -91,11 +99,10 @@ def write_tables(folder: Path, outputs: Outputs, evals: dict[str, ImageList]) ->
     reliability: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
     for split, targets in outputs.targets.items():
         for model in outputs.logits:
-            table = per_class_table(outputs.probabilities(model, split), targets, names)
-            rows += [
-                [model, split, r["name"], r["n"], r["recall"], r["precision"], r["f1"]]
-                for r in table
-            ]
+            table = per_class_table(
+                outputs.probabilities(model, split), targets, names, outputs.interval
+            )
+            rows += [[model, split, row["name"], row["n"], *_ratios(row)] for row in table]
         probabilities = outputs.probabilities(SHIPPED, split)
         counts = confusion_matrix(probabilities, targets)
         confusion += [
@@ -107,13 +114,20 @@ def write_tables(folder: Path, outputs: Outputs, evals: dict[str, ImageList]) ->
         reliability["after"][split] = reliability_bins(probabilities, targets)
         if split in evals:
             mistakes += _mistakes(split, evals[split], probabilities, targets, names)
-    header = ["model", "eval", "class", "n", "recall", "precision", "f1"]
+    header = ["model", "eval", "class", "n", *_RATIOS]
+    header += [f"{name}_{end}" for name in _RATIOS for end in ("low", "high")]
     write_csv(folder / "per_class.csv", header, rows)
     write_csv(folder / "confusion.csv", ["eval", "true", "predicted", "count"], confusion)
     write_json(folder / "reliability.json", reliability)
     worst = sorted(mistakes, key=lambda mistake: mistake["probability_of_true"])[:WORST_MISTAKES]
     thumbnails(folder, worst, evals)
     write_json(folder / "mistakes.json", worst)
+
+
+def _ratios(row: Mapping[str, Any]) -> list[float | None]:
+    """The ratios of a class, then the ends of their intervals."""
+    ends = [end for name in _RATIOS for end in row[f"{name}_ci"] or (None, None)]
+    return [row[name] for name in _RATIOS] + ends
 
 
 def changed_parameters(start: Classifier, tuned: Classifier) -> dict[str, Any]:
@@ -152,14 +166,19 @@ def data_card(data: RunData, outputs: Outputs) -> dict[str, Any]:
     }
 
 
-def _majority(data: RunData, targets: np.ndarray) -> dict[str, Any]:
+def _majority(data: RunData, targets: np.ndarray, interval: str) -> dict[str, Any]:
     """Scores of always predicting the most frequent training class."""
     counts = data.fit.train.counts()
     most = data.fit.class_names.index(max(counts, key=lambda key: counts[key]))
     present = np.unique(targets)
-    balanced = float(most in present) / len(present) if len(present) else None
-    accuracy = float((targets == most).mean()) if len(targets) else None
-    return {"n": len(targets), "accuracy": accuracy, "balanced_accuracy": balanced}
+    balanced = float(most in present) / len(present) if len(present) > 1 else None
+    hits, images = int((targets == most).sum()), len(targets)
+    return {
+        "n": images,
+        "accuracy": hits / images if images else None,
+        "accuracy_ci": proportion_interval(hits, images, interval),
+        "balanced_accuracy": balanced,
+    }
 
 
 def _mistakes(

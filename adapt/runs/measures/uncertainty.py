@@ -11,8 +11,13 @@ from adapt.common.arrays import FloatArray
 from adapt.common.files import write_json
 from adapt.errors import DataError, did_you_mean
 from adapt.evaluation.evaluate import Split, softmax
-from adapt.evaluation.metrics.calibration import expected_calibration_error
+from adapt.evaluation.metrics.calibration import (
+    calibration_by_chance,
+    expected_calibration_error,
+)
+from adapt.evaluation.metrics.intervals import WILSON
 from adapt.evaluation.metrics.validation import check_some
+from adapt.evaluation.settings import UncertaintySettings
 from adapt.evaluation.uncertainty.conformal import (
     class_thresholds,
     conformal_threshold,
@@ -27,7 +32,15 @@ from adapt.evaluation.uncertainty.selective import (
 )
 from adapt.evaluation.uncertainty.unknown import KEPT, Detection, detection, knn_scores
 from adapt.models.classifier import Classifier
-from adapt.models.prediction.uncertainty import Uncertainty, energy, prediction_sets
+from adapt.models.prediction.conformal import (
+    LAC,
+    RAPS,
+    SCORES,
+    SetRule,
+    draws_of,
+    prediction_sets,
+)
+from adapt.models.prediction.uncertainty import Uncertainty, energy
 from adapt.recipe.data import RunData
 from adapt.recipe.schema import Recipe
 from adapt.runs.measures.scores import SHIPPED, Outputs, id_eval
@@ -74,26 +87,26 @@ def uncertainty_of(
     evals: dict[str, Answers],
     class_names: list[str],
     temperature: float,
-    coverage: float = 0.9,
-    level: float = 0.9,
+    settings: UncertaintySettings | None = None,
     unknowns: Unknowns | None = None,
+    interval: str = WILSON,
 ) -> tuple[dict[str, Any], Uncertainty]:
     """Choose every threshold on val and measure its effect on the evals.
 
     Alpha and the temperature were chosen on val too, so the thresholds are slightly optimistic; and
     they hold for data like val, not under shift. Conformal thresholds are stored only when val has
     enough images for the level (per class: of every class), because otherwise the sets would hold a
-    class regardless of the image. The detector of unknown images is stored with the threshold that
-    keeps 95 % of val.
+    class regardless of the image; and only then are sets with them scored. The detector of unknown
+    images is stored with the threshold that keeps 95 % of val.
 
     Args:
         val: Of the shipped model.
         evals: The same by name; sets without images are left out.
         class_names: The K classes.
         temperature: Of the shipped model.
-        coverage: The fraction of val to answer.
-        level: The fraction of images whose true class should be in their conformal set.
+        settings: Fractions, and how conformal sets are made.
         unknowns: Images of no known class, if there are any.
+        interval: Of proportions; see `proportion_interval`.
 
     Returns:
         The content of `uncertainty.json`, and what to store in the bundle.
@@ -101,24 +114,30 @@ def uncertainty_of(
     Raises:
         DataError: When val is empty, a fraction is out of range, or the unknowns name no eval.
     """
+    settings = settings or UncertaintySettings()
     evals = {name: part for name, part in evals.items() if len(part.targets)}
     calibration, targets = check_some(softmax(val.logits, temperature), val.targets)
-    probabilities = {name: softmax(part.logits, temperature) for name, part in evals.items()}
-    below = answering_threshold(calibration.max(axis=1), coverage)
-    overall = conformal_threshold(true_class_scores(calibration, targets), level)
-    per_class = class_thresholds(calibration, targets, level)
+    below = answering_threshold(calibration.max(axis=1), settings.coverage)
+    conformal = _Conformal(val, evals, temperature, settings.level, interval)
+    rule = set_rule(settings)
+    overall, per_class = conformal.overall(rule), conformal.per_class(rule)
     uncovered = uncovered_classes(per_class, class_names)
     content = {
         "format": 1,
         "temperature": float(temperature),
-        "ece": _calibration_errors(evals, probabilities),
-        **_selective(evals, probabilities, coverage, below),
+        "ece": _calibration_errors(evals, temperature),
+        **_selective(evals, temperature, settings.coverage, below, interval),
         "conformal": {
-            "level": float(level),
-            "global": {"evals": _set_scores(evals, probabilities, overall)},
+            "level": float(settings.level),
+            "held_out": len(targets),
+            **vars(rule),
+            "global": {"evals": conformal.scored(rule, overall)},
             "per_class": {
-                "evals": _set_scores(evals, probabilities, per_class),
+                "evals": {} if uncovered else conformal.scored(rule, per_class),
                 "uncovered": uncovered,
+            },
+            "scores": {
+                score: conformal.at_one_threshold(set_rule(settings, score)) for score in SCORES
             },
         },
         "unknown": None if unknowns is None else _unknown(unknowns, evals, temperature),
@@ -126,48 +145,108 @@ def uncertainty_of(
     enough = bool(np.isfinite(overall))
     stored = Uncertainty(
         abstain_below=below,
-        abstain_coverage=coverage,
-        conformal_level=level if enough else None,
+        abstain_coverage=settings.coverage,
+        conformal_level=settings.level if enough else None,
         conformal_threshold=overall if enough else None,
-        conformal_per_class=None if uncovered else tuple(per_class),
+        conformal_per_class=None if uncovered or not enough else tuple(per_class),
+        conformal_score=rule.score,
+        conformal_randomised=rule.randomised,
+        conformal_empty=rule.empty,
+        conformal_penalty=rule.penalty,
+        conformal_free_ranks=rule.free_ranks,
         unknown_detector=None if unknowns is None else unknowns.detector,
         unknown_threshold=None if unknowns is None else _keeping(unknowns, val, temperature),
     )
     return content, stored
 
 
+def set_rule(settings: UncertaintySettings, score: str | None = None) -> SetRule:
+    """How conformal sets are made.
+
+    Args:
+        settings: Of the recipe.
+        score: Another one than the recipe's.
+
+    >>> set_rule(UncertaintySettings(score="aps"))
+    SetRule(score='aps', randomised=False, empty=False, penalty=0.0, free_ranks=0)
+    """
+    score = score or settings.score
+    penalty, free = (settings.penalty, settings.free_ranks) if score == RAPS else (0.0, 0)
+    return SetRule(score, settings.randomised and score != LAC, settings.empty_sets, penalty, free)
+
+
+@dataclass(frozen=True)
+class _Conformal:
+    """Conformal sets of one model, by any rule: thresholds from val, scores on the evals."""
+
+    val: Answers
+    evals: dict[str, Answers]
+    temperature: float
+    level: float
+    interval: str
+
+    def overall(self, rule: SetRule) -> float:
+        """One threshold for all classes."""
+        given = self._parts(self.val)
+        scores = true_class_scores(given[0], self.val.targets, rule, given[1])
+        return conformal_threshold(scores, self.level)
+
+    def per_class(self, rule: SetRule) -> FloatArray:
+        """A threshold for each class."""
+        given = self._parts(self.val)
+        return class_thresholds(given[0], self.val.targets, self.level, rule, given[1])
+
+    def scored(self, rule: SetRule, thresholds: float | FloatArray) -> dict[str, Any]:
+        """Coverage and size by eval; none where the thresholds would say nothing."""
+        if not np.isfinite(thresholds).all():
+            return {}
+        scores = {}
+        for name, part in self.evals.items():
+            probabilities, draws = self._parts(part)
+            sets = prediction_sets(probabilities, thresholds, rule, draws)
+            scores[name] = set_scores(sets, part.targets, self.interval)
+        return scores
+
+    def at_one_threshold(self, rule: SetRule) -> dict[str, Any]:
+        """Coverage and size by eval, with one threshold for all classes."""
+        return self.scored(rule, self.overall(rule))
+
+    def _parts(self, part: Answers) -> tuple[FloatArray, FloatArray]:
+        return softmax(part.logits, self.temperature), draws_of(part.logits)
+
+
 def _calibration_errors(
-    evals: dict[str, Answers], probabilities: dict[str, np.ndarray]
-) -> dict[str, dict[str, float]]:
-    return {
-        name: {
-            "before": expected_calibration_error(softmax(one.logits), one.targets),
-            "after": expected_calibration_error(probabilities[name], one.targets),
+    evals: dict[str, Answers], temperature: float
+) -> dict[str, dict[str, float | None]]:
+    """The errors before and after temperature, and what a calibrated model would show by chance."""
+    errors: dict[str, dict[str, float | None]] = {}
+    for name, part in evals.items():
+        if part.logits.shape[1] < 2:
+            errors[name] = dict.fromkeys(("before", "after", "by_chance", "most_by_chance"))
+            continue
+        scaled = np.asarray(part.logits, np.float64) / temperature
+        chance = calibration_by_chance(scaled)
+        errors[name] = {
+            "before": expected_calibration_error(part.logits, part.targets),
+            "after": expected_calibration_error(scaled, part.targets),
+            "by_chance": chance["mean"],
+            "most_by_chance": chance["most"],
         }
-        for name, one in evals.items()
-    }
+    return errors
 
 
 def _selective(
-    evals: dict[str, Answers], probabilities: dict[str, np.ndarray], coverage: float, below: float
+    evals: dict[str, Answers], temperature: float, coverage: float, below: float, interval: str
 ) -> dict[str, Any]:
     curves, answered = {}, {}
-    for name, one in evals.items():
-        confidences = probabilities[name].max(axis=1)
-        right = probabilities[name].argmax(axis=1) == one.targets
+    for name, part in evals.items():
+        probabilities = softmax(part.logits, temperature)
+        confidences = probabilities.max(axis=1)
+        right = probabilities.argmax(axis=1) == part.targets
         curves[name] = risk_coverage(confidences, right)
-        answered[name] = answered_scores(confidences, right, below)
+        answered[name] = answered_scores(confidences, right, below, interval)
     abstention = {"coverage": float(coverage), "threshold": below, "evals": answered}
     return {"risk_coverage": curves, "abstention": abstention}
-
-
-def _set_scores(
-    evals: dict[str, Answers], probabilities: dict[str, np.ndarray], thresholds: float | FloatArray
-) -> dict[str, Any]:
-    return {
-        name: set_scores(prediction_sets(probabilities[name], thresholds), one.targets)
-        for name, one in evals.items()
-    }
 
 
 def _detector_scores(logits: np.ndarray, temperature: float) -> dict[str, FloatArray]:
@@ -236,9 +315,9 @@ def write_uncertainty(
         answers,
         outputs.class_names,
         shipped.temperature,
-        section.coverage,
-        section.level,
+        section,
         unknowns,
+        outputs.interval,
     )
     write_json(folder / "uncertainty.json", content)
     return stored

@@ -1,4 +1,4 @@
-"""A metric is its file: found, scored and resampled like the others."""
+"""A metric is its file: found and scored like the others, with its interval."""
 
 from collections.abc import Iterator
 
@@ -7,16 +7,15 @@ import pytest
 
 from adapt.common.arrays import FloatArray, IntArray
 from adapt.errors import RecipeError
-from adapt.evaluation.metrics.base import METRICS, MeanOverImages, metric
-from adapt.evaluation.metrics.bootstrap import percentile_interval, resampling_indices
+from adapt.evaluation.metrics.base import METRICS, log_probabilities, metric, of_true_class
+from adapt.evaluation.metrics.intervals import mean_interval, proportion_interval
 from adapt.evaluation.metrics.scores import score
 from tests.helpers.probabilities import make
 
 
-def rank(probabilities: FloatArray, targets: IntArray) -> FloatArray:
+def rank(logs: FloatArray, targets: IntArray) -> FloatArray:
     """How many classes are more probable than the true one."""
-    chosen = probabilities[np.arange(len(targets)), targets]
-    return (probabilities > chosen[:, None]).sum(axis=1).astype(float)
+    return (logs > of_true_class(logs, targets)[:, None]).sum(axis=1).astype(float)
 
 
 @pytest.fixture
@@ -28,14 +27,14 @@ def added() -> Iterator[None]:
 
 @pytest.mark.usefixtures("added")
 def test_an_added_metric_is_scored_after_the_others() -> None:
-    probabilities, targets = make(50, 6)
-    scores = score(probabilities, targets, samples=30, seed=2)
-    assert list(scores)[-2:] == ["rank", "rank_ci"]
+    probabilities, targets = make(120, 6)
+    scores = score(np.log(probabilities), targets)
+    assert list(scores)[-3:] == ["rank", "rank_ci", "undefined"]
     ranks = np.array([np.flatnonzero(np.argsort(-row) == t)[0]
                       for row, t in zip(probabilities, targets, strict=True)])  # fmt: skip
     assert scores["rank"] == pytest.approx(ranks.mean())
-    draws = np.concatenate(list(resampling_indices(50, 30, seed=2)))
-    assert scores["rank_ci"] == pytest.approx(percentile_interval(ranks[draws].mean(axis=1)))
+    assert scores["rank_ci"] == mean_interval(ranks)
+    assert scores["accuracy_ci"] == proportion_interval((ranks == 0).sum(), 120)
 
 
 @pytest.mark.usefixtures("added")
@@ -48,10 +47,7 @@ def test_keys_keep_their_order() -> None:
     assert list(METRICS.table()) == ["accuracy", "balanced_accuracy", "nll", "ece", "brier"]
 
 
-def test_sums_of_one_sample_give_the_value() -> None:
-    probabilities, targets = make(80, 5, seed=3, skip=2)
-    for name, one in METRICS.table().items():
-        sums = np.asarray(one.statistics(probabilities, targets).sum(axis=0))[None]
-        value = one.value(probabilities, targets)
-        assert one.of_sums(sums, 80) == pytest.approx([value]), name
-        assert isinstance(one, MeanOverImages) == (sums.shape == (1, 1))
+def test_log_probabilities_lose_nothing() -> None:
+    rows = [[0.0, 800.0], [1e4, -1e4], [-np.inf, 3.0]]
+    logs, _ = log_probabilities(np.array(rows, np.float32), [0, 1, 1])
+    assert logs.tolist() == [[-800.0, 0.0], [0.0, -2e4], [-np.inf, 0.0]]

@@ -14,6 +14,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from adapt.errors import DataError
 from adapt.evaluation.metrics.calibration import (
     bin_of,
+    calibration_by_chance,
     expected_calibration_error,
     fit_temperature,
     reliability_bins,
@@ -46,8 +47,8 @@ def test_overconfident_is_above_one_and_fitting_lowers_the_calibration_error() -
     logits, targets = planted(3.0)
     temperature = fit_temperature(logits, targets)
     assert temperature > 2.5
-    before = expected_calibration_error(softmax(logits, axis=1), targets)
-    after = expected_calibration_error(softmax(logits / temperature, axis=1), targets)
+    before = expected_calibration_error(logits, targets)
+    after = expected_calibration_error(logits / temperature, targets)
     assert before > 0.1
     assert after < 0.015
 
@@ -136,7 +137,7 @@ def slow_ece(probabilities: np.ndarray, targets: np.ndarray, bins: int = 15) -> 
 @pytest.mark.parametrize("seed", range(5))
 def test_ece_equal_to_loop_and_torchmetrics(seed: int) -> None:
     probabilities, targets = make(300, 4, seed)
-    mine = expected_calibration_error(probabilities, targets)
+    mine = expected_calibration_error(np.log(probabilities), targets)
     assert mine == pytest.approx(slow_ece(probabilities, targets), abs=1e-12)
     theirs = multiclass_calibration_error(
         torch.from_numpy(probabilities), torch.from_numpy(targets), num_classes=4, n_bins=15
@@ -146,11 +147,12 @@ def test_ece_equal_to_loop_and_torchmetrics(seed: int) -> None:
 
 def test_certain_images_share_the_last_bin() -> None:
     probabilities = np.array([[1.0, 0.0], [1.0, 0.0], [0.98, 0.02], [0.98, 0.02]])
+    logits = [[800.0, 0.0], [800.0, 0.0], [np.log(49), 0.0], [np.log(49), 0.0]]
     targets = [1, 1, 0, 0]  # gaps of opposite sign cancel only inside one bin
     bins = reliability_bins(probabilities, targets)
     assert [row["n"] for row in bins] == [0] * 14 + [4]
     assert bins[0]["confidence"] is None
-    assert expected_calibration_error(probabilities, targets) == pytest.approx(0.49)
+    assert expected_calibration_error(logits, targets) == pytest.approx(0.49)
 
 
 def test_ece_of_calibrated_and_of_overconfident() -> None:
@@ -158,6 +160,30 @@ def test_ece_of_calibrated_and_of_overconfident() -> None:
     confidence = generator.uniform(0.5, 1, 40_000)
     targets = (generator.random(40_000) > confidence).astype(int)
     calibrated = np.stack([confidence, 1 - confidence], axis=1)
-    assert expected_calibration_error(calibrated, targets) < 0.01
+    assert expected_calibration_error(np.log(calibrated), targets) < 0.01
     certain = np.tile([0.999, 0.001], (40_000, 1))
-    assert expected_calibration_error(certain, targets) == pytest.approx(0.249, abs=0.01)
+    assert expected_calibration_error(np.log(certain), targets) == pytest.approx(0.249, abs=0.01)
+
+
+def test_chance_against_a_slow_draw_and_its_promise() -> None:
+    """An honest model is above `most` in one of twenty sets, whatever their size."""
+    for images in (20, 300):
+        above, means = 0, []
+        for seed in range(120):
+            logits, targets = planted(1.0, images, seed=seed)
+            chance = calibration_by_chance(logits, samples=200, seed=seed)
+            error = expected_calibration_error(logits, targets)
+            above += error > chance["most"]
+            means.append((error, chance["mean"]))
+        assert above <= 13, "P(more than 13 of 120 at 5 %) is 0.2 %"
+        errors, expected = np.array(means).T
+        assert errors.mean() == pytest.approx(expected.mean(), rel=0.1)
+    probabilities = softmax(logits, axis=1)
+    generator, slow = np.random.default_rng(0), []
+    for _ in range(300):
+        right = generator.random(images) < probabilities.max(axis=1)
+        answers = np.where(right, probabilities.argmax(axis=1), probabilities.argmin(axis=1))
+        slow.append(slow_ece(probabilities, answers))
+    found = calibration_by_chance(logits)
+    assert found["mean"] == pytest.approx(np.mean(slow), rel=0.06)
+    assert found["most"] == pytest.approx(np.quantile(slow, 0.95), rel=0.1)

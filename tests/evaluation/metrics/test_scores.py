@@ -1,56 +1,67 @@
-"""All metrics at once, with intervals, against slow resampling."""
+"""All metrics at once, with intervals, against separate computations."""
 
+import json
 import time
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
-from adapt.evaluation.metrics.bootstrap import (
-    resampling_indices,
-)
+from adapt.common.files import json_text
+from adapt.evaluation.metrics.intervals import mean_interval, mean_of_proportions_interval
+from adapt.evaluation.metrics.losses import brier_score, negative_log_likelihood
 from adapt.evaluation.metrics.scores import score
 from tests.helpers.probabilities import SINGLE, make
 
-
-def test_score_of_no_images_is_none() -> None:
-    scores = score(np.zeros((0, 3)), [])
-    assert scores.pop("n") == 0
-    assert len(scores) == 10
-    assert set(scores.values()) == {None}
+KEYS = ("accuracy", "balanced_accuracy", "nll", "brier", "ece")
 
 
-@pytest.mark.parametrize(
-    ("images", "classes", "skip"), [(1, 2, None), (60, 4, 3), (90, 12, 0), (90, 1, None)]
-)
-def test_score_equals_metrics_on_resampled_images(
-    images: int, classes: int, skip: int | None
+@pytest.mark.parametrize(("images", "classes", "skip"), [(12, 4, 3), (160, 12, 0)])
+@pytest.mark.parametrize("interval", ["wilson", "clopper_pearson"])
+def test_score_equals_the_metrics(
+    images: int, classes: int, skip: int | None, interval: str
 ) -> None:
     probabilities, targets = make(images, classes, 5, skip)
-    scores = score(probabilities, targets, samples=40, seed=3)
-    draws = np.concatenate(list(resampling_indices(images, 40, seed=3)))
-    for key, metric in zip(
-        ("accuracy", "balanced_accuracy", "nll", "brier", "ece"), SINGLE, strict=True
+    logs = np.log(probabilities)
+    scores = score(logs, targets, interval)
+    for key, metric in zip(KEYS, SINGLE, strict=True):
+        assert scores[key] == metric(logs, targets)
+    right = probabilities.argmax(axis=1) == targets
+    method = "exact" if interval == "clopper_pearson" else interval
+    expected = binomtest(int(right.sum()), images).proportion_ci(method=method)
+    assert scores["accuracy_ci"] == pytest.approx(list(expected))
+    present = np.unique(targets)
+    hits = [right[targets == k].sum() for k in present]
+    counts = [(targets == k).sum() for k in present]
+    assert scores["balanced_accuracy_ci"] == mean_of_proportions_interval(hits, counts, interval)
+    for key, metric in (("nll", negative_log_likelihood), ("brier", brier_score)):
+        values = [metric(logs[[i]], targets[[i]]) for i in range(images)]
+        ends = mean_interval(values)
+        assert scores[f"{key}_ci"] == (None if images < 100 else pytest.approx(ends))
+    assert scores["ece_ci"] is None
+    assert scores["undefined"] == {}
+
+
+def test_no_images_and_one_class_are_said_and_never_0_or_100() -> None:
+    for scores, words in (
+        (score(np.zeros((0, 3)), []), "there are no images"),
+        (score([[1.0], [3.0]], [0, 0]), "there is only one class to choose from"),
     ):
-        assert scores[key] == metric(probabilities, targets)
-        slow = [metric(probabilities[draw], targets[draw]) for draw in draws]
-        expected = np.percentile(slow, [2.5, 97.5])
-        np.testing.assert_allclose(scores[f"{key}_ci"], expected, atol=1e-12, err_msg=key)
+        values = {key: value for key, value in scores.items() if key not in ("n", "undefined")}
+        assert set(values.values()) == {None}
+        assert all(reason.startswith(words) for reason in scores["undefined"].values())
+        assert set(scores["undefined"]) == set(KEYS)
 
 
-def test_score_is_seeded_and_fast() -> None:
+def test_images_of_one_class_leave_balance_undefined() -> None:
+    scores = score([[2.0, 0.0], [0.0, 1.0]], [0, 0])
+    assert (scores["accuracy"], scores["balanced_accuracy"]) == (0.5, None)
+    assert scores["undefined"]["balanced_accuracy"].startswith("the set has images of one class")
+
+
+def test_scores_are_fast_and_strict_json() -> None:
     probabilities, targets = make(10_000, 10)
     start = time.process_time()
-    first = score(probabilities, targets)
-    assert time.process_time() - start < 6
-    assert first == score(probabilities, targets)
-    assert first["nll_ci"] != score(probabilities, targets, seed=1)["nll_ci"]
-
-
-def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    generator, covered = np.random.default_rng(0), 0
-    for trial in range(200):
-        right = generator.random(100) < 0.7
-        probabilities = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9])
-        low, high = score(probabilities, [0] * 100, samples=200, seed=trial)["accuracy_ci"]
-        covered += low <= 0.7 <= high
-    assert 175 <= covered <= 199
+    first = score(np.log(probabilities), targets)
+    assert time.process_time() - start < 2
+    assert json.loads(json_text(first)) == first

@@ -2,10 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from adapt.data.sources.embedded import from_embedded
+from adapt.data.splits.stored import split_manifest
 from adapt.errors import DataError
-from adapt.evaluation.robustness.reference_models import ReferenceModel, read_reference_models
+from adapt.evaluation.robustness.reference_models import (
+    ReferenceModel,
+    read_reference_models,
+    shipped_reference_models,
+)
+from adapt.runs.folder.ledger import eval_hashes
 
 
 def test_reference_models(tmp_path: Path) -> None:
@@ -63,3 +72,44 @@ def test_reference_models_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "latin.csv").write_bytes(b"name,id,art\n\xe9,0.5,0.5\n")
     with pytest.raises(DataError, match="cannot be read as CSV"):
         read_reference_models(tmp_path / "latin.csv", ["art"])
+
+
+def embedded_hashes() -> dict[str, str]:
+    """The test sets of the quickstart, by the names of its recipe."""
+    domains = {"test": "emoji", "outline": "outline", "silhouette": "silhouette"}
+    evals = {name: from_embedded("pictograms", own, "test") for name, own in domains.items()}
+    return eval_hashes(split_manifest(evals), evals)
+
+
+def test_the_embedded_benchmark_has_reference_models() -> None:
+    hashes = embedded_hashes()
+    models = shipped_reference_models(hashes | {"own": "0" * 64}, "test")
+    assert len(models) >= 30
+    for model in models:
+        assert set(model.evals) == {"test", "outline", "silhouette"}
+        assert model.evals["test"] == model.id
+    assert min(model.id for model in models) < 0.2
+    assert max(model.id for model in models) > 0.6
+    # They were trained on emoji: another domain in distribution, or a part of the set, has none.
+    assert shipped_reference_models(hashes, "outline") == []
+    assert shipped_reference_models(hashes | {"test": "0" * 64}, "test") == []
+    assert shipped_reference_models(hashes, None) == []
+
+
+def test_a_stored_accuracy_is_that_of_a_slow_nearest_neighbour() -> None:
+    def grey(split: str) -> tuple[np.ndarray, list[str]]:
+        images = from_embedded("pictograms", "emoji", split)
+        rows = []
+        for path in images.paths:
+            picture = Image.open(path).convert("RGBA")
+            paper = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+            pixels = np.asarray(paper.convert("RGB").resize((32, 32)), np.float64) / 255
+            rows.append([pixels[i : i + 2, j : j + 2].mean() for i in range(0, 32, 2)
+                         for j in range(0, 32, 2)])  # fmt: skip
+        return np.array(rows), images.labels
+
+    (train, labels), (test, truth) = grey("train"), grey("test")
+    nearest = [labels[int(((train - row) ** 2).sum(axis=1).argmin())] for row in test]
+    right = np.mean([a == b for a, b in zip(nearest, truth, strict=True)])
+    stored = {one.name: one for one in shipped_reference_models(embedded_hashes(), "test")}
+    assert stored["nearest on grey, 100%"].id == pytest.approx(right, abs=0.005)

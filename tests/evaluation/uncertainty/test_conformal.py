@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
-from scipy.stats import betabinom
+from scipy.stats import betabinom, binomtest
 
 from adapt.errors import DataError
 from adapt.evaluation.uncertainty.conformal import (
@@ -18,7 +18,7 @@ from adapt.evaluation.uncertainty.conformal import (
     true_class_scores,
     uncovered_classes,
 )
-from adapt.models.prediction.uncertainty import prediction_sets
+from adapt.models.prediction.conformal import SetRule, draws_of, prediction_sets
 
 
 def exchangeable(
@@ -62,7 +62,8 @@ def test_coverage_of_many_draws_is_within_binomial_error(level: float) -> None:
     for seed in range(draws):
         probabilities, targets = exchangeable(held_out + new, seed)
         scores = true_class_scores(probabilities[:held_out], targets[:held_out])
-        sets = prediction_sets(probabilities[held_out:], conformal_threshold(scores, level))
+        threshold = conformal_threshold(scores, level)
+        sets = prediction_sets(probabilities[held_out:], threshold, SetRule(empty=True))
         covered += round(new * set_scores(sets, targets[held_out:])["coverage"])
     rank = math.ceil((held_out + 1) * level - 1e-9)
     # Given val, the coverage of a continuous score is Beta(rank, n + 1 - rank).
@@ -103,35 +104,74 @@ def test_everything_against_loops(images: int, classes: int, seed: int, percent:
     few = []
     for k in range(classes):
         own = [1 - row[k] for row, true in zip(probabilities, targets, strict=True) if true == k]
-        assert thresholds[k] == slow_threshold(own, percent)
-        if len(own) * (100 - percent) < percent:
+        wanted = slow_threshold(own, percent)
+        always = classes > 1 and all(1 - row[k] <= wanted for row in probabilities)
+        assert thresholds[k] == (math.inf if always else wanted)
+        if len(own) * (100 - percent) < percent or always:
             few.append(f"c{k}")
     assert uncovered_classes(thresholds, names) == few
     sets = [
         {k for k in range(classes) if 1 - row[k] <= thresholds[k]} for row in probabilities.tolist()
     ]
-    found = prediction_sets(probabilities, thresholds)
+    found = prediction_sets(probabilities, thresholds, SetRule(empty=True))
     assert [set(np.flatnonzero(row)) for row in found] == sets
-    assert set_scores(found, targets) == {
-        "coverage": pytest.approx(np.mean([t in s for s, t in zip(sets, targets, strict=True)])),
-        "size": pytest.approx(np.mean([len(s) for s in sets])),
-        "single": pytest.approx(np.mean([len(s) == 1 for s in sets])),
-        "empty": pytest.approx(np.mean([not s for s in sets])),
+    counts = {
+        "coverage": sum(t in s for s, t in zip(sets, targets, strict=True)),
+        "single": sum(len(s) == 1 for s in sets),
+        "empty": sum(not s for s in sets),
     }
+    scores = dict(set_scores(found, targets))
+    assert scores.pop("size") == pytest.approx(np.mean([len(s) for s in sets]))
+    for name, count in counts.items():
+        assert scores.pop(name) == pytest.approx(count / images)
+        ends = binomtest(count, images).proportion_ci(method="wilson")
+        assert scores.pop(f"{name}_ci") == pytest.approx(list(ends))
+    assert not scores
 
 
 def test_an_uncovered_class_is_in_every_set() -> None:
     probabilities = np.array([[1.0, 0.0], [0.9, 0.1], [0.2, 0.8]])
     thresholds = class_thresholds(probabilities, [0, 0, 0], 0.5)
     assert thresholds.tolist() == [pytest.approx(0.1), math.inf]
-    assert prediction_sets(probabilities, thresholds)[:, 1].all()
+    assert prediction_sets(probabilities, thresholds)[:, 1].all(), "it says nothing"
     assert prediction_sets(probabilities, math.inf).all()
     assert prediction_sets(probabilities, 1.0).all(), "a score is at most 1"
 
 
 def test_sets_can_be_empty() -> None:
-    sets = prediction_sets([[0.5, 0.5], [0.9, 0.1]], 0.2)
-    assert set_scores(sets, [0, 0]) == {"coverage": 0.5, "size": 0.5, "single": 0.5, "empty": 0.5}
+    sets = prediction_sets([[0.5, 0.5], [0.9, 0.1]], 0.2, SetRule(empty=True))
+    scores = set_scores(sets, [0, 0])
+    assert [scores[key] for key in ("coverage", "size", "single", "empty")] == [0.5] * 4  # type: ignore[literal-required]
+    never = prediction_sets([[0.5, 0.5], [0.9, 0.1]], 0.2)
+    assert never.tolist() == [[True, False], [True, False]]
+
+
+@pytest.mark.parametrize(
+    "rule", [SetRule("aps"), SetRule("aps", True), SetRule("raps", True, False, 0.05, 1)]
+)
+def test_adaptive_sets_keep_their_promise(rule: SetRule) -> None:
+    """Over many draws of val and test, coverage is at least the level; randomised, hardly more."""
+    level, held_out, new, draws, covered, sizes = 0.8, 60, 40, 200, 0, []
+    for seed in range(draws):
+        generator = np.random.default_rng(seed)
+        honest = generator.normal(size=(held_out + new, 6)) * 1.5
+        cumulative = softmax(honest, axis=1).cumsum(axis=1)
+        targets = (generator.random((len(honest), 1)) > cumulative[:, :-1]).sum(axis=1)
+        probabilities, drawn = softmax(honest, axis=1), draws_of(honest)
+        val, test = slice(held_out), slice(held_out, None)
+        scores = true_class_scores(probabilities[val], targets[val], rule, drawn[val])
+        threshold = conformal_threshold(scores, level)
+        sets = prediction_sets(probabilities[test], threshold, rule, drawn[test])
+        found = set_scores(sets, targets[test])
+        covered += round(new * found["coverage"])
+        sizes.append(found["size"])
+    rank = math.ceil((held_out + 1) * level - 1e-9)
+    law = betabinom(new, rank, held_out + 1 - rank)
+    error = 4 * law.std() * math.sqrt(draws)
+    assert covered >= draws * law.mean() - error
+    if rule.randomised:  # only the class that saves a set from being empty adds to it
+        assert covered <= draws * law.mean() + error + 0.02 * draws * new
+    assert 1 <= np.mean(sizes) < 6
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -1.0, float("nan")])

@@ -21,7 +21,9 @@ from adapt.models.prediction.stream import Prediction
 from adapt.models.prediction.uncertainty import Uncertainty
 from tests.helpers.tiny import bit_equal, tiny_classifier, weights
 
-FULL = Uncertainty(0.6, 0.9, 0.8, 0.7, (0.7, 0.25, 1.0), "energy", 3.5)
+FULL = Uncertainty(
+    0.6, 0.9, 0.8, 0.7, (0.7, 0.25, 1.0), unknown_detector="energy", unknown_threshold=3.5
+)
 ABSTAIN = Uncertainty(abstain_below=0.6, abstain_coverage=0.9)
 SETS = Uncertainty(conformal_level=0.8, conformal_threshold=0.7)
 UNKNOWN = Uncertainty(unknown_detector="msp", unknown_threshold=0.5)
@@ -83,7 +85,7 @@ def test_a_confidence_at_the_threshold_is_answered(answers: Callable[..., Any]) 
     ("uncertainty", "thresholds"),
     [
         (SETS, [0.7, 0.7, 0.7]),
-        (replace(SETS, conformal_threshold=0.3), [0.3, 0.3, 0.3]),
+        (replace(SETS, conformal_threshold=0.66), [0.66, 0.66, 0.66]),
         (replace(SETS, conformal_per_class=(0.7, 0.4, 0.9)), [0.7, 0.4, 0.9]),
     ],
 )
@@ -93,13 +95,41 @@ def test_sets_by_hand(
     names, sizes = ["cat", "dog", "=owl"], []
     for row, one in zip(ROWS, answers(ROWS, uncertainty), strict=True):
         shares = softmax(row, 2.0)
-        chosen = [k for k in range(3) if 1 - shares[k] <= thresholds[k]]
+        chosen = [k for k in range(3) if 1 - shares[k] <= thresholds[k]] or [shares.argmax()]
         assert set(one.labels) == {names[k] for k in chosen}
         held = [shares[names.index(label)] for label in one.labels]
         assert held == sorted(held, reverse=True), "most probable first"
         assert not one.abstained
         sizes.append(len(one.labels))
     assert len(set(sizes)) > 1
+
+
+@pytest.mark.parametrize("randomised", [False, True])
+@pytest.mark.parametrize("score", ["aps", "raps"])
+def test_adaptive_sets_by_hand(score: str, randomised: bool, answers: Callable[..., Any]) -> None:
+    penalty, free = (0.05, 1) if score == "raps" else (0.0, 0)
+    stored = replace(
+        SETS, conformal_score=score, conformal_randomised=randomised,
+        conformal_penalty=penalty, conformal_free_ranks=free,
+    )  # fmt: skip
+    names, sizes = ["cat", "dog", "=owl"], set()
+    for row, one in zip(ROWS, answers(ROWS, stored), strict=True):
+        shares = softmax(row, 2.0)
+        draw = (1000 * np.float32(max(row))) % 1 if randomised else 0.0
+        kept = []
+        for rank, k in enumerate(sorted(range(3), key=lambda k: -shares[k]), start=1):
+            above = sum(shares[j] for j in sorted(range(3), key=lambda j: -shares[j])[: rank - 1])
+            if above + draw * shares[k] + penalty * max(0, rank - free) <= 0.7:
+                kept.append(names[k])
+        assert list(one.labels) == (kept or [names[int(shares.argmax())]])
+        sizes.add(len(one.labels))
+    assert len(sizes) > 1
+
+
+def test_empty_sets_only_when_asked(answers: Callable[..., Any]) -> None:
+    low = replace(SETS, conformal_threshold=0.0)
+    assert [len(one.labels) for one in answers(ROWS, low)] == [1] * 5
+    assert [len(one.labels) for one in answers(ROWS, replace(low, conformal_empty=True))] == [0] * 5
 
 
 def test_unknown_by_hand(answers: Callable[..., list[Prediction]]) -> None:
@@ -122,7 +152,7 @@ def test_nothing_stored_changes_nothing(answers: Callable[..., list[Prediction]]
 
 
 def test_unreadable_inputs_get_no_verdict(classifier: Classifier, tmp_path: Path) -> None:
-    everything = Uncertainty(1.0, 0.9, 0.8, 1.0, None, "energy", 1e9)
+    everything = Uncertainty(1.0, 0.9, 0.8, 1.0, unknown_detector="energy", unknown_threshold=1e9)
     told = classifier.with_uncertainty(everything)
     grey = np.full((8, 8, 3), 128, np.uint8)
     bad, good = told.predict([tmp_path / "gone.png", grey])
@@ -142,7 +172,11 @@ def test_copies_keep_it_and_share_weights(classifier: Classifier) -> None:
         classifier.with_uncertainty(replace(FULL, conformal_per_class=(0.1, 0.2)))
 
 
-@pytest.mark.parametrize("uncertainty", [FULL, ABSTAIN, SETS, UNKNOWN, Uncertainty(), None])
+RAPS = replace(SETS, conformal_score="raps", conformal_randomised=True, conformal_empty=True,
+               conformal_penalty=0.2, conformal_free_ranks=1, conformal_threshold=1.3)  # fmt: skip
+
+
+@pytest.mark.parametrize("uncertainty", [FULL, ABSTAIN, SETS, RAPS, UNKNOWN, Uncertainty(), None])
 def test_bundle_round_trip(
     uncertainty: Uncertainty | None, classifier: Classifier, tmp_path: Path
 ) -> None:
@@ -164,6 +198,11 @@ def test_json_holds_plain_values() -> None:
         "conformal_level": 0.8,
         "conformal_threshold": 0.7,
         "conformal_per_class": [0.7, 0.25, 1.0],
+        "conformal_score": "lac",
+        "conformal_randomised": False,
+        "conformal_empty": False,
+        "conformal_penalty": 0.0,
+        "conformal_free_ranks": 0,
         "unknown_detector": "energy",
         "unknown_threshold": 3.5,
     }
@@ -180,8 +219,13 @@ INNER = st.floats(0, 1, exclude_min=True, exclude_max=True)
     st.none() | st.tuples(st.just("energy"), st.floats(-1e6, 1e6)),
 )
 def test_json_round_trip(abstain: Any, conformal: Any, unknown: Any) -> None:
-    fields = [*(abstain or (None,) * 2), *(conformal or (None,) * 3), *(unknown or (None,) * 2)]
-    first = Uncertainty(*fields)
+    detector, threshold = unknown or (None, None)
+    first = Uncertainty(
+        *(abstain or (None,) * 2),
+        *(conformal or (None,) * 3),
+        unknown_detector=detector,
+        unknown_threshold=threshold,
+    )
     again = Uncertainty.from_dict(json.loads(json.dumps(first.to_dict())), classes=3)
     assert again == first
     assert hash(again) == hash(first)
@@ -211,7 +255,20 @@ WRONG: list[tuple[Any, str]] = [
     ({"conformal_per_class": []}, "conformal_per_class - not one per class - 0 - give 3"),
     ({"conformal_per_class": 0.5}, "conformal_per_class - not a list - 0.5"),
     ({"conformal_per_class": [0.1, float("nan"), 0.2]}, "conformal_per_class - not a finite num"),
-    ({"conformal_per_class": [0.1, 1.2, 0.2]}, "conformal_per_class - out of range - 1.2"),
+    ({"conformal_per_class": [0.1, 1.2, 0.2]}, "conformal_per_class - above every score - 1.2"),
+    ({"conformal_threshold": 1.01}, "conformal_threshold - above every score - 1.01 - give 1 at"),
+    (
+        {"conformal_score": "apx"},
+        "conformal score - not known - 'apx' - choose one of lac, a",
+    ),
+    ({"conformal_score": None}, "conformal_score - not a name - None"),
+    ({"conformal_randomised": 1}, "conformal_randomised - not true or false - 1"),
+    ({"conformal_empty": "no"}, "conformal_empty - not true or false - 'no'"),
+    ({"conformal_penalty": 0.1}, "conformal_penalty - without raps - 0.1"),
+    ({"conformal_penalty": float("inf")}, "conformal_penalty - not a finite number - inf"),
+    ({"conformal_penalty": 10**400}, "conformal_penalty - not a finite number"),
+    ({"conformal_score": "raps", "conformal_free_ranks": -1}, "conformal penalty - out of range"),
+    ({"conformal_free_ranks": True}, "conformal_free_ranks - not a whole number - True"),
     ({"unknown_detector": "mps"}, "unknown_detector - not known - 'mps' - choose one of msp, ener"),
     ({"unknown_detector": ["msp"]}, "unknown_detector - not known"),
     ({"unknown_detector": None}, "unknown_detector - missing"),
@@ -291,7 +348,11 @@ def test_no_set_is_a_formula(toy_root: Path, tmp_path: Path) -> None:
 def test_table_says_true_and_false(classifier: Classifier, toy_root: Path, tmp_path: Path) -> None:
     found = {}
     for below in (0.0, 1.0):
-        told = classifier.with_uncertainty(Uncertainty(below, 0.9, 0.8, below, None, "msp", below))
+        stored = Uncertainty(
+            below, 0.9, 0.8, below, conformal_empty=True,
+            unknown_detector="msp", unknown_threshold=below,
+        )  # fmt: skip
+        told = classifier.with_uncertainty(stored)
         written = predict_to_csv(told, toy_root / "test", tmp_path / "out.csv")
         with written.path.open(newline="", encoding="utf-8") as file:
             rows = [tuple(row.values())[5:] for row in csv.DictReader(file)]

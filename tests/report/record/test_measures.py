@@ -2,7 +2,14 @@
 
 import pytest
 
-from adapt.report.record.measures import entries, falls, id_name, line_of, shift_entries
+from adapt.report.record.measures import (
+    entries,
+    id_name,
+    line_of,
+    line_points,
+    no_line,
+    shift_entries,
+)
 from adapt.report.record.read import RunRecord
 from tests.helpers.report_fixture import make_scores, record
 
@@ -14,17 +21,28 @@ def test_shifts_are_in_recipe_order_and_unknown_ones_last(run: RunRecord) -> Non
 
 
 @pytest.mark.parametrize(
-    ("fit", "line", "falling"),
-    [
-        ({"slope": 0.5, "intercept": -1}, (0.5, -1.0), False),
-        ({"slope": -0.5, "intercept": 0}, (-0.5, 0.0), True),
-        ({"slope": 0.5}, None, False),
-        (None, None, False),
-    ],
+    ("fit", "line"),
+    [({"slope": 0.5, "intercept": -1}, (0.5, -1.0)), ({"slope": 0.5}, None), (None, None)],
 )
-def test_a_line_has_a_slope_and_an_intercept(fit: object, line: object, falling: bool) -> None:
+def test_a_line_has_a_slope_and_an_intercept(fit: object, line: object) -> None:
     assert line_of({"fit": fit}) == line
-    assert falls({"fit": fit}) is falling
+
+
+def test_points_of_a_line_are_pairs_of_numbers() -> None:
+    assert line_points({"references": [[0.1, 0.2], [0.3, None]]}) == [(0.1, 0.2)]
+    assert line_points({}) == []
+
+
+def test_what_to_bring_is_said_where_there_is_no_line_at_all(run: RunRecord) -> None:
+    assert no_line(run) == ""
+    reason = "no reference models were measured on the shift"
+    entry = {"fit": None, "reason": reason, "models": {"a": {}}}
+    shifts = {"sketch": entry, "fog": entry}
+    words = no_line(record(run.scores, robustness={"shifts": shifts}))
+    assert words.startswith(
+        "no reference models were measured on the shift. To state it, measure ten or more"
+    )
+    assert "`robustness.reference`" in words
 
 
 def test_what_is_absent_is_empty() -> None:

@@ -41,18 +41,31 @@ def test_shift_table_holds_the_stored_numbers(run: RunRecord) -> None:
 def test_shift_table_says_what_cannot_be_told(run: RunRecord) -> None:
     parts = stored(run, "robustness")
     names = list(parts["shifts"])
-    falling, none, small = (parts["shifts"][name] for name in names[:3])
-    falling |= {"fit": {"slope": -0.4, "intercept": 0.0, "models": 3}, "classes": 2}
+    masked, none, small = (parts["shifts"][name] for name in names[:3])
+    masked |= {"classes": 2}
     none |= {"fit": None, "reason": "one model"}
     for row in none["models"].values():
         row |= {"effective": None, "effective_ci": None}
     small["models"]["zero_shot"] |= {"id": 0.601, "ood": 0.6}
     rows = rows_of(effective_table(replace(run, robustness=parts)))
-    assert rows[names[0]][0].note == "on its 2 classes; the line falls, so effective says little"
-    assert rows[names[0]][4].change == ""
+    assert rows[names[0]][0].note == "on its 2 classes"
     assert (rows[names[1]][0].note, rows[names[1]][4].text) == ("no line: one model", "n/a")
     assert (rows[names[2]][6].text, rows[names[2]][6].note) == ("n/a", "the gap was +0.1")
     assert rows["mean of shifts"][4].text == "n/a"
+
+
+def test_without_any_line_effective_robustness_is_not_stated(run: RunRecord) -> None:
+    parts = stored(run, "robustness")
+    for entry in parts["shifts"].values():
+        entry |= {"fit": None, "reason": "no reference models were measured on the shift"}
+        for row in entry["models"].values():
+            row |= {"effective": None, "effective_ci": None}
+    table = effective_table(replace(run, robustness=parts))
+    assert table is not None
+    assert table.header == ["shift", "model", "test", "shift", "relative", "gap closed"]
+    assert all(len(row) == 6 for row in table.rows)
+    assert not any("no line" in row[0].note for row in table.rows)
+    assert "Effective" not in table.legend
 
 
 def test_corruption_table(run: RunRecord) -> None:

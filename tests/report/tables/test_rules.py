@@ -17,6 +17,7 @@ def test_rules_are_looked_up_on_the_curve(run: RunRecord) -> None:
     ]
     for rule, found in curve["rules"].items():
         row = rows.get(rule) or rows[f"{rule} (used)"]
+        assert row[0].note == f"What {rule} takes"
         (point,) = [p for p in curve["points"] if p["alpha"] == found["alpha"]]
         shifts = [point[name]["accuracy"] for name in list(run.scores["data"]["evals"])[1:]]
         assert texts(row)[1:] == [

@@ -9,9 +9,11 @@ from adapt.report.tables.uncertainty import (
     abstention_table,
     conformal_table,
     ece_table,
+    set_scores_table,
     temperature_words,
     uncovered_words,
     unknown_table,
+    why_no_sets,
 )
 from tests.helpers.report_fixture import changed, percent, rows_of, stored, texts
 
@@ -22,7 +24,10 @@ def test_uncertainty_tables_hold_the_stored_numbers(run: RunRecord) -> None:
     conformal = rows_of(conformal_table(run))
     for name in run.scores["data"]["evals"]:
         ece, answered = parts["ece"][name], parts["abstention"]["evals"][name]
-        assert texts(calibration[name])[1:] == [f"{ece[k]:.3f}" for k in ("before", "after")]
+        keys = ("before", "after", "by_chance", "most_by_chance")
+        assert texts(calibration[name])[1:] == [f"{ece[k]:.3f}" for k in keys]
+        more = ece["after"] > ece["most_by_chance"]
+        assert calibration[name][2].note == ("more than chance" if more else "may be chance")
         assert texts(abstention[name])[1:] == [
             percent(answered["coverage"]),
             percent(answered["accuracy"]),
@@ -33,9 +38,10 @@ def test_uncertainty_tables_hold_the_stored_numbers(run: RunRecord) -> None:
             found = parts["conformal"][kind]["evals"][name]
             expected += [percent(found["coverage"]), f"{found['size']:.2f}"]
             expected += [percent(found["single"]), percent(found["empty"])]
-            short = 100 * (0.9 - found["coverage"])
             cell = conformal[name][len(expected) - 3]
-            assert cell.note == (f"{short:.1f} short" if round(short, 1) > 0 else "")
+            low, high = found["coverage_ci"]
+            ends = f"{100 * low:.1f} to {100 * high:.1f}"
+            assert cell.note == (f"{ends}, short" if high < 0.9 else ends)
         assert texts(conformal[name])[1:] == expected
     for name, row in zip(
         ("msp", "energy", "knn"), rows_of(unknown_table(run)).values(), strict=True
@@ -58,11 +64,39 @@ def test_uncertainty_says_what_is_not_known(run: RunRecord) -> None:
         "like the held-out images",
         "shift: nothing is promised",
     )
+    assert uncovered_words(found) is None
+    parts["conformal"]["per_class"] = {"evals": {}, "uncovered": ["class 000"]}
     uncovered = uncovered_words(found)
     assert uncovered is not None
-    assert "in 1 of 4 classes: class 000." in uncovered.words
-    parts["conformal"]["per_class"]["uncovered"] = []
+    assert "would say nothing for 1 of 4 classes: class 000." in uncovered.words
+    table = conformal_table(found)
+    assert table is not None
+    assert table.groups == (("", 1), ("one threshold for all", 4))
+    parts["conformal"]["global"]["evals"] = {}
+    assert conformal_table(found) is None
     assert uncovered_words(found) is None
+    assert why_no_sets(found).startswith("40 held-out images are too few for a level of 90 %")
+
+
+def test_the_ways_to_make_sets_stand_side_by_side(run: RunRecord) -> None:
+    table, parts = set_scores_table(run), stored(run, "uncertainty")["conformal"]["scores"]
+    assert table is not None
+    assert table.groups == (("", 1), ("LAC", 2), ("APS", 2))
+    for name, row in rows_of(table).items():
+        expected = []
+        for score in ("lac", "aps"):
+            found = parts[score][name]
+            expected += [percent(found["coverage"]), f"{found['size']:.2f}"]
+        assert texts(row)[1:] == expected
+
+
+def test_no_column_of_empty_sets_where_none_can_be(run: RunRecord) -> None:
+    parts = stored(run, "uncertainty")
+    parts["conformal"]["empty"] = False
+    table = conformal_table(replace(run, uncertainty=parts))
+    assert table is not None
+    assert "empty" not in table.header
+    assert "empty" not in table.legend
 
 
 @pytest.mark.parametrize(

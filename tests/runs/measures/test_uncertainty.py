@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 from adapt.evaluation.metrics.calibration import expected_calibration_error
+from adapt.evaluation.settings import UncertaintySettings
 from adapt.models.classifier import Classifier
 from adapt.models.prediction.uncertainty import Uncertainty
-from adapt.runs.measures.uncertainty import Answers, Unknowns, uncertainty_of
+from adapt.runs.measures.uncertainty import Answers, Unknowns, set_rule, uncertainty_of
 from adapt.training.features.encode import predict_logits, prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, tiny_classifier
@@ -44,7 +46,9 @@ VAL, EVALS = outputs(200, 0), {"test": outputs(150, 1), "sketch": outputs(120, 2
 
 
 def test_every_number_by_hand() -> None:
-    content, stored = uncertainty_of(VAL, EVALS, NAMES, T, 0.8, 0.7, unknowns())
+    content, stored = uncertainty_of(
+        VAL, EVALS, NAMES, T, UncertaintySettings(0.8, 0.7), unknowns()
+    )
     val = softmax(VAL.logits.astype(float) / T, axis=1)
     below = sorted(val.max(axis=1), reverse=True)[160 - 1]
     scores = sorted(1 - val[np.arange(200), VAL.targets])
@@ -61,29 +65,34 @@ def test_every_number_by_hand() -> None:
     for name, one in EVALS.items():
         p = softmax(one.logits.astype(float) / T, axis=1)
         right, answered = p.argmax(axis=1) == one.targets, p.max(axis=1) >= below - 1e-12
-        assert content["abstention"]["evals"][name] == {
-            "coverage": pytest.approx(answered.mean()),
-            "accuracy": pytest.approx(right[answered].mean()),
-        }
+        said = content["abstention"]["evals"][name]
+        assert said["coverage"] == pytest.approx(answered.mean())
+        assert said["accuracy"] == pytest.approx(right[answered].mean())
+        for key, hits, images in (
+            ("coverage", answered.sum(), len(p)),
+            ("accuracy", right[answered].sum(), answered.sum()),
+        ):
+            ends = binomtest(int(hits), int(images)).proportion_ci(method="wilson")
+            assert said[f"{key}_ci"] == pytest.approx(list(ends))
         for kind, limit in (("global", overall), ("per_class", np.array(per_class))):
             sets = 1 - p <= limit + 1e-12
+            sets[np.arange(len(p)), p.argmax(axis=1)] |= ~sets.any(axis=1)
             found = content["conformal"][kind]["evals"][name]
-            assert found == pytest.approx(
-                {
-                    "coverage": sets[np.arange(len(p)), one.targets].mean(),
-                    "size": sets.sum(axis=1).mean(),
-                    "single": (sets.sum(axis=1) == 1).mean(),
-                    "empty": (sets.sum(axis=1) == 0).mean(),
-                }
+            assert (found["coverage"], found["size"], found["single"], found["empty"]) == (
+                pytest.approx(sets[np.arange(len(p)), one.targets].mean()),
+                pytest.approx(sets.sum(axis=1).mean()),
+                pytest.approx((sets.sum(axis=1) == 1).mean()),
+                0,
             )
+        assert content["conformal"]["scores"]["lac"] == content["conformal"]["global"]["evals"]
         ranked = ~right[np.argsort(-p.max(axis=1))]
         area = (ranked.cumsum() / np.arange(1, len(p) + 1)).mean()
         assert content["risk_coverage"][name]["area"] == pytest.approx(area)
         assert content["ece"][name]["after"] == pytest.approx(
-            expected_calibration_error(p, one.targets)
+            expected_calibration_error(one.logits / T, one.targets)
         )
         assert content["ece"][name]["before"] == pytest.approx(
-            expected_calibration_error(softmax(one.logits.astype(float), axis=1), one.targets)
+            expected_calibration_error(one.logits, one.targets)
         )
 
 
@@ -114,6 +123,7 @@ def test_unknowns_by_hand() -> None:
         assert found["detectors"][name] == {
             "auroc": pytest.approx(roc_auc_score(truth, values)),
             "fpr95": pytest.approx((values[150:] >= kept - 1e-12).mean()),
+            "reason": None,
         }
     energies = np.sort(T * np.log(np.exp(VAL.logits.astype(float) / T).sum(axis=1)))
     assert stored.unknown_detector == Unknowns("u", given.logits, "test").detector == "energy"
@@ -153,11 +163,7 @@ def test_classes_with_too_few_images_are_named_and_not_stored() -> None:
     val = Answers(VAL.logits[kept], VAL.targets[kept])
     content, stored = uncertainty_of(val, EVALS, NAMES, T)
     assert content["conformal"]["per_class"]["uncovered"] == ["dog"]
-    of_dogs = EVALS["test"].targets == 1
-    only = Answers(EVALS["test"].logits[of_dogs], EVALS["test"].targets[of_dogs])
-    dogs = uncertainty_of(val, {"test": only}, NAMES, T)[0]["conformal"]["per_class"]["evals"]
-    assert dogs["test"]["coverage"] == 1.0
-    assert dogs["test"]["empty"] == 0.0
+    assert content["conformal"]["per_class"]["evals"] == {}
     assert stored.conformal_per_class is None
     assert stored.conformal_threshold is not None
 
@@ -165,10 +171,30 @@ def test_classes_with_too_few_images_are_named_and_not_stored() -> None:
 def test_too_few_images_for_any_set() -> None:
     val = Answers(VAL.logits[:8], VAL.targets[:8])
     content, stored = uncertainty_of(val, EVALS, NAMES, T)
-    everything = {"coverage": 1.0, "size": 3.0, "single": 0.0, "empty": 0.0}
-    assert content["conformal"]["global"]["evals"]["test"] == everything
+    assert content["conformal"]["global"]["evals"] == {}
+    assert content["conformal"]["scores"] == {"lac": {}, "aps": {}, "raps": {}}
+    assert content["conformal"]["held_out"] == 8
     assert content["conformal"]["per_class"]["uncovered"] == NAMES
     assert stored == Uncertainty(abstain_below=stored.abstain_below, abstain_coverage=0.9)
+
+
+@pytest.mark.parametrize("score", ["aps", "raps"])
+def test_adaptive_sets_are_stored_and_compared(score: str) -> None:
+    asked = UncertaintySettings(score=score, randomised=True, penalty=0.1, free_ranks=1)
+    content, stored = uncertainty_of(VAL, EVALS, NAMES, T, asked)
+    assert stored.rule == set_rule(asked)
+    assert (stored.rule.score, stored.rule.randomised) == (score, True)
+    assert stored.conformal_penalty == (0.1 if score == "raps" else 0.0)
+    conformal = content["conformal"]
+    assert conformal["scores"][score] == conformal["global"]["evals"]
+    for name, part in EVALS.items():
+        verdicts = replace(stored, conformal_per_class=None).verdicts(
+            softmax(part.logits.astype(float) / T, axis=1), part.logits, T
+        )
+        held = verdicts.sets[np.arange(len(part.targets)), part.targets].mean()
+        assert conformal["global"]["evals"][name]["coverage"] == pytest.approx(held)
+        assert conformal["scores"]["lac"][name]["size"] > 0
+    assert abs(conformal["scores"][score]["test"]["coverage"] - 0.9) < 0.08
 
 
 def test_sets_without_images_are_left_out() -> None:
@@ -180,8 +206,6 @@ def test_sets_without_images_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"coverage": 0.0}, "coverage - out of range"),
-        ({"level": 1.0}, "level - out of range"),
         ({"class_names": ["a"]}, "names - not one per class"),
         ({"val": Answers(np.zeros((0, 3)), np.zeros(0, np.int64))}, "no images"),
         ({"unknowns": replace(unknowns(), against="tests")}, "strangers - nothing to compare"),
@@ -210,8 +234,7 @@ def test_a_shipped_bundle_does_what_the_file_says(toy_root: Path, tmp_path: Path
         {"test": read(start, test)},
         CLASSES,
         0.3,
-        coverage=0.5,
-        level=0.6,
+        UncertaintySettings(0.5, 0.6, score="raps", randomised=True, penalty=0.05, free_ranks=1),
         unknowns=Unknowns("strangers", strangers.logits, "test", "energy"),
     )
     shipped = Classifier.load(start.with_uncertainty(stored).save(tmp_path / "model"))
