@@ -17,7 +17,7 @@ import torch
 
 from adapt import run
 
-MODELS = ("zero_shot", "linear_probe", "adapted", "ensemble")
+MODELS = ("zero_shot", "linear_probe", "mixed_probe", "adapted", "ensemble")
 
 
 def one_seed(recipe: str, overrides: list[str], seed: int) -> dict[str, Any]:
@@ -33,6 +33,7 @@ def one_seed(recipe: str, overrides: list[str], seed: int) -> dict[str, Any]:
     return {
         "seed": seed,
         "alpha": done.scores["alpha"],
+        "shipped": done.scores["shipped"],
         "seconds": done.scores["seconds"]["total"],
         "kinds": kinds,
         "accuracy": accuracy,

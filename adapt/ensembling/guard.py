@@ -83,11 +83,14 @@ def guard(
 def _reason(outcome: str, alpha: float, shipped: float, adapted: float) -> str:
     change = f"{100 * adapted:+.1f} points against zero-shot on held-out images"
     if outcome == FALLBACK:
-        return f"The adapted weights are worse than zero-shot ({change}); zero-shot is shipped."
+        return (
+            f"The adapted weights are worse than zero-shot ({change}); the guard goes back to "
+            "alpha 0, which is zero-shot."
+        )
     if outcome == LOWERED:
         return (
             f"At alpha {alpha:g} the model is worse than zero-shot on held-out images; "
-            f"alpha {shipped:g}, the largest that is not, is shipped."
+            f"the guard goes back to alpha {shipped:g}, the largest that is not."
         )
     if adapted < 0:
         return (

@@ -8,7 +8,7 @@ import numpy as np
 from adapt.common.progress import track
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
-from adapt.ensembling.line import logits_on_line
+from adapt.ensembling.line import StartFeatures, logits_on_line
 from adapt.ensembling.rules.base import Evidence
 from adapt.ensembling.settings import CORRUPTIONS, SEVERITY
 from adapt.errors import RecipeError
@@ -43,6 +43,17 @@ class HeldOut:
         errors = {alpha: self._synthetic_error(alpha) for alpha in self.logits}
         return Evidence(accuracy, len(self.targets), corrupted, errors if corrupted else {})
 
+    def below(self, alpha: float) -> "HeldOut":
+        """The points of the line before `alpha`."""
+        return HeldOut(
+            self.targets,
+            {a: logits for a, logits in self.logits.items() if a < alpha},
+            {
+                kind: {a: right for a, right in by_alpha.items() if a < alpha}
+                for kind, by_alpha in self.corrupted.items()
+            },
+        )
+
     def _synthetic_error(self, alpha: float) -> float:
         """Standard error over images of the mean accuracy over each image's versions.
 
@@ -53,6 +64,67 @@ class HeldOut:
         return float(versions.mean(0).std() / np.sqrt(versions.shape[1]))
 
 
+@dataclass
+class HeldOutSets:
+    """Validation images and corruptions of them, decoded once for all lines that are judged."""
+
+    clean: Split
+    corrupted: list[Split]
+
+    @classmethod
+    def read(
+        cls,
+        start: Classifier,
+        val: ImageList,
+        runtime: Runtime,
+        corruptions: Sequence[Shift] = (),
+    ) -> "HeldOutSets":
+        """Decode the images.
+
+        Args:
+            start: Whose classes and preprocessing hold.
+            val: Held-out images of the training distribution.
+            runtime: Workers.
+            corruptions: What is done to the images for the rules that look at corruptions.
+
+        Raises:
+            DataError: When val has a class the model does not know, or an image cannot be read.
+        """
+        named = {f"{shift.kind}_{shift.severity}": val.with_shift(shift) for shift in corruptions}
+        return cls(
+            Split.read("val", val, start, runtime),
+            [Split.read(name, images, start, runtime) for name, images in named.items()],
+        )
+
+
+def held_out_on_line(
+    start: Classifier,
+    tuned: Classifier,
+    sets: HeldOutSets,
+    alphas: Sequence[float],
+    runtime: Runtime,
+    features: StartFeatures | None = None,
+) -> HeldOut:
+    """Run the models along the line over held-out images and corruptions of them.
+
+    Args:
+        start: The model at alpha 0.
+        tuned: The model at alpha 1, trained without these images.
+        sets: The images.
+        alphas: Points to visit.
+        runtime: Device and batch size.
+        features: Of the start, where other lines from it are visited too.
+    """
+    clean, corrupted = sets.clean, sets.corrupted
+    logits = logits_on_line(start, tuned, runtime, features)
+    held = HeldOut(clean.targets, {}, {split.name: {} for split in corrupted})
+    for alpha in track(alphas, "points on held-out images"):
+        held.logits[alpha] = logits(alpha, clean)
+        for split in corrupted:
+            held.corrupted[split.name][alpha] = logits(alpha, split).argmax(1) == split.targets
+    return held
+
+
 def held_out(
     start: Classifier,
     tuned: Classifier,
@@ -61,30 +133,13 @@ def held_out(
     runtime: Runtime,
     corruptions: Sequence[Shift] = (),
 ) -> HeldOut:
-    """Run the models along the line over validation images and corruptions of them.
-
-    Args:
-        start: The model at alpha 0.
-        tuned: The model at alpha 1, trained without `val`.
-        val: Held-out images of the training distribution.
-        alphas: Points to visit.
-        runtime: Device, batch size, workers.
-        corruptions: What is done to the images for the rules that look at corruptions.
+    """`held_out_on_line` for one line and images that are not decoded yet.
 
     Raises:
         DataError: When val has a class the models do not know, or an image cannot be read.
     """
-    named = {f"{shift.kind}_{shift.severity}": val.with_shift(shift) for shift in corruptions}
-    clean, *rest = [
-        Split.read(name, images, start, runtime) for name, images in ({"val": val} | named).items()
-    ]
-    logits = logits_on_line(start, tuned, runtime)
-    held = HeldOut(clean.targets, {}, {split.name: {} for split in rest})
-    for alpha in track(alphas, "points on held-out images"):
-        held.logits[alpha] = logits(alpha, clean)
-        for split in rest:
-            held.corrupted[split.name][alpha] = logits(alpha, split).argmax(1) == split.targets
-    return held
+    sets = HeldOutSets.read(start, val, runtime, corruptions)
+    return held_out_on_line(start, tuned, sets, alphas, runtime)
 
 
 def pool(folds: Sequence[HeldOut]) -> HeldOut:

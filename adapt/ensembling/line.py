@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from adapt.ensembling.weights.interpolate import interpolate
 from adapt.ensembling.weights.lines import block_fractions, lines
@@ -104,26 +104,48 @@ def same_encoders(start: Classifier, tuned: Classifier) -> bool:
     )
 
 
+class StartFeatures:
+    """Image features of a start, encoded once per set and read by every model with its encoder.
+
+    Args:
+        start: Whose image encoder is used.
+        runtime: Device and batch size.
+    """
+
+    def __init__(self, start: Classifier, runtime: Runtime) -> None:
+        self._start, self._runtime = start, runtime
+        self._known: dict[str, Tensor] = {}
+
+    def of(self, split: Split) -> Tensor:
+        """Unit features (N, D) of a set; the same pixels are encoded once, whatever their name."""
+        key = split.pixels.content_hash
+        if key not in self._known:
+            self._known[key] = image_features(self._start.backbone, split.pixels, self._runtime)
+        return self._known[key]
+
+
 def logits_on_line(
-    start: Classifier, tuned: Classifier, runtime: Runtime
+    start: Classifier, tuned: Classifier, runtime: Runtime, features: StartFeatures | None = None
 ) -> Callable[[float, Split], np.ndarray]:
     """A function from (alpha, split) to logits, as cheap as the two models allow.
 
     With equal encoders the features of a split are computed once and only heads are mixed.
     Otherwise one working copy is kept and its weights are replaced for each alpha.
+
+    Args:
+        start: The model at alpha 0.
+        tuned: The model at alpha 1.
+        runtime: Device and batch size.
+        features: Of the start, where other lines from it are visited too.
     """
+    known = features or StartFeatures(start, runtime)
     if same_encoders(start, tuned):
-        known = {}
-
-        def from_features(alpha: float, split: Split) -> np.ndarray:
-            if split.name not in known:
-                known[split.name] = image_features(start.backbone, split.pixels, runtime)
-            return head_logits(mix(start, tuned, alpha), known[split.name])
-
-        return from_features
+        return lambda alpha, split: head_logits(mix(start, tuned, alpha), known.of(split))
     current: dict[float, Classifier] = {}
 
     def from_pixels(alpha: float, split: Split) -> np.ndarray:
+        if alpha == 0:
+            return head_logits(start, known.of(split))
         if alpha not in current:
             current.clear()
             current[alpha] = mix(start, tuned, alpha)

@@ -12,6 +12,11 @@ CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", 
 SEVERITY = 3
 """Strength of the corruptions, in the middle."""
 SOUPS = ("greedy", "uniform", "model_stock")
+MIXED, PROBE = "mixed", "probe"
+CANDIDATES = (MIXED, PROBE)
+"""What may ship beside zero-shot: the mixed model and the mixed probe."""
+WITHOUT_PROBE = ("linear_probe", "zero_shot")
+"""Methods that no linear probe is fitted beside."""
 
 
 @dataclass

@@ -11,7 +11,7 @@ from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.choose import alpha_grid, choose_alpha, possible_rules
 from adapt.ensembling.held_out import DEFAULT_CORRUPTIONS, HeldOut, held_out
-from adapt.ensembling.line import logits_on_line, mix
+from adapt.ensembling.line import StartFeatures, logits_on_line, mix
 from adapt.ensembling.rules.base import get_rule, needs_corruptions
 from adapt.errors import RecipeError
 from adapt.evaluation.evaluate import Split, metrics
@@ -58,6 +58,7 @@ def sweep(
     chosen: float,
     runtime: Runtime,
     interval: str = WILSON,
+    features: StartFeatures | None = None,
 ) -> Curve:
     """Score every alpha of `held` on the evals too; `chosen` is fixed before any of them is read.
 
@@ -69,8 +70,9 @@ def sweep(
         chosen: The alpha that was chosen on `held`.
         runtime: Device and batch size.
         interval: Of proportions; see `proportion_interval`.
+        features: Of the start, where other lines from it are visited too.
     """
-    logits_at, evidence = logits_on_line(start, tuned, runtime), held.evidence()
+    logits_at, evidence = logits_on_line(start, tuned, runtime, features), held.evidence()
     curve = Curve(chosen=chosen, rules=rule_table(held), logits={s.name: {} for s in evals})
     for alpha in track(sorted(held.logits), "points of the curve"):
         on_val = metrics(held.logits[alpha], held.targets, interval=interval)

@@ -15,6 +15,7 @@ from adapt.recipe.build import Builder, to_plain
 from adapt.recipe.photos import DEFAULT_RECIPE, is_photos, name_of, put_photos
 from adapt.recipe.rules import (
     check_balance,
+    check_candidates,
     check_choices,
     check_corruptions,
     check_evals,
@@ -96,6 +97,7 @@ def load(
     check_balance(builder, None if method is None else type(method))
     check_evals(builder, data)
     check_choices(builder, data)
+    check_candidates(builder, data)
     check_corruptions(builder)
     check_line(builder)
     check_holdout(builder, data)

@@ -7,6 +7,7 @@ from adapt.common.typed import FOLDER, leads
 from adapt.common.words import is_file_name, listed
 from adapt.data.augmentation.policies import Step
 from adapt.data.settings import FromTrain
+from adapt.ensembling.settings import MIXED, WITHOUT_PROBE
 from adapt.errors import did_you_mean
 from adapt.recipe.build import Builder
 from adapt.recipe.schema import RESERVED_EVALS, eval_names
@@ -80,6 +81,15 @@ def _check_kind(builder: Builder, here: str, kind: str) -> None:
     if kind not in SHIFTS:
         what = f"not a shift{did_you_mean(kind, SHIFTS)}"
         builder.problems.add(here, what, kind, f"choose one of {listed(sorted(SHIFTS))}")
+
+
+def check_candidates(builder: Builder, data: dict[str, Any]) -> None:
+    """Check that the run fits a linear probe where nothing else may ship."""
+    ship, method = builder.built.get("ship"), data.get("method")
+    name = method.get("name") if isinstance(method, dict) else None
+    if ship and MIXED not in ship and name in WITHOUT_PROBE:
+        todo = f"add {MIXED}"
+        builder.problems.add("ship", f"{name} has no linear probe beside it", ship, todo)
 
 
 def check_corruptions(builder: Builder) -> None:

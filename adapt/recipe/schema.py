@@ -22,7 +22,7 @@ from adapt.data.augmentation.policies import POLICIES
 from adapt.data.loading.balance import BALANCES
 from adapt.data.settings import SEEDS, FromTrain, Holdout, ShiftSettings
 from adapt.data.sources.base import Source
-from adapt.ensembling.settings import Ensemble
+from adapt.ensembling.settings import CANDIDATES, MIXED, Ensemble
 from adapt.evaluation.settings import (
     Calibration,
     EvaluationSettings,
@@ -129,6 +129,7 @@ class Recipe:
             {"pattern": f"^{FILE_NAME}$", "minimum": 0},
         ),
         seed=SEEDS,
+        ship=some_of(CANDIDATES, least=1),
     )
 
     name: str = MISSING
@@ -145,6 +146,9 @@ class Recipe:
     """How to adapt: `name` and the settings of that method."""
     ensemble: Ensemble = field(default_factory=Ensemble)
     """Averaging with the start."""
+    ship: list[str] = field(default_factory=lambda: list(CANDIDATES))
+    """Which models may ship beside zero-shot: `mixed` (the chosen point between zero-shot and the
+    adapted model), `probe` (that between zero-shot and a linear probe) or both."""
     calibration: Calibration = field(default_factory=Calibration)
     """Confidence calibration."""
     evals: dict[str, Source | ShiftSettings | FromTrain] = field(
@@ -173,6 +177,11 @@ class Recipe:
             wrong.append(
                 f"ensemble.members - does not go with folds - {self.ensemble.members} - hold out a "
                 "fraction of the images: a soup is scored on it"
+            )
+        if MIXED not in self.ship and self.ensemble.kind == "none":
+            wrong.append(
+                f"ship - there is no mixed probe without mixing - {self.ship} - add {MIXED}, or "
+                "remove ensemble.kind=none"
             )
         for name in ("train", "val"):
             if getattr(getattr(self.data, name), "retention", False):

@@ -9,6 +9,7 @@ from typing import Any
 from adapt.report.figures.style import ReportFigure
 from adapt.report.record.read import RunRecord
 from adapt.report.record.scores import mean_of_shifts, model_name
+from adapt.report.record.ship import ship_words
 from adapt.report.record.values import mapping, number
 from adapt.report.record.words import decimal, percent, points
 from adapt.report.sections import SECTIONS, BuiltSection, Section, build_sections
@@ -49,6 +50,7 @@ class Content:
 
     name: str
     subtitle: str
+    shipped: str
     warnings: list[str]
     findings: list[str]
     facts: list[Fact]
@@ -75,10 +77,12 @@ class Content:
 def build(run: RunRecord, sections: Sequence[Section] = SECTIONS) -> Content:
     """Compute all words, tables and figures; call it inside `house_style`."""
     scores, sentences = run.scores, verdict(run.scores)
+    shipped = sentences.pop(0) if ship_words(scores) else ""
     quarantined = list(scores.get("quarantined") or [])
     return Content(
         name=str(scores.get("name") or run.folder.name),
         subtitle=_subtitle(run),
+        shipped=shipped,
         warnings=[s.removeprefix(WARNING) for s in sentences if s.startswith(WARNING)],
         findings=[s for s in sentences if not s.startswith(WARNING)],
         facts=_facts(run),

@@ -5,6 +5,7 @@ from typing import Any
 
 from adapt.report.record.guard import guard_approval, guard_warnings, stepped_back
 from adapt.report.record.scores import SELECTION, ZERO_SHOT, ScoreTable
+from adapt.report.record.ship import lost_words, ship_words, too_small_words
 from adapt.report.record.values import Interval
 from adapt.report.record.words import percent, points, size
 
@@ -13,19 +14,20 @@ TOLERATED_LOSS = 0.02
 
 
 def verdict(scores: Mapping[str, Any]) -> list[str]:
-    """Say what the shipped model gains and loses, warnings first.
+    """Say what ships and why, then what it gains and loses, warnings first.
 
     Args:
         scores: The content of `scores.json`.
 
     Returns:
-        Whole sentences. Those that start with `"Warning: "` come first: test images that leak,
-        what the guard changed and saw, a shipped model that is worse than zero-shot on the
-        selection split, or that loses more than 2 points on the mean of the shifts. A number that
-        is not known is never written as 0.
+        Whole sentences. The first says which candidate ships and why. Those that start with
+        `"Warning: "` come next: test images that leak, what the guard changed and saw, a shipped
+        model that is worse than zero-shot on the selection split, or that loses more than 2 points
+        on the mean of the shifts. A number that is not known is never written as 0.
     """
     table = ScoreTable(scores)
     return [
+        *ship_words(table),
         *_leaks(table),
         *_skipped_steps(table),
         *(f"{WARNING}{sentence}" for sentence in guard_warnings(table)),
@@ -34,6 +36,8 @@ def verdict(scores: Mapping[str, Any]) -> list[str]:
         *_change_on_shifts(table),
         *_against_adapted(table),
         *_against_probe(table),
+        *lost_words(table),
+        *too_small_words(table),
         *guard_approval(table),
     ]
 
@@ -135,7 +139,11 @@ def _count_shifts(scores: ScoreTable, model: str, names: list[str]) -> list[str]
 
 def _against_adapted(scores: ScoreTable) -> list[str]:
     model, name = scores.shipped, scores.test
-    if model in ("adapted", ZERO_SHOT) or "adapted" not in scores["models"] or name is None:
+    if (
+        model in ("adapted", ZERO_SHOT, "mixed_probe")
+        or "adapted" not in scores["models"]
+        or name is None
+    ):
         return []
     parts = []
     on_test, _ = scores.difference(model, name, "adapted")

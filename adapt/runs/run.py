@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from adapt.common.files import write_json
 from adapt.common.progress import lines_unless, write_line
 from adapt.common.typed import resolve_path
 from adapt.data.splits.stored import check_unchanged
-from adapt.ensembling.outputs import mixed_logits
-from adapt.ensembling.wise_ft import Curve, mix, sweep
+from adapt.ensembling.candidates import TITLES
+from adapt.ensembling.line import StartFeatures
+from adapt.ensembling.wise_ft import sweep
 from adapt.evaluation.evaluate import Split
-from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier, probe_error
 from adapt.recipe.data import RunData, build_data, fold_count
 from adapt.recipe.load import Loaded, load
@@ -32,25 +32,24 @@ from adapt.runs.folder.files import (
     training_log,
 )
 from adapt.runs.folder.ledger import eval_hashes, open_tests, read_ledger, write_ledger
+from adapt.runs.measures.classes import lost_most
 from adapt.runs.measures.few_shot import few_shot
+from adapt.runs.measures.outputs import gather_outputs
 from adapt.runs.measures.robustness import check_measures, write_robustness
 from adapt.runs.measures.scores import (
-    ADAPTED,
-    OUTPUTS,
-    PROBE,
-    SHIPPED,
-    START,
+    MIXED,
+    MIXED_PROBE,
     Outputs,
     changed_parameters,
     data_card,
+    id_eval,
     leak_free_scores,
     score_outputs,
     write_tables,
 )
 from adapt.runs.measures.uncertainty import write_uncertainty
-from adapt.runs.selection import WITHOUT_PROBE, Choice, choose
+from adapt.runs.selection import Choice, Lines, choose, fit_probe
 from adapt.training.context import Context
-from adapt.training.features.encode import predict_logits
 from adapt.training.runtime import check_loggers
 
 
@@ -131,25 +130,23 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: bool, quiet: bool) -> 
     fit_began = time.monotonic()
     tuned = _fit(loaded, start, data, context, say)
     seconds = {"fit": time.monotonic() - fit_began}
-    probe = None
-    if recipe.method["name"] not in WITHOUT_PROBE:
-        say("linear probe, for comparison")
-        probe = LinearProbe().fit(start, data.fit, replace(context, folder=None))
+    say("linear probe, for comparison")
+    lines = Lines(start, tuned, fit_probe(recipe, start, data.fit, context))
 
-    choice = choose(recipe, loaded.method, start, tuned, probe, data.fit, context)
-    say(f"alpha {choice.alpha:g}: {choice.guard.reason}")
-    shipped = mix(start, tuned, choice.alpha).with_temperature(choice.temperature)
+    features = StartFeatures(start, runtime)
+    choice = choose(recipe, loaded.method, lines, data.fit, context, features)
+    chosen = choice.shipped
+    say(f"alpha {choice.mixed.alpha:g}: {choice.mixed.guard.reason}")
+    say(f"ships {TITLES[choice.decision.name]}: {choice.decision.reason}")
+    shipped = lines.at(chosen).with_temperature(chosen.temperature)
     tuned.save(folder / "adapted", {"recipe": loaded.resolved, "alpha": 1.0})
 
-    say(f"scores at {len(choice.held.logits)} points of the weight-space curve")
+    say(f"scores at {len(choice.mixed.held.logits)} points of the weight-space curve")
     opened = open_tests(folder, eval_hashes(data.manifest, data.evals), "scores of the run")
     splits = [Split.read(name, images, start, runtime) for name, images in data.evals.items()]
-    curve = _sweep(recipe, start, tuned, choice, splits)
-    if recipe.ensemble.kind == "wise_ft":
-        write_json(folder / "curve.json", curve.to_dict())
-    outputs = _outputs(choice, curve, splits, probe, data.fit.class_names, recipe)
+    outputs = _outputs(folder, recipe, lines, choice, splits, data.fit.class_names, features)
     write_tables(folder, outputs, data.evals)
-    models, alphas = (start, tuned, shipped), sorted(choice.held.logits)
+    models, alphas = (start, tuned, shipped), sorted(choice.mixed.held.logits)
     write_robustness(folder, recipe, data, models, outputs, splits, alphas)
     stored = write_uncertainty(folder, recipe, data, shipped, outputs, splits)
     shipped = shipped.with_uncertainty(stored)
@@ -167,7 +164,12 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: bool, quiet: bool) -> 
     }
     write_json(folder / "scores.json", scores)
 
-    info = {"recipe": loaded.resolved, "alpha": choice.alpha, "scores": scores["models"][SHIPPED]}
+    info = {
+        "recipe": loaded.resolved,
+        "model": outputs.shipped,
+        "alpha": chosen.alpha,
+        "scores": scores["models"][outputs.shipped],
+    }
     error = probe_error(shipped.save(folder / "model", info))
     say(f"bundle written and read back: probe logits differ by at most {error:.1e}")
     formats = recipe.report.formats
@@ -232,52 +234,50 @@ def _teller(folder: Path, quiet: bool) -> Callable[[str], None]:
     return say
 
 
-def _sweep(
-    recipe: Recipe, start: Classifier, tuned: Classifier, choice: Choice, splits: list[Split]
-) -> Curve:
-    """Scores along the line from start to tuned model, on val and evals."""
-    interval = recipe.evaluation.interval
-    held, alpha = choice.held, choice.alpha
-    curve = sweep(start, tuned, held, splits, alpha, recipe.runtime, interval)
-    curve.rule = recipe.ensemble.rule
-    return curve
-
-
 def _outputs(
-    choice: Choice,
-    curve: Curve,
-    splits: list[Split],
-    probe: Classifier | None,
-    class_names: list[str],
+    folder: Path,
     recipe: Recipe,
+    lines: Lines,
+    choice: Choice,
+    splits: list[Split],
+    class_names: list[str],
+    features: StartFeatures,
 ) -> Outputs:
-    """Logits of all models on val and evals; only those of the probe are computed here."""
-    along = {"val": choice.held.logits} | curve.logits
-    points = {START: 0.0, ADAPTED: 1.0, SHIPPED: choice.alpha}
-    logits = {
-        model: {split: by_alpha[alpha] for split, by_alpha in along.items()}
-        for model, alpha in points.items()
+    """Logits of all models on val and evals; `curve.json` gets the lines that they lie on."""
+    mixing, interval = recipe.ensemble.kind == "wise_ft", recipe.evaluation.interval
+    curves = {
+        candidate.name: sweep(
+            lines.start,
+            end,
+            candidate.held,
+            splits,
+            candidate.alpha,
+            recipe.runtime,
+            interval,
+            features,
+        )
+        for candidate, end in ((choice.mixed, lines.tuned), (choice.probe, lines.probe))
+        if candidate is not None and end is not None
     }
-    temperature = dict.fromkeys(logits, 1.0) | {SHIPPED: choice.temperature}
-    if probe is not None and choice.probe is not None:
-        logits[PROBE] = {s.name: predict_logits(probe, s.pixels, recipe.runtime) for s in splits}
-        logits[PROBE] = {"val": choice.probe} | logits[PROBE]
-        temperature[PROBE] = 1.0
-    if 0 < choice.alpha < 1:
-        logits[OUTPUTS] = {
-            split: mixed_logits(logits[START][split], logits[ADAPTED][split], choice.alpha)
-            for split in along
-        }
-        temperature[OUTPUTS] = 1.0
-    targets = {"val": choice.held.targets} | {split.name: split.targets for split in splits}
-    return Outputs(class_names, targets, logits, temperature, recipe.evaluation.interval)
+    for curve in curves.values():
+        curve.rule = recipe.ensemble.rule
+    if mixing:
+        content = curves["mixed"].to_dict()
+        if "probe" in curves:
+            content["probe"] = curves["probe"].to_dict()
+        write_json(folder / "curve.json", content)
+    probe = None if choice.probe is None else (choice.probe, curves["probe"])
+    outputs = gather_outputs(class_names, splits, (choice.mixed, curves["mixed"]), probe, mixing)
+    outputs.interval = interval
+    outputs.shipped = MIXED if choice.shipped is choice.mixed else MIXED_PROBE
+    return outputs
 
 
 def _summary(
     loaded: Loaded, data: RunData, quick: QuickCheck, outputs: Outputs, choice: Choice
 ) -> dict[str, Any]:
     recipe = loaded.recipe
-    ensembled = recipe.ensemble.kind != "none"
+    ensembled, folds = recipe.ensemble.kind != "none", fold_count(recipe, data.fit)
     return {
         "format": 1,
         "recipe": recipe.name,
@@ -285,14 +285,21 @@ def _summary(
         "model": {"arch": recipe.model.arch, "pretrained": recipe.model.pretrained},
         "seed": recipe.seed,
         "classes": outputs.class_names,
-        "alpha": choice.alpha,
+        "shipped": outputs.shipped,
+        "ship": choice.to_dict(recipe.ship, folds),
+        "alpha": choice.shipped.alpha,
         "selected_on": "val" if ensembled else None,
         "alpha_rule": recipe.ensemble.rule if ensembled else None,
-        "guard": choice.guard.to_dict(),
-        "temperature": choice.temperature,
-        "data": {**data_card(data, outputs), "folds": fold_count(recipe, data.fit)},
+        "guard": choice.shipped.guard.to_dict(),
+        "temperature": choice.shipped.temperature,
+        "data": {**data_card(data, outputs), "folds": folds},
         "quarantined": [{"path": q.path, "reason": q.reason} for q in data.quarantined],
         "notes": data.notes,
         "models": score_outputs(outputs, data),
         "leak_free": leak_free_scores(outputs, quick.leaked),
+        "lost_most": {
+            split: lost_most(outputs, split)
+            for split in ("val", id_eval(data))
+            if split in outputs.targets
+        },
     }

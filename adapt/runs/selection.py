@@ -1,7 +1,9 @@
-"""The choices of a run, all made on held-out images: alpha, the guard's step, temperature."""
+"""The choices of a run, all made on held-out images: both alphas, the temperature, what ships."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,10 +11,13 @@ from adapt.common.progress import track
 from adapt.data.image_data import ImageData
 from adapt.data.settings import Holdout
 from adapt.data.shifts.shift import Shift
+from adapt.data.sources.image_list import ImageList
+from adapt.ensembling.candidates import ZERO_SHOT, Candidate, Decision, decide, too_small
 from adapt.ensembling.choose import alpha_grid, choose_alpha
-from adapt.ensembling.guard import Guard, guard
-from adapt.ensembling.held_out import HeldOut, held_out, pool
-from adapt.ensembling.settings import Ensemble
+from adapt.ensembling.guard import guard
+from adapt.ensembling.held_out import HeldOut, HeldOutSets, held_out_on_line, pool
+from adapt.ensembling.line import StartFeatures, mix
+from adapt.ensembling.settings import MIXED, PROBE, WITHOUT_PROBE, Ensemble
 from adapt.errors import DataError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.methods.base import Method
@@ -22,26 +27,61 @@ from adapt.recipe.data import fold_count
 from adapt.recipe.schema import Recipe
 from adapt.runs.fit import fit
 from adapt.training.context import Context
-from adapt.training.features.encode import predict_logits, prepare
-
-WITHOUT_PROBE = ("linear_probe", "zero_shot")
-"""Methods without a linear probe beside them for comparison."""
 
 
 @dataclass
 class Choice:
     """What was chosen, and what it was chosen on."""
 
-    held: HeldOut
-    probe: np.ndarray | None
-    """Logits of the linear probe for the held-out images."""
-    guard: Guard
-    temperature: float
+    mixed: Candidate
+    """The point on the line to the adapted model."""
+    probe: Candidate | None
+    """The point on the line to the linear probe, where one was fitted."""
+    decision: Decision
+    """Which of them ships."""
 
     @property
-    def alpha(self) -> float:
-        """The alpha that is shipped."""
-        return self.guard.alpha_after
+    def shipped(self) -> Candidate:
+        """The candidate that ships."""
+        return self.decision.shipped
+
+    def to_dict(self, allowed: Sequence[str], folds: int) -> dict[str, Any]:
+        """What `scores.json` holds under `ship`.
+
+        Args:
+            allowed: The candidates that might ship.
+            folds: Folds of the run; 0 where val is a split of its own.
+        """
+        zero_shot = self.mixed.held.logits[0.0].argmax(1) == self.mixed.held.targets
+        candidates = {ZERO_SHOT: {"alpha": 0.0, "accuracy": float(zero_shot.mean())}}
+        for candidate in (self.mixed, self.decision.rival):
+            if candidate is not None:
+                accuracy = float(candidate.right.mean())
+                candidates[candidate.name] = {"alpha": candidate.alpha, "accuracy": accuracy}
+        return {
+            "candidate": self.decision.name,
+            "reason": self.decision.reason,
+            "allowed": list(allowed),
+            "n": len(self.mixed.held.targets),
+            "candidates": candidates,
+            "mixed_minus_probe": self.decision.difference or None,
+            "too_small": too_small(self.shipped, folds),
+        }
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The models at the far ends of the lines from one start."""
+
+    start: Classifier
+    tuned: Classifier
+    probe: Classifier | None
+
+    def at(self, candidate: Candidate) -> Classifier:
+        """The model of a candidate, without its temperature."""
+        end = self.tuned if candidate.name == MIXED else self.probe
+        assert end is not None
+        return mix(self.start, end, candidate.alpha)
 
 
 def _split_seed(recipe: Recipe) -> int:
@@ -61,54 +101,95 @@ def alphas_of(ensemble: Ensemble) -> list[float]:
     return sorted({*alpha_grid(ensemble.alphas), *own})
 
 
+def fit_probe(
+    recipe: Recipe, start: Classifier, data: ImageData, context: Context
+) -> Classifier | None:
+    """A linear probe on the training images, unless the method is one itself.
+
+    The probe never sees val: its C is chosen inside the training images, because val judges it.
+    """
+    if recipe.method["name"] in WITHOUT_PROBE:
+        return None
+    return LinearProbe().fit(start, ImageData(data.train), replace(context, folder=None))
+
+
 def choose(
     recipe: Recipe,
     method: Method,
-    start: Classifier,
-    tuned: Classifier,
-    probe: Classifier | None,
+    lines: Lines,
     data: ImageData,
     context: Context,
+    features: StartFeatures,
 ) -> Choice:
-    """Choose alpha by the recipe's rule, let the guard look at it, then fit the temperature.
+    """Choose alpha on each line by the recipe's rule, apply the guard, and decide what ships.
 
     Args:
-        recipe: Names the rule and how images are held out.
+        recipe: Names the rule, how images are held out, and what may ship.
         method: Trained again for each fold, where there are folds.
-        start: The zero-shot model.
-        tuned: What the method made of it, trained on all of `data.train`.
-        probe: A linear probe on the same images, if one is compared with.
+        lines: The models trained on all of `data.train`, and what they started from.
         data: Training and validation images.
         context: Of the training.
+        features: Of the start, shared with all that follows.
 
     Raises:
         DataError: When nothing is held out.
     """
-    section = recipe.ensemble
-    alphas = alphas_of(section)
-    shifts = [Shift(kind, section.severity) for kind in section.corruptions]
-    if section.kind == "none":
-        shifts = []
-    outputs: np.ndarray | None = None
     if count := fold_count(recipe, data):
         folds = data.folds(count, _split_seed(recipe))
-        held = _cross_validate(recipe, method, start, folds, context, shifts)
-        if probe is not None:
-            outputs = _probe_on_folds(start, folds, context)
+        held, probe_held = _cross_validate(recipe, method, lines.start, folds, context, features)
     else:
         if data.val is None:
             raise DataError("data.val - nothing is held out - no val images - give a `val` section")
-        held = held_out(start, tuned, data.val, alphas, context.runtime, shifts)
-        if probe is not None:
-            outputs = _logits(probe, data, context)
-    alpha = 1.0
-    if section.kind == "wise_ft":
-        alpha = choose_alpha(held.evidence(), section.rule, section.alpha)
-    checked = guard(held, alpha, data.class_names, outputs)
+        held, probe_held = _judge(recipe, lines, data.val, features)
+    raw = None if probe_held is None else probe_held.logits[1.0]
+    mixed = _candidate(recipe, MIXED, held, data.class_names, raw)
+    probe = None
+    if probe_held is not None:
+        probe = _candidate(recipe, PROBE, probe_held, data.class_names, raw)
+    # Without mixing the only other candidate would be the probe by itself, which never ships.
+    rival = None if recipe.ensemble.kind == "none" else probe
+    return Choice(mixed, probe, decide(mixed, rival, recipe.ship))
+
+
+def _candidate(
+    recipe: Recipe,
+    name: str,
+    held: HeldOut,
+    class_names: list[str],
+    raw_probe: np.ndarray | None = None,
+) -> Candidate:
+    """The point that the rule chooses on a line, after the guard, with its temperature."""
+    alpha = _choose_alpha(recipe.ensemble, name, held)
+    checked = guard(held, alpha, class_names, raw_probe)
     temperature = 1.0
     if recipe.calibration.kind == "temperature":
         temperature = fit_temperature(held.logits[checked.alpha_after], held.targets)
-    return Choice(held, outputs, checked, temperature)
+    return Candidate(name, held, checked, temperature)
+
+
+def _choose_alpha(section: Ensemble, name: str, held: HeldOut) -> float:
+    if section.kind == "none":
+        return 1.0
+    if name == MIXED:
+        return choose_alpha(held.evidence(), section.rule, section.alpha)
+    # Alpha 1 is the probe by itself: best on val too often, and far below zero-shot on shifts.
+    below = held.below(1.0)
+    fixed = None if section.alpha is None else min(section.alpha, max(below.logits))
+    return choose_alpha(below.evidence(), section.rule, fixed)
+
+
+def _judge(
+    recipe: Recipe, lines: Lines, val: ImageList, features: StartFeatures
+) -> tuple[HeldOut, HeldOut | None]:
+    """Outputs along both lines for images that no model was trained on."""
+    section, runtime, start = recipe.ensemble, recipe.runtime, lines.start
+    shifts = [Shift(kind, section.severity) for kind in section.corruptions]
+    sets = HeldOutSets.read(start, val, runtime, shifts if section.kind != "none" else [])
+    alphas = alphas_of(section)
+    held = held_out_on_line(start, lines.tuned, sets, alphas, runtime, features)
+    if lines.probe is None:
+        return held, None
+    return held, held_out_on_line(start, lines.probe, sets, alphas, runtime, features)
 
 
 def _cross_validate(
@@ -117,14 +198,14 @@ def _cross_validate(
     start: Classifier,
     folds: list[ImageData],
     context: Context,
-    shifts: list[Shift],
-) -> HeldOut:
-    """Train once without each fold; every image is scored by the model that did not see it.
+    features: StartFeatures,
+) -> tuple[HeldOut, HeldOut | None]:
+    """Train once without each fold; every image is scored by the models that did not see it.
 
     The images of a fold are not val images of its training either: what a method chooses on val,
     such as the C of a probe, would be chosen on the very images that score it.
     """
-    parts, alphas = [], alphas_of(recipe.ensemble)
+    mixed, probes = [], []
     for number, fold in enumerate(track(folds, "folds")):
         assert fold.val is not None
         folder: Path | None = None
@@ -132,19 +213,8 @@ def _cross_validate(
             folder = context.folder / "folds" / str(number)
         rest = ImageData(fold.train)
         tuned = fit(method, start, rest, replace(context, folder=folder), recipe.ensemble)
-        parts.append(held_out(start, tuned, fold.val, alphas, context.runtime, shifts))
-    return pool(parts)
-
-
-def _probe_on_folds(start: Classifier, folds: list[ImageData], context: Context) -> np.ndarray:
-    """Logits of probes for the images that they were not fitted on, in the order of the folds."""
-    probes = (LinearProbe().fit(start, ImageData(fold.train), context) for fold in folds)
-    return np.concatenate(
-        [_logits(probe, fold, context) for probe, fold in zip(probes, folds, strict=True)]
-    )
-
-
-def _logits(classifier: Classifier, data: ImageData, context: Context) -> np.ndarray:
-    assert data.val is not None
-    pixels = prepare(data.val, classifier.backbone.preprocessing, context.runtime)
-    return predict_logits(classifier, pixels, context.runtime)
+        lines = Lines(start, tuned, fit_probe(recipe, start, rest, context))
+        held, probe = _judge(recipe, lines, fold.val, features)
+        mixed.append(held)
+        probes += [] if probe is None else [probe]
+    return pool(mixed), pool(probes) if probes else None

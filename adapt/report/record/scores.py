@@ -8,12 +8,22 @@ from adapt.report.record.values import Interval, interval, mapping, mean, number
 
 SELECTION = "val"
 ZERO_SHOT = "zero_shot"
-LADDER = ("majority", ZERO_SHOT, "linear_probe", "adapted", "output_ensemble", "ensemble")
+LADDER = (
+    "majority",
+    ZERO_SHOT,
+    "linear_probe",
+    "mixed_probe",
+    "adapted",
+    "output_ensemble",
+    "ensemble",
+)
 _NAMES = {
     "majority": "majority class",
     ZERO_SHOT: "zero-shot",
     "linear_probe": "linear probe",
+    "mixed_probe": "mixed probe",
     "output_ensemble": "averaged outputs",
+    "ensemble": "mixed model",
 }
 
 

@@ -29,7 +29,7 @@ from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData
 from adapt.recipe.schema import Eval, Recipe
 from adapt.runs.folder.ledger import eval_hashes
-from adapt.runs.measures.scores import SHIPPED, START, Outputs, id_eval
+from adapt.runs.measures.scores import START, Outputs, id_eval
 
 ONE_SHOWN = "the shift has images of one class only, so there is nothing to choose from"
 
@@ -228,7 +228,7 @@ def write_robustness(
         outputs.logits,
         splits,
         data.specs,
-        SHIPPED,
+        outputs.shipped,
         id_eval(data),
         references,
         section.groups or None,

@@ -22,8 +22,9 @@ from adapt.runs.folder.files import thumbnails, write_csv
 
 WORST_MISTAKES = 24
 _RATIOS = ("recall", "precision", "f1")
-START, ADAPTED, PROBE, SHIPPED = "zero_shot", "adapted", "linear_probe", "ensemble"
-"""Names of the models in all files; `ensemble` is the one in the bundle, whatever its alpha."""
+START, ADAPTED, PROBE = "zero_shot", "adapted", "linear_probe"
+MIXED, MIXED_PROBE = "ensemble", "mixed_probe"
+"""Names of the models in all files. One of the last two is in the bundle, whatever its alpha."""
 OUTPUTS = "output_ensemble"
 """The reference that averages outputs at the shipped alpha: it runs both models on each image."""
 
@@ -41,6 +42,8 @@ class Outputs:
     """By model."""
     interval: str = WILSON
     """Of every proportion; see `proportion_interval`."""
+    shipped: str = MIXED
+    """The model in the bundle."""
 
     def masked(self, model: str, split: str) -> np.ndarray:
         """Logits (N, K) as they are scored: on an eval, without the classes that it lacks."""
@@ -87,7 +90,7 @@ def leak_free_scores(outputs: Outputs, leaked: Mapping[str, list[int]]) -> dict[
     """
     return {
         name: leak_free_accuracy(
-            outputs.masked(SHIPPED, name).argmax(1) == outputs.targets[name], rows
+            outputs.masked(outputs.shipped, name).argmax(1) == outputs.targets[name], rows
         )
         for name, rows in leaked.items()
     }
@@ -103,13 +106,13 @@ def write_tables(folder: Path, outputs: Outputs, evals: dict[str, ImageList]) ->
                 outputs.probabilities(model, split), targets, names, outputs.interval
             )
             rows += [[model, split, row["name"], row["n"], *_ratios(row)] for row in table]
-        probabilities = outputs.probabilities(SHIPPED, split)
+        probabilities = outputs.probabilities(outputs.shipped, split)
         counts = confusion_matrix(probabilities, targets)
         confusion += [
             [split, names[i], names[j], counts[i, j]]
             for i, j in zip(*counts.nonzero(), strict=True)
         ]
-        plain = outputs.probabilities(SHIPPED, split, calibrated=False)
+        plain = outputs.probabilities(outputs.shipped, split, calibrated=False)
         reliability["before"][split] = reliability_bins(plain, targets)
         reliability["after"][split] = reliability_bins(probabilities, targets)
         if split in evals:

@@ -43,7 +43,7 @@ from adapt.models.prediction.conformal import (
 from adapt.models.prediction.uncertainty import Uncertainty, energy
 from adapt.recipe.data import RunData
 from adapt.recipe.schema import Recipe
-from adapt.runs.measures.scores import SHIPPED, Outputs, id_eval
+from adapt.runs.measures.scores import Outputs, id_eval
 from adapt.training.features.encode import image_features, predict_logits, prepare
 
 
@@ -303,7 +303,7 @@ def write_uncertainty(
 ) -> Uncertainty:
     """Write `uncertainty.json`; returns the thresholds that the bundle gets."""
     answers = {
-        name: Answers(outputs.logits[SHIPPED][name], targets)
+        name: Answers(outputs.logits[outputs.shipped][name], targets)
         for name, targets in outputs.targets.items()
     }
     val = answers.pop("val")

@@ -21,7 +21,7 @@ def test_effective_figure_draws_the_stored_line_and_its_distance(run: RunRecord)
     assert "1 without a line: the table says why" in figure_of(effective(run)).caption
     for axes, (name, entry) in zip(panels, drawn.items(), strict=True):
         mine = entry["models"]["ensemble"]
-        (mark,) = lines_of(axes, "ensemble (shipped)")
+        (mark,) = lines_of(axes, "mixed model (shipped)")
         assert mark[:, 0] == pytest.approx(logit([mine["id"], mine["ood"]]))
         lines = lines_of(axes, "usual accuracy")
         x, y = lines[0]

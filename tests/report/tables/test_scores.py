@@ -17,7 +17,7 @@ def test_accuracy_table_holds_the_stored_numbers() -> None:
     scores = make_scores(shifts=3)
     table = accuracy_table(record(scores))
     rows = {row[0].text: row for row in table.rows}
-    assert table.header[-1] == "ensemble (shipped)"
+    assert table.header[-1] == "mixed model (shipped)"
     for name, results in scores["models"]["ensemble"].items():
         cell, change = rows[name][-1], results["difference"]["accuracy"]["difference"]
         assert cell.text == f"{100 * results['accuracy']:.1f} %"
