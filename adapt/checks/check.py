@@ -9,6 +9,7 @@ from adapt.checks.cache import Measured, Progress, answer_path, measured, read_j
 from adapt.checks.findings.copies import find_copies
 from adapt.checks.findings.copy_findings import copy_findings
 from adapt.checks.findings.faults import picture_findings
+from adapt.checks.findings.file_names import file_name_findings
 from adapt.checks.findings.finding import Finding, Place
 from adapt.checks.findings.measure import Picture
 from adapt.checks.model import (
@@ -21,6 +22,7 @@ from adapt.checks.model import (
 )
 from adapt.checks.record import (
     addressed,
+    choices,
     entry_finding,
     finding_entry,
     in_order,
@@ -79,7 +81,8 @@ class Check:
             RunError: When they cannot be written.
         """
         write_check(Path(folder), self.content)
-        return write_check_page(Path(folder) / "check.html", self.content, self.thumbnails)
+        page = Path(folder) / "check.html"
+        return write_check_page(page, self.content, self.thumbnails, choices(self.content))
 
     def write_exclusions(self, path: str | Path, labels: bool = False) -> list[Excluded]:
         """Write the list that recipes take as `data.exclude`.
@@ -189,7 +192,7 @@ def _examined(
     pictures = [
         measured_images.pictures[index] for index in [*rows, *(index for _, index in broken)]
     ]
-    findings = picture_findings(pictures, everything)
+    findings = [*picture_findings(pictures, everything), *file_name_findings(everything)]
     task = [index for index, place in enumerate(places) if place.split not in sets.others]
     chosen = [rows[index] for index in task]
     view = _view(sets, [places[index] for index in task], measured_images, chosen, steps)

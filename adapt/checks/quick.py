@@ -1,7 +1,8 @@
 """The check that every run makes while it reads images: without a model, few images read twice.
 
-It finds exact copies, conflicts, leaks, classes of unequal size, unreadable names, and near copies
-between train and test that a hash of 64 bits proposes. `adapt check` finds more.
+It finds exact copies, conflicts, leaks, classes of unequal size, unreadable names, what decoding
+has shown (formats, shapes, colours), and near copies between train and test that a hash of 64 bits
+proposes. `adapt check` finds more.
 """
 
 from collections import Counter
@@ -17,10 +18,13 @@ from PIL import Image
 from adapt.checks.findings.balance import balance_findings
 from adapt.checks.findings.copies import Copies, find_copies
 from adapt.checks.findings.copy_findings import copy_findings, leaked_indices
+from adapt.checks.findings.faults import decoding_findings
+from adapt.checks.findings.file_names import file_name_findings
 from adapt.checks.findings.finding import Place
-from adapt.checks.findings.measure import Picture, measure
+from adapt.checks.findings.measure import decoded_picture, measure
 from adapt.checks.findings.names import name_findings
 from adapt.checks.record import addressed, finding_entry, in_order, write_check
+from adapt.data.decoding.open import Facts
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.quarantine import FIT_SPLITS
 from adapt.data.splits.stored import UNUSED
@@ -41,16 +45,18 @@ SHOWN = 3
 
 
 class ImageHashes:
-    """Difference hashes of images, taken while they are decoded for another purpose.
+    """Difference hashes of images, and what they are, taken while they are decoded anyway.
 
     Eight rows of nine grey cells; a bit says whether a cell is brighter than the one before.
     """
 
     def __init__(self) -> None:
         self.hashes: dict[str, bytes] = {}
+        self.facts: dict[str, Facts] = {}
 
-    def add(self, path: str, image: Image.Image) -> None:
-        """Store the hash of an image under its path; may be called from several threads."""
+    def add(self, path: str, image: Image.Image, facts: Facts) -> None:
+        """Store hash and facts of an image under its path; may be called from several threads."""
+        self.facts[path] = facts
         small = image.resize((9, 8), Image.Resampling.BOX, reducing_gap=1.0).convert("L")
         grey = np.asarray(small, np.int16)
         self.hashes[path] = np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes()
@@ -92,11 +98,15 @@ def quick_check(data: RunData, hashes: ImageHashes, recipe: str) -> QuickCheck:
     copies = _copies(paths, [row["sha256"] for _, row in entries], places, hashes)
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
     counts = _counts(data, natural)
+    shown = [
+        decoded_picture(path, row["sha256"], hashes.facts.get(path))
+        for path, (_, row) in zip(paths, entries, strict=True)
+    ]
     others = [*balance_findings(counts, splits_itself=True), *name_findings(names)]
+    others += [*decoding_findings(shown, places), *file_name_findings(places)]
     findings = in_order([*copy_findings(copies, places), *others])
     pictures = {
-        (place.split, place.path): Picture(row["sha256"])
-        for place, (_, row) in zip(places, entries, strict=True)
+        (place.split, place.path): picture for place, picture in zip(places, shown, strict=True)
     }
     content: dict[str, Any] = {
         "format": 1,

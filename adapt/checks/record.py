@@ -14,8 +14,8 @@ from adapt.checks.findings.finding import LEVELS, Finding, Place
 from adapt.checks.findings.measure import Picture
 from adapt.common.files import plain, write_json, write_text
 from adapt.data.decoding.open import ImageError, open_image
-from adapt.data.splits.exclusions import Excluded, format_exclusions
-from adapt.report.check_page import shown_places
+from adapt.data.splits.exclusions import Excluded, exclusion_line, format_exclusions
+from adapt.report.check_page import Choice, shown_places
 
 SIDE = 160
 """Longest side of a small picture, in pixels."""
@@ -127,6 +127,22 @@ def exclusions(content: Mapping[str, Any], labels: bool = False) -> list[Exclude
             if line.sha256:
                 lines.setdefault((line.split, line.path), line)
     return list(lines.values())
+
+
+def choices(content: Mapping[str, Any]) -> dict[Key, Choice]:
+    """What the page needs to save a list: the line of each image that a finding shows or removes.
+
+    Args:
+        content: `check.json`.
+    """
+    removed = {(line.split, line.path): line for line in exclusions(content)}
+    lines = dict(removed)
+    for finding in content["findings"]:
+        for place in (place for places in finding["places"] for place in places):
+            line = Excluded(place["sha256"], place["split"], place["path"], finding["kind"])
+            if line.sha256:
+                lines.setdefault((line.split, line.path), line)
+    return {key: Choice(exclusion_line(line), key in removed) for key, line in lines.items()}
 
 
 def write_check(folder: Path, content: Mapping[str, Any]) -> Path:

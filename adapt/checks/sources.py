@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Union
 
 from adapt.common.typed import FILES, leads, resolve_path
 from adapt.common.words import plural
-from adapt.data.sources.base import TABLE_SUFFIXES, source_kinds
+from adapt.data.labels.suffixes import TABLE_SUFFIXES
+from adapt.data.sources.base import source_kinds
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.layout import DOMAINS, SPLITS, layout_of, source_of

@@ -204,7 +204,8 @@ def check(
 ) -> None:
     """Find what is wrong with labelled images, and how to fix it."""
     from adapt.checks.check import check as check_data
-    from adapt.cli.check import check_fail_on, default_folder, print_check
+    from adapt.checks.record import exclusions
+    from adapt.cli.check import check_fail_on, default_folder, print_check, print_left_out
     from adapt.cli.progress import progress_shown
     from adapt.common.progress import told
 
@@ -217,12 +218,8 @@ def check(
     page = result.write(out or default_folder(result.content["name"]))
     console.print(f"page    {page}", soft_wrap=True, markup=False)
     if fix is not None:
-        count = len(result.write_exclusions(fix, fix_labels))
-        console.print(
-            f"list    {fix}: {plural(count, 'image')}; use it in a recipe as `data.exclude: {fix}`",
-            soft_wrap=True,
-            markup=False,
-        )
+        result.write_exclusions(fix, fix_labels)
+    print_left_out(console, exclusions(result.content, fix_labels), fix)
     if result.failed(fail_on):
         raise typer.Exit(3)
 

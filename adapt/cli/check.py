@@ -1,20 +1,25 @@
 """How `adapt check` shows its progress and its findings."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
+from adapt.common.words import first_few, plural
 from adapt.errors import RecipeError, did_you_mean
 
 if TYPE_CHECKING:
     from adapt.checks.check import Check
+    from adapt.data.splits.exclusions import Excluded
 
 FAIL_ON = ("error", "warning", "never")
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 STRONGER = "a stronger CLIP finds more and makes fewer errors: --model ViT-B-32 --pretrained openai"
+SHOWN = 20
+"""Images printed of one reason to leave images out; the list and check.json hold all."""
 
 
 def check_fail_on(level: str) -> None:
@@ -50,6 +55,43 @@ def print_check(console: Console, check: "Check") -> None:
     if model and model["embedded"]:
         judge = f"labels and class names were checked with the small {model['arch']}"
         _print(console, Text(f"{judge}; {STRONGER}", style="dim"))
+
+
+def left_out(lines: "Sequence[Excluded]") -> list[str]:
+    """What a list leaves out, a line for each reason.
+
+    Args:
+        lines: Of the list.
+
+    >>> from adapt.data.splits.exclusions import Excluded
+    >>> left_out([Excluded("0" * 64, "train", "cat/1.png", "blank")])
+    ['  blank: 1 image: train/cat/1.png']
+    """
+    by_reason: dict[str, list[str]] = {}
+    for line in lines:
+        by_reason.setdefault(line.reason, []).append(f"{line.split}/{line.path}")
+    return [
+        f"  {reason.replace('_', ' ')}: {plural(len(paths), 'image')}: {first_few(paths, SHOWN)}"
+        for reason, paths in by_reason.items()
+    ]
+
+
+def print_left_out(console: Console, lines: "Sequence[Excluded]", written: Path | None) -> None:
+    """Print what `--fix` leaves out, or would.
+
+    Args:
+        console: Where to.
+        lines: Of the list.
+        written: The list; None where it was not asked for.
+    """
+    count = plural(len(lines), "image")
+    if written is not None:
+        use = f"use it in a recipe as `data.exclude: {written}`"
+        _print(console, Text(f"list    {written}: {count}; {use}"))
+    elif lines:
+        _print(console, Text(f"--fix FILE would leave out {count}:"))
+    for line in left_out(lines):
+        _print(console, Text(line, style="dim"))
 
 
 def leak_sentence(scores: dict[str, float | None]) -> str:

@@ -1,7 +1,7 @@
 """The `Classifier`: what every method returns and everything else consumes."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adapt.data.decoding.preprocessing import Preprocessing
-from adapt.data.labels.classes import ClassName, default_words
+from adapt.data.labels.classes import ClassName, check_names, check_words, default_words
 from adapt.errors import AdaptError, BundleError, DataError
 from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_backbone
 from adapt.models.bundle.manifest import ENCODERS, HEAD, PROBE, UNCERTAINTY
@@ -17,8 +17,9 @@ from adapt.models.bundle.probe import logit_error, probe_pixels
 from adapt.models.bundle.read import read_bundle
 from adapt.models.bundle.write import write_bundle
 from adapt.models.cache_head import CacheHead
-from adapt.models.heads import linear_head, text_weights
-from adapt.models.prediction.stream import ImageLike, Prediction, predict_stream
+from adapt.models.heads import check_read, linear_head, text_weights
+from adapt.models.prediction.inputs import Inputs
+from adapt.models.prediction.stream import Prediction, predict_stream
 from adapt.models.prediction.uncertainty import Uncertainty, Verdicts
 from adapt.models.templates import class_prompts, resolve_templates
 from adapt.version import __version__
@@ -40,7 +41,8 @@ class Classifier(nn.Module):
         uncertainty: When `predict` abstains, and the rest of `Prediction` beside the label.
 
     Raises:
-        DataError: When names, prompts, outputs and thresholds per class differ in their number.
+        DataError: When names, prompts, outputs and thresholds per class differ in their number, or
+            a class name is no text, empty, or equal to another.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Classifier(nn.Module):
         uncertainty: Uncertainty | None = None,
     ) -> None:
         super().__init__()
+        class_names = check_names(class_names, "class_names")
         if not len(class_names) == len(prompts) == head.out_features:
             raise DataError(
                 f"classifier - sizes differ - {len(class_names)} class names, {len(prompts)} "
@@ -61,7 +64,7 @@ class Classifier(nn.Module):
             )
         self.backbone = backbone
         self.head: nn.Linear | CacheHead = head
-        self.class_names, self.prompts = list(class_names), prompts
+        self.class_names, self.prompts = class_names, prompts
         self.head_from_text, self.temperature = head_from_text, temperature
         if uncertainty is not None:
             uncertainty.check_classes(len(class_names))
@@ -72,7 +75,7 @@ class Classifier(nn.Module):
         cls,
         arch: str,
         pretrained: str,
-        class_names: list[str] | list[ClassName],
+        class_names: Sequence[str | ClassName],
         templates: list[str] | None = None,
         seed: int = 0,
     ) -> "Classifier":
@@ -85,17 +88,21 @@ class Classifier(nn.Module):
             templates: Set names or templates; default `simple`.
             seed: Only for `pretrained="random"`.
 
+        Raises:
+            DataError: When a name is no text, empty, or the same as another to a reader or to the
+                text encoder, whose context is short.
+
         Example:
             >>> from adapt.models.classifier import Classifier
             >>> clf = Classifier.from_clip("adapt-icons-xs", "random", ["cat", "dog"])
             >>> clf(torch.zeros(1, 3, 48, 48)).shape
             torch.Size([1, 2])
         """
+        names = _named(class_names)
+        resolved = resolve_templates(templates or ["simple"])
         backbone = load_backbone(arch, pretrained, seed)
-        names = [
-            n if isinstance(n, ClassName) else ClassName(n, default_words(n)) for n in class_names
-        ]
-        prompts = class_prompts(names, resolve_templates(templates or ["simple"]))
+        prompts = class_prompts(names, resolved)
+        check_read(backbone, [name.key for name in names], prompts)
         with torch.no_grad():
             head = linear_head(text_weights(backbone, prompts))
         return cls(backbone, head, [name.key for name in names], prompts).eval()
@@ -160,17 +167,25 @@ class Classifier(nn.Module):
         other.uncertainty = uncertainty
         return other
 
-    def predict(
-        self, inputs: Iterable[ImageLike], batch_size: int = 64, top: int = 5
-    ) -> list[Prediction]:
-        """Predictions for paths, PIL images or uint8 arrays, one per input, in their order.
+    def predict(self, inputs: Inputs, batch_size: int = 64, top: int = 5) -> list[Prediction]:
+        """Predictions for images, one for each, in their order.
 
-        An input that cannot be read gives a prediction with `error` and no label.
+        Args:
+            inputs: A path, the bytes of a file, a PIL image, an array or a tensor (see
+                `adapt.data.decoding.arrays`), or a list, batch or generator of them. One image
+                gives a list of one. An input that cannot be read gives a prediction with `error`
+                and no label.
+            batch_size: Images computed at once.
+            top: How many classes each prediction lists.
+
+        Raises:
+            DataError: When the inputs are no images, naming their type.
+            RecipeError: When a number is no integer of 1 or more.
         """
         return list(self.predict_iter(inputs, batch_size, top))
 
     def predict_iter(
-        self, inputs: Iterable[ImageLike], batch_size: int = 64, top: int = 5
+        self, inputs: Inputs, batch_size: int = 64, top: int = 5
     ) -> Iterator[Prediction]:
         """Like `predict`, but lazily: for more inputs than fit in memory."""
         return predict_stream(
@@ -271,6 +286,21 @@ class Classifier(nn.Module):
         pixels = probe_pixels(self.backbone.preprocessing.size)
         with torch.inference_mode():
             return pixels, self.eval()(pixels.to(self.device)).float().cpu()
+
+
+def _named(given: Any) -> list[ClassName]:
+    """Class names with their words, checked."""
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        keys = [name.key if isinstance(name, ClassName) else name for name in given]
+    else:
+        keys = given
+    keys = check_names(keys, "class_names")
+    names = [
+        name if isinstance(name, ClassName) else ClassName(key, default_words(key))
+        for key, name in zip(keys, given, strict=True)
+    ]
+    check_words({name.key: name for name in names}, "class_names")
+    return names
 
 
 def probe_error(folder: str | Path) -> float:

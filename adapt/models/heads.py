@@ -1,12 +1,14 @@
 """Classification heads on unit features."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adapt.models.backbones import Backbone
+from adapt.errors import DataError
+from adapt.models.backbones import Backbone, tokenizer_of
 
 
 def text_weights(backbone: Backbone, prompts: list[list[str]]) -> Tensor:
@@ -25,6 +27,36 @@ def text_weights(backbone: Backbone, prompts: list[list[str]]) -> Tensor:
     features = backbone.encode_text([prompt for own in prompts for prompt in own])
     means = [part.mean(0) for part in features.split([len(own) for own in prompts])]
     return F.normalize(torch.stack(means), dim=-1) * backbone.scale
+
+
+def check_read(backbone: Backbone, class_names: Sequence[str], prompts: list[list[str]]) -> None:
+    """Refuse two classes of which the text encoder reads the same.
+
+    It drops case and repeated blanks, and what does not fit into its context: names that differ
+    only there would give equal logits.
+
+    Args:
+        backbone: Its tokenizer reads the prompts.
+        class_names: The K classes, for the message.
+        prompts: The prompts of each class.
+
+    Raises:
+        DataError: Naming the two classes and the length of the context.
+    """
+    read = tokenizer_of(backbone.spec)
+    seen: dict[tuple[int, ...], int] = {}
+    for place, first_tokens in enumerate(read([own[0] for own in prompts]).tolist()):
+        other = seen.setdefault(tuple(first_tokens), place)
+        if other != place and _tokens(read, prompts[other]) == _tokens(read, prompts[place]):
+            given = f"{class_names[other]!r:.200} and {class_names[place]!r:.200}"
+            raise DataError(
+                f"class_names - two classes are the same to the text encoder - {given}, of which "
+                f"it reads {len(first_tokens)} tokens with the prompt - give shorter or other words"
+            )
+
+
+def _tokens(read: Callable[[list[str]], Tensor], prompts: list[str]) -> set[tuple[int, ...]]:
+    return {tuple(row) for row in read(prompts).tolist()}
 
 
 def linear_head(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:

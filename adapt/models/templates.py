@@ -22,21 +22,24 @@ def resolve_templates(templates: list[str]) -> list[str]:
         templates: Set names and templates with exactly one `{}`, in any mix.
 
     Raises:
-        RecipeError: When an entry is neither.
+        RecipeError: When an entry is neither, or one text is given in place of a list.
 
     >>> resolve_templates(["plain", "a drawing of a {}"])
     ['a photo of a {}.', 'a drawing of a {}']
     """
+    if isinstance(templates, str):
+        given = f"{templates!r} is one text"
+        raise RecipeError(f"model.templates - not a list - {given} - give [{templates!r}]")
     sets, resolved = template_sets(), []
     for entry in templates:
         if entry in sets:
             resolved += sets[entry]
-        elif entry.count("{}") == 1:
+        elif isinstance(entry, str) and entry.count("{}") == 1:
             resolved.append(entry)
         else:
             raise RecipeError(
                 "model.templates - neither a set nor a template - "
-                f"{entry!r}{did_you_mean(entry, sets)} "
+                f"{entry!r}{did_you_mean(str(entry), sets)} "
                 f"- choose from {', '.join(sets)} or write one `{{}}`"
             )
     if not resolved:

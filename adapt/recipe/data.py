@@ -40,7 +40,7 @@ def build_data(recipe: Recipe, also: ImageCallback | None = None) -> RunData:
 
     Args:
         recipe: What to read.
-        also: Called with the path and the pixels of each readable image, from several threads.
+        also: Called with path, pixels and facts of each readable image, from several threads.
 
     Raises:
         DataError: When a source is empty or too many images cannot be read, when a validation or

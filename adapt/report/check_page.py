@@ -1,10 +1,15 @@
 """The page of a check: every finding with how to fix it, and the images it is about."""
 
+import base64
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from adapt.common.files import write_text
 from adapt.common.words import plural
@@ -42,6 +47,24 @@ _HEADERS = {
 Entry = Mapping[str, Any]
 
 
+SCRIPT = (Path(__file__).parent / "templates" / "check.js").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is written of an image to the list that the page saves."""
+
+    line: str
+    """The line that leaves it out."""
+    left_out: bool
+    """Whether it is left out unless someone decides otherwise: by `--fix`, too."""
+
+
+Choices = Mapping[tuple[str, str], Choice]
+"""By set and path."""
+KEPT_ALL: Choices = {}
+
+
 @dataclass(frozen=True)
 class Card:
     """One image: a data URI, or None with the reason in `missing`."""
@@ -51,6 +74,8 @@ class Card:
     split: str
     image: str | None
     missing: str
+    choice: Choice | None
+    """None for a file that cannot be opened, and so is left out anyway."""
 
 
 @dataclass(frozen=True)
@@ -131,13 +156,19 @@ def shown_places(finding: Entry) -> list[list[Entry]]:
     return groups
 
 
-def write_check_page(path: Path, content: Mapping[str, Any], thumbnails: Mapping[str, str]) -> Path:
+def write_check_page(
+    path: Path,
+    content: Mapping[str, Any],
+    thumbnails: Mapping[str, str],
+    choices: Choices = KEPT_ALL,
+) -> Path:
     """Write the page of a check, one file that needs no other.
 
     Args:
         path: The file.
         content: `check.json`.
         thumbnails: Data URI of a small image, by content hash.
+        choices: Images that can be ticked to be left out; the page saves those as a list.
 
     Returns:
         The path.
@@ -145,12 +176,18 @@ def write_check_page(path: Path, content: Mapping[str, Any], thumbnails: Mapping
     Raises:
         RunError: When it cannot be written.
     """
-    return write_text(path, render(content, thumbnails), "choose another --out")
+    return write_text(path, render(content, thumbnails, choices), "choose another --out")
 
 
-def render(content: Mapping[str, Any], thumbnails: Mapping[str, str]) -> str:
+def render(
+    content: Mapping[str, Any], thumbnails: Mapping[str, str], choices: Choices = KEPT_ALL
+) -> str:
     """The text of the page; see `write_check_page`."""
     model = mapping(content.get("model"))
+    findings = [_shown(finding, thumbnails, choices) for finding in content["findings"]]
+    cards = [card for finding in findings for group in finding.groups for card in group.cards]
+    ticked = {card.choice.line for card in cards if card.choice is not None}
+    left_out = {choice.line for choice in choices.values() if choice.left_out}
     return (
         environment()
         .get_template("check.html.j2")
@@ -159,25 +196,36 @@ def render(content: Mapping[str, Any], thumbnails: Mapping[str, str]) -> str:
             verdict=verdict(content),
             counts=level_counts(content),
             images=_images(content),
-            findings=[_shown(finding, thumbnails) for finding in content["findings"]],
+            findings=findings,
             leaks=_leak_rows(mapping(content.get("leak_free"))),
             leaking=any(row["leaked"] for row in mapping(content.get("leak_free")).values()),
             model=" / ".join(str(model[key]) for key in ("arch", "pretrained") if key in model),
             weak=bool(model.get("embedded")),
+            choosing=bool(ticked or left_out),
+            left_out=len(left_out),
+            not_shown=_data(sorted(left_out - ticked)),
+            script=Markup(SCRIPT),
+            script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
         )
     )
+
+
+def _data(value: object) -> Markup:
+    """JSON for a script element, which no text in it can end."""
+    text = json.dumps(value).replace("<", "\\u003c")
+    return Markup(text)
 
 
 def _images(content: Mapping[str, Any]) -> int:
     return sum(counts["images"] for counts in content["sets"].values())
 
 
-def _shown(finding: Entry, thumbnails: Mapping[str, str]) -> ShownFinding:
+def _shown(finding: Entry, thumbnails: Mapping[str, str], choices: Choices) -> ShownFinding:
     groups = shown_places(finding)
     values = finding.get("values") or []
     shown = [
         Group(
-            [_card(place, thumbnails) for place in chosen],
+            [_card(place, thumbnails, choices) for place in chosen],
             _caption(finding, index, values),
             len(finding["places"][index]) - len(chosen),
         )
@@ -196,10 +244,11 @@ def _shown(finding: Entry, thumbnails: Mapping[str, str]) -> ShownFinding:
     )
 
 
-def _card(place: Entry, thumbnails: Mapping[str, str]) -> Card:
+def _card(place: Entry, thumbnails: Mapping[str, str], choices: Choices) -> Card:
     image = thumbnails.get(str(place.get("sha256") or ""))
     missing = "" if image else str(place.get("error") or "cannot be shown")
-    return Card(str(place["label"]), str(place["path"]), str(place["split"]), image, missing)
+    split, path = str(place["split"]), str(place["path"])
+    return Card(str(place["label"]), path, split, image, missing, choices.get((split, path)))
 
 
 def _caption(finding: Entry, index: int, values: Sequence[object]) -> str:

@@ -16,7 +16,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(plain=plain, sentence=sentence, ticks=ticks)
+    made.filters.update(plain=plain, sentence=sentence, ticks=ticks, one_line=one_line)
     return made
 
 
@@ -33,6 +33,15 @@ def ticks(text: object) -> Markup:
         Markup("<code>{}</code>").format(piece) if place % 2 else escape(piece)
         for place, piece in enumerate(pieces)
     )
+
+
+def one_line(text: object) -> str:
+    r"""Text without ends of lines and control characters.
+
+    >>> one_line("a\nb")
+    'a b'
+    """
+    return " ".join("".join(s if s.isprintable() else " " for s in str(text)).split())
 
 
 def sentence(reason: str) -> str:

@@ -171,7 +171,7 @@ def test_notes_say_what_was_done() -> None:
 
 
 def test_suffix_against_content() -> None:
-    names = {"odd/bitmap_as.jpg": False, "odd/UPPER.PNG": True, "modes/i.tif": True}
+    names = {"odd/bitmap_as.jpg": False, "odd/UPPER.PNG": True, "modes/i16.tif": True}
     for name, fits in names.items():
         assert suffix_fits(name, inspect_image(FILES[name][0])[1].format) is fits
 

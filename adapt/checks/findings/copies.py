@@ -95,6 +95,50 @@ def connected(nodes: Iterable[int], links: Iterable[Sequence[int]]) -> list[list
     return list(sets.values())
 
 
+def stars(nodes: Iterable[int], links: Iterable[Sequence[int]]) -> list[list[int]]:
+    """Disjoint sets of one node and nodes that are linked to it directly, so that no set chains.
+
+    Every node with a link to another is in a set of two or more; only a node without one is alone.
+    Nodes with many links come first, so that there are few sets.
+
+    Args:
+        nodes: All nodes.
+        links: Pairs of nodes; a node may be linked to itself.
+
+    Returns:
+        The sets, the centre of each first.
+
+    >>> stars([1, 2, 3, 4], [(1, 2), (2, 3), (3, 4)])
+    [[2, 1], [3, 4]]
+    """
+    beside: dict[int, set[int]] = {node: set() for node in nodes}
+    for first, other in links:
+        if first != other:
+            beside[first].add(other)
+            beside[other].add(first)
+    centre: dict[int, int] = {}
+    leaves: dict[int, list[int]] = {}
+    for node in sorted(beside, key=lambda node: (-len(beside[node]), node)):
+        free = sorted(other for other in beside[node] if other not in centre)
+        if node not in centre and (free or not beside[node]):
+            leaves[node] = free
+            centre |= dict.fromkeys([node, *free], node)
+    for node in sorted(beside.keys() - centre.keys()):
+        # All nodes beside it are leaves elsewhere: one of them becomes the centre of a set.
+        leaf = min(beside[node])
+        old = centre[leaf]
+        if old == leaf:
+            leaves[leaf].append(node)
+        elif len(leaves[old]) > 1:
+            leaves[old].remove(leaf)
+            leaves[leaf] = [node]
+        else:
+            del leaves[old]
+            leaves[leaf] = [old, node]
+        centre |= dict.fromkeys([leaf, *leaves[leaf]], leaf)
+    return [[node, *leaves[node]] for node in sorted(leaves)]
+
+
 def find_copies(
     pictures: Sequence[Picture], progress: Callable[[int], None] | None = None
 ) -> Copies:

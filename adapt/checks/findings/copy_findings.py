@@ -1,23 +1,21 @@
 """Findings about copies: within a class, under different labels, and across train and test."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 
-from adapt.checks.findings.copies import Copies, connected
+from adapt.checks.findings.copies import Copies, stars
 from adapt.checks.findings.faults import LEFT_OUT
 from adapt.checks.findings.finding import Finding, Place
 from adapt.common.arrays import BoolArray
 from adapt.common.words import plural
 from adapt.data.splits.quarantine import FIT_SPLITS
 
-CHAIN = 20
-"""A larger set is called a chain: its first and last image may no longer look alike."""
 FIT = "train"
 Standing = tuple[str, str]
 """The side (`FIT`, or the name of an eval) and the label of an image."""
@@ -105,26 +103,38 @@ class _CopySets:
 
 
 def _search(standings: _Standings, relation: _Relation) -> _CopySets:
-    members: dict[int, set[int]] = {}
-    links: list[tuple[int, int, float]] = []
+    """The sets: each is one content, and others to which the relation links it directly."""
+    members: dict[int, set[int]] = defaultdict(set)
+    links: dict[tuple[int, int], float] = {}
     for first, other, value in standings.links(relation.exact):
         rows = standings.related(relation, first, other)
         if rows:
-            links.append((first, other, value))
+            links[first, other] = links[other, first] = value
             for content in (first, other):
-                mine = rows & set(standings.copies.images[content])
-                members[content] = members.get(content, set()) | mine
-    closest: dict[int, float] = defaultdict(lambda: 1.0)
-    for first, other, value in links:
-        for content in (first, other):
-            closest[content] = min(closest[content], value)
+                members[content] |= rows & set(standings.copies.images[content])
     sets = []
-    for contents in connected(members, [link[:2] for link in links]):
-        rows = {row for content in contents for row in members[content]}
-        value = min(closest[content] for content in contents)
-        sets.append((value, sorted(rows, key=standings.order)))
+    for centre, *others in stars(members, links):
+        near = {content: links[centre, content] for content in others}
+        value = min(near.values(), default=links.get((centre, centre), 0.0))
+        ordered = [
+            row
+            for content in [centre, *sorted(near, key=lambda content: (near[content], content))]
+            for row in sorted(members[content], key=standings.order)
+        ]
+        sets.append((value, _pair_first(standings, relation, ordered)))
     sets.sort(key=lambda entry: (entry[0], -len(entry[1]), standings.order(entry[1][0])))
     return _CopySets([rows for _, rows in sets], [value for value, _ in sets])
+
+
+def _pair_first(standings: _Standings, relation: _Relation, rows: list[int]) -> list[int]:
+    """The set with a pair between which the relation holds at its start, the nearest there is."""
+    pairs = combinations(range(len(rows)), 2)
+    holds = (
+        (a, b) for a, b in pairs if relation.holds(standings.of[rows[a]], standings.of[rows[b]])
+    )
+    first, second = next(holds)
+    pair = sorted((rows[first], rows[second]), key=standings.order)
+    return pair + [row for place, row in enumerate(rows) if place not in (first, second)]
 
 
 def copy_findings(copies: Copies, places: Sequence[Place]) -> list[Finding]:
@@ -140,14 +150,22 @@ def copy_findings(copies: Copies, places: Sequence[Place]) -> list[Finding]:
     Returns:
         Findings `leak`, `near_leak`, `conflicting_label`, `near_conflicting_label`, `exact_copy`
         and `near_copy`, as far as they apply. `values` is the smallest difference in each set.
+        A set is one image and its direct copies; a pair between which the relation holds comes
+        first in it.
     """
     standings = _Standings(copies, places)
     findings = []
-    for exact in (True, False):
-        for name, build in (("leak", _leak), ("conflict", _conflict), ("copy", _copy)):
+    for name, build in (("leak", _leak), ("conflict", _conflict)):
+        for exact in (True, False):
             search = _search(standings, _Relation(name, exact))
             if search.sets:
                 findings.append(build(standings, search, exact))
+    gone = {place for finding in findings for place in finding.remove}
+    for exact in (True, False):
+        search = _search(standings, _Relation("copy", exact))
+        if search.sets:
+            findings.append(_copy(standings, search, exact, gone))
+            gone |= set(findings[-1].remove)
     return findings
 
 
@@ -160,8 +178,6 @@ def _finding(
 ) -> Finding:
     kind, level, message = naming
     largest = max(len(rows) for rows in copies.sets)
-    if largest > CHAIN:
-        message += f"; the largest set is a chain of {largest} images"
     places = standings.places
     return Finding(
         kind=kind,
@@ -210,6 +226,13 @@ def _conflict(standings: _Standings, copies: _CopySets, exact: bool) -> Finding:
         for rows in copies.sets
     )
     how = "with the same content" if exact else "that are nearly the same"
+    fix = f"give them one label, or {LEFT_OUT}: this leaves out all of them in train and val"
+    if not exact:
+        # Which of two labels is wrong is for people to say, and both may be right.
+        fix = (
+            "look at each pair, correct the label that is wrong, or tick what to leave out in "
+            "check.html: `--fix` keeps them"
+        )
     return _finding(
         standings,
         copies,
@@ -218,12 +241,14 @@ def _conflict(standings: _Standings, copies: _CopySets, exact: bool) -> Finding:
             "error" if exact and within else "warning",
             f"{len(copies.rows)} images {how} have different labels",
         ),
-        f"give them one label, or {LEFT_OUT}: this leaves out all of them in train and val",
-        _fitted(standings, copies),
+        fix,
+        _fitted(standings, copies) if exact else [],
     )
 
 
-def _copy(standings: _Standings, copies: _CopySets, exact: bool) -> Finding:
+def _copy(
+    standings: _Standings, copies: _CopySets, exact: bool, gone: Collection[Place]
+) -> Finding:
     how = "exact" if exact else "near"
     return _finding(
         standings,
@@ -235,16 +260,18 @@ def _copy(standings: _Standings, copies: _CopySets, exact: bool) -> Finding:
             f"{plural(len(copies.sets), 'set')}",
         ),
         f"{LEFT_OUT}: this keeps one image of each set in train and val",
-        _repeated(standings, _fitted(standings, copies)),
+        _repeated(standings, _fitted(standings, copies), gone),
     )
 
 
-def _repeated(standings: _Standings, rows: Sequence[int]) -> list[int]:
-    """Images of which a direct copy stays, not only a copy of a copy."""
+def _repeated(standings: _Standings, rows: Sequence[int], gone: Collection[Place]) -> list[int]:
+    """Images of which a direct copy stays, not only a copy of a copy or of what is gone."""
     content, near = standings.copies.content.tolist(), standings.copies.near
     kept: set[tuple[int, str]] = set()
     removed = []
     for row in sorted(rows, key=standings.order):
+        if standings.places[row] in gone:
+            continue
         label = standings.of[row][1]
         alike = [content[row], *near.get(content[row], ())]
         if any((copy, label) in kept for copy in alike):

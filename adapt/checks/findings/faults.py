@@ -70,6 +70,24 @@ def picture_findings(
     return [finding for finding in findings if finding.places]
 
 
+def decoding_findings(pictures: Sequence[Picture], places: Sequence[Place]) -> list[Finding]:
+    """The findings that need nothing but what decoding has shown: names, shapes, frames, colours.
+
+    Args:
+        pictures: From `decoded_picture`; those without a format were not decoded.
+        places: Place of each image, in the same order.
+    """
+    images = _MeasuredImages(pictures, places)
+    known = [row for row, picture in enumerate(pictures) if picture.format]
+    findings = [
+        _suffix(images, known),
+        _long(images, known),
+        _frames(images, known),
+        _converted(images, known),
+    ]
+    return [finding for finding in findings if finding.places]
+
+
 class _MeasuredImages:
     """The images of a check, from which findings are made."""
 

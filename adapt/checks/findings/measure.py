@@ -4,7 +4,7 @@ import base64
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from adapt.checks.findings.thumbnails import thumbnail
 from adapt.common.arrays import ByteArray
 from adapt.common.content import content_hash
 from adapt.data.decoding.formats import suffix_fits
-from adapt.data.decoding.open import ImageError, inspect_image
+from adapt.data.decoding.open import Facts, ImageError, inspect_image
 
 REFERENCE = 256
 """Longer side, in pixels, at which brightness and sharpness are measured: about what a model sees.
@@ -108,15 +108,8 @@ def _measured(index: int, path: str, also: Callable[[int, Image.Image], None] | 
     small = _at_reference(image)
     luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     darkest, lightest = _ends(luma)
-    return Picture(
-        sha256=content_hash(path),
-        width=facts.size[0],
-        height=facts.size[1],
-        format=facts.format,
-        mode=facts.mode,
-        frames=facts.frames,
-        suffix_matches=suffix_fits(path, facts.format),
-        notes=tuple(facts.notes()),
+    return replace(
+        decoded_picture(path, content_hash(path), facts),
         brightness=_short(luma.mean() / 255),
         contrast=_short(luma.std() / 255),
         darkest=darkest,
@@ -124,6 +117,28 @@ def _measured(index: int, path: str, also: Callable[[int, Image.Image], None] | 
         variation=_short(max(cv2.meanStdDev(small)[1].ravel()) / 255),
         sharpness=_short(sharpness(luma)),
         thumbnail=base64.b64encode(thumbnail(small)).decode("ascii"),
+    )
+
+
+def decoded_picture(path: str, sha256: str, facts: Facts | None) -> Picture:
+    """What decoding alone has shown of an image.
+
+    Args:
+        path: The file.
+        sha256: Of its bytes.
+        facts: From `inspect_image`; None where it was not decoded.
+    """
+    if facts is None:
+        return Picture(sha256)
+    return Picture(
+        sha256=sha256,
+        width=facts.size[0],
+        height=facts.size[1],
+        format=facts.format,
+        mode=facts.mode,
+        frames=facts.frames,
+        suffix_matches=suffix_fits(path, facts.format),
+        notes=tuple(facts.notes()),
     )
 
 

@@ -4,8 +4,9 @@ Stated conversions, by Pillow's mode:
 
 - `1`: black and white. `L`, `RGB`: kept. `P`: the palette's colours. `YCbCr`, `LAB`: by Pillow.
 - `LA`, `PA`, `RGBA` and a transparent colour of `1`, `L`, `P`, `RGB`, `I;16`: composited.
-- `I;16`, `I`, `F`: rescaled, never clipped; see `to_uint8`. (RGB of 16 bits comes from Pillow's
-  own decoders as the higher byte of each value.)
+- `I;16`: divided by 257 and rounded, never clipped; so is `I` where a PGM or PNG of 16 bits became
+  that, while other integers of 32 bits are refused. `F`: floats from 0 to 1; see `arrays`. (RGB of
+  16 bits comes from Pillow's own decoders as the higher byte of each value.)
 - `CMYK` without a profile: red = (255 - C)(255 - K) / 255, likewise green and blue. JPEG files
   store CMYK inverted, as Adobe does; Pillow turns them.
 - An embedded ICC profile for grey, RGB or CMYK is converted to sRGB by LittleCMS, relative
@@ -22,11 +23,15 @@ from functools import cache, lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from adapt.data.decoding.formats import refuse
+from adapt.data.decoding.arrays import to_uint8
 
 SAME = 3
 LARGEST = 4 * 2**20
 SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+SIXTEEN_AS_I = ("PPM", "PNG")
+"""Formats of which Pillow reads 16 bits into 32, at the scale of 16."""
+BAND = 1_000_000
+"""Pixels that are converted at once."""
 BROKEN = (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError, ImportError)
 
 
@@ -61,6 +66,9 @@ class Colours:
 def to_srgb(image: Image.Image, background: tuple[int, int, int]) -> Colours:
     """Bring a decoded image to opaque 8-bit sRGB; see the module for what becomes of each mode.
 
+    Large images are converted in bands of rows, so that beside the image and the result only
+    little memory is needed.
+
     Args:
         image: Loaded image of any mode.
         background: Colour behind transparent parts, in sRGB.
@@ -69,11 +77,26 @@ def to_srgb(image: Image.Image, background: tuple[int, int, int]) -> Colours:
         A new RGB image without metadata, and what was done.
 
     Raises:
-        ImageError: When a value is NaN or infinite.
+        ImageError: When a value is NaN or infinite, or its scale is not known.
 
     >>> to_srgb(Image.new("LA", (1, 1), (0, 255)), (255, 255, 255)).image.getpixel((0, 0))
     (0, 0, 0)
     """
+    rows = max(BAND // image.width, 1)
+    if image.height <= rows:
+        return _converted(image, background)
+    whole, parts = Image.new("RGB", image.size), []
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        band.format = image.format
+        parts.append(_converted(band, background))
+        whole.paste(parts[-1].image, (0, top))
+        parts[-1].image.close()
+    composited = any(part.composited for part in parts)
+    return Colours(whole, parts[0].rescaled, composited, parts[0].profile)
+
+
+def _converted(image: Image.Image, background: tuple[int, int, int]) -> Colours:
     rescaled = image.mode == "F" or image.mode.startswith("I")
     data = image.info.get("icc_profile")
     if rescaled:
@@ -86,6 +109,8 @@ def to_srgb(image: Image.Image, background: tuple[int, int, int]) -> Colours:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
+    if image.mode == "I" and image.format in SIXTEEN_AS_I:
+        values = values.astype(np.uint16)
     grey = Image.fromarray(to_uint8(values))
     clear = image.info.get("transparency")
     if isinstance(clear, int):
@@ -176,45 +201,3 @@ def _moves(transform: ImageCms.ImageCmsTransform, mode: str) -> int:
 
 def _printable(text: str) -> str:
     return "".join(sign for sign in text if sign.isprintable()).strip()[:60]
-
-
-def to_uint8(values: np.ndarray) -> np.ndarray:
-    """Bring brightness values of any type to 0..255, rescaled and rounded, never clipped.
-
-    Bool becomes 0 and 255, uint8 stays, uint16 is divided by 257. Wider integers are read as 16
-    bit where they fit into 0..65535. Floats are read as 0..1, else as 0..255, else as 0..65535:
-    the first range that holds them all. What fits none is stretched from its own minimum to its
-    own maximum.
-
-    Args:
-        values: Array of any shape.
-
-    Returns:
-        uint8 array of the same shape.
-
-    Raises:
-        ImageError: When a value is NaN or infinite, or the type is not a number.
-    """
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype == np.bool_:
-        return np.where(values, 255, 0).astype(np.uint8)
-    if values.dtype.kind not in "iuf":
-        advice = "give bool, integer or float"
-        raise refuse("<array>", "not numbers", f"type {values.dtype}", advice)
-    if not np.isfinite(values).all():
-        advice = "replace them before"
-        raise refuse("<array>", "holds NaN or infinite values", f"type {values.dtype}", advice)
-    low, high = _value_range(values)
-    scaled = (values.astype(np.float64) - low) * (255.0 / (high - low))
-    return np.floor(scaled + 0.5).astype(np.uint8)
-
-
-def _value_range(values: np.ndarray) -> tuple[float, float]:
-    if values.dtype == np.uint16:
-        return 0.0, 65535.0
-    low, high = float(values.min()), float(values.max())
-    for top in (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0,):
-        if low >= 0 and high <= top:
-            return 0.0, top
-    return low, max(high, low + 1)

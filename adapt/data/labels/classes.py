@@ -5,8 +5,9 @@ The key is the folder name or the label in a table; the words go into the prompt
 
 import unicodedata
 import warnings
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,63 @@ def folded(text: str) -> str:
     return normal(unicodedata.normalize("NFD", text).casefold())
 
 
+@lru_cache(65536)
+def compared(name: str) -> str:
+    r"""The form in which class names must differ.
+
+    As `folded`, without compatibility forms such as ligatures, blanks at the ends, blanks in a row,
+    and signs that cannot be seen.
+
+    >>> compared(" \uff23at\u200b ") == compared("cat")
+    True
+    """
+    plain = unicodedata.normalize("NFKC", folded(name)).casefold()
+    return " ".join("".join(s for s in plain if unicodedata.category(s) != "Cf").split())
+
+
+def check_names(names: object, where: str) -> list[str]:
+    """Class names that are texts, not empty, and different however they are written.
+
+    Args:
+        names: Should be a list of them.
+        where: What to name at the start of the message.
+
+    Returns:
+        The names, as they are.
+
+    Raises:
+        DataError: For one text in place of a list, and naming the first name that is no text,
+            empty, not UTF-8, or equal to another; see `compared`.
+
+    >>> check_names(["cat", "Cat "], "class_names")
+    Traceback (most recent call last):
+    adapt.errors.DataError: class_names - two classes have equal names - 'cat' and 'Cat ' differ \
+only in case, blanks or Unicode form - rename or merge them
+    """
+    if isinstance(names, (str, bytes)) or not isinstance(names, Sequence):
+        kind = "one text" if isinstance(names, str) else type(names).__name__
+        raise DataError(f"{where} - not a list of names - {names!r:.80} is {kind} - give a list")
+    seen: dict[str, str] = {}
+    for place, name in enumerate(names):
+        if not isinstance(name, str):
+            given = f"{name!r:.80} is {type(name).__name__}, number {place}"
+            raise DataError(f"{where} - a class name must be text - {given} - write it as text")
+        if not compared(name):
+            given = f"{name!r}, number {place}"
+            raise DataError(f"{where} - a class name is empty - {given} - give it a name")
+        if "\0" in name or any("\ud800" <= sign <= "\udfff" for sign in name):
+            advice = "rename it: a text encoder reads Unicode alone"
+            raise DataError(f"{where} - a class name is not UTF-8 text - {name!a} - {advice}")
+        first = seen.setdefault(compared(name), name)
+        if len(seen) <= place:
+            what, how = f"{first!r} and {name!r}", "differ only in case, blanks or Unicode form"
+            how = "are the same" if first == name else how
+            raise DataError(
+                f"{where} - two classes have equal names - {what} {how} - rename or merge them"
+            )
+    return list(names)
+
+
 def default_words(key: str) -> str:
     """The words of a class that nobody named: its key with spaces.
 
@@ -69,16 +127,17 @@ def name_classes(keys: Iterable[str], given: dict[str, ClassName] | None) -> dic
         One name per key, sorted by key.
 
     Raises:
-        DataError: When two of these classes have equal words.
+        DataError: When a class has no name, or two of them have equal names or words.
     """
     known = given or {}
-    names = {key: known.get(key) or ClassName(key, default_words(key)) for key in sorted(set(keys))}
+    classes = check_names(sorted(set(keys)), "classes")
+    names = {key: known.get(key) or ClassName(key, default_words(key)) for key in classes}
     check_words(names, "classes")
     return names
 
 
 def check_words(names: dict[str, ClassName], where: str) -> None:
-    """Refuse two classes whose words are equal after folding case and Unicode variants.
+    """Refuse two classes whose words are equal; see `compared`.
 
     Args:
         names: Classes by key.
@@ -89,7 +148,7 @@ def check_words(names: dict[str, ClassName], where: str) -> None:
     """
     seen: dict[str, str] = {}
     for name in names.values():
-        first = seen.setdefault(folded(name.words), name.key)
+        first = seen.setdefault(compared(name.words), name.key)
         if first != name.key:
             raise DataError(
                 f"{where} - two classes have equal words - {first!r} and {name.key!r} are both "
@@ -145,6 +204,7 @@ def read_classes(path: str | Path) -> dict[str, ClassName]:
         if name.key in names:
             raise DataError(f"{path} - a folder is listed twice - {name.key!r} - keep one")
         names[name.key] = name
+    check_names(list(names), str(path))
     check_words(names, str(path))
     bare = [name.words for name in names.values() if not any(map(str.isalpha, name.words))]
     if bare:

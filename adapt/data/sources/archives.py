@@ -20,7 +20,8 @@ from typing import BinaryIO, cast
 from adapt.common.typed import FILE, path_to, resolve_path
 from adapt.common.words import first_few
 from adapt.data.labels.naming import GivenClasses
-from adapt.data.sources.base import TABLE_SUFFIXES, Source, source
+from adapt.data.labels.suffixes import TABLE_SUFFIXES
+from adapt.data.sources.base import Source, source
 from adapt.data.sources.folders import IMAGE_SUFFIXES, SPLIT_NAMES, from_folder, is_junk
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_table

@@ -95,9 +95,6 @@ class Source:
         return self.read(None, "test")
 
 
-CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
-PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
-TABLE_SUFFIXES = CSV_SUFFIXES | PARQUET_SUFFIXES
 COMMON = frozenset(field.name for field in fields(Source))
 _KINDS: dict[str, type[Source]] = {}
 Kind = TypeVar("Kind", bound=type[Source])

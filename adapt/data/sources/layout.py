@@ -11,7 +11,7 @@ from typing import Any
 from adapt.common.typed import FILE, FOLDER, leads, resolve_path
 from adapt.common.words import first_few
 from adapt.data.labels.classes import folded
-from adapt.data.sources.base import PARQUET_SUFFIXES, TABLE_SUFFIXES
+from adapt.data.labels.suffixes import PARQUET_SUFFIXES, TABLE_SUFFIXES
 from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk
 from adapt.data.sources.split_names import split_of
 from adapt.errors import DataError

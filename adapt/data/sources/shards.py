@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from adapt.common.typed import FILE, FILES, path_to, resolve_path
-from adapt.data.labels.classes import normal
+from adapt.data.labels.classes import check_names, normal
 from adapt.data.labels.multi_label import several_labels
 from adapt.data.labels.naming import GivenClasses
 from adapt.data.sources.archives import Member, check_kind, read_members
@@ -179,7 +179,8 @@ def read_class_list(class_list: str | Path | Sequence[str]) -> list[str]:
         class_list: A text file with one name per line, of which the first has index 0; or a list.
 
     Raises:
-        DataError: When the file cannot be read, or a name is empty or there twice.
+        DataError: When the file cannot be read, or a name is empty or there twice; see
+            `check_names`.
     """
     where = "class list"
     if isinstance(class_list, (str, Path)):
@@ -189,14 +190,8 @@ def read_class_list(class_list: str | Path | Sequence[str]) -> list[str]:
         except (OSError, UnicodeDecodeError) as error:
             advice = "give a text file with one class per line"
             raise DataError(f"{where} - cannot be read - {error} - {advice}") from error
-        class_list = text.rstrip().splitlines()
-    names = [normal(name.strip()) for name in class_list]
-    for index, name in enumerate(names):
-        if not name:
-            raise DataError(f"{where} - no name - class {index} - write one in every line")
-        if name in names[:index]:
-            raise DataError(f"{where} - a name is listed twice - {name!r} - keep one")
-    return names
+        class_list = re.split(r"\r\n|\r|\n", text.rstrip())
+    return [normal(name.strip()) for name in check_names(class_list, where)]
 
 
 def _class_name(source: str, sample: str, label: str, names: list[str]) -> str:

@@ -8,7 +8,7 @@ from adapt.common.words import first_few
 from adapt.data.labels.classes import normal
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.dates import Moment, cut_by_date, in_order, read_moment
-from adapt.data.splits.groups import NO_VALUE, own_groups
+from adapt.data.splits.groups import own_groups
 from adapt.errors import DataError, did_you_mean
 
 
@@ -51,7 +51,7 @@ def with_groups(images: ImageList, column: str | None = None) -> ImageList:
     values = images.groups if column is None else column_of(images, column)
     if values is None:
         return images
-    lacking = [index for index, value in enumerate(values) if value.strip() in NO_VALUE]
+    lacking = [index for index, value in enumerate(values) if not value.strip()]
     if not lacking:
         return replace(images, groups=list(values), notes=list(images.notes))
     name = column or "group"
@@ -111,7 +111,7 @@ def _dates(images: ImageList, column: str) -> list[str]:
     for index, cell in enumerate(cells):
         moment = read_moment(cell)
         if moment is None:
-            what = "no date" if cell.strip() in NO_VALUE else "not a date"
+            what = "not a date" if cell.strip() else "no date"
             raise DataError(f"{_cell(images, index, column)} - {what} - {cell!r} - {advice}")
         moments.append(moment)
     texts, odd = in_order(moments)

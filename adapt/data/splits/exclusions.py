@@ -14,8 +14,8 @@ from adapt.errors import DataError
 
 HEADER = "# Images to leave out: SHA-256, set/path, reason. A recipe takes it as `data.exclude`.\n"
 _LINE = re.compile(r"(?P<sha>[0-9a-f]{64})(?:\s+(?P<rest>.*))?", re.DOTALL)
-_AMBIGUOUS = re.compile(r"\\|[^\S ]| (?= |$)")
-"""Signs of a path that would end a line, or a path before its reason."""
+_AMBIGUOUS = re.compile(r"\\|[^\S ]|[\x00-\x1f\ud800-\udfff]| (?= |$)")
+"""Signs of a path that would end a line, or a path before its reason, or that UTF-8 cannot hold."""
 
 
 class Excluded(NamedTuple):
@@ -35,10 +35,13 @@ def format_exclusions(lines: Iterable[Excluded]) -> str:
     >>> print(format_exclusions([Excluded("0" * 64, "train", "a\nb.png", "blank")]).split("\n")[1])
     0000000000000000000000000000000000000000000000000000000000000000  train/a\u000ab.png  blank
     """
-    written = {
-        f"{line.sha256}  {_escape(f'{line.split}/{line.path}')}  {line.reason}" for line in lines
-    }
-    return HEADER + "".join(f"{line}\n" for line in sorted(written))
+    written = sorted({exclusion_line(line) for line in lines})
+    return HEADER + "".join(f"{line}\n" for line in written)
+
+
+def exclusion_line(line: Excluded) -> str:
+    """One line of a list, without its end."""
+    return f"{line.sha256}  {_escape(f'{line.split}/{line.path}')}  {line.reason}"
 
 
 def _escape(text: str) -> str:

@@ -8,8 +8,6 @@ import numpy as np
 from adapt.data.splits.stratified import stratified_folds
 from adapt.errors import RecipeError
 
-NO_VALUE = frozenset({"", "nan", "NaN", "None", "<NA>", "NaT"})
-"""Cells that hold nothing, as tables write them."""
 NO_FOLD = -1
 
 
@@ -28,7 +26,7 @@ def own_groups(groups: Sequence[str], keys: Sequence[str]) -> list[str]:
     ['anna', 'image 01', 'anna']
     """
     return [
-        f"image {key}" if group.strip() in NO_VALUE else group
+        f"image {key}" if not group.strip() else group
         for group, key in zip(groups, keys, strict=True)
     ]
 

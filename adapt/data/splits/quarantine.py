@@ -10,13 +10,13 @@ from PIL import Image
 
 from adapt.common.progress import track
 from adapt.common.words import first_few
-from adapt.data.decoding.open import ImageError, open_image
+from adapt.data.decoding.open import Facts, ImageError, inspect_image
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 
 FIT_SPLITS = ("train", "val")
 CHUNK = 4096
-ImageCallback = Callable[[str, Image.Image], None]
+ImageCallback = Callable[[str, Image.Image, Facts], None]
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ def _threads() -> int:
 
 def _reason(path: str, also: ImageCallback | None) -> str | None:
     try:
-        image = open_image(path)
+        image, facts = inspect_image(path)
     except ImageError as error:
         return error.reason
     if also is not None:
-        also(path, image)
+        also(path, image, facts)
     image.close()
     return None
 
@@ -57,7 +57,7 @@ def quarantine(
     Args:
         images: Images; a shift is not applied here.
         limit: Largest fraction that may be unreadable.
-        also: Called with the path and the pixels of each readable image, from several threads.
+        also: Called with path, pixels and facts of each readable image, from several threads.
 
     Returns:
         The readable images (with a note when some are missing) and the others with reasons.

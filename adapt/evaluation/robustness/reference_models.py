@@ -1,6 +1,7 @@
 """Accuracies of models from elsewhere, which tell what robustness is usual at a given accuracy."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -134,7 +135,7 @@ def _lines(path: str | Path) -> list[tuple[int, list[str]]]:
     try:
         text = resolve_path(path).read_text(encoding="utf-8-sig")
         separator = max(",;\t", key=text.partition("\n")[0].count)
-        reader = csv.reader(text.splitlines(), delimiter=separator, strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} - cannot be read as CSV - {error} - {FORM}") from error

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
@@ -34,9 +33,9 @@ from adapt.methods.heads.zero_shot import ZeroShot
 from adapt.models.backbones import load_backbone
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.models.heads import linear_head, text_weights
+from adapt.models.heads import check_read, linear_head, text_weights
 from adapt.models.penultimate import PROJECTED
-from adapt.models.prediction.stream import ImageLike
+from adapt.models.prediction.inputs import ImageLike, is_one, listed
 from adapt.models.templates import class_prompts, resolve_templates
 
 CLIP_SCALE = 100.0
@@ -301,6 +300,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         else:
             backbone = before.backbone.with_features(PROJECTED)
         with torch.no_grad():
+            check_read(backbone, keys, prompts)
             head = linear_head(text_weights(backbone, prompts))
         return Classifier(backbone, head, keys, prompts).eval()
 
@@ -363,10 +363,12 @@ def _encode(start: "Classifier | _TextHead", inputs: Inputs) -> Tensor:
     """Unit features (N, D)."""
     if isinstance(start, _TextHead):
         return read_rows(inputs, start.head.in_features)
-    if isinstance(inputs, (str, bytes, Image.Image)) or not hasattr(inputs, "__iter__"):
-        raise DataError(f"images - one, not a list - {inputs!r} - give a list of images")
+    if is_one(inputs):
+        shape = f" of shape {tuple(inputs.shape)}" if hasattr(inputs, "shape") else ""
+        given = f"{type(inputs).__name__}{shape}"
+        raise DataError(f"images - one, not a list - {given} - give a list of images")
     backbone, parts = start.backbone, []
-    items: list[ImageLike] = list(inputs)  # type: ignore[arg-type]
+    items = list(listed(inputs))
     with torch.inference_mode():
         for first in range(0, len(items), BATCH):
             images = [open_image(item) for item in items[first : first + BATCH]]

@@ -1,6 +1,5 @@
 """What `FewShotClassifier` is given: labels, words, rows and settings, each checked."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from numbers import Integral, Real
@@ -13,7 +12,13 @@ import torch
 from torch import Tensor
 
 from adapt.common.words import first_few
-from adapt.data.labels.classes import ClassName, default_words, normal
+from adapt.data.labels.classes import (
+    ClassName,
+    check_names,
+    check_words,
+    default_words,
+    normal,
+)
 from adapt.errors import DataError, RecipeError, did_you_mean
 from adapt.methods.auto.method import feature_methods
 from adapt.methods.base import get
@@ -53,8 +58,8 @@ def read_labels(y: Any) -> npt.NDArray[Any]:
     missing = [place for place, label in enumerate(each) if _missing(label)]
     if missing:
         raise DataError(
-            f"labels - missing - None or NaN for {len(missing)} of {len(each)} images, first "
-            f"{missing[0]} - label these images, or leave them out"
+            f"labels - missing - None, NaN or empty for {len(missing)} of {len(each)} images, "
+            f"first {missing[0]} - label these images, or leave them out"
         )
     try:
         sorted(set(each))  # numpy would make text of numbers beside text
@@ -69,7 +74,8 @@ def read_labels(y: Any) -> npt.NDArray[Any]:
 
 def _missing(label: Any) -> bool:
     not_a_number = isinstance(label, Real) and bool(label != label)
-    return type(label).__name__ in MISSING or not_a_number
+    empty = isinstance(label, str) and not label.strip()
+    return type(label).__name__ in MISSING or not_a_number or empty
 
 
 def name_labels(classes: npt.NDArray[Any]) -> dict[Any, str]:
@@ -79,7 +85,7 @@ def name_labels(classes: npt.NDArray[Any]) -> dict[Any, str]:
         classes: Sorted labels (K,), two or more.
 
     Raises:
-        DataError: When there is one class only, or two labels have one name.
+        DataError: When there is one class only, or two labels have equal names; see `check_names`.
 
     >>> name_labels(np.array([0, 10])), name_labels(np.array(["cafe\u0301", "tea"]))["cafe\u0301"]
     ({0: '0', 10: '10'}, 'café')
@@ -88,9 +94,7 @@ def name_labels(classes: npt.NDArray[Any]) -> dict[Any, str]:
     if len(labels) < 2:
         raise DataError(f"fit - one class - {labels} - give two or more")
     names = {label: normal(str(label)) for label in labels}
-    times = Counter(names.values())
-    if twice := [label for label, name in names.items() if times[name] > 1]:
-        raise DataError(f"labels - two for one name - {twice} - write a name in one Unicode form")
+    check_names(list(names.values()), "labels")
     return names
 
 
@@ -103,6 +107,7 @@ def read_words(given: Any, names: Mapping[Any, str]) -> list[ClassName]:
 
     Raises:
         RecipeError: When a key is no label or words are no text; lists all such.
+        DataError: When two classes have equal words.
 
     >>> read_words({"0": "ship"}, {0: "0", 1: "1"})
     Traceback (most recent call last):
@@ -120,10 +125,12 @@ def read_words(given: Any, names: Mapping[Any, str]) -> list[ClassName]:
     if bare:
         lines = [f"class_names.{key} - not words - {words[key]!r} - give text" for key in bare]
         raise RecipeError("\n".join(lines))
-    return [
+    named = [
         ClassName(name, normal(words[key].strip()) if key in words else default_words(name))
         for key, name in known.items()
     ]
+    check_words({name.key: name for name in named}, "class_names")
+    return named
 
 
 def _key(label: Any) -> Any:

@@ -3,19 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
+from numbers import Integral
+from os import PathLike
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from adapt.data.decoding.open import ImageError, open_image
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import RecipeError
+from adapt.models.prediction.inputs import ImageLike as ImageLike
+from adapt.models.prediction.inputs import Inputs, listed
 from adapt.models.prediction.uncertainty import Verdicts
 
-ImageLike = str | Path | Image.Image | np.ndarray
 _Row = tuple[Tensor, np.bool_, np.ndarray, np.bool_]
 
 
@@ -49,7 +51,7 @@ def predict_stream(
     judged: Callable[[Tensor], tuple[Tensor, Verdicts]],
     class_names: list[str],
     preprocessing: Preprocessing,
-    inputs: Iterable[ImageLike],
+    inputs: Inputs,
     batch_size: int = 64,
     top: int = 5,
 ) -> Iterator[Prediction]:
@@ -60,14 +62,29 @@ def predict_stream(
             uncertainty says about them.
         class_names: The K classes.
         preprocessing: What makes pixels of an image.
-        inputs: Paths, PIL images or arrays (H, W), (H, W, 3) or (H, W, 4) uint8.
+        inputs: One image or many; see `adapt.models.prediction.inputs.listed`.
         batch_size: Inputs computed at once.
         top: How many classes each prediction lists.
+
+    Raises:
+        DataError: At once, when the inputs are no images.
+        RecipeError: At once, when a number is no integer of 1 or more.
     """
-    if batch_size < 1 or top < 1:
-        raise RecipeError(
-            f"predict - out of range - batch_size {batch_size}, top {top} - give 1 or more"
-        )
+    for name, value in {"batch_size": batch_size, "top": top}.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            given = f"{name} {value!r}"
+            raise RecipeError(f"predict - out of range - {given} - give an integer of 1 or more")
+    return _predictions(judged, class_names, preprocessing, listed(inputs), (batch_size, top))
+
+
+def _predictions(
+    judged: Callable[[Tensor], tuple[Tensor, Verdicts]],
+    class_names: list[str],
+    preprocessing: Preprocessing,
+    inputs: Iterable[ImageLike],
+    sizes: tuple[int, int],
+) -> Iterator[Prediction]:
+    batch_size, top = sizes
     numbered = enumerate(inputs)
     while batch := list(islice(numbered, batch_size)):
         read = [_read(number, item, preprocessing) for number, item in batch]
@@ -86,9 +103,9 @@ def predict_stream(
 
 
 def _read(
-    number: int, item: ImageLike, preprocessing: Preprocessing
+    number: int, item: Any, preprocessing: Preprocessing
 ) -> tuple[str, Tensor | None, str | None]:
-    source = str(item) if isinstance(item, (str, Path)) else f"image {number}"
+    source = str(item) if isinstance(item, (str, PathLike)) else f"image {number}"
     try:
         return source, preprocessing(open_image(item)), None
     except ImageError as error:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adapt.data.decoding.open import open_image
-from tests.data.decoding.test_open import RAMP_8, encoded, pixels
+from adapt.data.decoding.open import inspect_image, open_image
+from tests.data.decoding.test_open import RAMP_8, encoded, pixels, reason
+from tests.helpers.colour_profiles import P3, STEPS, decode_srgb, rgb_profile
 
 
 def palette(transparent: bool) -> bytes:
@@ -37,14 +38,10 @@ MODES = {
     "CMYK": (encoded(Image.new("CMYK", (1, 1), (255, 0, 0, 0)), "TIFF"), [[0, 255, 255]]),
     "I;16 PNG": (encoded(Image.fromarray(RAMP)), [[v] * 3 for v in RAMP_8]),
     "I;16 TIFF": (encoded(Image.fromarray(RAMP), "TIFF"), [[v] * 3 for v in RAMP_8]),
-    "I": (encoded(Image.fromarray(RAMP.astype(np.int32)), "TIFF"), [[v] * 3 for v in RAMP_8]),
+    "I PGM": (b"P5\n6 1\n65535\n" + RAMP.astype(">u2").tobytes(), [[v] * 3 for v in RAMP_8]),
     "F 0..1": (
         encoded(Image.fromarray(np.array([[0, 0.5, 1]], np.float32)), "TIFF"),
         [[0] * 3, [128] * 3, [255] * 3],
-    ),
-    "F 0..255": (
-        encoded(Image.fromarray(np.array([[0, 2, 255]], np.float32)), "TIFF"),
-        [[0] * 3, [2] * 3, [255] * 3],
     ),
 }
 
@@ -68,3 +65,36 @@ def test_sixteen_bit_ramp_is_rescaled_not_clipped() -> None:
     shown = pixels(encoded(Image.fromarray(ramp)))[:, :, 0]
     np.testing.assert_array_equal(shown, (ramp.astype(int) + 128) // 257)
     assert (shown == 255).sum() == 129
+
+
+UNKNOWN = {
+    "I": Image.fromarray(RAMP.astype(np.int32)),
+    "F": Image.fromarray(np.array([[0, 2, 255]], np.float32)),
+}
+
+
+@pytest.mark.parametrize("mode", UNKNOWN)
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_scales_that_are_not_known(mode: str, in_memory: bool) -> None:
+    image = UNKNOWN[mode]
+    assert reason(image if in_memory else encoded(image, "TIFF")) == "not a known scale"
+
+
+def test_bands_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Converted in bands of rows, an image is the same to the last bit."""
+    random = np.random.default_rng(0)
+    values = random.integers(0, 256, (37, 23, 4), dtype=np.uint8)
+    p3 = rgb_profile("Display P3", P3, decode_srgb(STEPS))
+    deep = random.integers(0, 65536, (37, 23), dtype=np.uint16)
+    sources = [
+        encoded(Image.fromarray(values, "RGBA"), icc_profile=p3),
+        encoded(Image.fromarray(values[:, :, :3]).quantize(9), transparency=3),
+        encoded(Image.fromarray(values, "CMYK"), "TIFF"),
+        encoded(Image.fromarray(deep), transparency=int(deep[5, 5])),
+    ]
+    whole = [inspect_image(source) for source in sources]
+    monkeypatch.setattr("adapt.data.decoding.colours.BAND", 100)
+    for source, (image, facts) in zip(sources, whole, strict=True):
+        banded, said = inspect_image(source)
+        np.testing.assert_array_equal(np.asarray(banded), np.asarray(image))
+        assert said == facts

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, ImageOps
 
-from adapt.data.decoding.open import ImageError, open_image, to_uint8
+from adapt.data.decoding.open import ImageError, inspect_image, open_image
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import DataError
+from tests.helpers.tiny import run_python
 
 PIXELS = np.array(
     [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 0], [0, 255, 255], [9, 8, 7]]],
@@ -102,8 +104,6 @@ def test_arrays_and_images() -> None:
     opened = open_image(source)
     opened.putpixel((0, 0), (1, 1, 1))
     assert source.getpixel((0, 0)) == (255, 0, 0)
-    assert to_uint8(np.array([-5, 0, 5])).tolist() == [0, 128, 255]
-    assert to_uint8(np.full(2, -3)).tolist() == [0, 0]
 
 
 def test_extreme_shapes() -> None:
@@ -134,7 +134,7 @@ def test_pixel_budget() -> None:
     image = Image.new("RGB", (10, 10))
     assert reason(encoded(image), max_pixels=99) == "too many pixels"
     assert reason(image, max_pixels=99) == "too many pixels"
-    assert reason(np.zeros((10, 10)), max_pixels=99) == "too many pixels"
+    assert reason(np.zeros((10, 10), np.uint8), max_pixels=99) == "too many pixels"
     assert open_image(encoded(image), max_pixels=100).size == (10, 10)
 
 
@@ -145,3 +145,85 @@ def test_truncated_stays_refused_when_another_library_allows_it(
     whole = encoded(Image.effect_noise((64, 64), 80).convert("RGB"), "JPEG")
     assert reason(whole[: len(whole) // 2]) == "damaged or truncated image"
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+
+
+def photo(width: int, height: int) -> Image.Image:
+    """Shapes and soft noise: as much detail as a sharp photo has."""
+    random = np.random.default_rng(7)
+    low = random.integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
+    smooth = np.asarray(Image.fromarray(low).resize((width, height), Image.Resampling.BICUBIC))
+    return Image.fromarray(
+        (smooth + random.normal(0, 4, smooth.shape)).clip(0, 255).astype(np.uint8)
+    )
+
+
+@pytest.mark.parametrize("size", [(1200, 960), (1201, 963), (963, 1201)])
+def test_a_very_large_jpeg_is_decoded_smaller(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all sizes a tenth of theirs: the result is near that of full decoding."""
+    monkeypatch.setattr("adapt.data.decoding.open.EXACT_PIXELS", 1_000_000)
+    monkeypatch.setattr("adapt.data.decoding.open.SHORTEST", 200)
+    picture = photo(*size)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(picture, "JPEG", quality=92, exif=exif)
+    image, facts = inspect_image(data)
+    assert (facts.size, facts.reduced) == (size[::-1], 2)
+    assert image.size == tuple((side + 1) // 2 for side in size[::-1])
+    assert facts.notes()[-1] == "decoded at 1/2 of its size"
+    with Image.open(io.BytesIO(data)) as source:
+        whole = ImageOps.exif_transpose(source).convert("RGB")
+    model = Preprocessing(64, [0, 0, 0], [1, 1, 1])
+    assert 255 * (model(image) - model(whole)).abs().mean() <= 1
+    monkeypatch.setattr("adapt.data.decoding.open.EXACT_PIXELS", size[0] * size[1])
+    np.testing.assert_array_equal(pixels(data), np.asarray(whole))  # within the budget it is exact
+
+
+def test_how_far_a_very_large_jpeg_is_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapt.data.decoding.open.EXACT_PIXELS", 10_000)
+    monkeypatch.setattr("adapt.data.decoding.open.SHORTEST", 40)
+    sizes = {(100, 100): 1, (101, 100): 2, (200, 200): 2, (202, 200): 4, (900, 79): 1, (900, 80): 2}
+    for size, divisor in sizes.items():
+        image, facts = inspect_image(encoded(Image.new("RGB", size), "JPEG"))
+        assert (facts.reduced, facts.size) == (divisor, size)
+        assert image.size == tuple(-(-side // divisor) for side in size)
+    for kind in ("PNG", "WEBP", "TIFF"):
+        assert open_image(encoded(Image.new("RGB", (200, 200)), kind)).size == (200, 200)
+    with Image.open(io.BytesIO(encoded(Image.new("RGB", (200, 200)), "JPEG"))) as own:
+        assert open_image(own).size == own.size == (200, 200)  # an image of the caller's stays
+
+
+MEMORY = """
+import resource, sys
+from PIL import Image
+from adapt.data.decoding.open import open_image
+def peak():
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most // 1024 if sys.platform == "darwin" else most
+open_image(Image.new("RGBA", (9, 9)))
+before = peak()
+open_image(sys.argv[1])
+print((peak() - before) // 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "kind", "options", "most"),
+    [
+        ("RGB", "JPEG", {}, 150),
+        ("RGB", "JPEG", {"progressive": True}, 340),
+        ("CMYK", "JPEG", {}, 150),
+        ("RGBA", "PNG", {"compress_level": 1}, 512),
+    ],
+)
+def test_memory_of_62_megapixels(
+    mode: str, kind: str, options: dict[str, object], most: int, tmp_path: Path
+) -> None:
+    """Eight bytes per pixel at most, and a quarter of it where a JPEG is decoded smaller."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.new(mode, (8901, 6999), (9, 99, 199, 50)[: len(mode)])
+    image.save(tmp_path / "large", kind, exif=exif, **options)
+    assert int(run_python(MEMORY, tmp_path, str(tmp_path / "large"))) <= most

@@ -109,7 +109,7 @@ def test_words(tmp_path: Path, parts: list[ImageList]) -> None:
     assert "class 'dog' - two names for one class - 'hound' in 1, 'puppy' in 2" in message
     upper = from_folder(write_folder(tmp_path / "c", [("Dog/1.png", image_bytes(5))]))
     message = refused(combine, [parts[1], upper])
-    assert "two classes have equal words - 'Dog' and 'dog' are both 'dog'" in message
+    assert "two classes have equal names - 'Dog' and 'dog' differ only in case" in message
 
 
 def test_words_of_the_whole(tmp_path: Path, parts: list[ImageList]) -> None:

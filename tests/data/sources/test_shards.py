@@ -77,8 +77,8 @@ def test_the_list_decides_what_an_index_means(tmp_path: Path, cache: Path) -> No
 
 def test_class_lists_that_cannot_be_used(tmp_path: Path) -> None:
     for names, what in (
-        (["a", "", "b"], "no name - class 1"),
-        (["a", "b", "a "], "listed twice - 'a'"),
+        (["a", "", "b"], "a class name is empty - '', number 1"),
+        (["a", "b", "a "], "two classes have equal names - 'a' and 'a '"),
     ):
         with pytest.raises(DataError, match=what):
             read_class_list(names)

@@ -361,11 +361,15 @@ def test_new_words_and_classes_of_images(tmp_path: Path) -> None:
 
 def test_images_that_are_none() -> None:
     model = FewShotClassifier(VIT, "random", method="gda")
-    for one in ("a.jpg", 5):
+    ones = {
+        "images - one, not a list - str - give a list of images": "a.jpg",
+        "images - one, not a list - ndarray of shape (9, 9, 3) - ": np.zeros((9, 9, 3), np.uint8),
+        "predict - not images - int - give a path": 5,
+    }
+    for message, given in ones.items():
         with pytest.raises(DataError) as caught:
-            model.fit(one, ["a", "b"])
-        message = f"images - one, not a list - {one!r} - give a list of images"
-        assert str(caught.value) == message
+            model.fit(given, ["a", "b"])
+        assert str(caught.value).startswith(message)
     with pytest.raises(DataError, match=r"^images - empty - 0 given - give at least one$"):
         model.fit([], ["a", "b"])
 
@@ -409,8 +413,8 @@ def test_unicode_forms_of_a_name_are_the_same(label: str) -> None:
     both = own.copy()
     both[0] = DECOMPOSED if label == COMPOSED else COMPOSED
     assert wrong(x, both, np.eye(5, WIDTH)) == (
-        f"labels - two for one name - {sorted([COMPOSED, DECOMPOSED])} - write a name in one "
-        "Unicode form"
+        f"labels - two classes have equal names - {COMPOSED!r} and {COMPOSED!r} are the same - "
+        "rename or merge them"
     )
 
 

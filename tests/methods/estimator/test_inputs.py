@@ -44,11 +44,13 @@ def test_class_names_that_are_none() -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["a", None, "b", None], "missing - None or NaN for 2 of 4 images, first 1 - label these "
-         "images, or leave them out"),
-        ([0.0, 1.0, 1.0, np.nan], "missing - None or NaN for 1 of 4 images, first 3 - label these "
-         "images, or leave them out"),
-        (np.array(["a", "b", "b", np.nan], dtype=object), "missing - None or NaN for 1 of 4 "
+        (["a", None, "b", None], "missing - None, NaN or empty for 2 of 4 images, first 1 - label "
+         "these images, or leave them out"),
+        (["a", "b", " ", ""], "missing - None, NaN or empty for 2 of 4 images, first 2 - label "
+         "these images, or leave them out"),
+        ([0.0, 1.0, 1.0, np.nan], "missing - None, NaN or empty for 1 of 4 images, first 3 - label "
+         "these images, or leave them out"),
+        (np.array(["a", "b", "b", np.nan], dtype=object), "missing - None, NaN or empty for 1 of 4 "
          "images, first 3 - label these images, or leave them out"),
         (["a", 1, "b", 2.5], "cannot be sorted - types float, int, str - give labels of one type"),
         ([["a"], ["b", "c"], ["b"], ["c"]], "cannot be sorted - types list - give labels of one "

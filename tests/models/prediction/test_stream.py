@@ -140,7 +140,7 @@ def test_it_is_lazy(classifier: Classifier, images: list[Image.Image]) -> None:
 def test_sizes_out_of_range(
     batch_size: int, top: int, classifier: Classifier, images: list[Image.Image]
 ) -> None:
-    with pytest.raises(RecipeError, match="give 1 or more"):
+    with pytest.raises(RecipeError, match="give an integer of 1 or more"):
         classifier.predict(images, batch_size, top)
 
 
