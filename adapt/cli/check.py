@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from adapt.common.words import first_few, plural
+from adapt.common.words import first_few, plural, printable
 from adapt.errors import RecipeError, did_you_mean
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def leak_sentence(scores: dict[str, float | None]) -> str:
 
 
 def _print(console: Console, text: Text) -> None:
-    """Print file names as they are, without control characters that a terminal would obey."""
-    text.plain = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "?", text.plain)
+    """Print file names without signs that a terminal would obey: these are escaped."""
+    text.plain = printable(text.plain)
     console.print(text, soft_wrap=True, highlight=False)
 
 

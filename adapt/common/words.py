@@ -70,6 +70,18 @@ def first_few(names: Iterable[str], most: int = 5, separator: str = ", ") -> str
     return separator.join([*shown[:most], "..."] if len(shown) > most else shown)
 
 
+def printable(text: str) -> str:
+    r"""Text in one line, with all that a terminal obeys or hides written as an escape.
+
+    >>> printable("a\nb\u202e\udce9 c")
+    'a\\nb\\u202e\\udce9 c'
+    """
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+        for sign in text
+    )
+
+
 def plural(count: int, word: str) -> str:
     """A count with its noun.
 

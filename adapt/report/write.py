@@ -43,7 +43,12 @@ def write(folder: Path, formats: list[str], sections: Sequence[Section] = SECTIO
         content = build(run, sections)
         drawn = [_draw(figure) for figure in content.figures]
     images = {files.figure.name: _inline(files) for files in drawn}
-    written = {folder / FORMATS[name]: render(content, images, name).encode() for name in formats}
+    texts = {name: render(content, images, name) for name in formats}
+    # A file name that is no UTF-8 is escaped, as in every other text.
+    written = {
+        folder / FORMATS[name]: text.encode("utf-8", "backslashreplace")
+        for name, text in texts.items()
+    }
     for files in drawn:
         path = folder / "figures" / files.figure.name
         written[path.with_suffix(".png")] = files.png

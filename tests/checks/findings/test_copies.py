@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapt.checks.findings.copies import connected, find_copies
+from adapt.checks.findings.copies import connected, find_copies, stars
 from adapt.checks.findings.measure import Picture, measure
 from tests.helpers.altered_images import photo
 
@@ -69,3 +69,15 @@ def test_unreadable_and_single_images() -> None:
     found = find_copies(broken)
     assert found.content.tolist() == [-1, -1, 0]
     assert len(set(found.groups())) == 3
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 9), st.sets(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=14))
+def test_stars_cover_all_and_chain_none(count: int, links: set[tuple[int, int]]) -> None:
+    links = {(a, b) for a, b in links if max(a, b) < count}
+    sets = stars(range(count), links)
+    assert sorted(node for own in sets for node in own) == list(range(count))
+    for centre, *others in sets:
+        assert all((centre, other) in links or (other, centre) in links for other in others)
+        lonely = not any(centre in link and link[0] != link[1] for link in links)
+        assert bool(others) != lonely

@@ -52,10 +52,15 @@ def test_conflicts_go_altogether() -> None:
     assert found["conflicting_label"].level == "error"
     assert set(found["conflicting_label"].remove) == set(here[:2])
     assert found["near_copy"].remove == (here[3],)
+    # A near copy of what the conflict takes away is the only one left of it, and stays.
+    chained = kinds(copy_findings(copies([0, 0, 1, 2], [(0, 1)]), here))
+    assert set(chained["conflicting_label"].remove) == set(here[:2])
+    assert chained["near_copy"].remove == chained["near_conflicting_label"].remove == ()
     near_only = kinds(copy_findings(copies([0, 1], [(0, 1)]), here[:2]))
     assert near_only.keys() == {"near_conflicting_label"}
     assert near_only["near_conflicting_label"].level == "warning"
     assert near_only["near_conflicting_label"].values == pytest.approx([0.01])
+    assert near_only["near_conflicting_label"].remove == ()
     across = kinds(copy_findings(copies([0, 0]), [here[0], place("test/dog/1")]))
     assert across.keys() == {"leak", "conflicting_label"}
     assert across["conflicting_label"].level == "warning"
@@ -80,17 +85,44 @@ def test_leaks_leave_the_test_alone() -> None:
     assert leaked_indices(both, here, near=False) == {"test": [0], "sketch": []}
 
 
-def test_a_chain_is_said_and_only_direct_copies_go() -> None:
+def test_sets_do_not_chain_and_only_direct_copies_go() -> None:
     length = 25
     here = [place(f"train/cat/{number:02}") for number in range(length)]
     chain = copies(list(range(length)), [(one, one + 1) for one in range(length - 1)])
     [found] = copy_findings(chain, here)
-    assert "the largest set is a chain of 25 images" in found.message
+    assert [len(places) for places in found.places] == [3] * 7 + [2] * 2
+    for places in found.places:
+        numbers = sorted(int(one.path[-2:]) for one in places)
+        assert numbers[-1] - numbers[0] == len(numbers) - 1  # around the middle one
     assert found.remove == tuple(here[1::2])
     # A leak is a direct copy, not a copy of a copy.
     leaky = [Place("test", one.path, one.label) for one in here[:1]] + here[1:]
     assert kinds(copy_findings(chain, leaky))["near_leak"].remove == (here[1],)
     assert leaked_indices(chain, [*here[:5], place("test/cat/99"), *here[6:]]) == {"test": [0]}
+
+
+def test_the_pair_that_differs_comes_first() -> None:
+    """Whatever the names, the first two images of a conflict have two labels."""
+    texts = [f"train/cat/{number}" for number in range(8)] + ["train/dog/0", "test/cat/9"]
+    here = [place(text) for text in texts]
+    found = kinds(copy_findings(copies([0] * 10), here))
+    (conflict,) = found["conflicting_label"].places
+    assert {one.label for one in conflict[:2]} == {"cat", "dog"}
+    assert set(conflict) == set(here)
+    (leak,) = found["leak"].places
+    assert {one.split for one in leak[:2]} == {"train", "test"}
+    content = [0] * 8 + [1]
+    near = kinds(copy_findings(copies(content, [(0, 1)]), here[:9]))["near_conflicting_label"]
+    assert {one.label for one in near.places[0][:2]} == {"cat", "dog"}
+
+
+def test_the_nearest_conflict_comes_first() -> None:
+    here = [place(one) for one in ("train/cat/1", "train/dog/2", "train/dog/3", "train/dog/4")]
+    pairs = np.array([(0, 1), (0, 2), (0, 3)], np.int64)
+    given = Copies(np.arange(4), pairs, np.array([0.02, 0.001, 0.01], np.float32))
+    found = kinds(copy_findings(given, here))["near_conflicting_label"]
+    assert found.places == ((here[0], here[2], here[3], here[1]),)
+    assert found.values == pytest.approx([0.001])
 
 
 @settings(max_examples=100, deadline=None)
@@ -134,11 +166,23 @@ def test_findings_against_a_direct_computation(
             for place in found[name].remove}  # fmt: skip
     fitted = {place for place in here if place.split in ("train", "val")}
     assert gone <= fitted
-    # Of copies in train and val, each that goes leaves one behind that it is a direct copy of.
+    # Each set is tight around one image, and a pair to which the finding applies is first in it.
+    at = {one: row for row, one in enumerate(here)}
+    linked = {(a, b) for a, b in pairs} | {(b, a) for a, b in pairs} | {(c, c) for c in content}
+    for one in found.values():
+        for places in one.places:
+            numbers = [content[at[place]] for place in places]
+            assert any(all((centre, other) in linked for other in numbers) for centre in numbers)
+            assert (numbers[0], numbers[1]) in linked
+            if "conflict" in one.kind:
+                assert places[0].label != places[1].label
+    # Of copies in train and val, each that goes leaves one behind that it is a direct copy of, and
+    # that nothing else takes away.
+    every = {place for one in found.values() for place in one.remove}
     for row, one in enumerate(here):
         if one in gone:
             assert any(
-                other in fitted - gone
+                other in fitted - every
                 and other.label == one.label
                 and (
                     content[row] == content[at]
