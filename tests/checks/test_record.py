@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from adapt.checks.check import check
+from adapt.checks.record import choices
+from adapt.data.splits.exclusions import read_exclusions
 from adapt.errors import DataError
 from adapt.recipe.data import build_data
 from adapt.recipe.load import load
@@ -41,4 +43,26 @@ def test_a_hostile_file_name_is_shown_as_text(tmp_path: Path) -> None:
     check(root, model=None, out=tmp_path / "out")
     page = (tmp_path / "out" / "check.html").read_text()
     assert "&lt;script&gt;x.png" in page
-    assert "<script" not in page
+    assert "<script>x.png" not in page
+    assert page.count("<script") == 2  # the page's own, of which the policy names the hash
+
+
+def test_what_the_page_saves_is_the_list_of_fix(tmp_path: Path) -> None:
+    """With the ticks as they are; each other tick adds the line of its image."""
+    root = planted(tmp_path / "photos")
+    (root / "train/dog/line\nend\u2028.png").write_bytes((root / "train/dog/0.png").read_bytes())
+    found = check(root, model=None)
+    lines = found.write_exclusions(tmp_path / "fix.txt")
+    chosen = choices(found.content)
+    ticked = [choice.line for choice in chosen.values() if choice.left_out]
+    (tmp_path / "page.txt").write_text("# header\n" + "".join(f"{line}\n" for line in ticked))
+    assert set(read_exclusions(tmp_path / "page.txt")) == set(lines)
+    every = [choice.line for choice in chosen.values()]
+    (tmp_path / "all.txt").write_text("".join(f"{line}\n" for line in every))
+    read = {(line.split, line.path): line for line in read_exclusions(tmp_path / "all.txt")}
+    assert read.keys() == chosen.keys()
+    assert ("train", "dog/line\nend\u2028.png") in read
+    for finding in found.content["findings"]:
+        for place in (place for places in finding["places"] for place in places):
+            if place["sha256"]:
+                assert read[place["split"], place["path"]].sha256 == place["sha256"]

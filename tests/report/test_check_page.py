@@ -1,5 +1,8 @@
 """The page of a check: each finding once, how to fix it, and nothing that a file name could do."""
 
+import base64
+import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -7,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapt.report.check_page import MOST, MOST_TOGETHER, render, shown_places, verdict
+from adapt.report.check_page import MOST, MOST_TOGETHER, Choice, render, shown_places, verdict
 from adapt.report.check_page import write_check_page as write
 
 HOSTILE = '<script>alert("1")</script>.png'
@@ -88,6 +91,36 @@ def test_names_of_files_and_classes_are_text() -> None:
     assert {entry["src"] for entry in tags.all("img")} == {IMAGE}
     assert "&lt;script&gt;" in page
     assert "n/a" in page
+
+
+def test_ticks_save_a_list() -> None:
+    """Each image has its line; what `--fix` leaves out is ticked, or kept for the list."""
+    blank = finding("blank", places=[[place(1)], [place(2)]])
+    choices = {
+        ("train", place(1)["path"]): Choice("line 1", left_out=True),
+        ("train", place(2)["path"]): Choice('line "2" <b>', left_out=False),
+        ("train", "not/shown.png"): Choice("line 3 </script>", left_out=True),
+    }
+    page = render(content(blank, name="a\nb"), {}, choices)
+    boxes = Reader(page).all("input")
+    assert [box["data-line"] for box in boxes] == ["line 1", 'line "2" <b>']
+    assert ["checked" in box for box in boxes] == [True, False]
+    hidden = page.split('id="not-shown">')[1].split("</script>")[0]
+    assert json.loads(hidden) == ["line 3 </script>"]
+    script = page.split("<script>")[1].split("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+    (bar,) = Reader(page).all("aside")
+    header = str(bar["data-header"])
+    assert header.startswith("# Images to leave out, chosen in check.html of a b:")
+    assert header.endswith("\n")
+    assert header.count("\n") == 1
+
+
+def test_without_choices_there_is_no_script() -> None:
+    page = render(content(finding("blank", places=[[place(1)]])), {})
+    assert "<script" not in page
+    assert "script-src" not in page
 
 
 def test_the_page_needs_nothing_beside_it() -> None:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -99,7 +100,8 @@ def stars(nodes: Iterable[int], links: Iterable[Sequence[int]]) -> list[list[int
     """Disjoint sets of one node and nodes that are linked to it directly, so that no set chains.
 
     Every node with a link to another is in a set of two or more; only a node without one is alone.
-    Nodes with many links come first, so that there are few sets.
+    The node with the most links to others that are in no set yet comes first, so that there are
+    few sets.
 
     Args:
         nodes: All nodes.
@@ -118,11 +120,18 @@ def stars(nodes: Iterable[int], links: Iterable[Sequence[int]]) -> list[list[int
             beside[other].add(first)
     centre: dict[int, int] = {}
     leaves: dict[int, list[int]] = {}
-    for node in sorted(beside, key=lambda node: (-len(beside[node]), node)):
-        free = sorted(other for other in beside[node] if other not in centre)
-        if node not in centre and (free or not beside[node]):
-            leaves[node] = free
-            centre |= dict.fromkeys([node, *free], node)
+    waiting = [(-len(others), node) for node, others in beside.items()]
+    heapify(waiting)
+    while waiting:
+        most, node = heappop(waiting)
+        free = sorted(beside[node] - centre.keys())
+        if node in centre or (beside[node] and not free):
+            continue
+        if len(free) < -most:  # others took some of them meanwhile
+            heappush(waiting, (-len(free), node))
+            continue
+        leaves[node] = free
+        centre |= dict.fromkeys([node, *free], node)
     for node in sorted(beside.keys() - centre.keys()):
         # All nodes beside it are leaves elsewhere: one of them becomes the centre of a set.
         leaf = min(beside[node])

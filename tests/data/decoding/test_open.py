@@ -148,9 +148,9 @@ def test_truncated_stays_refused_when_another_library_allows_it(
 
 
 def photo(width: int, height: int) -> Image.Image:
-    """Shapes and soft noise: as much detail as a sharp photo has."""
+    """Shapes and soft noise."""
     random = np.random.default_rng(7)
-    low = random.integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
+    low = random.integers(0, 256, (height // 64, width // 64, 3), dtype=np.uint8)
     smooth = np.asarray(Image.fromarray(low).resize((width, height), Image.Resampling.BICUBIC))
     return Image.fromarray(
         (smooth + random.normal(0, 4, smooth.shape)).clip(0, 255).astype(np.uint8)

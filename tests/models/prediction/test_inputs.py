@@ -56,7 +56,8 @@ def test_many_images_in_every_form(classifier: Classifier, path: Path) -> None:
         map(str, [path]),
     ):
         answers = classifier.predict(paths)
-        assert {answer.top[0] for answer in answers} == {expected[0][0]}
+        assert {answer.label for answer in answers} == {expected[0][0][0]}
+        assert answers[0].confidence == pytest.approx(expected[0][0][1], abs=1e-6)
     assert classifier.predict([]) == []
 
 
