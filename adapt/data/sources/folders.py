@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapt.common.typed import FOLDER, path_to, resolve_path
 from adapt.common.words import first_few
-from adapt.data.labels.classes import folded, normal
+from adapt.data.labels.classes import check_names, folded, normal
 from adapt.data.labels.naming import GivenClasses, given_names
 from adapt.data.sources.base import Source, source
 from adapt.data.sources.image_list import ImageList
@@ -160,6 +160,7 @@ def _check_folders(base: str, folders: list[str], contents: FolderContents) -> N
                 f"{base} - two class folders differ only in case or Unicode form - {first!r} and "
                 f"{name!r} ({first!a} and {name!a}) - rename or merge them"
             )
+    check_names([normal(name) for name in folders], base)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
