@@ -146,9 +146,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         patch.setitem(sys.modules, "pillow_heif", None)
         # Another library may have allowed half images.
         patch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+        done = adapt.run(recipe(folder, root), [], folder / "run")
         patch.setattr(subprocess, "Popen", _no_process)  # such as Ghostscript
         found = adapt.check(root, model=None)
-        done = adapt.run(recipe(folder, root), [], folder / "run")
     quarantined = {Path(one["path"]).name: one["reason"] for one in done.scores["quarantined"]}
     return Seen(root, found, quarantined, "\n".join(done.scores["notes"]))
 
@@ -268,7 +268,7 @@ def test_f08_colour_modes(tmp_path: Path) -> None:
     good = {name: built for name, built in modes() if not built[1].reason}
     expected: dict[str, int] = {}
     for name, (data, wanted) in good.items():
-        (root / "cat" / name).write_bytes(data)
+        (root / "cat" / f"mode-{name}").write_bytes(data)
         image, facts = inspect_image(data)
         assert wanted.pixels is not None
         difference = np.abs(np.asarray(image).astype(int) - wanted.pixels)
@@ -317,7 +317,7 @@ def test_f12_same_bytes_in_two_classes(tmp_path: Path) -> None:
     root = photos(tmp_path / "photos")
     (root / "dog" / "twin.png").write_bytes((root / "cat" / "0.png").read_bytes())
     with pytest.raises(DataError) as caught:
-        adapt.run(recipe(tmp_path, root), [], tmp_path / "run")
+        adapt.run(recipe(tmp_path, root), [], tmp_path / "refused")
     assert "cat/0.png" in str(caught.value)
     assert "dog/twin.png" in str(caught.value)
     assert caught.value.exit_code == 3

@@ -165,7 +165,7 @@ NAMES = [
     "caf\udce9.png",
     "%41 {{x}} $HOME.png",
 ]
-CLASSES = ["<b>cat</b> & 'dog'", "=cmd() fox"]
+CLASSES = ["<b>cat & 'dog'", "=cmd() fox"]
 RECIPE = f"""
 version: 1
 name: names

@@ -50,7 +50,8 @@ def file_name_findings(places: Sequence[Place]) -> list[Finding]:
     problems: dict[int, str] = {}
     same: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row, place in enumerate(places):
-        said = next((text for part in place.path.split("/") if (text := name_problem(part))), "")
+        parts = reversed(place.path.split("/"))
+        said = next((text for part in parts if (text := name_problem(part))), "")
         if said:
             problems[row] = said
         same[place.split, folded(place.path)].append(row)
