@@ -247,13 +247,12 @@ def test_f06_decompression_bomb(seen: Seen, tmp_path: Path) -> None:
 
 
 def test_f07_huge_chunk_or_several_frames(seen: Seen) -> None:
-    chunks = huge_chunks()
-    with pytest.raises(ImageError) as caught:
-        open_image(chunks["text"])
-    assert caught.value.reason == "damaged or truncated image"
-    image, facts = inspect_image(chunks["profile"])
-    assert facts.profile_problem.startswith("it has 5242880 bytes, more than")
-    np.testing.assert_array_equal(np.asarray(image), NOISE)
+    for data in huge_chunks().values():
+        with pytest.raises(
+            ImageError, match=r"too large for PngImagePlugin\.MAX_TEXT_CHUNK"
+        ) as caught:
+            open_image(data)
+        assert caught.value.reason == "damaged or truncated image"
     names = ["series.gif", "series.webp", "pages.tif"]
     read(seen, *names)
     assert seen.places("several_frames") == set(names)
@@ -329,7 +328,7 @@ def test_f12_same_bytes_in_two_classes(tmp_path: Path) -> None:
     done = adapt.run(
         recipe(tmp_path, root, exclude=str(tmp_path / "list.txt")), [], tmp_path / "run"
     )
-    assert any(note.startswith("left out by list.txt: 2 of") for note in done.scores["notes"])
+    assert f"left out by {tmp_path / 'list.txt'}: 2 of train" in done.scores["notes"]
 
 
 def test_f13_near_copies_across_train_and_test(tmp_path: Path) -> None:
