@@ -27,9 +27,10 @@ def resolve_templates(templates: list[str]) -> list[str]:
     >>> resolve_templates(["plain", "a drawing of a {}"])
     ['a photo of a {}.', 'a drawing of a {}']
     """
-    if isinstance(templates, str):
-        given = f"{templates!r} is one text"
-        raise RecipeError(f"model.templates - not a list - {given} - give [{templates!r}]")
+    single: object = templates  # who does not check types may give one text
+    if isinstance(single, str):
+        given = f"{single!r} is one text"
+        raise RecipeError(f"model.templates - not a list - {given} - give [{single!r}]")
     sets, resolved = template_sets(), []
     for entry in templates:
         if entry in sets:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,7 +112,7 @@ def frame_table(frame: pd.DataFrame, name: str = "<frame>") -> LabelTable:
     return _checked(name, names, values, others, rows)
 
 
-def _cell(name: str, row: str, column: str, value: object) -> str:
+def _cell(name: str, row: str, column: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     if pd.api.types.is_scalar(value) and pd.isna(value):

@@ -70,7 +70,8 @@ def predict_stream(
         DataError: At once, when the inputs are no images.
         RecipeError: At once, when a number is no integer of 1 or more.
     """
-    for name, value in {"batch_size": batch_size, "top": top}.items():
+    numbers: dict[str, Any] = {"batch_size": batch_size, "top": top}
+    for name, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             given = f"{name} {value!r}"
             raise RecipeError(f"predict - out of range - {given} - give an integer of 1 or more")
