@@ -15,7 +15,7 @@ from adapt.checks.findings.measure import Picture
 from adapt.common.files import plain, write_json, write_text
 from adapt.data.decoding.open import ImageError, open_image
 from adapt.data.splits.exclusions import Excluded, exclusion_line, format_exclusions
-from adapt.report.check_page import Choice, shown_places
+from adapt.report.check_page import ExclusionChoice, shown_places
 
 SIDE = 160
 """Longest side of a small picture, in pixels."""
@@ -129,7 +129,7 @@ def exclusions(content: Mapping[str, Any], labels: bool = False) -> list[Exclude
     return list(lines.values())
 
 
-def choices(content: Mapping[str, Any]) -> dict[Key, Choice]:
+def choices(content: Mapping[str, Any]) -> dict[Key, ExclusionChoice]:
     """What the page needs to save a list: the line of each image that a finding shows or removes.
 
     Args:
@@ -142,7 +142,9 @@ def choices(content: Mapping[str, Any]) -> dict[Key, Choice]:
             line = Excluded(place["sha256"], place["split"], place["path"], finding["kind"])
             if line.sha256:
                 lines.setdefault((line.split, line.path), line)
-    return {key: Choice(exclusion_line(line), key in removed) for key, line in lines.items()}
+    return {
+        key: ExclusionChoice(exclusion_line(line), key in removed) for key, line in lines.items()
+    }
 
 
 def write_check(folder: Path, content: Mapping[str, Any]) -> Path:

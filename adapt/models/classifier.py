@@ -290,6 +290,7 @@ class Classifier(nn.Module):
 
 def _named(given: Any) -> list[ClassName]:
     """Class names with their words, checked."""
+    given = given.tolist() if hasattr(given, "tolist") else given
     if isinstance(given, Sequence) and not isinstance(given, str):
         keys = [name.key if isinstance(name, ClassName) else name for name in given]
     else:

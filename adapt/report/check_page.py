@@ -51,7 +51,7 @@ SCRIPT = (Path(__file__).parent / "templates" / "check.js").read_text(encoding="
 
 
 @dataclass(frozen=True)
-class Choice:
+class ExclusionChoice:
     """What is written of an image to the list that the page saves."""
 
     line: str
@@ -60,7 +60,7 @@ class Choice:
     """Whether it is left out unless someone decides otherwise: by `--fix`, too."""
 
 
-Choices = Mapping[tuple[str, str], Choice]
+Choices = Mapping[tuple[str, str], ExclusionChoice]
 """By set and path."""
 KEPT_ALL: Choices = {}
 
@@ -74,7 +74,7 @@ class Card:
     split: str
     image: str | None
     missing: str
-    choice: Choice | None
+    choice: ExclusionChoice | None
     """None for a file that cannot be opened, and so is left out anyway."""
 
 
@@ -111,6 +111,11 @@ class ShownFinding:
     together: bool
     more: int
     table: Rows | None
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one image is shown."""
+        return sum(len(group.cards) for group in self.groups) > 1
 
 
 def level_counts(content: Mapping[str, Any]) -> dict[str, int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import adapt
@@ -107,6 +108,13 @@ def test_names_that_are_none(names: Any, said: str) -> None:
     with pytest.raises(DataError) as caught:
         Classifier.from_clip(VIT, "random", names)
     assert said in str(caught.value)
+
+
+def test_names_in_every_kind_of_list() -> None:
+    listed = ["cat", "dog"]
+    for names in (listed, tuple(listed), np.array(listed), pd.Series(listed)):
+        model = Classifier.from_clip(VIT, "random", names)  # type: ignore[arg-type]
+        assert model.class_names == ["cat", "dog"]
 
 
 def test_names_that_the_text_encoder_cuts() -> None:

@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from adapt.report.check_page import MOST, MOST_TOGETHER, Choice, render, shown_places, verdict
+from adapt.report.check_page import (
+    MOST,
+    MOST_TOGETHER,
+    ExclusionChoice,
+    render,
+    shown_places,
+    verdict,
+)
 from adapt.report.check_page import write_check_page as write
 
 HOSTILE = '<script>alert("1")</script>.png'
@@ -97,9 +104,9 @@ def test_ticks_save_a_list() -> None:
     """Each image has its line; what `--fix` leaves out is ticked, or kept for the list."""
     blank = finding("blank", places=[[place(1)], [place(2)]])
     choices = {
-        ("train", place(1)["path"]): Choice("line 1", left_out=True),
-        ("train", place(2)["path"]): Choice('line "2" <b>', left_out=False),
-        ("train", "not/shown.png"): Choice("line 3 </script>", left_out=True),
+        ("train", place(1)["path"]): ExclusionChoice("line 1", left_out=True),
+        ("train", place(2)["path"]): ExclusionChoice('line "2" <b>', left_out=False),
+        ("train", "not/shown.png"): ExclusionChoice("line 3 </script>", left_out=True),
     }
     page = render(content(blank, name="a\nb"), {}, choices)
     boxes = Reader(page).all("input")

@@ -68,7 +68,7 @@ def check_names(names: object, where: str) -> list[str]:
     """Class names that are texts, not empty, and different however they are written.
 
     Args:
-        names: Should be a list of them.
+        names: Should be a list of them, or an array.
         where: What to name at the start of the message.
 
     Returns:
@@ -83,6 +83,8 @@ def check_names(names: object, where: str) -> list[str]:
     adapt.errors.DataError: class_names - two classes have equal names - 'cat' and 'Cat ' differ \
 only in case, blanks or Unicode form - rename or merge them
     """
+    if hasattr(names, "tolist"):  # an array, or a column of a table
+        names = names.tolist()
     if isinstance(names, (str, bytes)) or not isinstance(names, Sequence):
         kind = "one text" if isinstance(names, str) else type(names).__name__
         raise DataError(f"{where} - not a list of names - {names!r:.80} is {kind} - give a list")
