@@ -39,9 +39,9 @@ MAX_PIXELS = 64_000_000
 EXACT_PIXELS = 32_000_000
 """Up to here every image is decoded exactly; a larger JPEG is decoded at a fraction of its size."""
 SHORTEST = 1024
-"""A JPEG above `EXACT_PIXELS` is left this many pixels on its shorter side. Resized to 224 pixels, it
-differs from the exact path by at most 1.1 of 255 in the mean, to 448 by 1.5: measured on mosaics of
-small photos, of which every pixel is sharp (`docs/benchmarks/decoding.md`)."""
+"""A JPEG above `EXACT_PIXELS` is left this many pixels on its shorter side. Resized to 224 pixels,
+it differs from the exact path by at most 1.1 of 255 in the mean, to 448 by 1.5: measured on mosaics
+of small photos, of which every pixel is sharp."""
 WHITE = (255, 255, 255)
 REDUCE_ABOVE = 3
 TURNS = {
