@@ -24,6 +24,8 @@ def any_case(word: str) -> str:
 
 _DEVICES = [*map(any_case, ("con", "prn", "aux", "nul"))]
 _DEVICES += [f"{any_case(word)}[0-9]" for word in ("com", "lpt")]
+DEVICE_NAMES = re.compile("|".join(_DEVICES))
+"""Names that Windows keeps for devices, whatever follows their first dot."""
 FILE_NAME = rf"(?!(?:{'|'.join(_DEVICES)})$)[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}"
 """Pattern of a name that can be part of a file name on every system."""
 

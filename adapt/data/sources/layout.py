@@ -279,7 +279,7 @@ def _split_values(source: Mapping[str, Any]) -> list[str]:
     kind, path = source["kind"], str(source.get("path", ""))
     if kind == "table":
         # Here, because it loads pandas.
-        from adapt.data.sources.tables import read_table
+        from adapt.data.labels.label_table import read_table
 
         return sorted(set(read_table(path).split or []))
     if kind == "archive":
