@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+LONGEST_REASON = 300
+
 
 class AdaptError(Exception):
     """Base of all errors raised on purpose; ``exit_code`` is what the command line returns."""
@@ -25,7 +27,7 @@ class DataError(AdaptError, ValueError):
 
 
 class WeightsError(AdaptError, ValueError):
-    """State dicts that should match do not."""
+    """State dicts that should match do not, or weights are not numbers."""
 
     exit_code = 4
 
@@ -56,3 +58,17 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(given, list(known), n=1, cutoff=0.5)
     return f", did you mean {near[0]!r}?" if near else ""
+
+
+def one_line(error: BaseException) -> str:
+    r"""Why something failed, on one line, without the advice of others to read unsafe files.
+
+    >>> one_line(ValueError("first\n  second"))
+    'first second'
+    >>> one_line(ValueError("Weights only load failed ... set `weights_only` to `False` ..."))
+    'it holds more than tensors, and what else it holds could run code'
+    """
+    text = " ".join(str(error).split())
+    if "weights_only" in text or "Weights only" in text:
+        return "it holds more than tensors, and what else it holds could run code"
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."

@@ -69,6 +69,16 @@ def tiny_architectures(tmp_path_factory: pytest.TempPathFactory) -> None:
     add_configs(tmp_path_factory.mktemp("configs"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def bundles_are_checked_in_this_process() -> Iterator[None]:
+    """A process for each bundle of each test would take minutes; `test_process.py` starts them."""
+    from adapt.models import classifier
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, "verify_in_another_process", classifier.verify_bundle)
+        yield
+
+
 @pytest.fixture(scope="session")
 def toy_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders `train` (3 x 8), `val` (3 x 4) and `test` (3 x 5) of drawings."""

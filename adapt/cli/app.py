@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from adapt.cli.weights import convert
 from adapt.common.words import MISSING, plural
 from adapt.errors import AdaptError, RecipeError
 from adapt.version import __version__
@@ -292,9 +293,13 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 @app.command()
 def verify(model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")]) -> None:
     """Check a model folder. Compares its hashes and repeats its stored predictions."""
-    from adapt.models.classifier import probe_error
+    from adapt.models.classifier import verify_bundle
 
-    console.print(f"all hashes match; probe logits differ by at most {probe_error(model):.1e}")
+    differences = verify_bundle(model)
+    console.print(
+        f"all hashes match; probabilities of the stored images differ by at most "
+        f"{differences.probabilities:.1e} (rounding explains {differences.allowed:.1e})"
+    )
 
 
 @app.command()
@@ -367,6 +372,9 @@ def _print_made(notes: list[str], model: Path) -> None:
     for note in notes:
         console.print(f"note    {note}", markup=False)
     console.print(f"model   {model}", soft_wrap=True, markup=False)
+
+
+app.command()(convert)
 
 
 def main() -> None:

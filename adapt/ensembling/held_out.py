@@ -1,21 +1,24 @@
 """What every choice is made on: the outputs, at each alpha, for images no weight was trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from adapt.common.content import content_hashes
 from adapt.common.progress import track
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.line import StartFeatures, logits_on_line
 from adapt.ensembling.rules.base import Evidence
 from adapt.ensembling.settings import CORRUPTIONS, SEVERITY
-from adapt.errors import RecipeError
+from adapt.errors import DataError, RecipeError
 from adapt.evaluation.evaluate import Split
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
 
+TEST_WORDS = ("test", "testing")
 DEFAULT_CORRUPTIONS = tuple(Shift(kind, SEVERITY) for kind in CORRUPTIONS)
 
 
@@ -123,6 +126,31 @@ def held_out_on_line(
         for split in corrupted:
             held.corrupted[split.name][alpha] = logits(alpha, split).argmax(1) == split.targets
     return held
+
+
+def check_held_out(val: ImageList, evals: Mapping[str, ImageList]) -> None:
+    """Refuse a test set in the place of val: what is chosen on it would look better than it is.
+
+    Args:
+        val: Images to choose on. A table that calls all of them `test`, or a folder named so, says
+            what they are.
+        evals: Test sets by name; none of their images may be among those of `val`.
+
+    Raises:
+        DataError: Naming the set or the first image that it shares with one.
+    """
+    advice = "give images that were set aside from the training images"
+    words = {Path(val.root).name} if val.splits is None else set(val.splits)
+    if all(word.strip().casefold() in TEST_WORDS for word in words):
+        raise DataError(f"val - a test set - {val.root} says {', '.join(sorted(words))} - {advice}")
+    own = dict(zip(content_hashes(val.paths), val.paths, strict=True))
+    for name, images in evals.items():
+        shared = [own[key] for key in content_hashes(images.paths) if key in own]
+        if shared:
+            raise DataError(
+                f"{shared[0]} - both in val and in the test set {name!r} - {len(shared)} "
+                f"images are - {advice}"
+            )
 
 
 def held_out(

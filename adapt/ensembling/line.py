@@ -1,7 +1,9 @@
 """Models on the line between two sets of weights (WiSE-FT, arXiv:2109.01903)."""
 
 import copy
+import math
 from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
 import torch
@@ -9,25 +11,36 @@ from torch import Tensor, nn
 
 from adapt.ensembling.weights.interpolate import interpolate
 from adapt.ensembling.weights.lines import block_fractions, lines
-from adapt.errors import WeightsError
+from adapt.errors import RecipeError, WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
+from adapt.models.weight_files import plain_names
 from adapt.training.features.encode import head_logits, image_features, predict_logits
 from adapt.training.parameters import MODEL, block_numbers, in_encoder
 from adapt.training.settings import Runtime
 
 
-def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
+def mix(
+    start: Classifier, tuned: Classifier, alpha: float, extrapolate: bool = False
+) -> Classifier:
     """The model at `alpha` between `start` (0) and `tuned` (1); the ends are bit-equal to them.
 
     Learned heads are averaged like any weight; a cache of support features fades in over the linear
     head of the start. When both heads come from text, the head is made anew from the averaged text
     encoder.
 
+    Args:
+        start: The model at alpha 0.
+        tuned: The model at alpha 1.
+        alpha: From 0 to 1.
+        extrapolate: Allow any other number: a model beyond one of the ends.
+
     Raises:
+        RecipeError: When alpha is no number, or outside of 0 to 1 without `extrapolate`.
         WeightsError: When the two do not share classes, names or shapes.
     """
+    check_fraction("alpha", alpha, extrapolate)
     if start.class_names != tuned.class_names:
         pairs = zip(start.class_names, tuned.class_names, strict=False)
         first = next((f"{a!r} and {b!r}" for a, b in pairs if a != b), "their number")
@@ -41,7 +54,9 @@ def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
             "on features before the projection has no line to zero-shot: use it without mixing"
         )
     encoders = interpolate(
-        start.backbone.model.state_dict(), tuned.backbone.model.state_dict(), alpha
+        plain_names(start.backbone.model.state_dict()),
+        plain_names(tuned.backbone.model.state_dict()),
+        alpha,
     )
     mixed = (start if alpha == 0 else tuned).clone()
     mixed.backbone.model.load_state_dict(encoders)
@@ -50,6 +65,27 @@ def mix(start: Classifier, tuned: Classifier, alpha: float) -> Classifier:
     if alpha not in (0, 1) and start.head_from_text and tuned.head_from_text:
         mixed.rebuild_head()
     return mixed
+
+
+def check_fraction(name: str, value: float, any_number: bool = False) -> None:
+    """Refuse what is not a number from 0 to 1, or not a finite number.
+
+    Args:
+        name: Of the argument, for the message.
+        value: The number.
+        any_number: Whether it may lie outside of 0 to 1.
+
+    Raises:
+        RecipeError: Naming the argument and what was given.
+
+    >>> check_fraction("alpha", 1.5, any_number=True)
+    """
+    number = isinstance(value, Real) and math.isfinite(value)
+    if not number or not (any_number or 0 <= value <= 1):
+        advice = "give a number from 0 to 1"
+        if name == "alpha" and number:
+            advice += ", or extrapolate=True to go beyond the two models"
+        raise RecipeError(f"{name} - out of range - {value!r} - {advice}")
 
 
 def _mix_heads(
@@ -76,12 +112,14 @@ def scale_by_depth(start: Classifier, tuned: Classifier, shallow: float) -> Clas
     Args:
         start: What `tuned` was tuned from.
         tuned: Not changed.
-        shallow: Factor of the first block; 1 gives the tuned model back bit for bit.
+        shallow: Factor of the first block, 0 to 1; 1 gives the tuned model back bit for bit.
 
     Raises:
+        RecipeError: When `shallow` is not from 0 to 1.
         WeightsError: When the two do not share names or shapes.
     """
-    before, after = start.state_dict(), tuned.state_dict()
+    check_fraction("shallow", shallow)
+    before, after = plain_names(start.state_dict()), plain_names(tuned.state_dict())
     fractions = {name: 0.0 if name.startswith(MODEL) else 1.0 for name in before}
     for encoder in ("image", "text"):
         names = [name for name in before if in_encoder(name, encoder)]
@@ -95,7 +133,8 @@ def scale_by_depth(start: Classifier, tuned: Classifier, shallow: float) -> Clas
 
 def same_encoders(start: Classifier, tuned: Classifier) -> bool:
     """Whether only the heads differ, so that logits are linear in alpha."""
-    first, second = start.backbone.model.state_dict(), tuned.backbone.model.state_dict()
+    first = plain_names(start.backbone.model.state_dict())
+    second = plain_names(tuned.backbone.model.state_dict())
     alike = start.backbone.features == tuned.backbone.features
     return (
         alike

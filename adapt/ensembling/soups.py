@@ -21,6 +21,7 @@ from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.bundle.manifest import ENCODERS, HEAD
 from adapt.models.bundle.read import read_bundle
 from adapt.models.classifier import Classifier
+from adapt.models.weight_files import plain_names
 from adapt.training.features.encode import predict_logits
 from adapt.training.settings import Runtime
 
@@ -77,10 +78,12 @@ class _Ingredient:
         if isinstance(model, Classifier):
             spec, sizes = model.backbone.spec, model.backbone.preprocessing.to_dict()
             facts = _facts(model.class_names, spec.base_hash, spec.config, sizes)
-            return cls(name, model, model.state_dict(), facts, model.prompts, model.head_from_text)
+            state = plain_names(model.state_dict())
+            return cls(name, model, state, facts, model.prompts, model.head_from_text)
         folder = Path(model)
         # Checks every hash; its tensors are mapped, not read, and dropped at once.
-        config, manifest, _ = read_bundle(folder)
+        bundle = read_bundle(folder)
+        config, manifest = bundle.config, bundle.manifest
         files = {_ENCODERS: folder / ENCODERS, _HEAD: folder / HEAD}
         facts = _facts(
             manifest["class_names"],

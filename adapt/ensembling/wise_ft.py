@@ -10,7 +10,7 @@ from adapt.common.progress import track
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.choose import alpha_grid, choose_alpha, possible_rules
-from adapt.ensembling.held_out import DEFAULT_CORRUPTIONS, HeldOut, held_out
+from adapt.ensembling.held_out import DEFAULT_CORRUPTIONS, HeldOut, check_held_out, held_out
 from adapt.ensembling.line import StartFeatures, logits_on_line, mix
 from adapt.ensembling.rules.base import get_rule, needs_corruptions
 from adapt.errors import RecipeError
@@ -130,7 +130,8 @@ def wise_ft(
 
     Raises:
         WeightsError: When the two models do not fit together.
-        DataError: When a set has a class the models do not know.
+        DataError: When a set has a class the models do not know, or `val` is a test set: its table
+            or folder says so, or an eval has an image of it.
         RecipeError: When an eval has a name the curve needs, or the rule is not known.
     """
     runtime = runtime or Runtime()
@@ -139,6 +140,7 @@ def wise_ft(
             f"evals.{taken[0]} - name is taken - the choice is made on `val` - give the test set "
             "another name"
         )
+    check_held_out(val, evals or {})
     shifts = corruptions if needs_corruptions(rule) else ()
     held = held_out(start, tuned, val, alpha_grid(alphas), runtime, shifts)
     chosen = choose_alpha(held.evidence(), rule)

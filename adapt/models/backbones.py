@@ -1,7 +1,6 @@
-"""Pretrained CLIP models through open_clip: the only file that imports it."""
+"""Pretrained CLIP models through open_clip, which only this file and `weight_files` import."""
 
 import copy
-import hashlib
 import json
 import logging
 import warnings
@@ -16,13 +15,21 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from open_clip.factory import get_model_config
+from open_clip.tokenizer import get_clean_fn
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from adapt.common.typed import resolve_path
 from adapt.common.words import listed
 from adapt.data.decoding.preprocessing import Preprocessing
-from adapt.errors import ModelError, did_you_mean
+from adapt.errors import ModelError, did_you_mean, one_line
+from adapt.models.architectures import (
+    check_config,
+    check_files,
+    text_model_folder,
+    text_model_settings,
+    without_lookups,
+)
 from adapt.models.penultimate import (
     FEATURES,
     PENULTIMATE,
@@ -30,6 +37,17 @@ from adapt.models.penultimate import (
     before_projection,
     check_projection,
     width_before_projection,
+)
+from adapt.models.tokenizers import PackedTokenizer, pack_tokenizer
+from adapt.models.weight_files import (
+    CONFIG,
+    check_finite,
+    check_no_pickle,
+    check_state,
+    check_weights_file,
+    source_of,
+    unreadable,
+    weights_hash,
 )
 
 EMBEDDED_ARCH = "adapt-icons-xs"
@@ -48,9 +66,13 @@ class BackboneSpec:
     pretrained: str
     """Tag, file or folder of the weights; `random` when there are none."""
     config: dict[str, Any]
-    """open_clip's `model_cfg`, activation included."""
+    """open_clip's `model_cfg`, activation included; what it would look up elsewhere is here."""
     base_hash: str
     """SHA-256 over the pretrained weights, by name and bytes."""
+    text_model: dict[str, Any] | None = None
+    """Settings of a Hugging Face text encoder; None for CLIP's own."""
+    tokenizer: str | None = None
+    """Tokenizer of Hugging Face as a JSON text; None for CLIP's own."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, for JSON."""
@@ -128,20 +150,22 @@ class Backbone(nn.Module):
 def tokenizer_of(spec: BackboneSpec) -> Any:
     """The tokenizer that belongs to a model.
 
-    CLIP's own is made from the config, so that a bundle needs neither the folder nor the registered
-    name that the model once came from.
+    It is made from the spec, so that a bundle needs neither the folder nor the registered name
+    that the model once came from, nor a network.
     """
-    return _tokenizer(spec.arch, json.dumps(spec.config["text_cfg"], sort_keys=True))
+    return _tokenizer(json.dumps(spec.config["text_cfg"], sort_keys=True), spec.tokenizer)
 
 
 @lru_cache(maxsize=8)
-def _tokenizer(arch: str, text_config: str) -> Any:
+def _tokenizer(text_config: str, packed: str | None) -> Any:
     config = json.loads(text_config)
-    if config.get("hf_tokenizer_name") or (":" not in arch and "siglip" in arch.lower()):
-        return open_clip.get_tokenizer(arch)
-    return open_clip.SimpleTokenizer(
-        context_length=config.get("context_length", 77), **config.get("tokenizer_kwargs", {})
-    )
+    settings = config.get("tokenizer_kwargs", {})
+    if packed is None:
+        return open_clip.SimpleTokenizer(
+            context_length=config.get("context_length", 77), **settings
+        )
+    clean = get_clean_fn(settings.get("clean", "whitespace"))
+    return PackedTokenizer(packed, clean, settings.get("strip_sep_token", False))
 
 
 def architectures() -> list[str]:
@@ -164,35 +188,30 @@ def named_templates() -> dict[str, list[str]]:
     }
 
 
-def weights_hash(state: dict[str, Tensor]) -> str:
-    """SHA-256 over names and bytes of a state dict, in name order."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(
-            state[name].detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
-        )
-    return digest.hexdigest()
-
-
 def load_backbone(arch: str, pretrained: str, seed: int = 0) -> Backbone:
-    """Build a CLIP and load its weights.
+    """Build a CLIP and load its weights; what no bundle can hold is refused before it is trained.
 
     Args:
         arch: An architecture name (`adapt list models`), `hf-hub:org/name` or `local-dir:folder`.
-        pretrained: A tag of that architecture, a weights file (`.safetensors`, or `.bin`/`.pt`
-            read with `weights_only=True`), a folder with `open_clip_config.json` and weights, or
-            `random` for weights drawn from `seed` (asked for by name, never silently).
+        pretrained: A tag of that architecture, a `.safetensors` file, a folder with
+            `open_clip_config.json` and such a file, or `random` for weights drawn from `seed`
+            (asked for by name, never silently).
         seed: Fixes `random` weights.
 
     Raises:
-        ModelError: Unknown architecture or tag (the known ones are listed), missing or unsuitable
-            weights, or an activation that the weights were not trained with.
+        ModelError: Unknown architecture or tag, missing, damaged or unsuitable weights, a pickle,
+            an activation they were not trained with, or a model that no bundle can hold.
+        WeightsError: When a weight is not a finite number.
     """
     identifier, weights, quick_gelu = _resolve(arch, pretrained)
     with _quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        source = source_of(identifier, weights)
         try:
+            config = model_config(identifier, quick_gelu)
+            check_config(without_lookups(config))
+            if pretrained != "random":
+                check_no_pickle(identifier, source)
             model = open_clip.create_model(
                 identifier,
                 pretrained=weights,
@@ -203,12 +222,11 @@ def load_backbone(arch: str, pretrained: str, seed: int = 0) -> Backbone:
                 weights_only=True,
             )
         except Exception as error:  # each format has errors of its own
-            raise ModelError(
-                f"model - cannot be loaded - {arch} with {pretrained}: {error} - {_advice(arch)}"
-            ) from error
+            raise unreadable(arch, pretrained, source, error) from error
     if pretrained == "embedded":
         model.load_state_dict({k: v.float() for k, v in load_file(EMBEDDED_WEIGHTS).items()})
-    return _wrap(model, identifier, pretrained, quick_gelu)
+    check_finite(model.state_dict(), f"{arch} with {pretrained}")
+    return _wrap(model, identifier, pretrained, config)
 
 
 def build_backbone(
@@ -216,23 +234,45 @@ def build_backbone(
 ) -> Backbone:
     """The same encoders again from a spec and a state dict; nothing is looked up or downloaded.
 
+    The spec is checked against the list of what may be built, and the state dict against an empty
+    model, before memory is taken.
+
     Raises:
         ModelError: When the state dict does not fit the architecture of the spec.
+        WeightsError: When a weight is not a finite number.
     """
-    config = copy.deepcopy(spec.config)
-    custom_text = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
-    config["vision_cfg"]["timm_model_pretrained"] = False
-    model = (open_clip.CustomTextCLIP if custom_text else open_clip.CLIP)(**config)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ModelError(
-            f"weights - do not fit {spec.arch} - {error} - copy the whole bundle again"
-        ) from error
+    with torch.device("meta"):
+        expected = _build(spec).state_dict()
+    check_state(state, expected, spec.arch)
+    check_finite(state, spec.arch)
+    model = _build(spec)
+    model.load_state_dict(state)
     return Backbone(model.eval(), spec, preprocessing)
 
 
-def _wrap(model: nn.Module, arch: str, pretrained: str, quick_gelu: bool) -> Backbone:
+def _build(spec: BackboneSpec) -> Any:
+    """A model of untrained weights, if all that its spec says is on the list."""
+    check_config(spec.config)
+    config = copy.deepcopy(spec.config)
+    text = config["text_cfg"]
+    check_files(text, spec.text_model, spec.tokenizer)
+    custom_text = config.pop("custom_text", False) or spec.text_model is not None
+    config["vision_cfg"]["timm_model_pretrained"] = False
+    try:
+        with _quiet(), text_model_folder(spec.text_model) as folder:
+            if folder is not None:
+                text |= {"hf_model_name": folder, "hf_model_pretrained": False}
+            if not custom_text:
+                return open_clip.CLIP(**config)
+            coca = "multimodal_cfg" in config
+            return open_clip.CoCa(**config) if coca else open_clip.CustomTextCLIP(**config)
+    except Exception as error:  # open_clip, timm and transformers have errors of their own
+        raise ModelError(
+            f"{spec.arch} - cannot be built - {one_line(error)} - use another model"
+        ) from error
+
+
+def _wrap(model: nn.Module, arch: str, pretrained: str, config: dict[str, Any]) -> Backbone:
     raw = open_clip.get_model_preprocess_cfg(model)
     size = raw["size"] if isinstance(raw["size"], int) else raw["size"][0]
     if not isinstance(raw["size"], int) and len(set(raw["size"])) != 1:
@@ -247,17 +287,37 @@ def _wrap(model: nn.Module, arch: str, pretrained: str, quick_gelu: bool) -> Bac
         resize_mode=raw["resize_mode"],
         fill_color=raw["fill_color"],
     )
-    spec = BackboneSpec(
-        arch, pretrained, model_config(arch, quick_gelu), weights_hash(model.state_dict())
-    )
+    state = model.state_dict()
+    spec = _spec(model, arch, pretrained, config, weights_hash(state))
+    with torch.device("meta"):
+        check_state(state, _build(spec).state_dict(), arch)
     return Backbone(model.eval(), spec, preprocessing)
+
+
+def _spec(
+    model: Any, arch: str, pretrained: str, config: dict[str, Any], base_hash: str
+) -> BackboneSpec:
+    """The spec that a bundle can hold: what the config would look up is looked up now."""
+    text_model = packed = None
+    if config["text_cfg"].get("hf_model_name"):
+        text_model = text_model_settings(model.text.config.to_diff_dict())
+    if config["text_cfg"].get("hf_tokenizer_name"):
+        try:
+            tokenizer = open_clip.get_tokenizer(arch)
+        except Exception as error:  # transformers has errors of every kind
+            raise ModelError(
+                f"model - its tokenizer cannot be loaded - {arch}: {one_line(error)} - check the "
+                "network, or put its repository into the cache of the hub"
+            ) from error
+        packed = pack_tokenizer(tokenizer)
+    return BackboneSpec(arch, pretrained, without_lookups(config), base_hash, text_model, packed)
 
 
 def model_config(arch: str, quick_gelu: bool = False) -> dict[str, Any]:
     """open_clip's `model_cfg` of an architecture, `hf-hub:` or `local-dir:` name."""
     if arch.startswith("local-dir:"):
         config = json.loads(
-            (Path(arch.removeprefix("local-dir:")) / "open_clip_config.json").read_text()
+            (Path(arch.removeprefix("local-dir:")) / CONFIG).read_text(encoding="utf-8")
         )["model_cfg"]
     elif arch.startswith("hf-hub:"):
         config = open_clip.factory._get_hf_config(arch.removeprefix("hf-hub:"))["model_cfg"]
@@ -287,6 +347,7 @@ def _resolve(arch: str, pretrained: str) -> tuple[str, str | None, bool]:
     if pretrained == "embedded" and arch == EMBEDDED_ARCH:
         return arch, None, False
     if not known and Path(pretrained).is_file():
+        check_weights_file(pretrained)
         return arch, pretrained, False
     if not known:
         tags = pretrained_tags(arch)
@@ -312,12 +373,6 @@ def _forced_quick_gelu(arch: str, tag: str) -> bool:
             f"were trained without it - use {arch.replace('-quickgelu', '')}"
         )
     return trained and not configured
-
-
-def _advice(arch: str) -> str:
-    if arch.startswith("hf-hub:"):
-        return "check the name and the network, or download the repository and give its folder"
-    return "check the file, or the network if the weights are to be downloaded"
 
 
 @contextmanager

@@ -1,7 +1,13 @@
 """A head that looks at the support images themselves, beside a linear one (arXiv:2207.09519)."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
+
+from adapt.errors import ModelError
+from adapt.models.heads import linear_head
+from adapt.models.weight_files import check_finite, check_state
 
 
 class CacheHead(nn.Module):
@@ -39,12 +45,6 @@ class CacheHead(nn.Module):
         self.register_buffer("beta", torch.tensor(float(beta)))
         self.register_buffer("neighbours", torch.tensor(int(neighbours)))
 
-    @classmethod
-    def from_state(cls, state: dict[str, Tensor]) -> "CacheHead":
-        """The head of a state dict."""
-        beta, neighbours = float(state["beta"]), int(state["neighbours"])
-        return cls(state["weight"], state["bias"], state["keys"], state["values"], beta, neighbours)
-
     @property
     def out_features(self) -> int:
         """Number of classes K."""
@@ -80,3 +80,39 @@ class CacheHead(nn.Module):
             float(self.beta),
             int(self.neighbours),
         )
+
+
+def head_from_state(state: Mapping[str, Tensor], classes: int, width: int) -> nn.Linear | CacheHead:
+    """The head of a state dict, checked tensor by tensor.
+
+    Args:
+        state: Of a linear layer, or of a `CacheHead`.
+        classes: K.
+        width: D, length of the features.
+
+    Raises:
+        ModelError: When a name, a shape or a type is not that of a head.
+        WeightsError: When a number is not finite.
+    """
+    votes = state["keys"].shape[0] if "keys" in state and state["keys"].ndim == 2 else None
+    with torch.device("meta"):
+        weight, bias = torch.empty(classes, width), torch.empty(classes)
+        empty: nn.Linear | CacheHead = linear_head(weight, bias)
+        if votes is not None:
+            keys, values = torch.empty(votes, width), torch.empty(votes, classes)
+            empty = CacheHead(weight, bias, keys, values, 1.0)
+    check_state(state, empty.state_dict(), "the head")
+    check_finite(state, "the head")
+    if votes is None:
+        return linear_head(state["weight"], state["bias"])
+    if float(state["beta"]) < 0 or int(state["neighbours"]) < 0:
+        given = f"{float(state['beta'])}, {int(state['neighbours'])}"
+        raise ModelError(f"the head - beta or neighbours below 0 - {given} - give 0 or more")
+    return CacheHead(
+        state["weight"],
+        state["bias"],
+        state["keys"],
+        state["values"],
+        float(state["beta"]),
+        int(state["neighbours"]),
+    )

@@ -1,6 +1,7 @@
 """The `Classifier`: what every method returns and everything else consumes."""
 
 import copy
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,20 +9,34 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adapt.common.files import json_text
+from adapt.data.decoding.open import open_image
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.labels.classes import ClassName, check_names, check_words, default_words
-from adapt.errors import AdaptError, BundleError, DataError
+from adapt.errors import AdaptError, BundleError, DataError, one_line
 from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_backbone
-from adapt.models.bundle.manifest import ENCODERS, HEAD, PROBE, UNCERTAINTY
-from adapt.models.bundle.probe import logit_error, probe_pixels
-from adapt.models.bundle.read import read_bundle
+from adapt.models.bundle.manifest import ENCODERS, HEAD, PROBE, UNCERTAINTY, facts_of
+from adapt.models.bundle.probe import (
+    FACTS,
+    Answers,
+    Differences,
+    answer,
+    as_tensors,
+    compare,
+    facts_hash,
+    probe_images,
+    read_probe,
+)
+from adapt.models.bundle.process import verify_in_another_process
+from adapt.models.bundle.read import Bundle, read_bundle
 from adapt.models.bundle.write import write_bundle
-from adapt.models.cache_head import CacheHead
+from adapt.models.cache_head import CacheHead, head_from_state
 from adapt.models.heads import check_read, linear_head, text_weights
 from adapt.models.prediction.inputs import Inputs
 from adapt.models.prediction.stream import Prediction, predict_stream
 from adapt.models.prediction.uncertainty import Uncertainty, Verdicts
 from adapt.models.templates import class_prompts, resolve_templates
+from adapt.models.weight_files import uncompiled
 from adapt.version import __version__
 
 
@@ -129,8 +144,8 @@ class Classifier(nn.Module):
         return self.head.weight.device
 
     def clone(self) -> "Classifier":
-        """A deep copy that shares no tensor."""
-        return copy.deepcopy(self)
+        """A deep copy that shares no tensor; parts under `torch.compile` are plain in it."""
+        return uncompiled(copy.deepcopy(self))
 
     def rebuild_head(self) -> "Classifier":
         """Set the head to what the text encoder says now; returns self."""
@@ -204,18 +219,33 @@ class Classifier(nn.Module):
         verdicts = judge.verdicts(probabilities.numpy(), logits.numpy(), self.temperature)
         return probabilities, verdicts
 
-    def save(self, folder: str | Path, info: dict[str, Any] | None = None) -> Path:
-        """Write the bundle (see `adapt.models.bundle`).
+    def save(
+        self,
+        folder: str | Path,
+        info: dict[str, Any] | None = None,
+        another_process: bool = False,
+    ) -> Path:
+        """Write the bundle (see `adapt.models.bundle`), load it again and compare its answers.
+
+        Weights are written in float32, whatever they are here.
 
         Args:
-            folder: Where to; made when missing.
+            folder: Where to; made when missing. It may hold an earlier bundle, and nothing else.
             info: Anything JSON can hold that should travel with the model (method, alpha, scores).
+            another_process: Load it in a fresh Python process rather than in this one, as runs and
+                the command line do: it takes some seconds, and finds what only this one knows.
 
         Raises:
-            BundleError: When it cannot be written.
+            BundleError: When it cannot be written, or does not come back as it is. What the folder
+                held before is kept.
         """
-        pixels, logits = self.probe()
-        spec, preprocessing = self.backbone.spec, self.backbone.preprocessing.to_dict()
+        check = verify_in_another_process if another_process else verify_bundle
+        return write_bundle(Path(folder), self._parts(info or {}), check)
+
+    def _parts(self, info: dict[str, Any]) -> Bundle:
+        plain = self.clone().float().cpu().eval()
+        spec, preprocessing = self.backbone.spec, self.backbone.preprocessing
+        images = probe_images(preprocessing.size)
         manifest = {
             "adapt": __version__,
             "arch": spec.arch,
@@ -225,67 +255,77 @@ class Classifier(nn.Module):
             "prompts": self.prompts,
             "head_from_text": self.head_from_text,
             "features": self.backbone.features,
-            "temperature": self.temperature,
-            "info": info or {},
+            "temperature": float(self.temperature),
+            "info": info,
         }
         if self.uncertainty is not None:
             manifest[UNCERTAINTY] = self.uncertainty.to_dict()
         tensors = {
-            ENCODERS: self.backbone.model.state_dict(),
-            HEAD: self.head.state_dict(),
-            PROBE: {"pixels": pixels, "logits": logits},
+            ENCODERS: plain.backbone.model.state_dict(),
+            HEAD: plain.head.state_dict(),
+            PROBE: as_tensors(images) | plain.answers(images).tensors(),
         }
-        config = {"model_cfg": spec.config, "preprocess_cfg": preprocessing}
-        return write_bundle(Path(folder), config, tensors, manifest)
+        tensors[PROBE][FACTS] = facts_hash(json.loads(json_text(facts_of(manifest))))
+        config = {"model_cfg": spec.config, "preprocess_cfg": preprocessing.to_dict()}
+        return Bundle(config, manifest, tensors, spec.text_model, spec.tokenizer)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Classifier":
         """Read a bundle; every file is checked against its hash, nothing is downloaded.
 
         Raises:
-            BundleError: Not a bundle, altered, damaged, or from a newer version.
+            BundleError: Not a bundle, altered, damaged, not what may be built, or from another
+                version.
         """
-        parts = read_bundle(Path(folder))
+        return cls._from_bundle(folder, read_bundle(Path(folder)))
+
+    @classmethod
+    def _from_bundle(cls, folder: str | Path, bundle: Bundle) -> "Classifier":
         try:
-            return cls._from_parts(*parts)
+            return cls._from_parts(bundle)
         except (AdaptError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             raise BundleError(
-                f"{folder} - parts do not match each other - {error} - copy the whole folder again"
+                f"{folder} - parts do not match each other - {one_line(error)} - copy the whole "
+                "folder again"
             ) from error
 
     @classmethod
-    def _from_parts(
-        cls,
-        config: dict[str, Any],
-        manifest: dict[str, Any],
-        tensors: dict[str, dict[str, Tensor]],
-    ) -> "Classifier":
+    def _from_parts(cls, bundle: Bundle) -> "Classifier":
+        manifest, config = bundle.manifest, bundle.config
         spec = BackboneSpec(
-            manifest["arch"], manifest["pretrained"], config["model_cfg"], manifest["base_hash"]
+            manifest["arch"],
+            manifest["pretrained"],
+            config["model_cfg"],
+            manifest["base_hash"],
+            bundle.text_model,
+            bundle.tokenizer,
         )
         preprocessing = Preprocessing.from_dict(config["preprocess_cfg"])
-        backbone = build_backbone(spec, preprocessing, tensors[ENCODERS])
+        backbone = build_backbone(spec, preprocessing, bundle.tensors[ENCODERS])
         backbone = backbone.with_features(manifest["features"])
-        state = tensors[HEAD]
-        head: nn.Linear | CacheHead = linear_head(state["weight"], state["bias"])
-        if "keys" in state:
-            head = CacheHead.from_state(state)
         names, stored = manifest["class_names"], manifest.get(UNCERTAINTY)
         return cls(
             backbone,
-            head,
+            head_from_state(bundle.tensors[HEAD], len(names), backbone.width),
             names,
             manifest["prompts"],
             manifest["head_from_text"],
-            manifest["temperature"],
+            float(manifest["temperature"]),
             None if stored is None else Uncertainty.from_dict(stored, len(names)),
         ).eval()
 
-    def probe(self) -> tuple[Tensor, Tensor]:
-        """Four fixed noise images (4, 3, H, W) and the logits (4, K) they give here."""
-        pixels = probe_pixels(self.backbone.preprocessing.size)
-        with torch.inference_mode():
-            return pixels, self.eval()(pixels.to(self.device)).float().cpu()
+    def answers(self, images: list[bytes]) -> Answers:
+        """What this model says of a probe: from image files to probabilities, and of the texts."""
+        return answer(images, self._logits_of_files, self.probabilities, self._text_weights)
+
+    def _text_weights(self, texts: list[str]) -> Tensor:
+        return self.backbone.encode_text(texts) * self.backbone.scale
+
+    def _logits_of_files(self, images: list[bytes]) -> Tensor:
+        own = self.backbone.preprocessing
+        pixels = torch.stack([own(open_image(image)) for image in images])
+        logits: Tensor = self.eval()(pixels.to(self.device))
+        return logits
 
 
 def _named(given: Any) -> list[ClassName]:
@@ -304,7 +344,33 @@ def _named(given: Any) -> list[ClassName]:
     return names
 
 
-def probe_error(folder: str | Path) -> float:
-    """Largest difference between a bundle's stored probe logits and those it gives here and now."""
-    stored = read_bundle(Path(folder))[2][PROBE]
-    return logit_error(Classifier.load(folder), stored)
+def verify_bundle(folder: str | Path) -> Differences:
+    """Load a bundle and compare what it says of its probe with what it said when it was saved.
+
+    Returns:
+        How far probabilities differ, and how far rounding lets them.
+
+    Raises:
+        BundleError: When it cannot be loaded, or its answers differ by more than that.
+    """
+    bundle = read_bundle(Path(folder))
+    classifier = Classifier._from_bundle(folder, bundle)
+    try:
+        images, stored = read_probe(
+            bundle.tensors[PROBE],
+            len(classifier.class_names),
+            int(classifier.backbone.spec.config["embed_dim"]),
+        )
+        given = classifier.answers(images)
+        differences = compare(stored, given, classifier.head, classifier.temperature)
+    except (AdaptError, ValueError, RuntimeError) as error:
+        raise BundleError(
+            f"{folder} - its probe cannot be answered - {one_line(error)} - copy the whole folder "
+            "again"
+        ) from error
+    if differences.wrong:
+        raise BundleError(
+            f"{folder} - other answers than when it was saved - {differences.wrong} - copy the "
+            "whole folder again, or save the model again"
+        )
+    return differences

@@ -132,7 +132,7 @@ def soup_runs(
         mixed.temperature = report.temperature = 1.0
     report.notes = notes + report.notes
     info = {"made_by": "adapt soup", "runs": list(models), "soup": report.to_dict()}
-    folder = mixed.save(target / "model", info)
+    folder = mixed.save(target / "model", info, another_process=True)
     write_json(target / "soup.json", {**report.to_dict(), "runs": list(models)})
     return NewModel(folder, mixed, report.notes, report)
 
@@ -184,7 +184,7 @@ def mix_run(
     info: dict[str, Any] = {"made_by": "adapt mix", "run": str(run.folder), "alpha": alpha}
     info["shallow"] = shallow
     info |= {"temperature": note, "recipe": run.loaded.resolved}
-    return NewModel(mixed.save(target / "model", info), mixed, [note])
+    return NewModel(mixed.save(target / "model", info, another_process=True), mixed, [note])
 
 
 def val_images(run: RunFolder) -> ImageList:

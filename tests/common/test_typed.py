@@ -13,6 +13,7 @@ from adapt.common.typed import (
     accepts,
     describe,
     leads,
+    misfit,
     options_of,
     path_to,
 )
@@ -83,3 +84,24 @@ def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TypeError, match="table"):
         Section()  # type: ignore[call-arg]
     assert Section("x").root is None
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "expected"),
+    [
+        (str, 3, "x - not text - '3'"),
+        (int, True, "x - not a whole number - 'True'"),
+        (int, 3.0, "x - not a whole number - '3.0'"),
+        (float, 3, ""),
+        (float, 10**400, "x - not a number"),
+        (float, float("nan"), "x - not a number - 'nan'"),
+        (bool, 1, "x - not true or false"),
+        (list[str], ("a",), "x - not a list"),
+        (list[list[str]], [["a"], ["b", None]], "x.1.1 - not text - 'None'"),
+        (dict[str, Any], {"a": object}, ""),
+        (dict[str, str], [], "x - not a mapping"),
+    ],
+)
+def test_misfit(hint: Any, value: Any, expected: str) -> None:
+    assert misfit(hint, value, "x").startswith(expected)
+    assert bool(misfit(hint, value, "x")) is bool(expected)

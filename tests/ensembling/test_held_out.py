@@ -1,6 +1,7 @@
 """Held-out outputs equal those of each model alone."""
 
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,9 @@ from sklearn.metrics import accuracy_score
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.choose import possible_rules
-from adapt.ensembling.held_out import HeldOut, held_out, pool
+from adapt.ensembling.held_out import HeldOut, check_held_out, held_out, pool
 from adapt.ensembling.line import mix
-from adapt.errors import RecipeError
+from adapt.errors import DataError, RecipeError
 from adapt.models.classifier import Classifier
 from adapt.training.features.encode import predict_logits, prepare
 from adapt.training.settings import Runtime
@@ -59,3 +60,15 @@ def test_held_out_equals_each_model_on_its_own(
     assert both.evidence().images == 2 * evidence.images
     with pytest.raises(RecipeError, match="nothing to pool"):
         pool([])
+
+
+def test_a_test_set_in_the_place_of_val(splits: dict[str, ImageList], toy_test: ImageList) -> None:
+    val, test = splits["val"], splits["test"]
+    check_held_out(val, {"test": test})
+    with pytest.raises(DataError, match=r"both in val and in the test set 'shift' - 12 images are"):
+        check_held_out(replace(test, root="/photos/val"), {"shift": test})
+    for images in (toy_test, replace(val, splits=["Test "] * len(val))):
+        with pytest.raises(DataError, match=r"val - a test set - .* says [Tt]est"):
+            check_held_out(images, {})
+    mixed = ["test"] + ["val"] * (len(val) - 1)
+    check_held_out(replace(val, splits=mixed), {})

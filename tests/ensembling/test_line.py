@@ -8,7 +8,7 @@ import torch
 
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.line import logits_on_line, mix, same_encoders, scale_by_depth
-from adapt.errors import WeightsError
+from adapt.errors import RecipeError, WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.adapters.lora import LoraAdapter, LoraSettings
 from adapt.models.classifier import Classifier
@@ -149,3 +149,29 @@ def test_scaling_by_depth_against_numpy(start: Classifier) -> None:
         found = scaled[name].double().numpy()
         np.testing.assert_allclose(found, a + share * (b - a), rtol=1e-6, atol=1e-8)
     assert bit_equal(weights(scale_by_depth(start, tuned, 1.0)), after)
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.0001, float("nan"), float("inf"), "0.5", None])
+def test_alphas_that_are_none(alpha: object, start: Classifier) -> None:
+    with pytest.raises(RecipeError, match="alpha - out of range"):
+        mix(start, start, alpha)  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match="shallow - out of range"):
+        scale_by_depth(start, start, alpha)  # type: ignore[arg-type]
+
+
+def test_beyond_the_ends_only_when_asked(start: Classifier) -> None:
+    tuned = moved(start)
+    beyond = weights(mix(start, tuned, 1.5, extrapolate=True))["backbone.model.visual.proj"]
+    first, last = (weights(model)["backbone.model.visual.proj"] for model in (start, tuned))
+    torch.testing.assert_close(beyond, 1.5 * last - 0.5 * first)
+    with pytest.raises(RecipeError, match="alpha - out of range - nan"):
+        mix(start, tuned, float("nan"), extrapolate=True)
+
+
+def test_a_compiled_model_is_mixed_like_the_plain_one(start: Classifier) -> None:
+    tuned = moved(start)
+    expected = weights(mix(start, tuned, 0.3))
+    compiled = tuned.clone()
+    compiled.backbone.model.visual = torch.compile(compiled.backbone.model.visual)
+    assert bit_equal(expected, weights(mix(start, compiled, 0.3)))
+    assert not same_encoders(start, compiled)

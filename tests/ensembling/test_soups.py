@@ -14,6 +14,7 @@ from adapt.ensembling.soups import soup
 from adapt.ensembling.weights.model_stock import model_stock
 from adapt.errors import BundleError, RecipeError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
+from adapt.models.backbones import build_backbone
 from adapt.models.classifier import Classifier
 from adapt.training.features.encode import predict_logits, prepare
 from adapt.training.settings import Runtime
@@ -176,8 +177,9 @@ def other_size(start: Classifier) -> Classifier:
 
 def other_activation(start: Classifier) -> Classifier:
     changed = start.clone()
-    config = changed.backbone.spec.config | {"quick_gelu": True}
-    changed.backbone.spec = replace(changed.backbone.spec, config=config)
+    own, config = changed.backbone, changed.backbone.spec.config | {"quick_gelu": True}
+    spec = replace(own.spec, config=config)
+    changed.backbone = build_backbone(spec, own.preprocessing, own.model.state_dict())
     return changed
 
 

@@ -1,5 +1,6 @@
 """Weights come from where they were asked for, or the error says what there is."""
 
+import copy
 import json
 import socket
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Any
 import open_clip
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
-from adapt.errors import ModelError
+from adapt.errors import ModelError, WeightsError
 from adapt.models import backbones
 from adapt.models.backbones import (
     BackboneSpec,
@@ -22,9 +23,10 @@ from adapt.models.backbones import (
     model_config,
     pretrained_tags,
     tokenizer_of,
-    weights_hash,
 )
 from adapt.models.classifier import Classifier
+from adapt.models.weight_files import CONFIG, weights_hash
+from tests.helpers.hub import add_repository, use_hub
 from tests.helpers.tiny import CONFIGS, RESNET, TIMM, VIT, bit_equal, tiny_classifier
 
 TEXTS = ["a photo of a red circle.", "x"]
@@ -113,23 +115,30 @@ def test_texts_are_encoded_the_same_in_any_batch() -> None:
 def test_weights_file(tmp_path: Path) -> None:
     state = tiny_classifier(seed=3).backbone.model.state_dict()
     save_file(state, tmp_path / "w.safetensors")
-    torch.save(state, tmp_path / "w.pt")
-    for name in ("w.safetensors", "w.pt"):
-        backbone = load_backbone(VIT, str(tmp_path / name))
-        check_equal_to_saved(backbone)
-        assert backbone.spec.base_hash == weights_hash(state)
-        assert backbone.spec.pretrained == str(tmp_path / name)
-    with pytest.raises(ModelError, match=r"model - cannot be loaded - test-tiny-resnet"):
+    backbone = load_backbone(VIT, str(tmp_path / "w.safetensors"))
+    check_equal_to_saved(backbone)
+    assert backbone.spec.base_hash == weights_hash(state)
+    assert backbone.spec.pretrained == str(tmp_path / "w.safetensors")
+    with pytest.raises(ModelError, match=r"w.safetensors - cannot be used - it does not fit test-"):
         load_backbone(RESNET, str(tmp_path / "w.safetensors"))
     (tmp_path / "bad.safetensors").write_bytes(b"not weights")
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match=r"bad.safetensors - cannot be used - damaged"):
         load_backbone(VIT, str(tmp_path / "bad.safetensors"))
+    state["logit_scale"] = torch.tensor(float("nan"))
+    save_file(state, tmp_path / "nan.safetensors")
+    with pytest.raises(WeightsError, match="logit_scale has 1 values that are NaN") as caught:
+        load_backbone(VIT, str(tmp_path / "nan.safetensors"))
+    assert caught.value.exit_code == 4
 
 
-def test_weights_file_with_code_is_not_run(tmp_path: Path) -> None:
-    (tmp_path / "evil.pt").write_bytes(b"cbuiltins\nprint\n(S'ran'\ntR.")
-    with pytest.raises(ModelError):
-        load_backbone(VIT, str(tmp_path / "evil.pt"))
+def test_pickles_are_not_read(folder: Path) -> None:
+    torch.save(tiny_classifier().backbone.model.state_dict(), folder / "w.pt")
+    with pytest.raises(ModelError, match=r"w.pt - a pickle"):
+        load_backbone(VIT, str(folder / "w.pt"))
+    (folder / "open_clip_model.safetensors").unlink()
+    (folder / "w.pt").rename(folder / "open_clip_pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"open_clip_pytorch_model.bin - a pickle"):
+        load_backbone(f"local-dir:{folder}", "-")
 
 
 def test_model_folder(folder: Path) -> None:
@@ -200,32 +209,67 @@ def test_forced_activation_reaches_the_model_and_the_bundle(
     torch.testing.assert_close(mlp.gelu(x), x / (1 + torch.exp(-1.702 * x)))
 
 
-def test_hub_model_from_files_that_a_stub_brings(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
+@pytest.fixture
+def cache(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the hub that holds the model folder as `org/tiny`, and nothing else."""
+    use_hub(tmp_path / "hub", monkeypatch)
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return add_repository(tmp_path / "hub", "org/tiny", files)
 
-    def config(name: str, **_: Any) -> dict[str, Any]:
-        asked.append(name)
-        return dict(json.loads((folder / "open_clip_config.json").read_text()))
 
-    def download(name: str, **_: Any) -> str:
-        asked.append(name)
-        return str(folder / "open_clip_model.safetensors")
-
-    monkeypatch.setattr(open_clip.factory, "_get_hf_config", config)
-    monkeypatch.setattr(open_clip.factory, "download_pretrained_from_hf", download)
+def test_hub_model(cache: Path) -> None:
     backbone = load_backbone("hf-hub:org/tiny", "-")
     check_equal_to_saved(backbone)
-    assert set(asked) == {"org/tiny"}
     assert (backbone.spec.arch, backbone.preprocessing.mean) == ("hf-hub:org/tiny", OWN["mean"])
 
-    def unreachable(*_: Any, **__: Any) -> None:
-        raise OSError("no network")
 
-    monkeypatch.setattr(open_clip.factory, "_get_hf_config", unreachable)
-    with pytest.raises(ModelError, match="check the name and the network"):
+def test_a_broken_cache_of_the_hub_is_named(cache: Path) -> None:
+    """Not the network, which has nothing to do with it."""
+    weights = cache / "open_clip_model.safetensors"
+    whole = weights.read_bytes()
+    weights.resolve().write_bytes(whole[:-100])
+    with pytest.raises(ModelError) as caught:
         load_backbone("hf-hub:org/tiny", "-")
+    assert str(caught.value).startswith(f"{weights} - cannot be used - damaged")
+    assert "network" not in str(caught.value)
+    weights.resolve().write_bytes(save(tiny_classifier(RESNET).backbone.model.state_dict()))
+    with pytest.raises(ModelError, match=r"open_clip_model.safetensors - cannot be used - it does"):
+        load_backbone("hf-hub:org/tiny", "-")
+    weights.resolve().write_bytes(whole)
+    (cache / CONFIG).resolve().write_bytes(b"{")
+    with pytest.raises(ModelError, match=r"open_clip_config.json - cannot be used - damaged"):
+        load_backbone("hf-hub:org/tiny", "-")
+
+
+def test_weights_of_the_hub_that_are_not_numbers_or_not_here(cache: Path) -> None:
+    weights = cache / "open_clip_model.safetensors"
+    state = tiny_classifier(seed=3).backbone.model.state_dict()
+    state["visual.proj"][0, 0] = float("nan")
+    weights.resolve().write_bytes(save(state))
+    with pytest.raises(WeightsError, match=r"visual.proj has 1 values that are NaN"):
+        load_backbone("hf-hub:org/tiny", "-")
+    weights.unlink()
+    with pytest.raises(ModelError, match="models--org--tiny: check the name and the network"):
+        load_backbone("hf-hub:org/tiny", "-")
+    with pytest.raises(ModelError, match="models--org--none: check the name and the network"):
+        load_backbone("hf-hub:org/none", "-")
+    torch.save(state, cache / "open_clip_pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"open_clip_pytorch_model.bin - a pickle"):
+        load_backbone("hf-hub:org/tiny", "-")
+
+
+def test_code_of_a_repository_is_not_run(folder: Path) -> None:
+    """What a config may say is checked before open_clip reads it."""
+    for section, change in (
+        ("text_cfg", {"hf_tokenizer_name": "a/b", "tokenizer_kwargs": {"trust_remote_code": True}}),
+        ("vision_cfg", {"timm_model_name": "hf-hub:a/b"}),
+        ("vision_cfg", {"loader": "x"}),
+    ):
+        config = {"model_cfg": copy.deepcopy(CONFIGS[VIT]), "preprocess_cfg": OWN}
+        config["model_cfg"][section] |= change
+        (folder / CONFIG).write_text(json.dumps(config))
+        with pytest.raises(ModelError, match="not on the list of what may be built"):
+            load_backbone(f"local-dir:{folder}", "-")
 
 
 def test_tokenizer_needs_no_registered_name() -> None:

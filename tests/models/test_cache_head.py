@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from adapt.ensembling.line import mix
-from adapt.models.cache_head import CacheHead
+from adapt.models.cache_head import CacheHead, head_from_state
 from adapt.models.classifier import Classifier
 from tests.helpers.tiny import CLASSES, VIT
 
@@ -66,3 +66,32 @@ def test_logits_are_linear_on_the_line(alpha: float) -> None:
     pixels = torch.randn(3, 3, size, size)
     expected = (1 - alpha) * start(pixels) + alpha * tuned(pixels)
     torch.testing.assert_close(mix(start, tuned, alpha)(pixels), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_heads_of_state_dicts() -> None:
+    head = CacheHead(unit(3, 8), torch.zeros(3), unit(5, 8), torch.rand(5, 3), 2.0, 4)
+    linear = torch.nn.Linear(8, 3)
+    for given in (head, linear):
+        again = head_from_state(given.state_dict(), 3, 8)
+        assert type(again) is type(given)
+        assert torch.equal(again(unit(2, 8)), given(unit(2, 8)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("beta", torch.tensor(-1.0), "below 0"),
+        ("neighbours", torch.tensor(-1), "below 0"),
+        ("neighbours", torch.tensor(1.0), "do not fit the head - neighbours: float32"),
+        ("keys", torch.zeros(5, 9), "keys: float32"),
+        ("values", torch.zeros(4, 3), "values: float32"),
+        ("values", torch.full((5, 3), float("nan")), "NaN"),
+        ("more", torch.zeros(1), "more: float32"),
+    ],
+)
+def test_heads_that_are_none(name: str, value: torch.Tensor, expected: str) -> None:
+    head = CacheHead(unit(3, 8), torch.zeros(3), unit(5, 8), torch.rand(5, 3), 2.0, 4)
+    with pytest.raises(ValueError, match=expected):
+        head_from_state(head.state_dict() | {name: value}, 3, 8)
+    with pytest.raises(ValueError, match="do not fit the head"):
+        head_from_state(head.state_dict(), 4, 8)

@@ -13,7 +13,7 @@ from adapt.common.files import write_json
 from adapt.ensembling.line import mix
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
-from adapt.models.classifier import Classifier, probe_error
+from adapt.models.classifier import Classifier, verify_bundle
 from adapt.recipe.data import build_data
 from adapt.recipe.load import load
 from adapt.runs.soup import RunFolder, mix_run, soup_runs, start_of, val_images
@@ -78,7 +78,7 @@ def test_a_uniform_soup_of_runs(runs: list[Path], tmp_path: Path) -> None:
     for name, value in weights(found).items():
         exact = np.mean([one[name].double().numpy() for one in each], axis=0)
         np.testing.assert_allclose(value.double().numpy(), exact, rtol=1e-6, atol=1e-9)
-    assert probe_error(made.folder) < 1e-4
+    assert verify_bundle(made.folder).probabilities < 1e-4
     content = json.loads((tmp_path / "out" / "soup.json").read_text())
     assert content["runs"] == content["chosen"] == [str(run) for run in runs]
     assert (content["select"], content["images"], content["selected_on"]) == ("uniform", 12, None)

@@ -1,32 +1,30 @@
 """Few-shot classification in the manner of scikit-learn: `fit`, `predict`, `partial_fit`."""
 
 import copy
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
-from adapt.data.decoding.open import open_image
-from adapt.errors import DataError, RecipeError
+from adapt.errors import DataError, RecipeError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.methods.auto.method import Auto
 from adapt.methods.auto.ranking import Ranking, out_of_fold
+from adapt.methods.estimator.encoded import Inputs, TextHead, encode, stacked
 from adapt.methods.estimator.inputs import (
     name_labels,
     read_labels,
     read_method,
-    read_numbers,
-    read_rows,
     read_seed,
     read_words,
     refusal,
 )
+from adapt.methods.estimator.saved import PARAMETERS, Fitted, read_fitted, write_fitted
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.support import Support
 from adapt.methods.heads.zero_shot import ZeroShot
@@ -35,16 +33,9 @@ from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.models.heads import check_read, linear_head, text_weights
 from adapt.models.penultimate import PROJECTED
-from adapt.models.prediction.inputs import ImageLike, is_one, listed
 from adapt.models.templates import class_prompts, resolve_templates
 
-CLIP_SCALE = 100.0
-"""exp(logit scale) of the CLIPs of OpenAI; what unit text features are multiplied by."""
-SAME = 0.01
-"""By how much lengths of text features may differ, as a fraction of their mean."""
-BATCH = 64
 NESTED = "settings__"
-Inputs = Sequence[ImageLike] | npt.ArrayLike
 Head = nn.Linear | CacheHead
 
 
@@ -93,7 +84,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ranking_: Ranking | None
     temperature_: float
     n_features_in_: int
-    _start: "Classifier | _TextHead"
+    _start: "Classifier | TextHead"
     _features: Tensor
     _targets: npt.NDArray[np.int64]
     _head: Head
@@ -228,6 +219,50 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         shipped = self._start.with_learned_head(copy.deepcopy(self._head))
         return shipped.with_temperature(self.temperature_)
 
+    def save(self, folder: str | Path) -> Path:
+        """Write the fitted estimator as safetensors and JSON, support features included.
+
+        Args:
+            folder: Where to; made when missing. It may hold an earlier one, and nothing else.
+
+        Raises:
+            NotFittedError: Before `fit`.
+            BundleError: When it cannot be written, or does not come back as it is.
+        """
+        self._check_fitted()
+        start = self._start
+        clip = start if isinstance(start, Classifier) else None
+        zero_shot = start.head.weight.detach().float()
+        fitted = Fitted(
+            {name: getattr(self, name) for name in PARAMETERS},
+            self.classes_,
+            self.ranking_,
+            self.temperature_,
+            clip,
+            zero_shot,
+            self._features,
+            self._targets,
+            self._head,
+        )
+        return write_fitted(Path(folder), fitted)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "FewShotClassifier":
+        """The estimator that `save` wrote: it predicts, and `partial_fit` goes on from there.
+
+        Raises:
+            BundleError: When it is not one, or a file is missing, altered or damaged.
+        """
+        fitted = read_fitted(Path(folder))
+        other = cls(**fitted.parameters)
+        other.classes_, other.ranking_ = fitted.classes, fitted.ranking
+        other.temperature_ = fitted.temperature
+        other.n_features_in_ = int(fitted.features.shape[1])
+        other._start = fitted.start or TextHead.from_weight(fitted.zero_shot)
+        other._features, other._targets = fitted.features, fitted.targets
+        other._head = fitted.head
+        return other
+
     def _check_fitted(self) -> None:
         if not hasattr(self, "_head"):
             raise NotFittedError("FewShotClassifier - not fitted - no head - call fit first")
@@ -235,14 +270,20 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _logits(self, inputs: Inputs) -> npt.NDArray[np.float32]:
         self._check_fitted()
         with torch.inference_mode():
-            return np.asarray(self._head(_encode(self._start, inputs)).float().numpy())
+            logits = self._head(encode(self._start, inputs)).float()
+        if broken := (~torch.isfinite(logits).all(1)).nonzero().flatten().tolist():
+            raise WeightsError(
+                f"predict - the model gives no numbers - {len(broken)} inputs, first {broken[0]} - "
+                "they are NaN or infinite: get the weights again"
+            )
+        return np.asarray(logits.numpy())
 
     def _learn(
         self,
         inputs: Inputs,
         labels: npt.NDArray[Any],
         text: npt.ArrayLike | None,
-        before: "Classifier | _TextHead | None" = None,
+        before: "Classifier | TextHead | None" = None,
     ) -> "FewShotClassifier":
         """Fit on these images and those of `before`; nothing is kept until all has gone well."""
         count, seed = len(labels), read_seed(self.seed)
@@ -259,12 +300,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"settings.features - features are given already - {method.features!r} - leave it "
                 "out"
             )
-        features = _encode(start, inputs)
+        features = encode(start, inputs)
         if count != len(features):
             given = f"{len(features)} images, {count} labels"
             raise DataError(f"fit - numbers differ - {given} - give one label for each image")
         if before is not None:
-            features = _stacked(self._features, features)
+            features = stacked(self._features, features)
         targets = np.searchsorted(classes, labels)
         zero_shot = start.head.weight.detach().float()
         numbers = torch.from_numpy(targets).long()
@@ -281,15 +322,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         names: dict[Any, str],
         text: npt.ArrayLike | None,
-        before: "Classifier | _TextHead | None",
-    ) -> "Classifier | _TextHead":
+        before: "Classifier | TextHead | None",
+    ) -> "Classifier | TextHead":
         """What says zero-shot; the one before as long as nothing in it changes."""
         named, keys = read_words(self.class_names, names), list(names.values())
         if text is not None:
-            return _TextHead(text, len(names))
-        if isinstance(before, _TextHead):
+            return TextHead(text, len(names))
+        if isinstance(before, TextHead):
             same = before.head.out_features == len(names)
-            return before if same else _TextHead(before.head.weight, len(names))
+            return before if same else TextHead(before.head.weight, len(names))
         prompts = class_prompts(named, resolve_templates(self.templates or ["simple"]))
         if before is None:
             backbone = load_backbone(self.arch, self.pretrained, int(self.seed))
@@ -303,29 +344,6 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             check_read(backbone, keys, prompts)
             head = linear_head(text_weights(backbone, prompts))
         return Classifier(backbone, head, keys, prompts).eval()
-
-
-class _TextHead:
-    """The directions of the classes, where there is no CLIP."""
-
-    def __init__(self, text_features: npt.ArrayLike, classes: int) -> None:
-        text = torch.from_numpy(read_numbers(text_features, "text_features"))
-        if text.ndim != 2 or len(text) != classes or not torch.isfinite(text).all():
-            raise DataError(
-                f"text_features - do not fit - shape {tuple(text.shape)} for {classes} classes - "
-                "give one finite row for each label, in sorted order"
-            )
-        lengths = text.norm(dim=1)
-        low, high, mean = float(lengths.min()), float(lengths.max()), float(lengths.mean())
-        if low == 0:
-            raise DataError("text_features - a row of zeros - length 0 - give a direction")
-        if max(mean - low, high - mean) > SAME * mean:
-            raise DataError(
-                f"text_features - rows of unequal length - {low:.4g} to {high:.4g} - give unit "
-                "rows, or all of one length: exp(logit scale)"
-            )
-        scale = CLIP_SCALE if abs(mean - 1) <= SAME else mean
-        self.head = linear_head((scale * F.normalize(text, dim=1)).float())
 
 
 def _fitted(name: str, method: Any, support: Support) -> tuple[Ranking | None, Head]:
@@ -350,30 +368,3 @@ def _temperature(support: Support, method: Any, ranking: Ranking | None) -> floa
     else:
         answers = out_of_fold(support, None if isinstance(method, ZeroShot) else method)
     return 1.0 if answers is None else fit_temperature(*(part.numpy() for part in answers))
-
-
-def _stacked(before: Tensor, features: Tensor) -> Tensor:
-    if before.shape[1] != features.shape[1]:
-        given = f"{features.shape[1]}, {before.shape[1]} before"
-        raise DataError(f"text_features - another width - {given} - call fit with all features")
-    return torch.cat([before, features])
-
-
-def _encode(start: "Classifier | _TextHead", inputs: Inputs) -> Tensor:
-    """Unit features (N, D)."""
-    if isinstance(start, _TextHead):
-        return read_rows(inputs, start.head.in_features)
-    if is_one(inputs):
-        shape = f" of shape {tuple(inputs.shape)}" if hasattr(inputs, "shape") else ""
-        given = f"{type(inputs).__name__}{shape}"
-        raise DataError(f"images - one, not a list - {given} - give a list of images")
-    backbone, parts = start.backbone, []
-    items = list(listed(inputs))
-    with torch.inference_mode():
-        for first in range(0, len(items), BATCH):
-            images = [open_image(item) for item in items[first : first + BATCH]]
-            pixels = torch.stack([backbone.preprocessing(image) for image in images])
-            parts.append(backbone.encode_image(pixels).float())
-    if not parts:
-        raise DataError("images - empty - 0 given - give at least one")
-    return torch.cat(parts)

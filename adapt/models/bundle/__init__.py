@@ -3,9 +3,15 @@
     model/open_clip_config.json       architecture and preprocessing, as open_clip reads them
     model/open_clip_model.safetensors both encoders under open_clip's own names
     model/head.safetensors            weight (K, D) and bias (K) of the head, and its cache
-    model/probe.safetensors           four images of noise and the logits they gave when saved
-    model/classifier.json             class names, prompts, temperature, origin, hash of each file;
-                                      thresholds under `uncertainty`, when the model has them
+    model/probe.safetensors           four PNG files, and the logits and probabilities they gave
+    model/classifier.json             class names, prompts, temperature, origin, hash of each file
+                                      and of itself; thresholds under `uncertainty`, if any
+    model/text_model.json             settings of a Hugging Face text encoder, where it is one
+    model/tokenizer.json              tokenizer of Hugging Face, where it is one
 
-The first two are a model folder of plain open_clip: `open_clip.create_model("local-dir:model")`.
+The first two are a model folder of plain open_clip, where text encoder and tokenizer are CLIP's
+own: `open_clip.create_model("local-dir:model")`.
+
+Nothing in it is looked up elsewhere: `arch` and `pretrained` say where the model came from, and are
+read by people only. What may be built is listed in `adapt.models.architectures`.
 """

@@ -1,10 +1,14 @@
 """Names of a bundle's files, and `classifier.json`, which lists them."""
 
+import hashlib
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from adapt.errors import BundleError
+from adapt.common.typed import misfit
+from adapt.errors import BundleError, one_line
+from adapt.models.architectures import TEXT_MODEL, TOKENIZER
 
 FORMAT = 1
 MANIFEST = "classifier.json"
@@ -13,26 +17,53 @@ ENCODERS = "open_clip_model.safetensors"
 HEAD = "head.safetensors"
 PROBE = "probe.safetensors"
 FILES = (CONFIG, ENCODERS, HEAD, PROBE)
+"""What every bundle has beside the manifest."""
+OPTIONAL = (TEXT_MODEL, TOKENIZER)
+"""What a bundle has when its text encoder or tokenizer is one of Hugging Face."""
 UNCERTAINTY = "uncertainty"
-KEYS = (
-    "arch",
-    "pretrained",
-    "base_hash",
-    "class_names",
-    "prompts",
-    "head_from_text",
-    "features",
-    "temperature",
-    "files",
-)
+OWN_HASH = "sha256"
+"""Key of the manifest's hash of all its other keys."""
+KEYS: dict[str, Any] = {
+    "format": int,
+    "adapt": str,
+    "arch": str,
+    "pretrained": str,
+    "base_hash": str,
+    "class_names": list[str],
+    "prompts": list[list[str]],
+    "head_from_text": bool,
+    "features": str,
+    "temperature": float,
+    "info": dict[str, Any],
+    "files": dict[str, str],
+    OWN_HASH: str,
+}
+FACTS_OF = ("class_names", "prompts", "head_from_text", "features", "temperature", UNCERTAINTY)
+DIGEST = re.compile("[0-9a-f]{64}")
 COPY = "copy the whole folder again"
 
 
+def manifest_hash(content: dict[str, Any]) -> str:
+    """SHA-256 of a manifest without its own hash, whatever the order and spacing of its JSON.
+
+    >>> manifest_hash({"a": 1}) == manifest_hash({"a": 1, "sha256": "0"})
+    True
+    """
+    rest = {name: value for name, value in content.items() if name != OWN_HASH}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def facts_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What of a manifest decides about predictions; the probe holds the hash of it."""
+    return {name: manifest.get(name) for name in FACTS_OF}
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read and check `classifier.json`; the files that it lists are not opened.
+    """Read and check `classifier.json`, field by field; the files that it lists are not opened.
 
     Raises:
-        BundleError: Not a bundle, from a newer version, or a key is missing.
+        BundleError: Not a bundle, from another version, altered, or a field is wrong.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -40,29 +71,65 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} - not a bundle - there is no {MANIFEST} - give the `model` folder of a run"
         )
     manifest = read_mapping(path)
-    if manifest.get("format") != FORMAT:
+    if type(manifest.get("format")) is not int or manifest["format"] != FORMAT:
         raise BundleError(
-            f"{path} - format not known - {manifest.get('format')!r}, this version reads "
-            f"{FORMAT} - install the version of adapt that wrote it"
+            f"{path} - format not known - {manifest.get('format')!r} by adapt "
+            f"{str(manifest.get('adapt'))[:40]}, this version reads {FORMAT} - install the version "
+            "of adapt that wrote it"
         )
-    missing = [key for key in KEYS if key not in manifest]
-    if missing or not isinstance(manifest["files"], dict):
+    _check_fields(path, manifest)
+    try:
+        own = manifest_hash(manifest)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path} - damaged - {one_line(error)} - {COPY}") from error
+    if manifest[OWN_HASH] != own:
         raise BundleError(
-            f"{path} - incomplete - {', '.join(missing) or 'hashes'} missing - {COPY}"
+            f"{path} - altered - its hash is not the one it was written with - {COPY}, or make "
+            "the change in Python and save the model again"
         )
     return manifest
+
+
+def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
+    missing = [key for key in KEYS if key not in manifest]
+    if missing:
+        raise BundleError(f"{path} - incomplete - {', '.join(missing)} missing - {COPY}")
+    unknown = sorted(set(manifest) - {*KEYS, UNCERTAINTY})
+    if unknown:
+        raise BundleError(f"{path} - a field not known - {unknown[0]!r} - {COPY}")
+    for key, hint in KEYS.items():
+        if problem := misfit(hint, manifest[key], key):
+            raise BundleError(f"{path} - {problem} - {COPY}")
+    names, files = manifest["class_names"], manifest["files"]
+    problems = {
+        "base_hash - not a hash": DIGEST.fullmatch(manifest["base_hash"]) is None,
+        "class_names - empty or twice": not names or len(set(names)) < len(names) or "" in names,
+        "prompts - not one list per class": len(manifest["prompts"]) != len(names),
+        "prompts - an empty list": not all(manifest["prompts"]),
+        "temperature - not above 0": not manifest["temperature"] > 0,
+        "files - not those of a bundle": not set(FILES) <= set(files) <= {*FILES, *OPTIONAL},
+        "files - not hashes": not all(map(DIGEST.fullmatch, files.values())),
+    }
+    for problem, wrong in problems.items():
+        if wrong:
+            given = str(manifest[problem.partition(" ")[0]])[:60]
+            raise BundleError(f"{path} - {problem} - {given} - {COPY}")
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """Read a JSON file of a bundle.
 
     Raises:
-        BundleError: When it does not hold a JSON mapping.
+        BundleError: When it does not hold a JSON mapping, or a number that is none.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BundleError(f"{path} - not JSON - {error} - {COPY}") from error
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+    except (ValueError, RecursionError, OSError) as error:
+        raise BundleError(f"{path} - not JSON - {one_line(error)} - {COPY}") from error
     if not isinstance(content, dict):
         raise BundleError(f"{path} - not a mapping - {type(content).__name__} - {COPY}")
     return content
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a number of JSON")

@@ -1,28 +1,200 @@
-"""The probe: images of noise whose logits travel with the bundle, so that a reader can compare."""
+"""The probe: images as files, and what the model said of them, so that a reader can compare.
 
-from collections.abc import Callable
+The way from the bytes of an image to probabilities is that of `predict`: decoding, preprocessing,
+encoder, head, temperature. The images are PNG, whose pixels are the same everywhere.
+"""
 
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import torch
-from torch import Tensor
+from PIL import Image
+from torch import Tensor, nn
 
-IMAGES = 4
+from adapt.errors import BundleError
+from adapt.models.cache_head import CacheHead
+
+SHAPES = ((1.25, 1.75), (1.75, 1.25), (1.0, 1.0), (0.4, 0.6))
+"""Height and width of the images as multiples of what the model reads: cut, kept, enlarged."""
+TEXTS = ["a photo of a cat.", "Zwei rote Kreise, été 2019", "x"]
+"""What the text encoder is asked."""
+FACTS = "facts"
+"""Tensor with the hash of what the manifest says beside the weights; see `facts_hash`."""
+ROUNDING = 2.0**-15
+"""How far a number of a unit feature may move: 2^9 times float32's rounding of 2^-24. Roundings add
+up like steps of a random walk, and the longest path through a large encoder has about 2^18 of them
+(fifty layers, each with sums over some thousand terms); other kernels add in another order."""
 
 
-def probe_pixels(size: int) -> Tensor:
-    """The fixed images (4, 3, size, size), standard normal like normalised pixels.
+@dataclass(frozen=True)
+class Answers:
+    """What a model said of the probe."""
 
-    >>> probe_pixels(2).shape, torch.equal(probe_pixels(2), probe_pixels(2))
-    (torch.Size([4, 3, 2, 2]), True)
+    logits: Tensor
+    """Of N images and K classes, float32."""
+    probabilities: Tensor
+    """Of the same, after temperature scaling, float64."""
+    text_weights: Tensor
+    """Unit features of the texts times exp(logit scale), float32: rows of a zero-shot head."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """By name, as they are stored."""
+        return dict(vars(self))
+
+
+def probe_images(size: int) -> list[bytes]:
+    """PNG files of smooth colours, a disc and noise, for a model that reads `size` pixels.
+
+    >>> [Image.open(io.BytesIO(image)).size for image in probe_images(8)]
+    [(14, 10), (10, 14), (8, 8), (4, 3)]
     """
-    return torch.randn(IMAGES, 3, size, size, generator=torch.Generator().manual_seed(0))
+    return [_image(number, size) for number in range(len(SHAPES))]
 
 
-def logit_error(classifier: Callable[[Tensor], Tensor], stored: dict[str, Tensor]) -> float:
-    """Largest difference between the stored logits and those of a classifier for the same pixels.
+def _image(number: int, size: int) -> bytes:
+    height, width = (max(2, int(part * size)) for part in SHAPES[number])
+    random = np.random.default_rng(number)
+    down, across = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j][..., None]
+    waves = np.sin(
+        2 * np.pi * (random.uniform(0.5, 3, 3) * down + random.uniform(0.5, 3, 3) * across)
+    )
+    disc = ((down - 0.4) ** 2 + (across - 0.6) ** 2 < 0.06) * random.uniform(-1, 1, 3)
+    values = 0.5 + 0.25 * waves + 0.3 * disc + 0.05 * random.standard_normal((height, width, 3))
+    stream = io.BytesIO()
+    pixels = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
+    Image.fromarray(pixels).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def facts_hash(facts: Any) -> Tensor:
+    """SHA-256 (32,) of what JSON holds: it ties class names and temperature to the probe.
+
+    >>> facts_hash(["cat", "dog"]).shape, bool((facts_hash([1.0]) == facts_hash([1])).all())
+    (torch.Size([32]), False)
+    """
+    text = json.dumps(facts, sort_keys=True, allow_nan=False).encode()
+    return torch.tensor(list(hashlib.sha256(text).digest()), dtype=torch.uint8)
+
+
+def as_tensors(images: list[bytes]) -> dict[str, Tensor]:
+    """Files as they are stored."""
+    return {
+        f"image_{number}": torch.from_numpy(np.frombuffer(image, np.uint8).copy())
+        for number, image in enumerate(images)
+    }
+
+
+def read_probe(
+    stored: Mapping[str, Tensor], classes: int, width: int
+) -> tuple[list[bytes], Answers]:
+    """The images and the answers of a bundle.
 
     Args:
-        classifier: From pixels (B, 3, H, W) to logits (B, K).
-        stored: `pixels` and `logits` of a bundle's probe file.
+        stored: What `probe.safetensors` holds.
+        classes: K.
+        width: Length of the texts' features.
+
+    Raises:
+        BundleError: When a tensor is missing, not known, of another type or shape, or not a number.
+    """
+    images = {name: value for name, value in stored.items() if name.startswith("image_")}
+    names = [f"image_{number}" for number in range(len(SHAPES))]
+    wanted = {
+        "logits": (torch.float32, (len(names), classes)),
+        "probabilities": (torch.float64, (len(names), classes)),
+        "text_weights": (torch.float32, (len(TEXTS), width)),
+        FACTS: (torch.uint8, (32,)),
+    }
+    for name in sorted({*names, *wanted} ^ set(stored)):
+        what = "missing" if name not in stored else "not known"
+        raise _wrong(name, what, "the tensor")
+    for name, (kind, shape) in wanted.items():
+        value = stored[name]
+        if (value.dtype, tuple(value.shape)) != (kind, shape):
+            raise _wrong(name, "another type or shape", f"{value.dtype} {tuple(value.shape)}")
+        if not bool(torch.isfinite(value).all()):
+            raise _wrong(name, "not numbers", "NaN or infinite")
+    for name, value in images.items():
+        if value.dtype != torch.uint8 or value.ndim != 1:
+            raise _wrong(name, "another type or shape", f"{value.dtype} {tuple(value.shape)}")
+    answers = Answers(stored["logits"], stored["probabilities"], stored["text_weights"])
+    return [images[name].numpy().tobytes() for name in names], answers
+
+
+def _wrong(name: str, what: str, given: str) -> BundleError:
+    return BundleError(f"probe.{name} - {what} - {given} - copy the whole folder again")
+
+
+def reach(head: nn.Module) -> float:
+    """How far a logit can move when a unit feature moves by 1."""
+    assert isinstance(head.weight, Tensor)
+    linear = float(head.weight.detach().norm(dim=1).max())
+    if not isinstance(head, CacheHead):
+        return linear
+    # A vote exp(-beta (1 - cosine)) moves by at most beta (cosines above 1 do not occur).
+    return linear + float(head.beta * head.values.detach().abs().sum(0).max())
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How far answers lie from the stored ones, and how far they may."""
+
+    probabilities: float
+    """Largest difference of a probability."""
+    allowed: float
+    """Largest that rounding explains."""
+    wrong: str = ""
+    """What lies too far, as a part of a message; empty when nothing does."""
+
+
+def compare(stored: Answers, given: Answers, head: nn.Module, temperature: float) -> Differences:
+    """Answers beside the stored ones.
+
+    A number of a feature may move by `ROUNDING`, a logit by that times `reach`, and a probability
+    by half of that over the temperature, since the softmax moves by at most half of what the
+    logits do.
+
+    Args:
+        stored: From the bundle.
+        given: Of the model here and now.
+        head: Of the model.
+        temperature: Of the model.
+    """
+    logit = ROUNDING * max(1.0, reach(head))
+    allowed = {
+        "text_weights": ROUNDING * max(1.0, float(stored.text_weights.norm(dim=1).max())),
+        "logits": logit,
+        "probabilities": min(1.0, max(ROUNDING, logit / temperature)),
+    }
+    sizes, wrong = {}, ""
+    for name, limit in allowed.items():
+        before, now = getattr(stored, name).double(), getattr(given, name).double()
+        sizes[name] = float((before - now).abs().max())
+        if not sizes[name] <= limit:
+            wrong = wrong or f"{name} differ by {sizes[name]:.1e}, rounding explains {limit:.1e}"
+    return Differences(sizes["probabilities"], allowed["probabilities"], wrong)
+
+
+def answer(
+    images: list[bytes],
+    logits_of: Callable[[list[bytes]], Tensor],
+    probabilities_of: Callable[[Tensor], Tensor],
+    text_weights_of: Callable[[list[str]], Tensor],
+) -> Answers:
+    """Ask a model.
+
+    Args:
+        images: Files.
+        logits_of: From files to logits (N, K).
+        probabilities_of: From logits to probabilities.
+        text_weights_of: From texts to rows of a zero-shot head.
     """
     with torch.inference_mode():
-        return float((classifier(stored["pixels"]) - stored["logits"]).abs().max())
+        logits = logits_of(images).float().cpu()
+        text = text_weights_of(TEXTS).float().cpu()
+    return Answers(logits, probabilities_of(logits), text)

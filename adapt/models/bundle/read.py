@@ -1,49 +1,134 @@
 """Reading a bundle: every file is checked against its hash before anything is built from it."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+import torch
 from torch import Tensor
 
 from adapt.common.content import content_hash
-from adapt.errors import BundleError
+from adapt.common.typed import misfit
+from adapt.errors import BundleError, DataError, one_line
+from adapt.models.architectures import TEXT_MODEL, TOKENIZER
 from adapt.models.bundle.manifest import (
     CONFIG,
     COPY,
     ENCODERS,
-    FILES,
     HEAD,
     MANIFEST,
     PROBE,
+    facts_of,
     read_manifest,
     read_mapping,
 )
+from adapt.models.bundle.probe import FACTS, facts_hash
+from adapt.models.bundle.tensors import load_tensors
+
+UNFINISHED = re.compile(r"\.\d+\.part")
+"""What a save that was killed leaves behind; it is not looked at."""
+PREPROCESSING: dict[str, Any] = {
+    "size": int,
+    "mean": list[float],
+    "std": list[float],
+    "interpolation": str,
+    "resize_mode": str,
+    "fill_color": int,
+}
+IMAGE_SIZE = 224
+"""What open_clip takes for `image_size` when a config does not say it."""
 
 
-def read_bundle(
-    folder: Path,
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Tensor]]]:
+@dataclass(frozen=True)
+class Bundle:
+    """What the files of a bundle hold."""
+
+    config: dict[str, Any]
+    """`model_cfg` and `preprocess_cfg`, as open_clip reads them."""
+    manifest: dict[str, Any]
+    """`classifier.json`."""
+    tensors: dict[str, dict[str, Tensor]]
+    """State dicts by file name (`ENCODERS`, `HEAD`, `PROBE`)."""
+    text_model: dict[str, Any] | None = None
+    """Settings of a Hugging Face text encoder."""
+    tokenizer: str | None = None
+    """Tokenizer of Hugging Face, as a JSON text."""
+
+
+def read_bundle(folder: Path) -> Bundle:
     """Read and check a bundle.
 
-    Returns:
-        The open_clip config, the manifest, and the state dicts by file name.
-
     Raises:
-        BundleError: Not a bundle, from a newer version, or a file is missing, altered or damaged.
+        BundleError: Not a bundle, from another version, or a file is missing, altered, damaged, a
+            link, or none of its own.
     """
     manifest = read_manifest(folder)
-    for name in FILES:
+    _check_files(folder, manifest["files"])
+    config = read_mapping(folder / CONFIG)
+    _check_preprocessing(folder / CONFIG, config)
+    text_model = read_mapping(folder / TEXT_MODEL) if TEXT_MODEL in manifest["files"] else None
+    tensors = {name: load_tensors(folder / name) for name in (ENCODERS, HEAD, PROBE)}
+    stated = tensors[PROBE].get(FACTS)
+    if stated is None or not torch.equal(stated, facts_hash(facts_of(manifest))):
+        raise BundleError(
+            f"{folder / MANIFEST} - altered - {PROBE} was written for other class names, prompts, "
+            f"temperature or thresholds - {COPY}"
+        )
+    return Bundle(config, manifest, tensors, text_model, _tokenizer(folder, manifest["files"]))
+
+
+def _check_files(folder: Path, hashes: dict[str, str]) -> None:
+    for path in sorted(folder.iterdir()):
+        own = path.name in hashes or path.name == MANIFEST
+        if path.is_symlink() or (own and not path.is_file()):
+            raise BundleError(
+                f"{path} - not a plain file - a link or a folder - put the files themselves there"
+            )
+        if not own and UNFINISHED.fullmatch(path.name) is None:
+            raise BundleError(
+                f"{path} - not a file of this bundle - {MANIFEST} does not list it - remove it"
+            )
+    for name, expected in hashes.items():
         path = folder / name
         if not path.is_file():
             raise BundleError(f"{path} - missing - {MANIFEST} lists it - {COPY}")
-        if content_hash(path) != manifest["files"].get(name):
+        try:
+            actual = content_hash(path)
+        except DataError as error:
+            raise BundleError(str(error)) from error
+        if actual != expected:
             raise BundleError(
                 f"{path} - altered - its hash is not the one in {MANIFEST} - copy it again"
             )
+
+
+def _check_preprocessing(path: Path, config: dict[str, Any]) -> None:
+    if set(config) != {"model_cfg", "preprocess_cfg"}:
+        keys = ", ".join(map(str, config))[:60]
+        raise BundleError(f"{path} - not model_cfg and preprocess_cfg - {keys} - {COPY}")
+    given, model = config["preprocess_cfg"], config["model_cfg"]
+    if not isinstance(given, dict) or set(given) != set(PREPROCESSING):
+        raise BundleError(
+            f"{path} - preprocess_cfg - other keys - {str(given)[:60]} - give "
+            f"{', '.join(PREPROCESSING)}"
+        )
+    for key, hint in PREPROCESSING.items():
+        if problem := misfit(hint, given[key], f"preprocess_cfg.{key}"):
+            raise BundleError(f"{path} - {problem} - {COPY}")
+    vision = model.get("vision_cfg") if isinstance(model, dict) else None
+    side = vision.get("image_size", IMAGE_SIZE) if isinstance(vision, dict) else None
+    if given["size"] not in (side, (side or [None])[0] if isinstance(side, list) else side):
+        raise BundleError(
+            f"{path} - preprocess_cfg.size - not what the model reads - {given['size']}, its "
+            f"image_size is {side} - {COPY}"
+        )
+
+
+def _tokenizer(folder: Path, hashes: dict[str, str]) -> str | None:
+    if TOKENIZER not in hashes:
+        return None
     try:
-        tensors = {name: load_file(folder / name) for name in (ENCODERS, HEAD, PROBE)}
-    except SafetensorError as error:
-        raise BundleError(f"{folder} - damaged weights - {error} - {COPY}") from error
-    return read_mapping(folder / CONFIG), manifest, tensors
+        return (folder / TOKENIZER).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{folder / TOKENIZER} - damaged - {one_line(error)} - {COPY}") from error

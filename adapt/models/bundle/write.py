@@ -1,54 +1,101 @@
 """Writing a bundle: the files appear together, or those that were there before stay."""
 
-import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import Tensor
 
 from adapt.common.content import content_hash
-from adapt.common.files import json_text, part_of
-from adapt.errors import BundleError
-from adapt.models.bundle.manifest import CONFIG, FILES, FORMAT, MANIFEST
+from adapt.common.files import json_text
+from adapt.errors import AdaptError, BundleError, one_line
+from adapt.models.architectures import TEXT_MODEL, TOKENIZER
+from adapt.models.bundle.manifest import (
+    CONFIG,
+    FILES,
+    FORMAT,
+    MANIFEST,
+    OPTIONAL,
+    OWN_HASH,
+    manifest_hash,
+)
+from adapt.models.bundle.read import UNFINISHED, Bundle
+from adapt.models.bundle.tensors import save_tensors
+
+ADVICE = "free some space or choose another folder"
 
 
-def write_bundle(
-    folder: Path,
-    config: dict[str, Any],
-    tensors: dict[str, dict[str, Tensor]],
-    manifest: dict[str, Any],
-) -> Path:
-    """Write every file beside its final path first, then move them there; the manifest comes last.
+def write_bundle(folder: Path, bundle: Bundle, check: Callable[[Path], object]) -> Path:
+    """Write every file into a folder inside, check that one, then move the files to their places.
 
     Args:
-        folder: Created when missing.
-        config: Content of `open_clip_config.json`.
-        tensors: State dicts by file name (`ENCODERS`, `HEAD`, `PROBE`).
-        manifest: Content of `classifier.json` without `format` and `files`.
+        folder: Created when missing; it may hold an earlier bundle, and nothing else.
+        bundle: What to write; its manifest is without `format`, `files` and its hash.
+        check: Called with the folder that holds the written files; what it raises ends the save.
 
     Raises:
-        BundleError: When the folder cannot be written.
+        BundleError: When the folder cannot be written, or `check` refuses what was written.
     """
-    parts = {name: part_of(folder / name) for name in (*FILES, MANIFEST)}
+    texts = _texts(bundle)
+    part = folder / f".{os.getpid()}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, state in tensors.items():
-            plain = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
-            save_file(plain, parts[name], metadata={"format": "pt"})
-        parts[CONFIG].write_text(json_text(config), encoding="utf-8")
-        hashes = {name: content_hash(parts[name]) for name in FILES}
-        content = {"format": FORMAT, **manifest, "files": hashes}
-        parts[MANIFEST].write_text(json_text(content), encoding="utf-8")
-        for name, part in parts.items():
-            part.replace(folder / name)
+        _clear(folder)
+        part.mkdir()
+        _write(part, bundle, texts)
+        check(part)
+        names = {path.name for path in part.iterdir()}
+        for name in sorted(names, key=lambda name: name == MANIFEST):  # the manifest comes last
+            (part / name).replace(folder / name)
+        for name in {*FILES, *OPTIONAL} - names:
+            (folder / name).unlink(missing_ok=True)
+    except AdaptError as error:
+        raise BundleError(str(error).replace(str(part), str(folder))) from error
     except (OSError, SafetensorError) as error:
-        raise BundleError(
-            f"{folder} - cannot be written - {error} - free some space or choose another folder"
-        ) from error
+        raise BundleError(f"{folder} - cannot be written - {one_line(error)} - {ADVICE}") from error
     finally:
-        for part in parts.values():
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+def _texts(bundle: Bundle) -> dict[str, str]:
+    """The JSON files but the manifest; what JSON cannot hold is refused before writing."""
+    try:
+        json_text(bundle.manifest)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BundleError(
+            f"info - cannot be saved - {one_line(error)} - give texts, numbers, lists and mappings"
+        ) from error
+    texts = {CONFIG: json_text(bundle.config)}
+    if bundle.text_model is not None:
+        texts[TEXT_MODEL] = json_text(bundle.text_model)
+    if bundle.tokenizer is not None:
+        texts[TOKENIZER] = bundle.tokenizer
+    return texts
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a killed save left, and refuse a folder that is used for something else."""
+    for path in folder.iterdir():
+        if UNFINISHED.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name not in (*FILES, *OPTIONAL, MANIFEST):
+            raise BundleError(
+                f"{folder} - holds other files - {path.name} - choose an empty folder: a "
+                "bundle with files that are not its own is refused when it is loaded"
+            )
+
+
+def _write(part: Path, bundle: Bundle, texts: dict[str, str]) -> None:
+    for name, state in bundle.tensors.items():
+        save_tensors(state, part / name)
+    for name, text in texts.items():
+        (part / name).write_text(text, encoding="utf-8")
+    hashes = {name: content_hash(part / name) for name in (*bundle.tensors, *texts)}
+    stated = {"format": FORMAT, **bundle.manifest, "files": hashes}
+    content: dict[str, Any] = json.loads(json_text(stated))
+    content[OWN_HASH] = manifest_hash(content)
+    (part / MANIFEST).write_text(json_text(content), encoding="utf-8")

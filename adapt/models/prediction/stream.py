@@ -18,6 +18,10 @@ from adapt.models.prediction.inputs import ImageLike as ImageLike
 from adapt.models.prediction.inputs import Inputs, listed
 from adapt.models.prediction.uncertainty import Verdicts
 
+NO_NUMBERS = (
+    "the model gives no numbers for this image (NaN or infinite) - its weights or temperature are "
+    "broken: check it with `adapt verify`, or train again with a lower learning rate"
+)
 _Row = tuple[Tensor, np.bool_, np.ndarray, np.bool_]
 
 
@@ -32,13 +36,13 @@ class Prediction:
     source: str
     """The path, or `image 3` for an image given directly."""
     label: str | None
-    """The most probable class, None when the input could not be read."""
+    """The most probable class, None when the input could not be read or the model broke down."""
     confidence: float
     """Its probability after temperature scaling, 0 when there is none."""
     top: list[tuple[str, float]] = field(default_factory=list)
     """The most probable classes with their probabilities, best first."""
     error: str | None = None
-    """Why the input could not be read."""
+    """Why there is no label: what is wrong with the input, or with the model."""
     abstained: bool = False
     """Whether the confidence is below the stored threshold; false when none is stored."""
     labels: tuple[str, ...] = ()
@@ -93,8 +97,9 @@ def _predictions(
         rows: Iterator[_Row] = iter(())
         if good:
             with torch.inference_mode():
-                probabilities, said = judged(torch.stack(good))
-            rows = zip(probabilities, said.abstained, said.sets, said.unknown, strict=True)
+                probabilities, verdicts = judged(torch.stack(good))
+            columns = (verdicts.abstained, verdicts.sets, verdicts.unknown)
+            rows = zip(probabilities, *columns, strict=True)
         for source, pixels, error in read:
             yield (
                 _prediction(source, next(rows), class_names, top)
@@ -115,6 +120,8 @@ def _read(
 
 def _prediction(source: str, row: _Row, class_names: list[str], top: int) -> Prediction:
     probabilities, abstained, chosen, unknown = row
+    if not bool(torch.isfinite(probabilities).all()):
+        return Prediction(source, None, 0.0, [], NO_NUMBERS)
     values, places = probabilities.topk(len(class_names))
     order = places.tolist()
     best = [

@@ -21,9 +21,10 @@ from adapt.common.files import write_whole
 from adapt.common.progress import track
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import RunError
-from adapt.models.backbones import Backbone, weights_hash
+from adapt.errors import RunError, WeightsError
+from adapt.models.backbones import Backbone
 from adapt.models.classifier import Classifier
+from adapt.models.weight_files import weights_hash
 from adapt.training.runtime import inference_device, placed_on, short_sequence_attention
 from adapt.training.settings import Runtime
 
@@ -153,9 +154,18 @@ def _feature_key(backbone: Backbone, pixels: Pixels) -> str:
 
 
 def head_logits(classifier: Classifier, features: Tensor) -> np.ndarray:
-    """Logits (N, K) of unit features (N, D)."""
+    """Logits (N, K) of unit features (N, D).
+
+    Raises:
+        WeightsError: When one is not a finite number: no score or choice can be made of it.
+    """
     with torch.inference_mode():
         logits = classifier.head(features.to(classifier.device)).float().cpu()
+    if broken := int((~torch.isfinite(logits).all(1)).sum()):
+        raise WeightsError(
+            f"logits - not numbers - {broken} of {len(logits)} images give NaN or infinite ones - "
+            "train with a lower learning rate, or get the weights again"
+        )
     return np.asarray(logits.numpy(), dtype=np.float32)
 
 

@@ -13,7 +13,8 @@ from adapt.common.progress import track
 from adapt.data.augmentation.pipeline import Augmentation, one_thread
 from adapt.data.loading.datasets import ImageDataset
 from adapt.data.sources.image_list import ImageList
-from adapt.models.backbones import Backbone, weights_hash
+from adapt.models.backbones import Backbone
+from adapt.models.weight_files import weights_hash
 from adapt.training.context import Context
 from adapt.training.features.encode import kept_features
 from adapt.training.runtime import (

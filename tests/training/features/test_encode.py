@@ -16,6 +16,7 @@ from adapt.data.image_data import ImageData
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
+from adapt.errors import WeightsError
 from adapt.methods.features.base import read_support
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
@@ -242,3 +243,12 @@ def test_whoever_encodes_puts_the_model_back(
     places.clear()
     predict_logits(start, prepare(toy_data.train, backbone.preprocessing), context.runtime)
     assert places == [start, backbone]
+
+
+def test_logits_that_are_not_numbers_are_not_scored() -> None:
+    classifier = tiny_classifier()
+    features = torch.eye(3, 24)
+    assert head_logits(classifier, features).shape == (3, 3)
+    features[1, 0] = float("nan")
+    with pytest.raises(WeightsError, match="1 of 3 images give NaN or infinite"):
+        head_logits(classifier, features)
