@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
-from adapt.common.ranges import ranges_of
+from adapt.common.ranges import not_empty, ranges_of
 from adapt.common.typed import options_of
 from adapt.common.words import FILE_NAME, MISSING, any_case
 from adapt.data.augmentation.policies import POLICIES
 from adapt.data.shifts.shift import SHIFTS
-from adapt.data.sources.base import Source, source_kinds
+from adapt.data.sources.base import COMMON, Source, source_kinds
 from adapt.methods.base import schemas
 from adapt.recipe.build import FAILED, default_of, fields_of
 from adapt.recipe.schema import RESERVED_EVALS, VERSION, Recipe
@@ -142,6 +142,8 @@ class _SchemaWriter:
         needed = list(constants or {})
         for key, field in fields_of(schema).items():
             given = ranges.get(field.name)
+            if given is None and issubclass(schema, Source) and field.name not in COMMON:
+                given = not_empty()
             inner = self.field(schema, field, hints[field.name])
             if given is not None:
                 inner = _narrowed(inner, given.schema)

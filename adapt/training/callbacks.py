@@ -11,7 +11,7 @@ from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor, nn
 
 from adapt.common.files import write_whole
-from adapt.common.progress import write_line
+from adapt.common.progress import told, write_line
 from adapt.errors import RunError
 
 SHOWN = ("train_loss", "val_loss", "val_accuracy")
@@ -71,10 +71,19 @@ def _averaged(module: nn.Module) -> dict[str, Tensor]:
 
 
 class EpochLines(pl.Callback):
-    """One plain line per epoch on standard error: for logs, where a progress bar is noise."""
+    """One plain line per epoch on standard error, and each step told to whoever shows progress."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, number: int
+    ) -> None:
+        """Tell how far the training is."""
+        tell, batches = told(), int(trainer.num_training_batches)
+        if tell is not None and trainer.is_global_zero:
+            total = batches * (trainer.max_epochs or 0)
+            tell("training", trainer.current_epoch * batches + number + 1, total)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Print what was logged in this epoch."""

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
@@ -133,9 +132,8 @@ def make_trainer(optim: Optim, context: Context) -> pl.Trainer:
                 enable_version_counter=False,
             ),
         ]
-    on_terminal = sys.stderr.isatty() and not context.quiet
     if not context.quiet:
-        callbacks.append(RichProgressBar(leave=False) if on_terminal else EpochLines())
+        callbacks.append(EpochLines())
     return pl.Trainer(
         accelerator=device,
         devices=runtime.devices,
@@ -148,7 +146,7 @@ def make_trainer(optim: Optim, context: Context) -> pl.Trainer:
         logger=loggers,
         enable_checkpointing=folder is not None,
         plugins=[AtomicCheckpointIO()],
-        enable_progress_bar=on_terminal,
+        enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,

@@ -73,7 +73,7 @@ PLACES = {
     "pydantic": ("adapt.data.augmentation",),
     "omegaconf": ("adapt.recipe",),
     "typer": ("adapt.cli",),
-    "rich": ("adapt.cli", "adapt.training"),
+    "rich": ("adapt.cli",),
     "matplotlib": ("adapt.report.figures",),
     "jinja2": ("adapt.report",),
     "markupsafe": ("adapt.report",),

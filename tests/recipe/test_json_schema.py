@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from adapt.cli import app as cli
@@ -47,27 +47,31 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def validator() -> jsonschema.Draft202012Validator:
-    schema = json.loads(json.dumps(recipe_schema()))
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return jsonschema.Draft202012Validator(schema)
+class Held:
+    """The schema, and every shipped recipe with all its settings, on a folder that is there."""
+
+    def __init__(self, photos: Path) -> None:
+        schema = json.loads(json.dumps(recipe_schema()))
+        jsonschema.Draft202012Validator.check_schema(schema)
+        self.validator = jsonschema.Draft202012Validator(schema)
+        self.recipes: dict[str, dict[str, Any]] = {}
+        for name in recipe_names():
+            try:
+                self.recipes[name] = load(name).resolved
+            except AdaptError:
+                self.recipes[name] = load(name, photos=photos).resolved
+
+    def __repr__(self) -> str:
+        return "Held()"
 
 
 @pytest.fixture(scope="module")
-def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Every shipped recipe with all its settings, on a folder that is there."""
+def held(tmp_path_factory: pytest.TempPathFactory) -> Held:
     photos = tmp_path_factory.mktemp("photos")
     for label in ("cat", "dog"):
         (photos / label).mkdir()
         (photos / label / "1.jpg").touch()
-    resolved = {}
-    for name in recipe_names():
-        try:
-            resolved[name] = load(name).resolved
-        except AdaptError:
-            resolved[name] = load(name, photos=photos).resolved
-    return resolved
+    return Held(photos)
 
 
 def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -110,11 +114,10 @@ def problems_of(recipe: dict[str, Any], folder: Path) -> list[str]:
     return []
 
 
-def check_equal(
-    recipe: dict[str, Any], validator: jsonschema.Draft202012Validator, folder: Path
-) -> None:
+def check_equal(recipe: dict[str, Any], held: Held, folder: Path) -> None:
     problems = problems_of(recipe, folder)
-    refusals = [error.json_path for error in validator.iter_errors(json.loads(json.dumps(recipe)))]
+    plain = json.loads(json.dumps(recipe))
+    refusals = [error.json_path for error in held.validator.iter_errors(plain)]
     if refusals:
         assert problems, f"only the schema refuses {refusals}"
     else:
@@ -123,34 +126,31 @@ def check_equal(
         assert not alone, "only the loader refuses this"
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+# A failure is told by its path and value; to look for a smaller one takes minutes.
+WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+@settings(deadline=None, max_examples=60, phases=WITHOUT_SHRINKING)
 @given(draw=st.data())
 def test_schema_and_loader_take_the_same(
-    draw: st.DataObject,
-    validator: jsonschema.Draft202012Validator,
-    bases: dict[str, dict[str, Any]],
-    tmp_path_factory: pytest.TempPathFactory,
+    draw: st.DataObject, held: Held, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    name = draw.draw(st.sampled_from(sorted(bases)))
-    folder = tmp_path_factory.getbasetemp()
-    check_equal(mutated(bases[name], draw), validator, folder)
+    name = draw.draw(st.sampled_from(sorted(held.recipes)))
+    check_equal(mutated(held.recipes[name], draw), held, tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=1000, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=1000, phases=WITHOUT_SHRINKING)
 @given(draw=st.data())
 def test_a_thousand_mutated_recipes_end_well(
-    draw: st.DataObject,
-    validator: jsonschema.Draft202012Validator,
-    bases: dict[str, dict[str, Any]],
-    tmp_path_factory: pytest.TempPathFactory,
+    draw: st.DataObject, held: Held, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    name = draw.draw(st.sampled_from(sorted(bases)))
+    name = draw.draw(st.sampled_from(sorted(held.recipes)))
     folder = tmp_path_factory.getbasetemp() / "mutated"
     folder.mkdir(exist_ok=True)
-    recipe = mutated(mutated(bases[name], draw), draw)
+    recipe = mutated(mutated(held.recipes[name], draw), draw)
     began = time.monotonic()
-    check_equal(recipe, validator, folder)
+    check_equal(recipe, held, folder)
     (folder / "mutated.yaml").write_text(dump_yaml(recipe), encoding="utf-8")
     said = io.StringIO()
     with (
@@ -168,11 +168,9 @@ def test_a_thousand_mutated_recipes_end_well(
     assert time.monotonic() - began < 10
 
 
-def test_shipped_recipes_are_valid(
-    validator: jsonschema.Draft202012Validator, bases: dict[str, dict[str, Any]]
-) -> None:
-    for name, recipe in bases.items():
-        assert validator.is_valid(recipe), name
+def test_shipped_recipes_are_valid(held: Held) -> None:
+    for name, recipe in held.recipes.items():
+        assert held.validator.is_valid(recipe), name
 
 
 def test_every_setting_has_a_range_or_is_free_text() -> None:
