@@ -53,9 +53,11 @@ RULES = (
 )
 """Words of the sentences about settings that do not fit each other, or the computer."""
 KEY_PATH = r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*\}"
+# A pattern says nothing of numbers, so that what it forbids must be text.
+WRONG_REFERENCE = {"type": "string", "pattern": rf"\$\{{(?!{KEY_PATH})|\\\$\{{"}
 TEXT = {
     "type": ["string", "integer"],
-    "not": {"anyOf": [{"const": MISSING}, {"pattern": rf"\$\{{(?!{KEY_PATH})|\\\$\{{"}]},
+    "not": {"anyOf": [{"const": MISSING}, WRONG_REFERENCE]},
 }
 REFERENCE = {
     "description": "The value of another key.",

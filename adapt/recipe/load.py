@@ -46,6 +46,8 @@ class Loaded:
     """The method: an instance of the dataclass registered under its name."""
     resolved: dict[str, Any]
     """All of it, defaults and overrides included, as plain containers."""
+    recipe_name: str = ""
+    """Name of the recipe's file, also where the run bears that of its photos."""
     notes: list[str] = field(default_factory=list)
     """What is worth knowing about the photos that were given, one sentence each."""
 
@@ -107,7 +109,7 @@ def load(
     assert isinstance(read, Recipe)
     read.data.augmentation = steps or read.data.augmentation
     read.method = {"name": data["method"]["name"], **to_plain(method)}
-    return Loaded(read, method, to_plain(read), notes)
+    return Loaded(read, method, to_plain(read), file.stem, notes)
 
 
 def all_mistakes(file: Path, problems: Problems) -> RecipeError:

@@ -280,7 +280,7 @@ def _summary(
     ensembled, folds = recipe.ensemble.kind != "none", fold_count(recipe, data.fit)
     return {
         "format": 1,
-        "recipe": recipe.name,
+        "recipe": loaded.recipe_name,
         "method": recipe.method["name"],
         "model": {"arch": recipe.model.arch, "pretrained": recipe.model.pretrained},
         "seed": recipe.seed,
