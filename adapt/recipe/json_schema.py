@@ -26,7 +26,7 @@ from adapt.training.settings import CLASS_WEIGHTS as CLASS_WEIGHT_WORDS
 
 RULES = (
     "no such",  # a folder or file is not there
-    "refers to",  # a reference to what is not there
+    "refers to",  # a reference to what is not there; what it leads to is checked as any value
     "does not go with",
     "do not go with",
     "does not divide",
@@ -64,7 +64,7 @@ REFERENCE = {
     "type": "string",
     "pattern": rf"^\$\{{{KEY_PATH}$",
 }
-PATH = {"type": "string", "minLength": 1, "not": {"const": MISSING}}
+PATH = {"type": "string", "pattern": r"\S", "not": {"const": MISSING}}
 """A source by its path alone."""
 STEP = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 CLASS_WEIGHTS = {

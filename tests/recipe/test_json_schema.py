@@ -120,7 +120,7 @@ def check_equal(recipe: dict[str, Any], held: Held, folder: Path) -> None:
     refusals = [error.json_path for error in held.validator.iter_errors(plain)]
     if refusals:
         assert problems, f"only the schema refuses {refusals}"
-    else:
+    elif "${" not in str(recipe):
         alone = [line for line in problems if not any(rule in line for rule in RULES)]
         alone = [line for line in alone if "data.augmentation" not in line]
         assert not alone, "only the loader refuses this"
