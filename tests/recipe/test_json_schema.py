@@ -40,7 +40,7 @@ FREE = {"context", "image", "label", "split", "table", "domain", "name", "kind",
 ELSEWHERE = {"version", "select", "augmentation", "corruptions", "shift", "class_weights"}
 ELSEWHERE |= {"candidates", "templates", "parts", "method"}
 VALUES: list[Any] = [
-    None, True, False, 0, 1, -1, 2, 5, 101, 10**22, 0.5, -0.25, 1.5, 1e300, "", " ", "x", "auto",
+    None, True, False, 0, 1, -1, 2, 5, 101, 10**22, 0.5, -0.25, 1.5, 1e-300, "", " ", "x", "auto",
     "none", "???", "gpux", "ddpp", "cosine", "train", "val", "test", "uniform", "${seed}",
     "${no.key}", "${oc.env:HOME}", "../up", "con", [], {}, [1], [1, 1], [9], ["x"], ["html"],
     ["html", "html"], {"a": 1}, {"kind": "folder"}, {"from": "train"}, {"of": "test"},
