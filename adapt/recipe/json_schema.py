@@ -225,7 +225,8 @@ def _narrowed(inner: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """A schema with what a range adds: words replace a type, bounds are added to it."""
     if "enum" in more:
         return {"enum": more["enum"]}
-    return {"allOf": [inner], **more} if "$ref" in inner else {**inner, **more}
+    apart = "$ref" in inner or inner.keys() & more.keys()
+    return {"allOf": [inner], **more} if apart else {**inner, **more}
 
 
 @cache
