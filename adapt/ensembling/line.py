@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.weights.interpolate import interpolate
 from adapt.ensembling.weights.lines import block_fractions, lines
 from adapt.errors import RecipeError, WeightsError
@@ -16,25 +17,63 @@ from adapt.evaluation.evaluate import Split
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.models.weight_files import plain_names
-from adapt.training.features.encode import head_logits, image_features, predict_logits
+from adapt.training.features.batch_norm import check_batch_norms, measure_batch_norms
+from adapt.training.features.encode import (
+    head_logits,
+    image_features,
+    predict_logits,
+    prepare,
+)
 from adapt.training.parameters import MODEL, block_numbers, in_encoder
 from adapt.training.settings import Runtime
 
+Refresh = Callable[[Classifier], Classifier]
+"""What becomes of a model whose weights are an average, before anything is asked of it."""
+
+
+def unchanged(classifier: Classifier) -> Classifier:
+    """The average as it is."""
+    return classifier
+
+
+def refresh_of(batch_norm: str, start: Classifier, images: ImageList, runtime: Runtime) -> Refresh:
+    """What `ensemble.batch_norm` asks for.
+
+    Args:
+        batch_norm: `average` or `reestimate`.
+        start: Says what images go through, and whether there are batch norms.
+        images: Training images.
+        runtime: Device and batch size.
+
+    Raises:
+        ModelError: When statistics are to be estimated and there are none.
+    """
+    if batch_norm == "average":
+        return unchanged
+    check_batch_norms(start)
+    pixels = prepare(images, start.backbone.preprocessing, runtime)
+    return lambda classifier: measure_batch_norms(classifier, pixels, runtime)
+
 
 def mix(
-    start: Classifier, tuned: Classifier, alpha: float, extrapolate: bool = False
+    start: Classifier,
+    tuned: Classifier,
+    alpha: float,
+    extrapolate: bool = False,
+    refresh: Refresh = unchanged,
 ) -> Classifier:
     """The model at `alpha` between `start` (0) and `tuned` (1); the ends are bit-equal to them.
 
     Learned heads are averaged like any weight; a cache of support features fades in over the linear
     head of the start. When both heads come from text, the head is made anew from the averaged text
-    encoder.
+    encoder. Statistics of batch norms are averaged like weights.
 
     Args:
         start: The model at alpha 0.
         tuned: The model at alpha 1.
         alpha: From 0 to 1.
         extrapolate: Allow any other number: a model beyond one of the ends.
+        refresh: See `refresh_of`; the ends, and encoders that are equal, are left as they are.
 
     Raises:
         RecipeError: When alpha is no number, or outside of 0 to 1 without `extrapolate`.
@@ -64,7 +103,9 @@ def mix(
     mixed.uncertainty = None  # thresholds belong to the weights they were chosen with
     if alpha not in (0, 1) and start.head_from_text and tuned.head_from_text:
         mixed.rebuild_head()
-    return mixed
+    if refresh is unchanged or alpha in (0, 1) or same_encoders(start, tuned):
+        return mixed
+    return refresh(mixed)
 
 
 def check_fraction(name: str, value: float, any_number: bool = False) -> None:
@@ -144,16 +185,23 @@ def same_encoders(start: Classifier, tuned: Classifier) -> bool:
 
 
 class StartFeatures:
-    """Image features of a start, encoded once per set and read by every model with its encoder.
+    """What lines from one start share: its image features, encoded once per set.
 
     Args:
         start: Whose image encoder is used.
         runtime: Device and batch size.
+        refresh: What becomes of averages on the lines; see `mix`.
     """
 
-    def __init__(self, start: Classifier, runtime: Runtime) -> None:
-        self._start, self._runtime = start, runtime
+    def __init__(self, start: Classifier, runtime: Runtime, refresh: Refresh = unchanged) -> None:
+        self._start, self._runtime, self.refresh = start, runtime, refresh
         self._known: dict[str, Tensor] = {}
+
+    def with_refresh(self, refresh: Refresh) -> "StartFeatures":
+        """The same features (shared), for lines whose averages are refreshed otherwise."""
+        other = copy.copy(self)
+        other.refresh = refresh
+        return other
 
     def of(self, split: Split) -> Tensor:
         """Unit features (N, D) of a set; the same pixels are encoded once, whatever their name."""
@@ -187,7 +235,7 @@ def logits_on_line(
             return head_logits(start, known.of(split))
         if alpha not in current:
             current.clear()
-            current[alpha] = mix(start, tuned, alpha)
+            current[alpha] = mix(start, tuned, alpha, refresh=known.refresh)
         return predict_logits(current[alpha], split.pixels, runtime)
 
     return from_pixels

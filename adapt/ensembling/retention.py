@@ -7,7 +7,7 @@ import torch
 
 from adapt.common.arrays import BoolArray
 from adapt.data.sources.image_list import ImageList
-from adapt.ensembling.line import mix, same_encoders
+from adapt.ensembling.line import Refresh, mix, same_encoders, unchanged
 from adapt.errors import DataError
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.bootstrap import paired_difference
@@ -75,6 +75,7 @@ def retention(
     templates: Sequence[str],
     alphas: Sequence[float] = (),
     runtime: Runtime | None = None,
+    refresh: Refresh = unchanged,
 ) -> Retention:
     """Zero-shot accuracy on other classes, before and after, and along the line in between.
 
@@ -90,6 +91,7 @@ def retention(
         templates: Names of template sets, or templates.
         alphas: Points of the forgetting curve.
         runtime: Device, batch size, workers.
+        refresh: See `mix`.
 
     Returns:
         `n` images and `classes`; accuracy `before` (start) and `after` (shipped); their paired
@@ -110,11 +112,13 @@ def retention(
         return right(predict_logits(model, split.pixels, runtime), split.targets)
 
     before, after = answers(start), answers(shipped)
-    unchanged = same_encoders(start, tuned)  # then every point of the line has the same encoders
+    frozen = same_encoders(start, tuned)  # then every point of the line has the same encoders
     curve: list[dict[str, Any]] = [
         {
             "alpha": alpha,
-            "accuracy": float((before if unchanged else answers(mix(start, tuned, alpha))).mean()),
+            "accuracy": float(
+                (before if frozen else answers(mix(start, tuned, alpha, refresh=refresh))).mean()
+            ),
         }
         for alpha in alphas
     ]

@@ -11,6 +11,7 @@ CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", 
 """One of each family: noise, blur, weather, tone, resolution, geometry."""
 SEVERITY = 3
 """Strength of the corruptions, in the middle."""
+BATCH_NORMS = ("average", "reestimate")
 SOUPS = ("greedy", "uniform", "model_stock")
 MIXED, PROBE = "mixed", "probe"
 CANDIDATES = (MIXED, PROBE)
@@ -32,6 +33,7 @@ class Ensemble:
         shallow=fraction(),
         members=within(1, 100, "trainings"),
         soup=one_of(SOUPS),
+        batch_norm=one_of(BATCH_NORMS),
     )
 
     kind: str = "wise_ft"
@@ -56,6 +58,9 @@ class Ensemble:
     """Fraction of its change that the first block of an encoder keeps, as everything outside the
     blocks does, rising to 1 at the last block (LiNeS, arXiv:2410.17146), before alpha is chosen; 1
     is off."""
+    batch_norm: str = "average"
+    """Statistics of batch norms in averaged weights: `average` them, or `reestimate` them on the
+    training images, which costs a pass over these for each alpha; refused without batch norms."""
     members: int = 1
     """Trainings, with seeds that follow each other, whose weights are averaged to the adapted
     model (a soup) before alpha is chosen."""

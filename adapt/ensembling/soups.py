@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from adapt.data.sources.image_list import ImageList
+from adapt.ensembling.line import Refresh, unchanged
 from adapt.ensembling.settings import SOUPS
 from adapt.ensembling.weights.interpolate import State
 from adapt.ensembling.weights.model_stock import model_stock
@@ -119,6 +120,7 @@ def soup(
     select: str = "uniform",
     start: Classifier | None = None,
     runtime: Runtime | None = None,
+    refresh: Refresh = unchanged,
 ) -> tuple[Classifier, SoupReport]:
     """Average models that were tuned from one start.
 
@@ -137,6 +139,7 @@ def soup(
         start: What all were tuned from. `model_stock` needs it; with it `greedy` can say how a
             refused model lies to the others.
         runtime: Device, batch size, workers.
+        refresh: What becomes of each average; see `adapt.ensembling.line.refresh_of`.
 
     Returns:
         The soup, and the report of it.
@@ -165,7 +168,7 @@ def soup(
 
     runtime, working = runtime or Runtime(), ingredients[0].copy()
     working.head_from_text = rebuild
-    builder = _SoupBuilder(working, Split.read("val", val, working, runtime), runtime)
+    builder = _SoupBuilder(working, Split.read("val", val, working, runtime), runtime, refresh)
     report, logits = builder.build(select, states, base)
     if from_text and not rebuild:
         report.notes.insert(0, "the models have different prompts: their text heads were averaged")
@@ -180,14 +183,17 @@ class _SoupBuilder:
     classifier: Classifier
     split: Split
     runtime: Runtime
+    refresh: Refresh
 
-    def logits(self, state: State) -> np.ndarray:
+    def logits(self, state: State, average: bool = True) -> np.ndarray:
         with torch.no_grad():
             own = self.classifier.state_dict()
             for name in state:
                 own[name].copy_(state[name])
         if self.classifier.head_from_text:
             self.classifier.rebuild_head()
+        if average:
+            self.refresh(self.classifier)
         return predict_logits(self.classifier, self.split.pixels, self.runtime)
 
     def right(self, logits: np.ndarray) -> np.ndarray:
@@ -201,7 +207,7 @@ class _SoupBuilder:
         self, select: str, states: dict[str, State], start: State | None
     ) -> tuple[SoupReport, np.ndarray]:
         """Leave the soup in the classifier; returns the report, and the soup's logits on val."""
-        right = {name: self.right(self.logits(state)) for name, state in states.items()}
+        right = {name: self.right(self.logits(state, False)) for name, state in states.items()}
         alone = {name: float(row.mean()) for name, row in right.items()}
         report = SoupReport(select, len(self.split.targets), alone, list(states))
         state: State = Mean(list(states.values()))
@@ -211,7 +217,7 @@ class _SoupBuilder:
         elif select == "model_stock" and start is not None:
             stock = model_stock(start, list(states.values()))
             state, report.ratios = stock.state, stock.ratios
-        logits = self.logits(state)
+        logits = self.logits(state, len(report.chosen) > 1)
         soup_right = self.right(logits)
         report.accuracy = float(soup_right.mean())
         report.best = max(alone, key=lambda name: alone[name])

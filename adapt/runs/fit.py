@@ -8,13 +8,14 @@ from typing import Any
 from adapt.common.files import write_json
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import check_class_names
-from adapt.ensembling.line import scale_by_depth
+from adapt.ensembling.line import refresh_of, same_encoders, scale_by_depth
 from adapt.ensembling.settings import Ensemble
 from adapt.ensembling.soups import soup
 from adapt.errors import DataError
 from adapt.methods.base import Method
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
+from adapt.training.settings import Optim
 
 
 def fit(
@@ -24,7 +25,8 @@ def fit(
 
     All members start from the same weights, so that their average is a good model too
     (arXiv:2203.05482). The soup is chosen on val; `soup.json` tells what became of each member.
-    With `ensemble.shallow` below 1 the change is then scaled by depth.
+    With `ensemble.shallow` below 1 the change is then scaled by depth. Averaged weights get the
+    batch-norm statistics that `ensemble.batch_norm` says.
 
     Raises:
         DataError: When several members are asked for and there are no val images.
@@ -33,7 +35,17 @@ def fit(
         tuned = _fit_members(method, start, data, context, ensemble)
     else:
         tuned = method.fit(start, data, context)
-    return tuned if ensemble.shallow == 1 else scale_by_depth(start, tuned, ensemble.shallow)
+    if ensemble.shallow != 1:
+        tuned = scale_by_depth(start, tuned, ensemble.shallow)
+    averaged = ensemble.members > 1 or ensemble.shallow != 1 or _moving_average(method)
+    if not averaged or same_encoders(start, tuned):
+        return tuned
+    return refresh_of(ensemble.batch_norm, start, data.train, context.runtime)(tuned)
+
+
+def _moving_average(method: Method) -> bool:
+    optim = getattr(method, "optim", None)
+    return isinstance(optim, Optim) and optim.ema > 0
 
 
 def _fit_members(
@@ -47,7 +59,8 @@ def _fit_members(
         f"seed {context.seed + number}": method.fit(start, data, _member_context(context, number))
         for number in range(ensemble.members)
     }
-    tuned, report = soup(members, data.val, ensemble.soup, start, context.runtime)
+    refresh = refresh_of(ensemble.batch_norm, start, data.train, context.runtime)
+    tuned, report = soup(members, data.val, ensemble.soup, start, context.runtime, refresh)
     if context.folder is not None:
         write_json(context.folder / "soup.json", report.to_dict())
     return tuned.with_temperature(1.0)

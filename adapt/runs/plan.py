@@ -8,6 +8,7 @@ from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded
 from adapt.runs.fit import check_weight_names
+from adapt.training.features.batch_norm import check_batch_norms
 from adapt.training.loop import micro_batch
 from adapt.training.parameters import freeze_first
 from adapt.training.runtime import check_loggers, resolve_accelerator, resolve_precision
@@ -32,6 +33,8 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     start = Classifier.from_clip(
         recipe.model.arch, recipe.model.pretrained, names, recipe.model.templates, recipe.seed
     )
+    if recipe.ensemble.batch_norm == "reestimate":
+        check_batch_norms(start)
     trainable = trainable_parameters(loaded.method, start)
     total = sum(p.numel() for p in start.parameters())
     device = resolve_accelerator(recipe.runtime.accelerator)

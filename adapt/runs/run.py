@@ -14,7 +14,7 @@ from adapt.common.progress import lines_unless, write_line
 from adapt.common.typed import resolve_path
 from adapt.data.splits.stored import check_unchanged
 from adapt.ensembling.candidates import TITLES
-from adapt.ensembling.line import StartFeatures
+from adapt.ensembling.line import StartFeatures, refresh_of
 from adapt.ensembling.wise_ft import sweep
 from adapt.evaluation.evaluate import Split
 from adapt.models.classifier import Classifier
@@ -126,14 +126,15 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: bool, quiet: bool) -> 
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
     start = Classifier.from_clip(model.arch, model.pretrained, names, model.templates, recipe.seed)
 
+    refresh = refresh_of(recipe.ensemble.batch_norm, start, data.fit.train, runtime)
     context = _context(recipe, folder, resume, quiet)
     fit_began = time.monotonic()
     tuned = _fit(loaded, start, data, context, say)
     seconds = {"fit": time.monotonic() - fit_began}
     say("linear probe, for comparison")
-    lines = Lines(start, tuned, fit_probe(recipe, start, data.fit, context))
+    lines = Lines(start, tuned, fit_probe(recipe, start, data.fit, context), refresh)
 
-    features = StartFeatures(start, runtime)
+    features = StartFeatures(start, runtime, refresh)
     choice = choose(recipe, loaded.method, lines, data.fit, context, features)
     chosen = choice.shipped
     say(f"alpha {choice.mixed.alpha:g}: {choice.mixed.guard.reason}")
@@ -147,7 +148,7 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: bool, quiet: bool) -> 
     outputs = _outputs(folder, recipe, lines, choice, splits, data.fit.class_names, features)
     write_tables(folder, outputs, data.evals)
     models, alphas = (start, tuned, shipped), sorted(choice.mixed.held.logits)
-    write_robustness(folder, recipe, data, models, outputs, splits, alphas)
+    write_robustness(folder, recipe, data, models, outputs, splits, alphas, refresh)
     stored = write_uncertainty(folder, recipe, data, shipped, outputs, splits)
     shipped = shipped.with_uncertainty(stored)
     if recipe.few_shot.shots:

@@ -16,7 +16,7 @@ from adapt.ensembling.candidates import ZERO_SHOT, Candidate, Decision, decide, 
 from adapt.ensembling.choose import alpha_grid, choose_alpha
 from adapt.ensembling.guard import guard
 from adapt.ensembling.held_out import HeldOut, HeldOutSets, held_out_on_line, pool
-from adapt.ensembling.line import StartFeatures, mix
+from adapt.ensembling.line import Refresh, StartFeatures, mix, refresh_of, unchanged
 from adapt.ensembling.settings import MIXED, PROBE, WITHOUT_PROBE, Ensemble
 from adapt.errors import DataError
 from adapt.evaluation.metrics.calibration import fit_temperature
@@ -76,12 +76,14 @@ class Lines:
     start: Classifier
     tuned: Classifier
     probe: Classifier | None
+    refresh: Refresh = unchanged
+    """What becomes of averages of the start and another end."""
 
     def at(self, candidate: Candidate) -> Classifier:
         """The model of a candidate, without its temperature."""
         end = self.tuned if candidate.name == MIXED else self.probe
         assert end is not None
-        return mix(self.start, end, candidate.alpha)
+        return mix(self.start, end, candidate.alpha, refresh=self.refresh)
 
 
 def _split_seed(recipe: Recipe) -> int:
@@ -213,8 +215,9 @@ def _cross_validate(
             folder = context.folder / "folds" / str(number)
         rest = ImageData(fold.train)
         tuned = fit(method, start, rest, replace(context, folder=folder), recipe.ensemble)
-        lines = Lines(start, tuned, fit_probe(recipe, start, rest, context))
-        held, probe = _judge(recipe, lines, fold.val, features)
+        refresh = refresh_of(recipe.ensemble.batch_norm, start, fold.train, context.runtime)
+        lines = Lines(start, tuned, fit_probe(recipe, start, rest, context), refresh)
+        held, probe = _judge(recipe, lines, fold.val, features.with_refresh(refresh))
         mixed.append(held)
         probes += [] if probe is None else [probe]
     return pool(mixed), pool(probes) if probes else None

@@ -12,7 +12,14 @@ import torch
 from adapt.common.files import write_json
 from adapt.data.settings import FromTrain
 from adapt.data.sources.image_list import ImageList
-from adapt.ensembling.line import mix, scale_by_depth
+from adapt.ensembling.line import (
+    Refresh,
+    mix,
+    refresh_of,
+    same_encoders,
+    scale_by_depth,
+    unchanged,
+)
 from adapt.ensembling.soups import SoupReport, soup
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
 from adapt.evaluation.evaluate import Split
@@ -127,7 +134,7 @@ def soup_runs(
     recipe, val = runs[0].loaded.recipe, val_images(runs[0])
     start = None if select == "uniform" else start_of(runs[0])
     models = {str(run.folder): run.adapted for run in runs}
-    mixed, report = soup(models, val, select, start, recipe.runtime)
+    mixed, report = soup(models, val, select, start, recipe.runtime, _refresh(runs[0]))
     if recipe.calibration.kind == "none":
         mixed.temperature = report.temperature = 1.0
     report.notes = notes + report.notes
@@ -168,7 +175,11 @@ def mix_run(
     target, run = _new_folder(out), RunFolder.read(folder)
     val = val_images(run) if recalibrate else None
     start, tuned = start_of(run), Classifier.load(run.adapted)
-    mixed = mix(start, scale_by_depth(start, tuned, shallow), alpha)
+    refresh = _refresh(run)
+    scaled = scale_by_depth(start, tuned, shallow)
+    mixed = mix(start, scaled, alpha, refresh=refresh)
+    if alpha == 1 and shallow != 1 and not same_encoders(start, scaled):
+        mixed = refresh(mixed)
     mixed = mixed.with_temperature(1.0).with_uncertainty(None)
     note = "temperature is 1, not calibrated; --recalibrate fits it on the val images"
     if val is not None:
@@ -185,6 +196,15 @@ def mix_run(
     info["shallow"] = shallow
     info |= {"temperature": note, "recipe": run.loaded.resolved}
     return NewModel(mixed.save(target / "model", info, another_process=True), mixed, [note])
+
+
+def _refresh(run: RunFolder) -> Refresh:
+    """What the run did with averages; training images are read again where that needs them."""
+    recipe = run.loaded.recipe
+    if recipe.ensemble.batch_norm == "average":
+        return unchanged
+    data = build_data(replace(recipe, evals={}))
+    return refresh_of(recipe.ensemble.batch_norm, start_of(run), data.fit.train, recipe.runtime)
 
 
 def val_images(run: RunFolder) -> ImageList:

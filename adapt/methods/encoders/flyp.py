@@ -71,7 +71,18 @@ class Flyp:
         )
 
     def prepare(self, start: Classifier) -> Classifier:
-        """A copy of the start in which both encoders and the logit scale train."""
+        """A copy of the start in which both encoders and the logit scale train.
+
+        Raises:
+            ModelError: When a batch in parts would not be what the whole is: with batch norms.
+        """
+        parts = self.optim.accumulate
+        norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+        if parts > 1 and any(isinstance(m, norms) for m in start.backbone.model.modules()):
+            raise ModelError(
+                f"optim.accumulate - not exact with batch norms - {parts} - they would see each "
+                "part for itself: set it to 1 and lower batch_size"
+            )
         copy = trainable_copy(
             start, lambda name: name.startswith(MODEL) and name != f"{MODEL}logit_bias"
         )
@@ -83,17 +94,10 @@ class Flyp:
 
         Raises:
             DataError: When captions are to come from a column that is missing or has empty cells.
-            ModelError: When a batch in parts would not be what the whole is: with batch norms.
+            ModelError: See `prepare`.
         """
-        parts = self.optim.accumulate
-        norms = (nn.BatchNorm1d, nn.BatchNorm2d)
-        if parts > 1 and any(isinstance(m, norms) for m in start.backbone.model.modules()):
-            raise ModelError(
-                f"optim.accumulate - not exact with batch norms - {parts} - they would see each "
-                "part for itself: set it to 1 and lower batch_size"
-            )
         captions = read_captions(data.train) if self.captions == "column" else None
-        objective = Contrastive(captions, self.same_class, parts)
+        objective = Contrastive(captions, self.same_class, self.optim.accumulate)
         return train(self.prepare(start), data, self.optim, context or Context(), objective)
 
 

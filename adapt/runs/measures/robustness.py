@@ -8,6 +8,7 @@ import numpy as np
 
 from adapt.common.arrays import BoolArray
 from adapt.common.files import write_json
+from adapt.ensembling.line import Refresh
 from adapt.ensembling.retention import Retention, retention, retention_prompts
 from adapt.errors import DataError, did_you_mean
 from adapt.evaluation.evaluate import Split
@@ -201,6 +202,7 @@ def write_robustness(
     outputs: Outputs,
     splits: Sequence[Split],
     alphas: Sequence[float],
+    refresh: Refresh,
 ) -> None:
     """Write `robustness.json`.
 
@@ -212,11 +214,14 @@ def write_robustness(
         outputs: Logits of every model.
         splits: The evals as pixels.
         alphas: Points of the forgetting curve.
+        refresh: See `adapt.ensembling.line.mix`.
     """
     start, tuned, shipped = models
     section, runtime = recipe.robustness, recipe.runtime
     kept: dict[str, Retention] = {
-        name: retention(start, tuned, shipped, images, recipe.model.templates, alphas, runtime)
+        name: retention(
+            start, tuned, shipped, images, recipe.model.templates, alphas, runtime, refresh
+        )
         for name, images in data.retention.items()
     }
     if section.reference:
