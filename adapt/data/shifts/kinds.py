@@ -6,6 +6,7 @@ Where a constant differs from the paper's, the function says so. Functions here 
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from adapt.data.shifts.tools import (
     FloatImage,
@@ -194,7 +195,10 @@ def _pixelate(image: FloatImage, severity: int, generator: Random) -> FloatImage
     shape, scale = image.shape[:2], scale_of(image.shape[:2])
     block = block * scale if scale > 1 else 1 + (block - 1) * scale
     few = (max(1, round(shape[0] / block)), max(1, round(shape[1] / block)))
-    return resize(resize(image, few, cv2.INTER_AREA), shape, cv2.INTER_NEAREST_EXACT)
+    # Pillow's box counts whole pixels, as in the paper; OpenCV's area counts parts of them.
+    small = Image.fromarray(to_bytes(image)).resize((few[1], few[0]), Image.Resampling.BOX)
+    blocks = np.asarray(small, dtype=np.float32) / np.float32(255)
+    return resize(blocks, shape, cv2.INTER_NEAREST_EXACT)
 
 
 def _encoded(image: FloatImage, quality: float) -> FloatImage:

@@ -1,8 +1,10 @@
 """Shifts keep shape and type, repeat by seed, and grow with severity at every picture size."""
 
+import json
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -119,6 +121,21 @@ def test_distance_grows_with_severity(kind: str, size: int) -> None:
     else:
         assert distances == sorted(distances)
     assert distances[4] > 1.2 * distances[0]
+
+
+@pytest.mark.parametrize("kind", [*IMAGENET_C, *EXTRA])
+def test_pictures_change_as_much_as_by_the_reference(kind: str) -> None:
+    """`make_imagenet_c.py` of hendrycks/robustness gave these mean changes of the four scenes."""
+    path = Path(__file__).with_name("imagenet_c.json")
+    expected = json.loads(path.read_text(encoding="utf-8"))[kind]
+    draws, tolerance = (1, 0.06) if kind in FIXED or kind.endswith("noise") else (4, 0.15)
+    for severity in range(1, 6):
+        changes = [
+            distance(scene(index, 224), apply_shift(scene(index, 224), kind, severity, seed))
+            for index in range(4)
+            for seed in range(index * 10, index * 10 + draws)
+        ]
+        assert np.mean(changes) == pytest.approx(expected[severity - 1], rel=tolerance), severity
 
 
 @pytest.mark.parametrize("kind", SHIFTS)
