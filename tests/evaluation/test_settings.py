@@ -24,7 +24,10 @@ from adapt.models.prediction import conformal
         (lambda: Robustness(["light", "light"]), "groups - listed twice"),
         (lambda: UncertaintySettings(coverage=1.0), "coverage - out of range - 1.0"),
         (lambda: UncertaintySettings(level=0.0), "level - out of range - 0.0"),
-        (lambda: UncertaintySettings(score="asp"), "score - not known.* - 'asp' - choose one of lac"),
+        (
+            lambda: UncertaintySettings(score="asp"),
+            "score - not known.* - 'asp' - choose one of lac",
+        ),
         (lambda: UncertaintySettings(randomised=True), "randomised - not for lac"),
         (lambda: UncertaintySettings(penalty=-1.0), "penalty - out of range - -1.0"),
         (lambda: UncertaintySettings(free_ranks=-1), "free_ranks - out of range - -1"),

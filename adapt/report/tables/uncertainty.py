@@ -168,8 +168,8 @@ def set_scores_table(run: RunRecord) -> Table | None:
     header = ["eval", *["coverage", "classes per set"] * len(by_score)]
     legend = (
         "One threshold for all classes, chosen on held-out images. At equal coverage smaller sets "
-        "say more. LAC makes the smallest on average; APS and RAPS keep coverage more even between "
-        "easy and hard images. Choose with `uncertainty.score`, before you look at the test sets."
+        "say more. LAC is made for small sets, APS and RAPS for coverage that is as high for hard "
+        "images as for easy ones. Choose with `uncertainty.score`, before you look at the test sets."
     )
     return Table("Ways to make the sets", header, rows, groups, legend=legend) if rows else None
 
