@@ -26,7 +26,7 @@ from adapt.models.prediction import conformal
         (lambda: UncertaintySettings(level=0.0), "level - out of range - 0.0"),
         (
             lambda: UncertaintySettings(score="asp"),
-            "score - not known.* - 'asp' - choose one of lac",
+            "score - not known.*'asp' - choose one",
         ),
         (lambda: UncertaintySettings(randomised=True), "randomised - not for lac"),
         (lambda: UncertaintySettings(penalty=-1.0), "penalty - out of range - -1.0"),

@@ -169,7 +169,7 @@ def set_scores_table(run: RunRecord) -> Table | None:
     legend = (
         "One threshold for all classes, chosen on held-out images. At equal coverage smaller sets "
         "say more. LAC is made for small sets, APS and RAPS for coverage that is as high for hard "
-        "images as for easy ones. Choose with `uncertainty.score`, before you look at the test sets."
+        "images as for easy ones. Choose with `uncertainty.score`, before looking at test sets."
     )
     return Table("Ways to make the sets", header, rows, groups, legend=legend) if rows else None
 
