@@ -69,7 +69,8 @@ class Rule:
     @property
     def sentence(self) -> str:
         """What it takes: the first line of its docstring."""
-        return (inspect.getdoc(self.choose) or "").partition("\n")[0].rstrip(".")
+        first = (inspect.getdoc(self.choose) or "").partition("\n")[0]
+        return first.rstrip(".").replace("`", "")
 
     def can_use(self, evidence: Evidence) -> bool:
         """Whether the evidence holds what the rule looks at."""
