@@ -20,7 +20,7 @@ from adapt.models.prediction import conformal
     ("make", "expected"),
     [
         (lambda: Calibration("isotonic"), "kind - not known - 'isotonic' - choose one of temp"),
-        (lambda: Robustness(["light", " "]), r"groups\[1\] - empty - ''"),
+        (lambda: Robustness(["light", " "]), r"groups\[1\] - empty - ' '"),
         (lambda: Robustness(["light", "light"]), "groups - listed twice"),
         (lambda: UncertaintySettings(coverage=1.0), "coverage - out of range - 1.0"),
         (lambda: UncertaintySettings(level=0.0), "level - out of range - 0.0"),
