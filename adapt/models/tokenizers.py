@@ -23,9 +23,10 @@ def pack_tokenizer(tokenizer: Any) -> str:
     """
     from tokenizers import Tokenizer
 
-    fast = getattr(tokenizer, "tokenizer", None)
-    backend = getattr(fast, "backend_tokenizer", None)
-    if backend is None or getattr(tokenizer, "tokenizer_mode", ""):
+    fast: Any = getattr(tokenizer, "tokenizer", None)
+    backend: Any = getattr(fast, "backend_tokenizer", None)
+    mode: Any = getattr(tokenizer, "tokenizer_mode", None)
+    if backend is None or mode:
         raise _refusal(type(fast or tokenizer).__name__)
     own = Tokenizer.from_str(backend.to_str())
     own.enable_truncation(tokenizer.context_length, direction=fast.truncation_side)

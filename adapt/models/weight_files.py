@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import open_clip
 import torch
@@ -115,7 +115,7 @@ def uncompiled(module: Module) -> Module:
     """
     own = getattr(module, "_orig_mod", None)
     if isinstance(own, torch.nn.Module):
-        return uncompiled(own)  # type: ignore[arg-type]
+        return cast(Module, uncompiled(own))
     for name, child in module.named_children():
         setattr(module, name, uncompiled(child))
     return module
