@@ -17,11 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from adapt.errors import ModelError, did_you_mean
+from adapt.models.bundle.manifest import TEXT_MODEL, TOKENIZER
 
-TEXT_MODEL = "text_model.json"
-"""In place of the name of a Hugging Face model: its settings are this file, beside the config."""
-TOKENIZER = "tokenizer.json"
-"""In place of the name of a tokenizer: it is this file, beside the config."""
 TEXT_MODELS = ("bert", "m2m_100", "mt5", "roberta", "xlm-roberta")
 """Kinds of Hugging Face text encoders that open_clip can hold."""
 WIDEST, LONGEST, DEEPEST = 1 << 16, 1 << 12, 256
@@ -29,66 +26,66 @@ WORDS_IN_ALL = 1 << 22
 
 
 @dataclass(frozen=True)
-class Rule:
+class Allowed:
     """Which values are good, and how that is said."""
 
     good: Callable[[Any], bool]
     words: str
 
 
-def _whole(low: int, high: int) -> Rule:
+def _whole(low: int, high: int) -> Allowed:
     def good(value: Any) -> bool:
         return type(value) is int and low <= value <= high
 
-    return Rule(good, f"a whole number from {low} to {high}")
+    return Allowed(good, f"a whole number from {low} to {high}")
 
 
-def _number(low: float, high: float) -> Rule:
+def _number(low: float, high: float) -> Allowed:
     def good(value: Any) -> bool:
         return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
 
-    return Rule(good, f"a number from {low:g} to {high:g}")
+    return Allowed(good, f"a number from {low:g} to {high:g}")
 
 
-def _one_of(*values: Any) -> Rule:
+def _one_of(*values: Any) -> Allowed:
     def good(value: Any) -> bool:
         return any(type(value) is type(known) and value == known for known in values)
 
-    return Rule(good, f"one of {', '.join(map(repr, values))}")
+    return Allowed(good, f"one of {', '.join(map(repr, values))}")
 
 
-def _or_none(rule: Rule) -> Rule:
-    return Rule(lambda value: value is None or rule.good(value), f"{rule.words}, or null")
+def _or_none(rule: Allowed) -> Allowed:
+    return Allowed(lambda value: value is None or rule.good(value), f"{rule.words}, or null")
 
 
-def _list(rule: Rule, lengths: range) -> Rule:
+def _list(rule: Allowed, lengths: range) -> Allowed:
     def good(value: Any) -> bool:
         return isinstance(value, list) and len(value) in lengths and all(map(rule.good, value))
 
-    return Rule(good, f"a list of {lengths[0]} to {lengths[-1]}, each {rule.words}")
+    return Allowed(good, f"a list of {lengths[0]} to {lengths[-1]}, each {rule.words}")
 
 
-def _either(first: Rule, second: Rule) -> Rule:
-    return Rule(
+def _either(first: Allowed, second: Allowed) -> Allowed:
+    return Allowed(
         lambda value: first.good(value) or second.good(value), f"{first.words} or {second.words}"
     )
 
 
-def _matching(pattern: str, words: str) -> Rule:
+def _matching(pattern: str, words: str) -> Allowed:
     def good(value: Any) -> bool:
         return isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
-    return Rule(good, words)
+    return Allowed(good, words)
 
 
-def _mapping(**rules: Rule) -> Rule:
+def _mapping(**rules: Allowed) -> Allowed:
     def good(value: Any) -> bool:
         return isinstance(value, dict) and all(
             key in rules and rules[key].good(item) for key, item in value.items()
         )
 
     inner = "; ".join(f"{key}: {rule.words}" for key, rule in rules.items())
-    return Rule(good, f"a mapping of {inner}")
+    return Allowed(good, f"a mapping of {inner}")
 
 
 _FLAG = _one_of(True, False)
@@ -108,7 +105,7 @@ _ATTENTION = {
     "scale_attn": _FLAG,
     "scale_fc": _FLAG,
 }
-VISION: dict[str, Rule] = {
+VISION: dict[str, Allowed] = {
     "layers": _either(_DEPTH, _list(_DEPTH, range(4, 5))),
     "width": _WIDTH,
     "head_width": _WIDTH,
@@ -139,7 +136,7 @@ VISION: dict[str, Rule] = {
     "timm_drop": _PART,
     "timm_drop_path": _or_none(_PART),
 }
-_TEXT_SHAPE: dict[str, Rule] = {
+_TEXT_SHAPE: dict[str, Allowed] = {
     "context_length": _SIDE,
     "vocab_size": _whole(1, WORDS_IN_ALL),
     "width": _WIDTH,
@@ -148,7 +145,7 @@ _TEXT_SHAPE: dict[str, Rule] = {
     "mlp_ratio": _RATIO,
     "ls_init_value": _SCALE,
 }
-TEXT: dict[str, Rule] = {
+TEXT: dict[str, Allowed] = {
     **_TEXT_SHAPE,
     "hf_tokenizer_name": _one_of(TOKENIZER),
     "tokenizer_kwargs": _mapping(
@@ -175,13 +172,13 @@ TEXT: dict[str, Rule] = {
         "mean_pooler", "max_pooler", "cls_pooler", "cls_last_hidden_state_pooler"
     ),
 }
-MULTIMODAL: dict[str, Rule] = {
+MULTIMODAL: dict[str, Allowed] = {
     **_TEXT_SHAPE,
     "dim_head": _WIDTH,
     "n_queries": _SIDE,
     "attn_pooler_heads": _SIDE,
 }
-TOP: dict[str, Rule] = {
+TOP: dict[str, Allowed] = {
     "embed_dim": _WIDTH,
     "quick_gelu": _FLAG,
     "custom_text": _FLAG,
@@ -190,7 +187,7 @@ TOP: dict[str, Rule] = {
     "nonscalar_logit_scale": _FLAG,
     "pad_id": _whole(0, WORDS_IN_ALL),
 }
-SECTIONS: dict[str, dict[str, Rule]] = {
+SECTIONS: dict[str, dict[str, Allowed]] = {
     "vision_cfg": VISION,
     "text_cfg": TEXT,
     "multimodal_cfg": MULTIMODAL,
@@ -307,7 +304,7 @@ def _as_mapping(value: Any, path: str) -> Mapping[str, Any]:
 
 
 def _check(
-    values: Mapping[str, Any], rules: dict[str, Rule], path: str, beside: Mapping[str, Any] = {}
+    values: Mapping[str, Any], rules: dict[str, Allowed], path: str, beside: Mapping[str, Any] = {}
 ) -> None:
     for name, value in values.items():
         if name not in rules:

@@ -116,3 +116,16 @@ def head_from_state(state: Mapping[str, Tensor], classes: int, width: int) -> nn
         float(state["beta"]),
         int(state["neighbours"]),
     )
+
+
+def reach(head: nn.Linear | CacheHead) -> float:
+    """How far a logit can move when a unit feature moves by 1.
+
+    >>> reach(linear_head(torch.tensor([[3.0, 4.0], [0.0, 1.0]])))
+    5.0
+    """
+    linear = float(head.weight.detach().norm(dim=1).max())
+    if isinstance(head, nn.Linear):
+        return linear
+    # A vote exp(-beta (1 - cosine)) moves by at most beta, as no cosine is above 1.
+    return linear + float(head.beta * head.values.detach().abs().sum(0).max())

@@ -18,8 +18,8 @@ from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_
 from adapt.models.bundle.manifest import ENCODERS, HEAD, PROBE, UNCERTAINTY, facts_of
 from adapt.models.bundle.probe import (
     FACTS,
-    Answers,
     Differences,
+    ProbeAnswers,
     answer,
     as_tensors,
     compare,
@@ -30,7 +30,7 @@ from adapt.models.bundle.probe import (
 from adapt.models.bundle.process import verify_in_another_process
 from adapt.models.bundle.read import Bundle, read_bundle
 from adapt.models.bundle.write import write_bundle
-from adapt.models.cache_head import CacheHead, head_from_state
+from adapt.models.cache_head import CacheHead, head_from_state, reach
 from adapt.models.heads import check_read, linear_head, text_weights
 from adapt.models.prediction.inputs import Inputs
 from adapt.models.prediction.stream import Prediction, predict_stream
@@ -314,7 +314,7 @@ class Classifier(nn.Module):
             None if stored is None else Uncertainty.from_dict(stored, len(names)),
         ).eval()
 
-    def answers(self, images: list[bytes]) -> Answers:
+    def answers(self, images: list[bytes]) -> ProbeAnswers:
         """What this model says of a probe: from image files to probabilities, and of the texts."""
         return answer(images, self._logits_of_files, self.probabilities, self._text_weights)
 
@@ -362,7 +362,7 @@ def verify_bundle(folder: str | Path) -> Differences:
             int(classifier.backbone.spec.config["embed_dim"]),
         )
         given = classifier.answers(images)
-        differences = compare(stored, given, classifier.head, classifier.temperature)
+        differences = compare(stored, given, reach(classifier.head), classifier.temperature)
     except (AdaptError, ValueError, RuntimeError) as error:
         raise BundleError(
             f"{folder} - its probe cannot be answered - {one_line(error)} - copy the whole folder "

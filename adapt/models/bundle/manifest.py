@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 from adapt.common.typed import misfit
 from adapt.errors import BundleError, one_line
-from adapt.models.architectures import TEXT_MODEL, TOKENIZER
 
 FORMAT = 1
 MANIFEST = "classifier.json"
@@ -16,6 +15,10 @@ CONFIG = "open_clip_config.json"
 ENCODERS = "open_clip_model.safetensors"
 HEAD = "head.safetensors"
 PROBE = "probe.safetensors"
+TEXT_MODEL = "text_model.json"
+"""In place of the name of a Hugging Face model: its settings are this file, beside the config."""
+TOKENIZER = "tokenizer.json"
+"""In place of the name of a tokenizer: it is this file, beside the config."""
 FILES = (CONFIG, ENCODERS, HEAD, PROBE)
 """What every bundle has beside the manifest."""
 OPTIONAL = (TEXT_MODEL, TOKENIZER)

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from adapt.errors import BundleError
-from adapt.models.cache_head import CacheHead
 
 SHAPES = ((1.25, 1.75), (1.75, 1.25), (1.0, 1.0), (0.4, 0.6))
 """Height and width of the images as multiples of what the model reads: cut, kept, enlarged."""
@@ -32,7 +31,7 @@ up like steps of a random walk, and the longest path through a large encoder has
 
 
 @dataclass(frozen=True)
-class Answers:
+class ProbeAnswers:
     """What a model said of the probe."""
 
     logits: Tensor
@@ -91,7 +90,7 @@ def as_tensors(images: list[bytes]) -> dict[str, Tensor]:
 
 def read_probe(
     stored: Mapping[str, Tensor], classes: int, width: int
-) -> tuple[list[bytes], Answers]:
+) -> tuple[list[bytes], ProbeAnswers]:
     """The images and the answers of a bundle.
 
     Args:
@@ -122,22 +121,12 @@ def read_probe(
     for name, value in images.items():
         if value.dtype != torch.uint8 or value.ndim != 1:
             raise _wrong(name, "another type or shape", f"{value.dtype} {tuple(value.shape)}")
-    answers = Answers(stored["logits"], stored["probabilities"], stored["text_weights"])
+    answers = ProbeAnswers(stored["logits"], stored["probabilities"], stored["text_weights"])
     return [images[name].numpy().tobytes() for name in names], answers
 
 
 def _wrong(name: str, what: str, given: str) -> BundleError:
     return BundleError(f"probe.{name} - {what} - {given} - copy the whole folder again")
-
-
-def reach(head: nn.Module) -> float:
-    """How far a logit can move when a unit feature moves by 1."""
-    assert isinstance(head.weight, Tensor)
-    linear = float(head.weight.detach().norm(dim=1).max())
-    if not isinstance(head, CacheHead):
-        return linear
-    # A vote exp(-beta (1 - cosine)) moves by at most beta (cosines above 1 do not occur).
-    return linear + float(head.beta * head.values.detach().abs().sum(0).max())
 
 
 @dataclass(frozen=True)
@@ -152,8 +141,10 @@ class Differences:
     """What lies too far, as a part of a message; empty when nothing does."""
 
 
-def compare(stored: Answers, given: Answers, head: nn.Module, temperature: float) -> Differences:
-    """Answers beside the stored ones.
+def compare(
+    stored: ProbeAnswers, given: ProbeAnswers, reach: float, temperature: float
+) -> Differences:
+    """ProbeAnswers beside the stored ones.
 
     A number of a feature may move by `ROUNDING`, a logit by that times `reach`, and a probability
     by half of that over the temperature, since the softmax moves by at most half of what the
@@ -162,10 +153,10 @@ def compare(stored: Answers, given: Answers, head: nn.Module, temperature: float
     Args:
         stored: From the bundle.
         given: Of the model here and now.
-        head: Of the model.
+        reach: How far a logit can move when a unit feature moves by 1.
         temperature: Of the model.
     """
-    logit = ROUNDING * max(1.0, reach(head))
+    logit = ROUNDING * max(1.0, reach)
     allowed = {
         "text_weights": ROUNDING * max(1.0, float(stored.text_weights.norm(dim=1).max())),
         "logits": logit,
@@ -185,7 +176,7 @@ def answer(
     logits_of: Callable[[list[bytes]], Tensor],
     probabilities_of: Callable[[Tensor], Tensor],
     text_weights_of: Callable[[list[str]], Tensor],
-) -> Answers:
+) -> ProbeAnswers:
     """Ask a model.
 
     Args:
@@ -197,4 +188,4 @@ def answer(
     with torch.inference_mode():
         logits = logits_of(images).float().cpu()
         text = text_weights_of(TEXTS).float().cpu()
-    return Answers(logits, probabilities_of(logits), text)
+    return ProbeAnswers(logits, probabilities_of(logits), text)

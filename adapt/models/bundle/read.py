@@ -11,7 +11,6 @@ from torch import Tensor
 from adapt.common.content import content_hash
 from adapt.common.typed import misfit
 from adapt.errors import BundleError, DataError, one_line
-from adapt.models.architectures import TEXT_MODEL, TOKENIZER
 from adapt.models.bundle.manifest import (
     CONFIG,
     COPY,
@@ -19,6 +18,8 @@ from adapt.models.bundle.manifest import (
     HEAD,
     MANIFEST,
     PROBE,
+    TEXT_MODEL,
+    TOKENIZER,
     facts_of,
     read_manifest,
     read_mapping,

@@ -12,7 +12,6 @@ from safetensors import SafetensorError
 from adapt.common.content import content_hash
 from adapt.common.files import json_text
 from adapt.errors import AdaptError, BundleError, one_line
-from adapt.models.architectures import TEXT_MODEL, TOKENIZER
 from adapt.models.bundle.manifest import (
     CONFIG,
     FILES,
@@ -20,6 +19,8 @@ from adapt.models.bundle.manifest import (
     MANIFEST,
     OPTIONAL,
     OWN_HASH,
+    TEXT_MODEL,
+    TOKENIZER,
     manifest_hash,
 )
 from adapt.models.bundle.read import UNFINISHED, Bundle

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from adapt.errors import BundleError
 from adapt.models.bundle.manifest import CONFIG, ENCODERS, HEAD, PROBE
-from adapt.models.bundle.probe import ROUNDING, Answers, compare, probe_images, reach, read_probe
-from adapt.models.cache_head import CacheHead
+from adapt.models.bundle.probe import ROUNDING, ProbeAnswers, compare, probe_images, read_probe
+from adapt.models.cache_head import CacheHead, reach
 from adapt.models.classifier import Classifier, verify_bundle
 from tests.helpers.bundles import edit_json, edit_tensors, learned
 from tests.helpers.tiny import RESNET, TIMM, VIT, in_float64
@@ -43,7 +43,7 @@ def test_rounding_stays_far_below_what_is_allowed(arch: str) -> None:
     classifier = learned(arch)
     images = probe_images(classifier.backbone.preprocessing.size)
     given, exact = classifier.answers(images), in_float64(classifier).answers(images)
-    assert not compare(exact, given, classifier.head, classifier.temperature).wrong
+    assert not compare(exact, given, reach(classifier.head), classifier.temperature).wrong
     limit = ROUNDING * max(1.0, reach(classifier.head))
     assert float((given.logits - exact.logits).abs().max()) < limit / 4
 
@@ -110,8 +110,7 @@ def test_a_probe_that_is_none(change: Callable[[State], Any], expected: str, fol
 
 
 def test_small_temperatures_allow_more() -> None:
-    head = torch.nn.Linear(2, 2)
-    one = Answers(torch.zeros(1, 2), torch.full((1, 2), 0.5).double(), torch.zeros(1, 2))
-    cold, warm = (compare(one, one, head, t).allowed for t in (0.001, 1.0))
+    one = ProbeAnswers(torch.zeros(1, 2), torch.full((1, 2), 0.5).double(), torch.zeros(1, 2))
+    cold, warm = (compare(one, one, 1.0, t).allowed for t in (0.001, 1.0))
     assert cold > warm >= ROUNDING
-    assert compare(one, one, head, 1.0).probabilities == 0
+    assert compare(one, one, 1.0, 1.0).probabilities == 0
