@@ -144,7 +144,7 @@ class Differences:
 def compare(
     stored: ProbeAnswers, given: ProbeAnswers, reach: float, temperature: float
 ) -> Differences:
-    """ProbeAnswers beside the stored ones.
+    """Answers beside the stored ones.
 
     A number of a feature may move by `ROUNDING`, a logit by that times `reach`, and a probability
     by half of that over the temperature, since the softmax moves by at most half of what the
