@@ -43,6 +43,7 @@ RULES = (
     "val would be train",
     "has no effect",
     "not rising",
+    "not for",
     "too small",
     "too large",
     "not in a part",

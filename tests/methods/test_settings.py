@@ -11,6 +11,8 @@ def test_numbers_of_shots_rise_and_draws_are_several() -> None:
     with pytest.raises(ValueError, match="out of range") as caught:
         FewShot([4, 0, 4], 1)
     first, second, third = str(caught.value).splitlines()
-    assert first == "shots[1] - out of range - 0 - give 1 or more images per class"
-    assert second == "shots - not rising - [4, 0, 4] - give each number once, rising"
-    assert third == "seeds - out of range - 1 - give 2 to 100 draws"
+    assert first == "shots[1] - out of range - 0 - give 1 or more, at most 1,000,000"
+    assert second == "seeds - out of range - 1 - give 2 to 100 draws"
+    assert third == "shots - not rising - [4, 0, 4] - give the lowest first"
+    with pytest.raises(ValueError, match="shots - listed twice"):
+        FewShot([4, 4])

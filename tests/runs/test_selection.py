@@ -200,10 +200,10 @@ def test_retention_unknowns_groups_and_fewer_classes(
         ("data.val={from: train, folds: 1}", "folds - out of range - given 1"),
         ("data.val={from: train, folds: 3, fraction: 0.1}", "does not go with fraction"),
         ("data.train.retention=true", "for evals only"),
-        ("ensemble.shallow=2", "give a fraction, 0 to 1"),
+        ("ensemble.shallow=2", "give a fraction of at least 0 and at most 1"),
         ("ensemble.members=0", "give 1 to 100 trainings"),
         ("uncertainty.level=1.0", "give a fraction above 0 and below 1"),
-        ("robustness.groups=[a, a]", "give each column once"),
+        ("robustness.groups=[a, a]", "give each once"),
     ],
 )
 def test_refused_when_the_recipe_is_read(

@@ -48,8 +48,9 @@ def test_everything_wrong_is_said_at_once() -> None:
     with pytest.raises(ValueError, match="lr") as caught:
         Optim(lr=0.0, batch_size=6, accumulate=4)
     assert str(caught.value).splitlines() == [
-        "lr - out of range - 0.0 - give a number above 0",
-        "accumulate - out of range - 4 - give a number of micro-batches that divides batch_size",
+        "lr - out of range - 0.0 - give a number above 0, at most 1,000,000",
+        "accumulate - does not divide batch_size - 4 of 6 - "
+        "give a number of micro-batches that does",
     ]
 
 

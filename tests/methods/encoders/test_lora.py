@@ -35,9 +35,9 @@ def test_adapters_that_did_not_train_are_an_error(start: Classifier) -> None:
     [
         ({"rank": 0}, "rank - out of range - 0 - give 1 or more"),
         ({"dropout": 1.0}, "dropout - out of range - 1.0 - give a fraction of at least 0 and"),
-        ({"targets": ["x"]}, r"targets - not known - \['x'\] - choose from q, k, v, o, mlp"),
-        ({"targets": []}, r"targets - not known - \[\] - choose from q, k, v, o, mlp"),
-        ({"encoder": "images"}, "encoder - not known - 'images' - choose one of image, text, both"),
+        ({"targets": ["x"]}, r"targets\[0\] - not known - 'x' - choose from q, k, v, o, mlp"),
+        ({"targets": []}, r"targets - empty - \[\] - choose from q, k, v, o, mlp"),
+        ({"encoder": "images"}, "encoder - not known, did you mean 'image'"),
     ],
 )
 def test_out_of_range(settings: dict[str, object], message: str) -> None:

@@ -82,7 +82,7 @@ def test_encoders(name: str, start: Classifier, toy_data: ImageData, context: Co
 
 @pytest.mark.parametrize("name", ["bitfit", "norm_tuning"])
 def test_out_of_range(name: str) -> None:
-    with pytest.raises(ValueError, match="encoder - not known - 'images' - choose one of image, "):
+    with pytest.raises(ValueError, match="encoder - not known, did you mean 'image'"):
         adapt.method(name, encoder="images")
     for encoder in ("text", "both"):
         with pytest.raises(ValueError, match=f"train_head - does not go with encoder {encoder}"):

@@ -47,7 +47,7 @@ def test_the_head_alone_trains(bias: bool, start: Classifier) -> None:
 
 
 def test_views_are_checked_in_every_head() -> None:
-    with pytest.raises(ValueError, match=r"^views - out of range - 0 - give 1 or more$"):
+    with pytest.raises(ValueError, match=r"^views - out of range - 0 - give 1 or more, at most"):
         Doubled(views=0)
 
 
