@@ -1,6 +1,6 @@
 """`python -m adapt`: the command line."""
 
-from adapt.cli.app import main
+from adapt.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 LONGEST_REASON = 300
 
@@ -42,6 +43,21 @@ class RunError(AdaptError, RuntimeError):
     """Training or writing failed midway; what was finished is kept."""
 
     exit_code = 5
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was stopped by a signal and can be continued in its folder.
+
+    No `AdaptError`: code that goes on after errors must end here.
+
+    Args:
+        sentence: What was saved.
+        folder: Run folder.
+    """
+
+    def __init__(self, sentence: str, folder: Path) -> None:
+        super().__init__(sentence)
+        self.folder = folder
 
 
 class MissingExtraError(AdaptError, ImportError):

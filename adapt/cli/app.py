@@ -1,24 +1,38 @@
 """The command line: prints what the API returns and turns errors into exit codes."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from typer.core import TyperGroup
 
+from adapt.cli.endings import Carried, run_command
+from adapt.cli.tables import score_table, soup_sentence, soup_table
 from adapt.cli.weights import convert
-from adapt.common.words import MISSING, plural
-from adapt.errors import AdaptError, RecipeError
+from adapt.common.files import json_text, write_whole
+from adapt.common.words import MISSING
+from adapt.errors import RecipeError
 from adapt.version import __version__
 
 if TYPE_CHECKING:
     from adapt.recipe.load import Loaded
 
+
+class Commands(TyperGroup):
+    """The commands; what stops one is told by `adapt.cli.endings`, not by typer."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, EOFError, OSError) as error:
+            raise Carried from error
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -69,6 +83,19 @@ def run(
         bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the result.")] = False,
+    accept_changed_data: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changed-data", help="With --resume: go on with images that have changed."
+        ),
+    ] = False,
+    from_previous: Annotated[
+        bool,
+        typer.Option(
+            "--from-previous",
+            help="With --resume: where the last checkpoint is damaged, use the one before.",
+        ),
+    ] = False,
 ) -> None:
     """Adapt on labelled photos, by a recipe. Writes scores, a report and a model.
 
@@ -77,31 +104,27 @@ def run(
     from adapt.cli.progress import progress_shown
     from adapt.recipe.photos import read_call
     from adapt.report import verdict
+    from adapt.runs.folder.resume import Resume
     from adapt.runs.run import run as run_recipe
 
+    going_on = Resume.read(
+        resume, accept_changed_data=accept_changed_data, from_previous=from_previous
+    )
     call = read_call(words)
     with progress_shown(quiet):
-        done = run_recipe(call.recipe, call.overrides, out, resume, overwrite, quiet, call.photos)
+        done = run_recipe(
+            call.recipe, call.overrides, out, going_on or False, overwrite, quiet, call.photos
+        )
     console.print(score_table(done.scores))
     for sentence in verdict(done.scores):
         console.print(sentence)
-    console.print(
-        f"report  {done.folder / 'report.html'}\nmodel   {done.folder / 'model'}", soft_wrap=True
-    )
+    for path in done.reports:
+        _print_path(f"report  {path}")
+    _print_path(f"model   {done.folder / 'model'}")
 
 
-def score_table(scores: dict[str, Any]) -> Table:
-    """Accuracy of every model on every set, in percent."""
-    models = scores["models"]
-    evals = list(models["zero_shot"])
-    table = Table(title=f"accuracy in %, alpha {scores['alpha']:g}")
-    table.add_column("model")
-    for name in evals:
-        table.add_column(f"{name} (used to choose)" if name == "val" else name, justify="right")
-    for model, row in models.items():
-        cells = [row.get(name, {}).get("accuracy") for name in evals]
-        table.add_row(model, *("n/a" if cell is None else f"{100 * cell:.1f}" for cell in cells))
-    return table
+def _print_path(text: str) -> None:
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 def _load(words: list[str]) -> "Loaded":
@@ -130,7 +153,7 @@ def schema(
     from adapt.recipe.json_schema import recipe_schema
 
     if output is None:
-        print(json.dumps(recipe_schema(), indent=1))
+        print(json_text(recipe_schema()), end="")
         return
     path = write_json(output, recipe_schema())
     line = f"# yaml-language-server: $schema={path}"
@@ -150,7 +173,7 @@ def plan(
     with progress_shown():
         result = make_plan(loaded)
     if as_json:
-        print(json.dumps(result, indent=1))
+        print(json_text(result), end="")
         return
     console.print(loaded.text(), markup=False, highlight=False)
     parameters = result["parameters"]
@@ -253,11 +276,10 @@ def copy(
         raise RecipeError(
             f"{target} - exists - it would be overwritten - choose another folder or delete it"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(source.read_bytes())
-    console.print(str(target), soft_wrap=True)
+    write_whole(target, lambda part: part.write_bytes(source.read_bytes()), "choose another folder")
+    _print_path(str(target))
     photos = " PHOTOS" if MISSING in target.read_text(encoding="utf-8") else ""
-    console.print(f"to run  adapt run {target}{photos}", soft_wrap=True, markup=False)
+    _print_path(f"to run  adapt run {target}{photos}")
 
 
 @app.command()
@@ -267,18 +289,29 @@ def predict(
         Path,
         typer.Argument(help="Folder, CSV or Parquet file with a `path` column, or one image."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Table to write: .csv, .parquet or .jsonl.")
+    ],
     batch_size: Annotated[int, typer.Option(help="Number of images per batch.")] = 64,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a table that is there.")
+    ] = False,
+    device: Annotated[
+        str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or mps.")
+    ] = "auto",
 ) -> None:
-    """Predict images and write a CSV file. Each row has label, confidence, top 5 and error."""
-    from adapt.cli.predict import predict_to_csv
+    """Predict images and write a table. Each row has label, confidence, top 5 and error."""
+    from adapt.cli.predict import check_output, predict_to_table, said
     from adapt.cli.progress import progress_shown
     from adapt.models.classifier import Classifier
+    from adapt.training.runtime import resolve_accelerator
 
+    check_output(output, overwrite)
+    place = resolve_accelerator(device, "--device")
     with progress_shown():
-        written = predict_to_csv(Classifier.load(model), source, output, batch_size)
-    images = plural(written.images, "image")
-    console.print(f"{images}, {written.errors} unreadable: {written.path}", soft_wrap=True)
+        classifier = Classifier.load(model).to(place)
+        written = predict_to_table(classifier, source, output, batch_size, overwrite)
+    _print_path(f"{said(written)} on {place}: {written.path}")
 
 
 @app.command()
@@ -287,7 +320,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
     from adapt.report import write_report
 
     for path in write_report(folder, ["html", "md"]):
-        console.print(str(path), soft_wrap=True)
+        _print_path(str(path))
 
 
 @app.command()
@@ -324,24 +357,8 @@ def soup(
     with progress_shown():
         made = soup_runs(runs, out, select, allow_other_splits)
     assert made.report is not None
-    report = made.report
-    table = Table(title=f"{select} soup on {report.images} val images, accuracy in %")
-    for name in ("run", "alone", "in the soup", "reason"):
-        table.add_column(name, justify="right" if name == "alone" else "left")
-    reasons = {trial.name: trial.reason for trial in report.trials}
-    for name in reasons or report.alone:
-        kept = "yes" if name in report.chosen else "no"
-        table.add_row(
-            escape(name), f"{100 * report.alone[name]:.1f}", kept, escape(reasons.get(name, ""))
-        )
-    console.print(table)
-    low, high = report.difference["ci"]
-    console.print(
-        f"soup {100 * report.accuracy:.1f}, best single run {100 * report.alone[report.best]:.1f}: "
-        f"difference {100 * report.difference['difference']:+.1f} "
-        f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
-        + (", chosen on these images" if select == "greedy" else "")
-    )
+    console.print(soup_table(made.report, select))
+    console.print(soup_sentence(made.report, select))
     _print_made(made.notes, made.folder)
 
 
@@ -378,15 +395,5 @@ app.command()(convert)
 
 
 def main() -> None:
-    """Entry point: one sentence per error, and its exit code."""
-    try:
-        app(standalone_mode=True)
-    except AdaptError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print(
-            "interrupted: to continue, add --resume --out FOLDER to the command",
-            file=sys.stderr,
-        )
-        sys.exit(5)
+    """Run the command that `sys.argv` names, and exit with its code."""
+    sys.exit(run_command(lambda: app(standalone_mode=False)))

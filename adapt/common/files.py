@@ -60,6 +60,20 @@ def write_text(path: str | Path, text: str, advice: str = ADVICE) -> Path:
     )
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a text in UTF-8.
+
+    Raises:
+        RunError: When it cannot be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{line}\n")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(f"{path} - cannot be written - {reason} - {ADVICE}") from error
+
+
 def plain(value: Any) -> Any:
     """As JSON can hold it: arrays as lists, keys as texts, numbers that are not finite as null.
 

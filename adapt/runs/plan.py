@@ -11,8 +11,9 @@ from adapt.runs.fit import check_weight_names
 from adapt.training.features.batch_norm import check_batch_norms
 from adapt.training.loop import micro_batch
 from adapt.training.parameters import freeze_first
-from adapt.training.runtime import check_loggers, resolve_accelerator, resolve_precision
+from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import with_epochs
+from adapt.training.trainer.loggers import check_loggers
 
 SMALL_VAL = 50
 FEW_PER_CLASS = 2

@@ -2,20 +2,21 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from adapt.checks.quick import ImageHashes, QuickCheck, quick_check
 from adapt.common.cache import cache_folder
-from adapt.common.files import write_json
+from adapt.common.files import append_line, write_json, write_text
 from adapt.common.progress import lines_unless, write_line
 from adapt.common.typed import resolve_path
-from adapt.data.splits.stored import check_unchanged
+from adapt.data.splits.stored import Manifest
 from adapt.ensembling.candidates import TITLES
 from adapt.ensembling.line import StartFeatures, refresh_of
 from adapt.ensembling.wise_ft import sweep
+from adapt.errors import Interrupted, RecipeError
 from adapt.evaluation.evaluate import Split
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData, build_data, fold_count
@@ -24,14 +25,10 @@ from adapt.recipe.schema import Recipe
 from adapt.report import write_report
 from adapt.runs.augmentation_sheet import write_views
 from adapt.runs.fit import check_weight_names, fit
-from adapt.runs.folder.files import (
-    close_folder,
-    environment,
-    open_folder,
-    skipped_steps,
-    training_log,
-)
+from adapt.runs.folder.files import environment, skipped_steps, training_log
 from adapt.runs.folder.ledger import eval_hashes, open_tests, read_ledger, write_ledger
+from adapt.runs.folder.lock import run_folder
+from adapt.runs.folder.resume import Resume, compare, compare_images, record
 from adapt.runs.measures.classes import lost_most
 from adapt.runs.measures.few_shot import few_shot
 from adapt.runs.measures.outputs import gather_outputs
@@ -50,7 +47,7 @@ from adapt.runs.measures.scores import (
 from adapt.runs.measures.uncertainty import write_uncertainty
 from adapt.runs.selection import Choice, Lines, choose, fit_probe
 from adapt.training.context import Context
-from adapt.training.runtime import check_loggers
+from adapt.training.trainer.loggers import check_loggers
 
 
 @dataclass
@@ -60,13 +57,15 @@ class Run:
     folder: Path
     scores: dict[str, Any]
     classifier: Classifier
+    reports: list[Path] = field(default_factory=list)
+    """Of the formats that the recipe asks for."""
 
 
 def run(
     recipe: str | Path,
     overrides: Sequence[str] = (),
     out: str | Path | None = None,
-    resume: bool = False,
+    resume: bool | Resume = False,
     overwrite: bool = False,
     quiet: bool = True,
     photos: str | Path | None = None,
@@ -77,57 +76,83 @@ def run(
         recipe: Name of a shipped recipe, or path; or photos, for the recipe `one_folder`.
         overrides: `key.path=value` texts; `~key.path` takes a key out.
         out: Run folder, whose name the report carries; `runs/<name>-<time>` if not given.
-        resume: Continue from the last checkpoint in `out`.
+        resume: Continue from the last checkpoint in `out`; a `Resume` says what may have changed.
         overwrite: Replace an earlier run in `out`.
         quiet: Write nothing to standard error.
         photos: Folder, table, archive or pattern of shards to train on in place of the recipe's.
 
     Raises:
         AdaptError: With the exit code of the command line; finished files stay in `out`.
+        Interrupted: After Ctrl-C or SIGTERM: a `KeyboardInterrupt` that names the folder.
     """
+    going_on = Resume.read(resume)
+    if going_on and out is None:
+        raise RecipeError("--resume - no folder to go on in - no --out given - add --out FOLDER")
     loaded = load(recipe, overrides, photos=photos)
+    check_loggers(loaded.recipe.runtime.loggers or [])
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = resolve_path(out or Path("runs") / f"{loaded.recipe.name}-{stamp}")
     earlier = read_ledger(folder)
-    open_folder(folder, resume, overwrite)
     name = loaded.recipe.name if out is None else folder.resolve().name
-    try:
+    with run_folder(folder, going_on is not None, overwrite), lines_unless(quiet):
         write_ledger(folder, earlier)
-        with lines_unless(quiet):
-            return _run(loaded, folder, name, resume, quiet)
-    finally:
-        close_folder(folder)
+        try:
+            return _run(loaded, folder, name, going_on, quiet)
+        except KeyboardInterrupt as error:
+            raise Interrupted(str(error) or "what was finished is kept", folder) from error
 
 
-def _context(recipe: Recipe, folder: Path, resume: bool, quiet: bool) -> Context:
+def _context(
+    recipe: Recipe, folder: Path, resume: Resume | None, quiet: bool, tell: Callable[[str], None]
+) -> Context:
     data = recipe.data
     return Context(
         recipe.runtime,
         recipe.seed,
         data.augmentation,
         folder,
-        resume,
+        resume is not None,
+        resume is not None and resume.from_previous,
         quiet,
         data.balance,
         cache_folder("features"),
+        tell,
     )
 
 
-def _run(loaded: Loaded, folder: Path, name: str, resume: bool, quiet: bool) -> Run:
+def _begin(loaded: Loaded, folder: Path, resume: Resume | None) -> Callable[[Manifest], list[str]]:
+    """Write down what is run, where and with what; at a resume only once nothing forbids it.
+
+    Returns:
+        What checks the images; it returns what has changed since the run began.
+    """
+    now = environment(loaded.recipe.runtime, loaded.recipe.seed)
+    changes = [] if resume is None else compare(folder, loaded.resolved, now)
+
+    def write(more: list[str]) -> list[str]:
+        write_text(folder / "recipe.yaml", loaded.text())
+        record(folder, now, [*changes, *more], resume is not None)
+        return [*changes, *more]
+
+    if resume is None:
+        write([])
+        return lambda _: []
+    accept = resume.accept_changed_data
+    return lambda manifest: write(compare_images(folder, manifest, accept))
+
+
+def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: bool) -> Run:
     recipe, model, began = loaded.recipe, loaded.recipe.model, time.monotonic()
     runtime, say = recipe.runtime, _teller(folder, quiet)
-    check_loggers(runtime.loggers or [])
-    (folder / "recipe.yaml").write_text(loaded.text(), encoding="utf-8")
-    write_json(folder / "environment.json", environment(runtime, recipe.seed))
-    data, quick = _read(loaded, folder, say, resume)
+    checked = _begin(loaded, folder, resume)
+    data, quick = _read(loaded, folder, say, checked)
     check_measures(recipe, data)
 
     say(f"zero-shot: {model.arch} ({model.pretrained})")
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
     start = Classifier.from_clip(model.arch, model.pretrained, names, model.templates, recipe.seed)
-
     refresh = refresh_of(recipe.ensemble.batch_norm, start, data.fit.train, runtime)
-    context = _context(recipe, folder, resume, quiet)
+    context = _context(recipe, folder, resume, quiet, _noting(data.notes, say))
     fit_began = time.monotonic()
     tuned = _fit(loaded, start, data, context, say)
     seconds = {"fit": time.monotonic() - fit_began}
@@ -174,9 +199,10 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: bool, quiet: bool) -> 
     shipped.save(folder / "model", info, another_process=True)
     say("bundle written; another process loaded it and gave the same probabilities")
     formats = recipe.report.formats
-    for path in write_report(folder, formats)[: len(formats)] if formats else []:
+    reports = write_report(folder, formats)[: len(formats)] if formats else []
+    for path in reports:
         say(f"wrote {path}")
-    return Run(folder, scores, shipped)
+    return Run(folder, scores, shipped, reports)
 
 
 def _fit(
@@ -201,18 +227,20 @@ def _fit(
 
 
 def _read(
-    loaded: Loaded, folder: Path, say: Callable[[str], None], resume: bool
+    loaded: Loaded,
+    folder: Path,
+    say: Callable[[str], None],
+    checked: Callable[[Manifest], list[str]],
 ) -> tuple[RunData, QuickCheck]:
     say("reading images")
     hashes = ImageHashes()
     data = build_data(loaded.recipe, hashes.add)
     data.notes[:0] = loaded.notes
-    if resume:
-        check_unchanged(folder / "split.json", data.manifest)  # before it is written again
+    changes = checked(data.manifest)  # before it is written again
     write_json(folder / "split.json", data.manifest)
     quick = quick_check(data, hashes, str(folder / "recipe.yaml"))
     quick.write(folder)
-    data.notes[:0] = quick.notes
+    data.notes[:0] = [*changes, *quick.notes]
     for note in data.notes:
         say(f"note: {note}")
     counts = f"{len(data.fit.train)} train, {len(data.fit.val or [])} val images"
@@ -227,12 +255,21 @@ def _teller(folder: Path, quiet: bool) -> Callable[[str], None]:
 
     def say(text: str) -> None:
         line = f"[{time.monotonic() - began:6.1f} s] {text}"
-        with (folder / "log.txt").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        append_line(folder / "log.txt", line)
         if not quiet:
             write_line(line)
 
     return say
+
+
+def _noting(notes: list[str], say: Callable[[str], None]) -> Callable[[str], None]:
+    """A function that adds a sentence to the notes of the report, and says it."""
+
+    def tell(sentence: str) -> None:
+        notes.append(sentence)
+        say(f"note: {sentence}")
+
+    return tell
 
 
 def _outputs(

@@ -1,18 +1,12 @@
-"""What a trainer is given: moving average of the weights, lines of progress, whole checkpoints."""
+"""What a trainer is given: moving average of the weights, lines of progress."""
 
-import os
 import time
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
-from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor, nn
 
-from adapt.common.files import write_whole
 from adapt.common.progress import told, write_line
-from adapt.errors import RunError
 
 SHOWN = ("train_loss", "val_loss", "val_accuracy")
 
@@ -93,40 +87,3 @@ class EpochLines(pl.Callback):
         parts = "  ".join(f"{name} {float(metrics[name]):.4f}" for name in SHOWN if name in metrics)
         epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
         write_line(f"{epoch}  {parts}  {time.monotonic() - self.started:.0f} s")
-
-
-class AtomicCheckpointIO(CheckpointIO):
-    """Checkpoints that are whole or absent, read back after writing; loaded with `weights_only`.
-
-    Lightning's own writer swallows `PermissionError`: the save seems to succeed and leaves no file.
-    """
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        """Save, or raise `RunError` naming the path."""
-
-        def write(part: Path) -> None:
-            try:
-                with part.open("wb") as file:
-                    torch.save(checkpoint, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                torch.load(part, map_location="cpu", weights_only=True)
-            except RuntimeError as error:  # how torch reports a full disk
-                raise OSError(str(error)) from error
-
-        advice = "free some space, or choose another --out; the checkpoint before it is kept"
-        write_whole(path, write, advice)
-
-    def load_checkpoint(
-        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
-    ) -> Any:
-        """Load tensors and plain containers only, whatever the caller asks for."""
-        if not Path(path).is_file():
-            raise RunError(f"{path} - no such checkpoint - nothing there - start without it")
-        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
-
-    def remove_checkpoint(self, path: str | Path) -> None:
-        """Delete a checkpoint if it is there."""
-        Path(path).unlink(missing_ok=True)

@@ -1,10 +1,18 @@
 """What is not a method's business: devices, seed, augmentation, folders."""
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapt.data.augmentation.policies import AugmentationLike
 from adapt.training.settings import Runtime
+
+
+def on_standard_error(sentence: str) -> None:
+    """Print a sentence on standard error, if there is one."""
+    if sys.stderr is not None:
+        print(sentence, file=sys.stderr)
 
 
 @dataclass
@@ -21,9 +29,13 @@ class Context:
     """Where the training log and checkpoints go; nothing is written without it."""
     resume: bool = False
     """Go on from the last checkpoint in `folder`, if there is one."""
+    from_previous: bool = False
+    """Where the last checkpoint is damaged, go on from the one before it."""
     quiet: bool = False
     """No progress on the terminal."""
     balance: str = "none"
     """How often training classes are drawn: `none`, `uniform` or `sqrt`."""
     cache: Path | None = None
     """Where features of frozen encoders are kept by content; nothing is kept without it."""
+    tell: Callable[[str], None] = on_standard_error
+    """Called with a sentence that whoever uses the result should know."""

@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from adapt.data.augmentation.pipeline import Augmentation, one_thread
+from adapt.data.augmentation.pipeline import Augmentation, start_worker
 from adapt.data.augmentation.policies import AugmentationLike
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.loading.balance import check_balance
@@ -22,7 +22,8 @@ class ImageDataModule(pl.LightningDataModule):
     """Batches `{"image": (B, 3, S, S), "target": (B,), "index": (B,)}` for train and validation.
 
     The batches depend on the seed and the epoch alone: not on the number of workers, the global
-    random state, or what was drawn before. Works in a plain `pl.Trainer`, on several devices too.
+    random state, or what was drawn before. Works in a plain `pl.Trainer`, on several devices too. A
+    checkpoint from the middle of an epoch goes on with the images that were left.
 
     Args:
         train: Images to train on.
@@ -60,6 +61,7 @@ class ImageDataModule(pl.LightningDataModule):
         self.workers = workers
         self.seed = seed
         self.balance = "none"
+        self.done: tuple[int, int] | None = None
         views = Augmentation(augmentation, preprocessing)
         at_least = None if augmentation == "none" else preprocessing.size
         self.train_set = ImageDataset(train, self.class_names, views, seed, at_least)
@@ -96,6 +98,9 @@ class ImageDataModule(pl.LightningDataModule):
         processes, rank = self._process()
         data = self.train_set
         sampler = TrainSampler(data, self.seed, processes, rank, self.balance, data.targets)
+        if self.done is not None:
+            epoch, batches = self.done
+            sampler.done = epoch, batches * min(self.batch_size, len(data))
         return self._loader(data, sampler)
 
     def val_dataloader(self) -> Loader | list[Loader]:
@@ -116,6 +121,18 @@ class ImageDataModule(pl.LightningDataModule):
         processes, rank = self._process()
         return self._loader(data, EvalSampler(data, processes, rank))
 
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint: the epoch, and the training batches done in it."""
+        if self.trainer is None:
+            return {}
+        progress: Any = self.trainer.fit_loop.epoch_loop.batch_progress.current
+        return {"epoch": self.trainer.current_epoch, "batches": progress.processed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """From a checkpoint: the next epoch begins where that one was left."""
+        if state_dict:
+            self.done = int(state_dict["epoch"]), int(state_dict["batches"])
+
     def _process(self) -> tuple[int, int]:
         if self.trainer is None:
             return 1, 0
@@ -129,7 +146,7 @@ class ImageDataModule(pl.LightningDataModule):
             sampler=sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
-            worker_init_fn=one_thread,
+            worker_init_fn=start_worker,
             pin_memory=torch.cuda.is_available(),
             # Without its own generator a loader would draw from the global random state.
             generator=torch.Generator().manual_seed(self.seed),

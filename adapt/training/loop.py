@@ -6,32 +6,30 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
+from adapt.common.signals import finishing
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import class_weights
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import ModelError
+from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
-from adapt.training.callbacks import AtomicCheckpointIO, EpochLines, MovingAverage
+from adapt.training.callbacks import EpochLines, MovingAverage
 from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.module import AdaptModule
 from adapt.training.objectives import Objective
-from adapt.training.runtime import (
-    check_loggers,
-    inference_device,
-    resolve_accelerator,
-    resolve_precision,
-)
+from adapt.training.runtime import inference_device, resolve_accelerator, resolve_precision
 from adapt.training.settings import Optim, Runtime
+from adapt.training.trainer.checkpoints import LAST, AtomicCheckpointIO, checkpoint_to_resume
+from adapt.training.trainer.loggers import make_loggers
+from adapt.training.trainer.stopping import RandomState, StoppedError, StopWhenAsked
+
+CHECKPOINTS = "checkpoints"
 
 
 def train(
@@ -56,7 +54,9 @@ def train(
     Raises:
         ModelError: When nothing would train, or `optim` asks for what the classifier cannot give.
         RecipeError: When `optim.class_weights` names a class that is not there.
-        RunError: When the loss stays non-finite or a checkpoint cannot be written.
+        RunError: When the loss stays non-finite, or a checkpoint cannot be written or read.
+        KeyboardInterrupt: After Ctrl-C or SIGTERM; the running step is finished first, and a
+            checkpoint saved where there is a folder.
     """
     if not any(p.requires_grad for p in classifier.parameters()):
         raise ModelError(
@@ -75,18 +75,39 @@ def train(
         context.runtime.workers,
         context.seed,
     ).balanced(context.balance)
-    last = context.folder / "checkpoints" / "last.ckpt" if context.folder else None
-    with quiet_lightning():
-        pl.seed_everything(context.seed, verbose=False)
-        make_trainer(replace(optim, accumulate=1) if whole else optim, context).fit(
-            module, datamodule=loader, ckpt_path=_resume_from(last, context)
-        )
+    _fit(module, loader, context, replace(optim, accumulate=1) if whole else optim)
     if optim.checkpointing:
         classifier.backbone.model.set_grad_checkpointing(False)
     classifier.eval().requires_grad_(True)
     if module.text_trains and classifier.head_from_text:
         classifier.to(inference_device(context.runtime)).rebuild_head()
     return classifier.cpu()
+
+
+def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: Optim) -> None:
+    """Let Lightning train; a signal ends it after a step, with `KeyboardInterrupt`."""
+    folder = context.folder / CHECKPOINTS if context.folder else None
+    resumes = folder is not None and context.resume
+    start = checkpoint_to_resume(folder, context.from_previous) if folder and resumes else None
+    with finishing() as asked, quiet_lightning():
+        stop = StopWhenAsked(asked, folder / LAST if folder else None)
+        pl.seed_everything(context.seed, verbose=False)
+        trainer = make_trainer(optim, context, [RandomState(), stop])
+        try:
+            trainer.fit(module, datamodule=loader, ckpt_path=start)
+        except (StoppedError, SystemExit) as error:  # Lightning exits on a signal while it starts
+            raise KeyboardInterrupt(str(error)) from error
+        except Exception as error:
+            if start is not None and "size mismatch" in str(error):
+                raise RunError(
+                    f"{start} - does not fit - made with other classes or another method - "
+                    "begin again with --overwrite"
+                ) from error
+            if asked():  # the signal ended a loading process too
+                raise KeyboardInterrupt("the checkpoint before is kept") from error
+            raise
+        if asked():
+            raise KeyboardInterrupt("training is finished and saved")
 
 
 def loss_weights(optim: Optim, images: ImageList, names: Sequence[str]) -> Tensor | None:
@@ -115,17 +136,20 @@ def micro_batch(optim: Optim, runtime: Runtime) -> int:
     return optim.batch_size // parts
 
 
-def make_trainer(optim: Optim, context: Context) -> pl.Trainer:
-    """The Lightning trainer for these settings."""
+def make_trainer(
+    optim: Optim, context: Context, callbacks: Sequence[pl.Callback] = ()
+) -> pl.Trainer:
+    """The Lightning trainer for these settings, with more callbacks."""
     runtime, folder = context.runtime, context.folder
     device = resolve_accelerator(runtime.accelerator)
-    callbacks: list[pl.Callback] = [MovingAverage(optim.ema)] if optim.ema else []
-    loggers = make_loggers(runtime, folder) if folder else []
+    average = [MovingAverage(optim.ema)] if optim.ema else []
+    callbacks = [*average, *callbacks]
+    loggers = make_loggers(runtime.loggers or [], folder, context.tell) if folder else []
     if folder:
         callbacks += [
             LearningRateMonitor("epoch"),
             ModelCheckpoint(
-                folder / "checkpoints",
+                folder / CHECKPOINTS,
                 filename="last",
                 save_top_k=1,
                 every_n_epochs=1,
@@ -153,28 +177,6 @@ def make_trainer(optim: Optim, context: Context) -> pl.Trainer:
         use_distributed_sampler=False,
         deterministic="warn",
     )
-
-
-def make_loggers(runtime: Runtime, folder: Path) -> list[Logger]:
-    """The CSV log, always, and the loggers asked for.
-
-    Raises:
-        MissingExtraError: When a logger's package is not installed.
-    """
-    check_loggers(runtime.loggers or [])
-    loggers: list[Logger] = [CSVLogger(str(folder), name="", version="log")]
-    for name in runtime.loggers or []:
-        if name == "tensorboard":
-            loggers.append(TensorBoardLogger(str(folder), name="", version="tensorboard"))
-        elif name == "wandb":
-            loggers.append(pl.loggers.WandbLogger(save_dir=str(folder), offline=True))
-        else:
-            loggers.append(pl.loggers.MLFlowLogger(save_dir=str(folder / "mlruns")))
-    return loggers
-
-
-def _resume_from(last: Path | None, context: Context) -> Any:
-    return last if context.resume and last is not None and last.is_file() else None
 
 
 @contextmanager

@@ -1,36 +1,26 @@
 """Choices that depend on the machine: precision, kernels, trainer."""
 
-import importlib.util
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from adapt.errors import MissingExtraError, ModelError, RecipeError
+from adapt.errors import ModelError, RecipeError
 from adapt.training.settings import Runtime
 
 FEW_IMAGES, MOST_WORKERS = 500, 8
 
 
-def check_loggers(loggers: Iterable[str]) -> None:
-    """Find out before any work whether the package of each logger is installed.
-
-    Raises:
-        MissingExtraError: Naming the extra that installs the first one missing.
-    """
-    for name in loggers:
-        if importlib.util.find_spec(name) is None:
-            raise MissingExtraError(
-                f"runtime.loggers - package missing - {name} - pip install 'adapt-clip[{name}]'"
-            )
-
-
-def resolve_accelerator(accelerator: str) -> str:
+def resolve_accelerator(accelerator: str, key: str = "runtime.accelerator") -> str:
     """`cuda`, `mps` or `cpu` for Lightning's accelerator names.
+
+    Args:
+        accelerator: One of them, or `auto`.
+        key: What to call the setting in messages.
 
     Raises:
         ModelError: When a device that is asked for by name is not available.
@@ -45,7 +35,7 @@ def resolve_accelerator(accelerator: str) -> str:
     wanted = {"gpu": "cuda" if available["cuda"] else "mps"}.get(accelerator, accelerator)
     if not available.get(wanted, False):
         raise ModelError(
-            f"runtime.accelerator - not available - {accelerator!r} - use auto or one of "
+            f"{key} - not available - {accelerator!r} - use auto or one of "
             f"{', '.join(name for name, there in available.items() if there)}"
         )
     return wanted

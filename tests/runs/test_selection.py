@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapt.cli.predict import predict_to_csv
+from adapt.cli.predict import predict_to_table
 from adapt.data.image_data import ImageData
 from adapt.data.sources.embedded import EMBEDDED
 from adapt.errors import DataError, RecipeError
@@ -187,7 +187,7 @@ def test_retention_unknowns_groups_and_fewer_classes(
     assert doubt["unknown"]["n"] == 6
     assert set(doubt["unknown"]["detectors"]) == {"msp", "energy", "knn"}
     out = tmp_path / "out.csv"
-    predict_to_csv(Classifier.load(done.folder / "model"), toy_root / "test", out)
+    predict_to_table(Classifier.load(done.folder / "model"), toy_root / "test", out)
     assert out.read_text().splitlines()[0].endswith("error,abstained,unknown")
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from adapt.common.seeds import sample_seed as sample_seed
+from adapt.common.signals import leave_to_main
 from adapt.data.augmentation.policies import POLICIES, AugmentationLike
 from adapt.data.augmentation.steps import build_transform, complete, step_problems
 from adapt.data.decoding.preprocessing import Preprocessing
@@ -83,12 +84,13 @@ class Augmentation:
         return self.preprocessing.normalise(Image.fromarray(view))
 
 
-def one_thread(worker: int) -> None:
-    """Keep OpenCV from starting threads in a loading process, which has one core for itself.
+def start_worker(worker: int) -> None:
+    """Begin a loading process: no threads of OpenCV, as it has one core for itself, and no Ctrl-C.
+
+    Signals are for the main process, which ends the others when it has finished its step.
 
     Args:
         worker: Number of the process; not used.
-
-    >>> one_thread(0)
     """
+    leave_to_main()
     cv2.setNumThreads(0)

@@ -1,6 +1,7 @@
 """Labelled images as a torch data set, and the two orders in which they are read."""
 
 from collections.abc import Callable, Iterator, Sized
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -105,8 +106,14 @@ class TrainSampler(DistributedSampler[Draw]):
         """See the class."""
         super().__init__(data, num_replicas, rank, shuffle=True, seed=seed)  # type: ignore[arg-type]
         self.balance, self.targets = check_balance(balance), targets
+        self.done: tuple[int, int] | None = None
+        """Epoch in which training was stopped, and how many draws were done in it."""
 
     def __iter__(self) -> Iterator[Draw]:
+        epoch, done = self.done or (0, 0)
+        return islice(self._draws(), done if epoch == self.epoch else 0, None)
+
+    def _draws(self) -> Iterator[Draw]:
         random = np.random.default_rng([self.seed, self.epoch])
         mine = slice(self.rank, None, self.num_replicas)
         if self.balance == "none" or self.targets is None:

@@ -1,9 +1,8 @@
 """The files of a run folder."""
 
 import csv
-import os
+import hashlib
 import platform
-import shutil
 import sys
 from collections.abc import Iterable
 from importlib import metadata
@@ -13,9 +12,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from adapt.common.files import safe_cell
+from adapt.common.files import safe_cell, write_whole
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import RecipeError, RunError
 from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import Runtime
 from adapt.version import __version__
@@ -30,64 +28,19 @@ RECORDED = (
     "numpy",
     "Pillow",
 )
-LOCK = ".running"
 THUMBNAIL = 128
-
-
-def open_folder(folder: Path, resume: bool, overwrite: bool) -> Path:
-    """Make the run folder, or check that an existing one may be used, and lock it.
-
-    Raises:
-        RecipeError: When it holds an earlier run and neither `resume` nor `overwrite` is set.
-        RunError: When another process is writing there, or it cannot be written.
-    """
-    if folder.exists() and any(folder.iterdir()):
-        if overwrite and not (folder / "recipe.yaml").is_file():
-            raise RecipeError(
-                f"{folder} - not a run folder - it holds other files - choose another --out"
-            )
-        if _locked(folder):
-            raise RunError(
-                f"{folder} - in use - another run is writing here - "
-                "wait for it, or choose another --out"
-            )
-        if overwrite:
-            shutil.rmtree(folder)
-        elif not resume:
-            raise RecipeError(
-                f"{folder} - not empty - it holds an earlier run - add --resume to continue it, "
-                "--overwrite to replace it, or choose another --out"
-            )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / LOCK).write_text(str(os.getpid()))
-    except OSError as error:
-        raise RunError(f"{folder} - cannot be written - {error} - choose another --out") from error
-    return folder
-
-
-def close_folder(folder: Path) -> None:
-    """Remove the lock."""
-    (folder / LOCK).unlink(missing_ok=True)
-
-
-def _locked(folder: Path) -> bool:
-    lock = folder / LOCK
-    try:
-        os.kill(int(lock.read_text()), 0)
-    except (FileNotFoundError, ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def write_csv(path: Path, header: list[str], rows: Iterable[Iterable[Any]]) -> None:
     """Write a table; text that a spreadsheet would run as a formula gets a quote in front."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows([safe_cell(cell) for cell in row] for row in rows)
+
+    def write(part: Path) -> None:
+        with part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows([safe_cell(cell) for cell in row] for row in rows)
+
+    write_whole(path, write)
 
 
 def environment(runtime: Runtime, seed: int) -> dict[str, Any]:
@@ -95,6 +48,7 @@ def environment(runtime: Runtime, seed: int) -> dict[str, Any]:
     device = resolve_accelerator(runtime.accelerator)
     return {
         "adapt": __version__,
+        "code": code_hash(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "seed": seed,
@@ -105,6 +59,15 @@ def environment(runtime: Runtime, seed: int) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
+
+
+def code_hash() -> str:
+    """One SHA-256 over the source files of this package."""
+    root = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def training_log(folder: Path) -> None:
@@ -139,5 +102,5 @@ def thumbnails(folder: Path, mistakes: list[dict[str, Any]], evals: dict[str, Im
     for number, mistake in enumerate(mistakes):
         image = evals[mistake["eval"]].open(mistake.pop("index"))
         image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-        image.save(target / f"{number}.png")
+        write_whole(target / f"{number}.png", lambda part, image=image: image.save(part, "PNG"))  # type: ignore[misc]
         mistake["thumbnail"] = f"figures/mistakes/{number}.png"

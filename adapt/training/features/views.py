@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from adapt.common.content import content_hashes
 from adapt.common.progress import track
-from adapt.data.augmentation.pipeline import Augmentation, one_thread
+from adapt.data.augmentation.pipeline import Augmentation, start_worker
 from adapt.data.loading.datasets import ImageDataset
 from adapt.data.sources.image_list import ImageList
 from adapt.models.backbones import Backbone
@@ -80,7 +80,7 @@ def encode_views(encoder: nn.Module, dataset: ImageDataset, views: int, runtime:
         batch_size=runtime.batch_size,
         sampler=[(view, index) for view in range(views) for index in range(len(dataset))],
         num_workers=count_workers(runtime.workers, views * len(dataset)),
-        worker_init_fn=one_thread,
+        worker_init_fn=start_worker,
         # Without its own generator a loader would draw from the global random state.
         generator=torch.Generator().manual_seed(0),
     )

@@ -1,54 +1,17 @@
 """The run folder: who may write there, its tables, and the pictures of mistakes."""
 
-import os
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import RecipeError, RunError
 from adapt.runs.folder.files import (
-    LOCK,
     THUMBNAIL,
-    close_folder,
-    open_folder,
     skipped_steps,
     thumbnails,
     training_log,
     write_csv,
 )
-
-
-def test_a_folder_is_locked_while_it_is_written(tmp_path: Path) -> None:
-    folder = open_folder(tmp_path / "a" / "run", resume=False, overwrite=False)
-    assert (folder / LOCK).read_text() == str(os.getpid())
-    (folder / "recipe.yaml").write_text("name: x")
-    for resume, overwrite in ((True, False), (False, True)):
-        with pytest.raises(RunError, match="in use"):
-            open_folder(folder, resume, overwrite)
-    close_folder(folder)
-    with pytest.raises(RecipeError, match="it holds an earlier run"):
-        open_folder(folder, resume=False, overwrite=False)
-    open_folder(folder, resume=True, overwrite=False)
-    assert (folder / "recipe.yaml").is_file()
-    close_folder(folder)
-    open_folder(folder, resume=False, overwrite=True)
-    assert [path.name for path in folder.iterdir()] == [LOCK]
-
-
-def test_a_folder_of_other_files_is_never_replaced(tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(RecipeError, match="it holds other files"):
-        open_folder(tmp_path, resume=False, overwrite=True)
-    assert (tmp_path / "thesis.txt").is_file()
-
-
-def test_a_lock_of_a_process_that_ended_does_not_count(tmp_path: Path) -> None:
-    (tmp_path / "recipe.yaml").write_text("name: x")
-    for text in ("99999999", "no number"):
-        (tmp_path / LOCK).write_text(text)
-        open_folder(tmp_path, resume=True, overwrite=False)
 
 
 def test_no_cell_of_a_table_is_a_formula(tmp_path: Path) -> None:

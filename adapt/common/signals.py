@@ -1,0 +1,131 @@
+"""What Ctrl-C, SIGTERM and a closed terminal do: the first ends in order, the second at once."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+from adapt.errors import RunError
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""Those of them that the system has."""
+SHOWN = {"SIGINT": "Ctrl-C"}
+
+
+class Stops:
+    """The signals of this process that ask it to end.
+
+    A step that must not be cut short is run inside `finishing`: the first signal is then only
+    noted. Everywhere else it raises `KeyboardInterrupt`. A second signal ends the process.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[str] = []
+        """Names as shown, in their order."""
+        self.commands = 0
+        self.unfinished = 0
+        self.process = os.getpid()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """The handler."""
+        if os.getpid() != self.process:  # a loading process, forked from this one
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        name = signal.Signals(number).name
+        self.received.append(SHOWN.get(name, name))
+        if len(self.received) > 1 and self.commands:
+            _say("stopped at once; what was saved before is kept")
+            os._exit(RunError.exit_code)
+        if self.unfinished and len(self.received) == 1:
+            _say(f"{self.received[0]}: this step is finished and saved; again to stop at once")
+            return
+        raise KeyboardInterrupt
+
+    def install(self) -> dict[int, Any]:
+        """Take the signals over, as far as nobody else has; returns who had them before.
+
+        Signals that are ignored stay so: those of a command under `nohup`, or in the background.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        free = (signal.SIG_DFL, signal.default_int_handler, self)
+        numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+        before = {number: signal.getsignal(number) for number in numbers}
+        before = {number: handler for number, handler in before.items() if handler in free}
+        self.process = os.getpid()
+        for number in before:
+            signal.signal(number, self)
+        return before
+
+
+_STOPS = Stops()
+
+
+@contextmanager
+def for_a_command() -> Iterator[list[str]]:
+    """While inside, a first signal raises `KeyboardInterrupt`, a second ends the process.
+
+    Returns:
+        The signals received, by the name under which they are shown.
+    """
+    _STOPS.commands += 1
+    _STOPS.received.clear()
+    before = _STOPS.install()
+    try:
+        yield _STOPS.received
+    finally:
+        _STOPS.commands -= 1
+        _restore(before)
+
+
+@contextmanager
+def finishing() -> Iterator[Callable[[], bool]]:
+    """While inside, a first signal is only noted, so that the step can be finished.
+
+    Returns:
+        Whether a signal came; to be asked after every step.
+
+    >>> with finishing() as asked:
+    ...     asked()
+    False
+    """
+    if not _STOPS.commands and not _STOPS.unfinished:
+        _STOPS.received.clear()
+    before = _STOPS.install()
+    _STOPS.unfinished += 1
+    try:
+        yield lambda: bool(_STOPS.received)
+    finally:
+        _STOPS.unfinished -= 1
+        _restore(before)
+
+
+def take_over() -> None:
+    """Put the handler of `finishing` back where a library has put its own."""
+    if _STOPS.unfinished and threading.current_thread() is threading.main_thread():
+        for name in SIGNALS:
+            if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not (
+                signal.SIG_IGN
+            ):
+                signal.signal(getattr(signal, name), _STOPS)
+
+
+def leave_to_main() -> None:
+    """In a loading process: Ctrl-C is for the main process, which ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _restore(before: dict[int, Any]) -> None:
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""What a trainer is given: checkpoints, loggers, and how it stops."""

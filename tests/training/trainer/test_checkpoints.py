@@ -1,0 +1,122 @@
+"""Checkpoints on disk: whole, the one before kept, damage noticed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from adapt.errors import RunError
+from adapt.training.trainer.checkpoints import (
+    LAST,
+    PREVIOUS,
+    AtomicCheckpointIO,
+    checkpoint_to_resume,
+    damage,
+)
+
+
+def test_checkpoint_files(tmp_path: Path) -> None:
+    files = AtomicCheckpointIO()
+    content = {"state_dict": {"w": torch.arange(3.0)}, "epoch": 4}
+    path = tmp_path / "deep" / "last.ckpt"
+    files.save_checkpoint(content, path)
+    assert [p.name for p in path.parent.iterdir()] == ["last.ckpt"]
+    found = files.load_checkpoint(path)
+    assert torch.equal(found["state_dict"]["w"], content["state_dict"]["w"])
+    assert found["epoch"] == 4
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError) as caught:
+        files.save_checkpoint(content, tmp_path / "file" / "last.ckpt")
+    assert str(caught.value).startswith(f"{tmp_path / 'file' / 'last.ckpt'} - cannot be written")
+    assert caught.value.exit_code == 5
+    with pytest.raises(RunError, match="no such checkpoint"):
+        files.load_checkpoint(tmp_path / "none.ckpt")
+    files.remove_checkpoint(path)
+    files.remove_checkpoint(path)
+    assert not path.exists()
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, path = AtomicCheckpointIO(), tmp_path / "last.ckpt"
+    files.save_checkpoint({"epoch": 1}, path)
+    original = Path.open
+
+    def full(self: Path, mode: str = "r", *given: Any, **named: Any) -> Any:
+        return original(Path("/dev/full") if "w" in mode else self, mode, *given, **named)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(RunError, match="cannot be written"):
+        files.save_checkpoint({"w": torch.zeros(100_000)}, path)
+    monkeypatch.undo()
+    assert files.load_checkpoint(path) == {"epoch": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+class Surprise:
+    """What a harmful checkpoint would hold: a class of its own."""
+
+
+def test_checkpoints_with_objects_are_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": Surprise()}, tmp_path / "evil.ckpt")
+    with pytest.raises(Exception, match=r"[Ww]eights.only|Unsupported"):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "evil.ckpt", weights_only=False)
+
+
+def saved(folder: Path, count: int) -> Path:
+    """So many checkpoints, one after the other."""
+    for epoch in range(count):
+        content = {"state_dict": {"w": torch.full((500,), epoch)}, "epoch": epoch, "loops": {}}
+        AtomicCheckpointIO().save_checkpoint(content, folder / LAST)
+    return folder
+
+
+def test_the_checkpoint_before_is_kept(tmp_path: Path) -> None:
+    saved(tmp_path, 3)
+    assert {path.name for path in tmp_path.iterdir()} == {LAST, PREVIOUS}
+    for name, epoch in ((LAST, 2), (PREVIOUS, 1)):
+        assert AtomicCheckpointIO().load_checkpoint(tmp_path / name)["epoch"] == epoch
+    assert checkpoint_to_resume(tmp_path) == tmp_path / LAST
+    assert checkpoint_to_resume(tmp_path, from_previous=True) == tmp_path / LAST
+    assert checkpoint_to_resume(tmp_path / "none") is None
+
+
+def test_every_cut_and_every_changed_byte_of_the_tensors_is_noticed(tmp_path: Path) -> None:
+    last = saved(tmp_path, 2) / LAST
+    whole = last.read_bytes()
+    middle = whole.index(torch.full((500,), 1).numpy().tobytes()) + 700
+    spoiled = [whole[:size] for size in (0, 1, len(whole) // 2, len(whole) - 1)]
+    spoiled += [whole[:middle] + b"\xff" + whole[middle + 1 :], b"PK" * 900, b"{}"]
+    for content in spoiled:
+        last.write_bytes(content)
+        with pytest.raises(RunError, match=r"damaged .* add --from-previous .*epoch 1"):
+            checkpoint_to_resume(tmp_path)
+        assert checkpoint_to_resume(tmp_path, from_previous=True) == tmp_path / PREVIOUS
+    (tmp_path / PREVIOUS).write_bytes(b"")
+    with pytest.raises(RunError, match=r"previous.ckpt: 0 bytes, cut off.*--overwrite"):
+        checkpoint_to_resume(tmp_path, from_previous=True)
+    (tmp_path / PREVIOUS).unlink()
+    with pytest.raises(RunError, match="there is none before it: begin again with --overwrite"):
+        checkpoint_to_resume(tmp_path, from_previous=True)
+
+
+def test_what_is_no_checkpoint_of_a_training(tmp_path: Path) -> None:
+    torch.save({"w": torch.zeros(3)}, tmp_path / LAST)
+    assert damage(tmp_path / LAST) is not None
+    torch.save({"state_dict": Surprise(), "epoch": 0, "loops": {}}, tmp_path / LAST)
+    reason = damage(tmp_path / LAST)
+    assert reason is not None
+    assert "weights_only" not in reason, "no advice to load it unsafely"
+
+
+def test_without_links_the_checkpoint_before_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr("os.link", refused)
+    saved(tmp_path, 3)
+    assert AtomicCheckpointIO().load_checkpoint(tmp_path / PREVIOUS)["epoch"] == 1
