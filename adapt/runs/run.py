@@ -144,8 +144,7 @@ def _begin(loaded: Loaded, folder: Path, resume: Resume | None) -> Callable[[Man
 def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: bool) -> Run:
     recipe, model, began = loaded.recipe, loaded.recipe.model, time.monotonic()
     runtime, say = recipe.runtime, _teller(folder, quiet)
-    checked = _begin(loaded, folder, resume)
-    data, quick = _read(loaded, folder, say, checked)
+    data, quick = _read(loaded, folder, say, _begin(loaded, folder, resume))
     check_measures(recipe, data)
 
     say(f"zero-shot: {model.arch} ({model.pretrained})")
