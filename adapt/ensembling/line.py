@@ -108,7 +108,7 @@ def mix(
     return refresh(mixed)
 
 
-def check_fraction(name: str, value: float, any_number: bool = False) -> None:
+def check_fraction(name: str, value: float | Real, any_number: bool = False) -> None:
     """Refuse what is not a number from 0 to 1, or not a finite number.
 
     Args:

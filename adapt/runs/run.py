@@ -175,10 +175,7 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     write_robustness(folder, recipe, data, models, outputs, splits, alphas, refresh)
     stored = write_uncertainty(folder, recipe, data, shipped, outputs, splits)
     shipped = shipped.with_uncertainty(stored)
-    if recipe.few_shot.shots:
-        say(f"few-shot protocol: {recipe.few_shot.seeds} draws for each number of images per class")
-        curve_of_shots = few_shot(recipe.few_shot, loaded.method, start, data.fit, splits, context)
-        write_json(folder / "few_shot.json", curve_of_shots)
+    _write_few_shot(loaded, start, data, splits, context, say)
     seconds["total"] = time.monotonic() - began
     scores = _summary(loaded, data, quick, outputs, choice) | {
         "name": name,
@@ -202,6 +199,21 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     for path in reports:
         say(f"wrote {path}")
     return Run(folder, scores, shipped, reports)
+
+
+def _write_few_shot(
+    loaded: Loaded,
+    start: Classifier,
+    data: RunData,
+    splits: list[Split],
+    context: Context,
+    say: Callable[[str], None],
+) -> None:
+    section, folder = loaded.recipe.few_shot, context.folder
+    if section.shots and folder is not None:
+        say(f"few-shot protocol: {section.seeds} draws for each number of images per class")
+        curve = few_shot(section, loaded.method, start, data.fit, splits, context)
+        write_json(folder / "few_shot.json", curve)
 
 
 def _fit(
