@@ -122,7 +122,7 @@ def check_fraction(name: str, value: float | Real, any_number: bool = False) -> 
     >>> check_fraction("alpha", 1.5, any_number=True)
     """
     number = isinstance(value, Real) and math.isfinite(value)
-    if not number or not (any_number or 0 <= value <= 1):
+    if not number or not (any_number or 0 <= float(value) <= 1):
         advice = "give a number from 0 to 1"
         if name == "alpha" and number:
             advice += ", or extrapolate=True to go beyond the two models"
