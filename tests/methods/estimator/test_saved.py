@@ -14,13 +14,14 @@ from sklearn.exceptions import NotFittedError
 
 from adapt.common.content import content_hash
 from adapt.errors import BundleError, WeightsError
+from adapt.methods.auto.ranking import Ranked, Ranking
 from adapt.methods.estimator.classifier import FewShotClassifier
 from adapt.methods.estimator.saved import ESTIMATOR, FITTED
 from adapt.models.bundle.manifest import OWN_HASH, manifest_hash
 from tests.helpers.few_shot import LABELS, sample
 from tests.helpers.tiny import VIT, draw_folder, run_python
 
-METHODS = ["auto", "zero_shot", "gda", "tip_adapter"]
+METHODS = [pytest.param("auto", marks=pytest.mark.slow), "zero_shot", "gda", "tip_adapter"]
 
 
 def fitted(method: str = "gda", labels: Callable[[Any], Any] = lambda label: label) -> Any:
@@ -166,3 +167,14 @@ def test_a_model_without_numbers_does_not_predict() -> None:
         with pytest.raises(WeightsError, match="gives no numbers") as caught:
             ask(x)
         assert caught.value.exit_code == 4
+
+
+def test_a_ranking_comes_back(tmp_path: Path) -> None:
+    nothing = float("nan")
+    model = fitted()
+    methods = (Ranked("gda", 0.5, 0.1, 1.0, 4, 0.0, 0.0, 1), Ranked("x", nothing, nothing, nothing))
+    answers = (torch.arange(6.0).view(2, 3), torch.tensor([0, 2]))
+    model.ranking_ = Ranking(methods, 4, {1: 0.25, 2: 0.5}, {0: nothing, 1: 1.0}, answers)
+    again = FewShotClassifier.load(model.save(tmp_path / "model")).ranking_
+    assert str(again) == str(model.ranking_)
+    assert all(map(torch.equal, again.answers, answers))
