@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 
 from adapt.checks.check import check
+from adapt.checks.sources import read_sets
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
+from adapt.recipe.load import load
 from tests.helpers.planted import clean
 
 
@@ -28,3 +30,28 @@ def test_images_at_hand_can_be_checked(tmp_path: Path) -> None:
     images = from_folder(clean(tmp_path / "photos") / "train")
     assert isinstance(images, ImageList)
     assert check(images, model=None).content["sets"]["train"]["images"] == 12
+
+
+def test_splits_and_domains_are_the_sets_that_they_are(tmp_path: Path) -> None:
+    photos = clean(tmp_path / "photos")
+    (photos / "train").rename(photos / "Training")
+    (photos / "test").rename(photos / "valid")
+    assert list(read_sets(photos).images) == ["train", "val"]
+    (photos / "Training").rename(photos / "ink")
+    (photos / "valid").rename(photos / "photo")
+    sets = read_sets(photos)
+    assert list(sets.images) == ["train", "ink"]
+    assert sets.images["train"].root.endswith("photos/photo")
+    command = f"adapt run {photos}/photo evals.ink={photos}/ink"
+    assert "its folders are domains" in sets.notes[0]
+    assert command in sets.notes[0]
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", photos / "ink")
+    assert len(read_sets(packed).images["train"]) == len(sets.images["ink"])
+
+
+def test_a_loaded_recipe_on_photos_is_checked(tmp_path: Path) -> None:
+    loaded = load("one_folder", photos=clean(tmp_path / "photos") / "train")
+    sets = read_sets(loaded)
+    assert list(sets.images) == ["train"]
+    split = sets.split([True] * len(sets.images["train"]))
+    assert sum(map(len, split.values())) == len(sets.images["train"])

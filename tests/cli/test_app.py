@@ -92,10 +92,23 @@ def test_plan_trains_nothing(
     assert not (tmp_path / "runs").exists()
 
 
-def test_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call(monkeypatch, "copy", "quickstart", tmp_path / "new") == 0
     assert (tmp_path / "new" / "quickstart.yaml").is_file()
     assert call(monkeypatch, "copy", "quickstart", tmp_path / "new") == 2
+    capsys.readouterr()
+    assert call(monkeypatch, "copy", "lora_16shot", tmp_path) == 0
+    assert f"adapt run {tmp_path / 'lora_16shot.yaml'} PHOTOS" in capsys.readouterr().out
+
+
+def test_the_schema_of_recipes_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "schema", "-o", tmp_path / "recipe.json") == 0
+    assert f"$schema={tmp_path / 'recipe.json'}" in capsys.readouterr().out
+    assert "method" in json.loads((tmp_path / "recipe.json").read_text())["properties"]
 
 
 def test_run_predict_verify_report(
