@@ -76,7 +76,7 @@ def test_how_far_logits_can_move() -> None:
         (ENCODERS, lambda s: s["logit_scale"].add_(0.01)),
         (PROBE, lambda s: s["logits"].add_(0.01)),
         (PROBE, lambda s: s["probabilities"].copy_(s["probabilities"].flip(1))),
-        (PROBE, lambda s: s.update(image_0=s["image_1"])),
+        (PROBE, lambda s: s.update(image_0=s["image_1"].clone())),
     ],
 )
 def test_what_changes_an_answer_is_noticed(
