@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from adapt.common.files import json_text
+from adapt.common.typed import resolve_path
 from adapt.data.decoding.open import open_image
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.labels.classes import ClassName, check_names, check_words, default_words
@@ -240,7 +241,7 @@ class Classifier(nn.Module):
                 held before is kept.
         """
         check = verify_in_another_process if another_process else verify_bundle
-        return write_bundle(Path(folder), self._parts(info or {}), check)
+        return write_bundle(resolve_path(folder), self._parts(info or {}), check)
 
     def _parts(self, info: dict[str, Any]) -> Bundle:
         plain = self.clone().float().cpu().eval()
@@ -277,7 +278,7 @@ class Classifier(nn.Module):
             BundleError: Not a bundle, altered, damaged, not what may be built, or from another
                 version.
         """
-        return cls._from_bundle(folder, read_bundle(Path(folder)))
+        return cls._from_bundle(folder, read_bundle(resolve_path(folder)))
 
     @classmethod
     def _from_bundle(cls, folder: str | Path, bundle: Bundle) -> "Classifier":
@@ -353,7 +354,7 @@ def verify_bundle(folder: str | Path) -> Differences:
     Raises:
         BundleError: When it cannot be loaded, or its answers differ by more than that.
     """
-    bundle = read_bundle(Path(folder))
+    bundle = read_bundle(resolve_path(folder))
     classifier = Classifier._from_bundle(folder, bundle)
     try:
         images, stored = read_probe(

@@ -16,6 +16,7 @@ from adapt.common.typed import (
     misfit,
     options_of,
     path_to,
+    resolve_path,
 )
 
 
@@ -105,3 +106,16 @@ def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_misfit(hint: Any, value: Any, expected: str) -> None:
     assert misfit(hint, value, "x").startswith(expected)
     assert bool(misfit(hint, value, "x")) is bool(expected)
+
+
+def test_home_is_the_only_thing_that_a_path_stands_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PLACE", "photos")
+    (tmp_path / "photos").mkdir()
+    assert resolve_path("~/photos") == tmp_path / "photos"
+    assert leads("~/photos", FOLDER)
+    for given in ("$PLACE", "${PLACE}", "~nobody-of-this-name/photos", "%PLACE%"):
+        assert str(resolve_path(given)) == given
+        assert not leads(given, FOLDER)
