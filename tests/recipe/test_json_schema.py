@@ -145,7 +145,7 @@ def test_a_thousand_mutated_recipes_end_well(
     folder = tmp_path_factory.getbasetemp() / "mutated"
     folder.mkdir(exist_ok=True)
     recipe = mutated(mutated(held.recipes[name], draw), draw)
-    began = time.monotonic()
+    began = time.process_time()  # not by the clock: the machine may be busy
     check_equal(recipe, held, folder)
     (folder / "mutated.yaml").write_text(dump_yaml(recipe), encoding="utf-8")
     said = io.StringIO()
@@ -161,7 +161,7 @@ def test_a_thousand_mutated_recipes_end_well(
     assert ended.value.code in (0, 2, None), said.getvalue()
     assert "Traceback" not in said.getvalue()
     assert [path.name for path in folder.iterdir()] == ["mutated.yaml"]
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_shipped_recipes_are_valid(held: Held) -> None:
