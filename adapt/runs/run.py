@@ -45,7 +45,7 @@ from adapt.runs.measures.scores import (
     write_tables,
 )
 from adapt.runs.measures.uncertainty import write_uncertainty
-from adapt.runs.selection import Choice, Lines, choose, fit_probe
+from adapt.runs.selection import Choice, LineEnds, choose, fit_probe
 from adapt.training.context import Context
 from adapt.training.trainer.loggers import check_loggers
 
@@ -156,7 +156,7 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     tuned = _fit(loaded, start, data, context, say)
     seconds = {"fit": time.monotonic() - fit_began}
     say("linear probe, for comparison")
-    lines = Lines(start, tuned, fit_probe(recipe, start, data.fit, context), refresh)
+    lines = LineEnds(start, tuned, fit_probe(recipe, start, data.fit, context), refresh)
 
     features = StartFeatures(start, runtime, refresh)
     choice = choose(recipe, loaded.method, lines, data.fit, context, features)
@@ -286,7 +286,7 @@ def _noting(notes: list[str], say: Callable[[str], None]) -> Callable[[str], Non
 def _outputs(
     folder: Path,
     recipe: Recipe,
-    lines: Lines,
+    lines: LineEnds,
     choice: Choice,
     splits: list[Split],
     class_names: list[str],

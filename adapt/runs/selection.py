@@ -70,7 +70,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Lines:
+class LineEnds:
     """The models at the far ends of the lines from one start."""
 
     start: Classifier
@@ -118,7 +118,7 @@ def fit_probe(
 def choose(
     recipe: Recipe,
     method: Method,
-    lines: Lines,
+    lines: LineEnds,
     data: ImageData,
     context: Context,
     features: StartFeatures,
@@ -181,7 +181,7 @@ def _choose_alpha(section: Ensemble, name: str, held: HeldOut) -> float:
 
 
 def _judge(
-    recipe: Recipe, lines: Lines, val: ImageList, features: StartFeatures
+    recipe: Recipe, lines: LineEnds, val: ImageList, features: StartFeatures
 ) -> tuple[HeldOut, HeldOut | None]:
     """Outputs along both lines for images that no model was trained on."""
     section, runtime, start = recipe.ensemble, recipe.runtime, lines.start
@@ -216,7 +216,7 @@ def _cross_validate(
         rest = ImageData(fold.train)
         tuned = fit(method, start, rest, replace(context, folder=folder), recipe.ensemble)
         refresh = refresh_of(recipe.ensemble.batch_norm, start, fold.train, context.runtime)
-        lines = Lines(start, tuned, fit_probe(recipe, start, rest, context), refresh)
+        lines = LineEnds(start, tuned, fit_probe(recipe, start, rest, context), refresh)
         held, probe = _judge(recipe, lines, fold.val, features.with_refresh(refresh))
         mixed.append(held)
         probes += [] if probe is None else [probe]
