@@ -101,3 +101,10 @@ def test_optim_settings_of_a_recipe(here: Path) -> None:
         assert f"method.optim.{start}" in str(caught.value)
     with pytest.raises(RecipeError, match="class_weights - not known - given 'atuo'"):
         load(here, GOOD.replace("{epochs: 3}", "{class_weights: atuo}"))
+
+
+def test_a_probe_before_the_projection_is_not_mixed(here: Path) -> None:
+    probe = "method={name: linear_probe, features: penultimate, initialisation: zero}"
+    with pytest.raises(RecipeError, match=r"method\.features - has no line to zero-shot"):
+        read_recipe("quickstart", [probe])
+    assert read_recipe("quickstart", [probe, "ensemble.kind=none"]).method.features == "penultimate"
