@@ -22,6 +22,8 @@ SHAPES = ((1.25, 1.75), (1.75, 1.25), (1.0, 1.0), (0.4, 0.6))
 """Height and width of the images as multiples of what the model reads: cut, kept, enlarged."""
 TEXTS = ["a photo of a cat.", "Zwei rote Kreise, été 2019", "x"]
 """What the text encoder is asked."""
+BEYOND = 64
+"""By how much the reach of a head may exceed its largest stored logit."""
 FACTS = "facts"
 """Tensor with the hash of what the manifest says beside the weights; see `facts_hash`."""
 ROUNDING = 2.0**-15
@@ -156,7 +158,10 @@ def compare(
         reach: How far a logit can move when a unit feature moves by 1.
         temperature: Of the model.
     """
-    logit = ROUNDING * max(1.0, reach)
+    # The head says how far, but not beyond what the stored logits bear out: a head that somebody
+    # made huge would else allow itself anything.
+    largest = float(stored.logits.abs().max())
+    logit = ROUNDING * max(1.0, min(reach, BEYOND * largest))
     allowed = {
         "text_weights": ROUNDING * max(1.0, float(stored.text_weights.norm(dim=1).max())),
         "logits": logit,

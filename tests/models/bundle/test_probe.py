@@ -70,6 +70,7 @@ def test_how_far_logits_can_move() -> None:
         (CONFIG, lambda c: c["model_cfg"].update(quick_gelu=True)),
         (CONFIG, lambda c: c["model_cfg"]["text_cfg"].update(tokenizer_kwargs=NO_PUNCTUATION)),
         (HEAD, lambda s: s["bias"].add_(0.01)),
+        (HEAD, lambda s: s["weight"].view(-1)[:1].fill_(3e38)),
         (HEAD, lambda s: s["weight"].copy_(s["weight"].flip(0))),
         (ENCODERS, lambda s: s["visual.proj"].mul_(1 + torch.linspace(0, 0.01, 24))),
         (ENCODERS, lambda s: s["text_projection"].mul_(1 + torch.linspace(0, 0.1, 24))),
