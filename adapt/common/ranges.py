@@ -217,7 +217,9 @@ def matching(pattern: str, advice: str, problem: str) -> Range:
         lambda value: form.fullmatch(str(value)) is not None,
         advice,
         problem,
-        {"pattern": f"^(?:{pattern})$", "minimum": 0},
+        {"pattern": f"^(?:{pattern})$"}
+        # A whole number stands for its text, of which a pattern says nothing.
+        | ({"minimum": 0} if form.fullmatch("1") else {"type": "string"}),
     )
 
 
