@@ -147,7 +147,7 @@ def started(process: Any, text: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["reading images", "epoch 1/", "points of the weight-space"])
-def test_f34_signal_to_a_real_process(moment: str, tmp_path: Path) -> None:
+def test_signal_to_a_real_process(moment: str, tmp_path: Path) -> None:
     process = start("run", "quickstart", "method.optim.epochs=2", "--out", tmp_path / "run")
     started(process, moment)
     process.send_signal(signal.SIGTERM)
