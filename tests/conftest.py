@@ -7,6 +7,7 @@ others reads this file as well, and they wait for it.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,10 @@ THREADS = int(os.environ.get("ADAPT_TEST_THREADS", "1"))
 """Tiny sums are faster in one thread, far faster where other tests run beside them; more threads
 add up in another order, which `tools/kernels.sh` tries."""
 os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # for the processes that tests start
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell starts what runs in the background deaf to Ctrl-C, and its children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -126,7 +126,7 @@ def misfit(hint: Any, value: Any, path: str) -> str:
     >>> misfit(dict[str, list[int]], {"a": [1, "2"]}, "sizes")
     "sizes.a.1 - not a whole number - '2'"
     >>> misfit(float, float("inf"), "temperature")
-    'temperature - not a number - inf'
+    "temperature - not a number - 'inf'"
     """
     origin, inner = get_origin(hint) or hint, get_args(hint)
     if origin is Any:

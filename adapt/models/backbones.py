@@ -96,7 +96,7 @@ class Backbone(nn.Module):
         self.features = PROJECTED
 
     def with_features(self, features: str) -> "Backbone":
-        """The same encoders (shared), with images encoded another way.
+        """The same encoders (shared) with images encoded another way; itself if nothing changes.
 
         Args:
             features: `projected` into the space of the texts, or `penultimate`, what the image
@@ -108,6 +108,8 @@ class Backbone(nn.Module):
         if features not in FEATURES:
             hint = did_you_mean(features, FEATURES)
             raise ModelError(f"features - not known - {features!r}{hint} - use {listed(FEATURES)}")
+        if features == self.features:
+            return self
         if features == PENULTIMATE:
             check_projection(self.image_encoder, self.spec.arch)
         other = copy.copy(self)

@@ -19,15 +19,15 @@ ON_FOLDERS = [path for path in EXAMPLES if "sys.argv" in path.read_text(encoding
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Little training, no files elsewhere."""
     monkeypatch.setenv("ADAPT_TINY", "1")
-    monkeypatch.setenv("ADAPT_OUT", str(tmp_path))
+    monkeypatch.setenv("ADAPT_OUT", str(tmp_path / "out"))
     monkeypatch.chdir(tmp_path)
 
 
-def few_photos(root: Path, per_class: int) -> Path:
+def few_photos(root: Path, first: int, last: int) -> Path:
     """Emoji of three classes, a folder for each."""
     for label in ("animal", "boat", "clock"):
         (root / label).mkdir(parents=True)
-        for file in sorted((EMBEDDED / "pictograms/emoji/train" / label).iterdir())[:per_class]:
+        for file in sorted((EMBEDDED / "pictograms/emoji/train" / label).iterdir())[first:last]:
             shutil.copy(file, root / label)
     return root
 
@@ -42,7 +42,7 @@ def test_example(
 ) -> None:
     """In this process, where PyTorch is loaded already; those that take folders get small ones."""
     assert len(path.read_text(encoding="utf-8").splitlines()) < 40
-    folders = [few_photos(tmp_path / "photos", 8), few_photos(tmp_path / "others", 3)]
+    folders = [few_photos(tmp_path / "photos", 0, 8), few_photos(tmp_path / "others", 8, 11)]
     monkeypatch.setattr(sys, "argv", [str(path), *map(str, folders if path in ON_FOLDERS else [])])
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out.strip()

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from adapt.cli.app import app
 from adapt.common.discovery import import_siblings
+from adapt.common.ranges import one_of
 from adapt.data.shifts.tools import SHIFTS
 from adapt.data.sources import base as sources
 from adapt.ensembling.choose import choose_alpha
@@ -208,6 +209,8 @@ def test_a_rule_for_alpha(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_package(monkeypatch, "adapt.ensembling.rules", added)
     held = HeldOut(np.array([0, 1]), {0.0: np.eye(2), 1.0: np.eye(2)[::-1]})
     assert "boldest" in rule_names()
+    # A file that is there when the package is imported is among the choices from the start.
+    monkeypatch.setitem(Ensemble.ranges, "rule", one_of(rule_names()))
     assert load("quickstart", ["ensemble.rule=boldest"]).recipe.ensemble.rule == "boldest"
     assert choose_alpha(held.evidence(), "boldest") == 1.0
     assert rule_table(held)["boldest"]["alpha"] == 1.0

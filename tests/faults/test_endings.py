@@ -234,7 +234,7 @@ def test_f39_two_runs_in_one_folder(
     assert (again / "scores.json").is_file()
     holder.kill()
     holder.communicate(timeout=30)
-    assert (again / ".running").exists(), "left by the process that was killed"
+    assert (again / ".lock").exists(), "left by the process that was killed"
     assert call(monkeypatch, "run", recipe, "--out", again, "--resume", "--quiet") == 0
 
 

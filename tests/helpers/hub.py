@@ -10,6 +10,7 @@ from typing import Any
 import huggingface_hub
 import open_clip
 import pytest
+import torch
 from safetensors.torch import save
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
@@ -201,5 +202,9 @@ def add_family(cache: Path, name: str, config: dict[str, Any], **changes: bytes)
     content = json.dumps({"model_cfg": config, "preprocess_cfg": PREPROCESSING}).encode()
     snapshot = add_repository(cache, f"org/{name}", {"open_clip_config.json": content})
     model = open_clip.create_model(f"local-dir:{snapshot}", pretrained_text=False)
+    with torch.no_grad():
+        for parameter_name, parameter in model.named_parameters():
+            if parameter_name.endswith("text_projection"):
+                parameter.normal_(std=0.1)  # that of a CoCa is left as the memory was
     files = {"open_clip_model.safetensors": save(model.state_dict(), {"format": "pt"})}
     return add_repository(cache, f"org/{name}", files | changes)

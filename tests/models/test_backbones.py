@@ -169,7 +169,7 @@ def test_a_tag_is_not_taken_for_a_folder_of_its_name(
     monkeypatch.chdir(tmp_path)
     assert _resolve("ViT-B-32", "openai") == ("ViT-B-32", "openai", True)
     assert _resolve("ViT-B-32", "random") == ("ViT-B-32", None, False)
-    assert _resolve("ViT-B-32", "./openai") == ("local-dir:./openai", None, False)
+    assert _resolve("ViT-B-32", "./openai") == ("local-dir:openai", None, False)
 
 
 def test_activation_follows_the_weights() -> None:

@@ -22,7 +22,8 @@ from adapt.training.settings import (
      {"l2_sp": -1.0}, {"feature_distillation": -1.0}, {"self_distillation": -1.0}],
 )  # fmt: skip
 def test_settings_out_of_range(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} - (out of range|not known) - "):
+    name = next(iter(wrong))
+    with pytest.raises(ValueError, match=rf"^{name} - (out of range|not known|does not divide)"):
         Optim(**wrong)
 
 
@@ -30,7 +31,7 @@ def test_settings_out_of_range(wrong: dict[str, Any]) -> None:
     "wrong", [{"precision": "fp8"}, {"workers": "-1"}, {"devices": 0}, {"loggers": ["paper"]}]
 )
 def test_runtime_out_of_range(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} - "):
+    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))}(\[0\])? - "):
         Runtime(**wrong)
 
 

@@ -20,10 +20,10 @@ from adapt.models.backbones import BackboneSpec, load_backbone, tokenizer_of
 from adapt.recipe.build import Builder
 from adapt.recipe.load import all_mistakes, read_mapping
 from adapt.recipe.text import Problems, apply_override, resolve_references
-from adapt.training.callbacks import AtomicCheckpointIO
 from adapt.training.loop import quiet_lightning
 from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import PRECISIONS
+from adapt.training.trainer.checkpoints import AtomicCheckpointIO
 from tools.pretraining.module import ContrastiveModule
 from tools.pretraining.pairs import CurriculumSampler, PackedPairs
 from tools.pretraining.settings import Pretraining

@@ -39,7 +39,7 @@ def proportion_interval(
         DataError: When a number is out of range or the interval is not known.
 
     >>> [round(end, 3) for end in proportion_interval(3, 3)]
-    [0.438, 1.0]
+    [0.439, 1.0]
     >>> [round(end, 3) for end in proportion_interval(3, 3, "clopper_pearson")]
     [0.292, 1.0]
     """

@@ -119,8 +119,9 @@ def class_thresholds(
     Raises:
         DataError: When the arrays are malformed or the level is out of range.
 
-    >>> class_thresholds([[0.75, 0.25], [0.5, 0.5]], [0, 0], level=0.5).tolist()
-    [0.25, inf]
+    >>> probabilities = [[0.75, 0.25], [0.5, 0.5], [0.25, 0.75]]
+    >>> class_thresholds(probabilities, [0, 0, 1], level=0.5).tolist()
+    [0.5, 0.25]
     """
     checked, indices = check_probabilities(probabilities, targets)
     scores = class_scores(checked, rule, draws)

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from adapt.errors import RecipeError, RunError
 
-LOCK = ".running"
+LOCK = ".lock"
 MARKS = ("recipe.yaml", "ledger.json")
 """A folder with one of them was written by a run."""
 

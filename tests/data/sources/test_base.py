@@ -105,7 +105,6 @@ WRONG = {
     "{kind: combined}": "data.train.parts - missing - given nothing - write it",
     "{kind: combined, parts: []}": "data.train.parts - empty - given []",
     "{kind: combined, parts: photos}": "data.train.parts - wrong type - given 'photos'",
-    "{kind: combined, parts: [photos]}": "data.train.parts[0] - wrong type - given 'photos'",
     "{kind: combined, parts: [{kind: folder, rot: x}]}": "data.train.parts[0].rot - unknown key",
     "{kind: combined, parts: [{kind: folder, root: no}]}": "data.train.parts[0].root - no such",
     "{kind: combined, parts: [{kind: folder, root: photos, shots: 3}]}":

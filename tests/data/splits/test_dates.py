@@ -104,4 +104,4 @@ def test_days_and_times_together() -> None:
     moments = [moment for text in texts if (moment := read_moment(text))]
     assert in_order(moments) == (["2024-05-31", "2024-05-31", "2024-06-01"], None)
     assert in_order(moments[1:]) == ([], 1)
-    assert own_groups(["", "x", "nan"], ["0", "1", "2"]) == ["image 0", "x", "image 2"]
+    assert own_groups(["", "x", "nan"], ["0", "1", "2"]) == ["image 0", "x", "nan"]

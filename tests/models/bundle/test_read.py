@@ -85,7 +85,7 @@ def in_preprocessing(**values: Any) -> Callable[[dict[str, Any]], Any]:
         (lambda c: c["model_cfg"].update(embed_dim=32), "do not fit"),
         (in_model("vision_cfg", width=4096), "do not fit"),
         (in_model("vision_cfg", layers=3), "do not fit"),
-        (in_model("vision_cfg", head_width=7), "parts do not match"),
+        (in_model("vision_cfg", width=40), "parts do not match"),
         (in_model("vision_cfg", timm_model_name="hf-hub:a/b"), "not on the list"),
         (in_model("vision_cfg", timm_model_name="no_such_model"), "cannot be built"),
         (in_model("text_cfg", hf_model_name="a/b"), "not on the list"),

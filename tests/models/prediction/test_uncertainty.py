@@ -286,7 +286,7 @@ def test_tampered_bundles_are_refused(change: Any, expected: str, tmp_path: Path
     folder = tiny_classifier().with_uncertainty(FULL).save(tmp_path / "model")
     manifest = json.loads((folder / MANIFEST).read_text()) | {"uncertainty": content}
     (folder / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(BundleError, match="altered|damaged|not JSON"):
+    with pytest.raises(BundleError, match=r"altered|damaged|not JSON"):
         Classifier.load(folder)
 
 

@@ -14,7 +14,7 @@ def logits(answers: list[int]) -> np.ndarray:
 def outputs(before: list[int], after: list[int]) -> Outputs:
     targets = np.array([0, 0, 0, 0, 1, 1, 2, 2])
     both = {"zero_shot": {"val": logits(before)}, "mixed_probe": {"val": logits(after)}}
-    return Outputs(["a", "b", "c"], {"val": targets}, both, {}, "mixed_probe")
+    return Outputs(["a", "b", "c"], {"val": targets}, both, {}, shipped="mixed_probe")
 
 
 def test_the_class_with_the_largest_fall_is_named_with_its_images() -> None:
