@@ -253,7 +253,7 @@ def test_new_directions_are_used(method: str) -> None:
         ("knn", {"alone": "no"}, "settings.alone - wrong type - 'no' - give True or False"),
         ("gda", {"alpha": "1"}, "settings.alpha - wrong type - '1' - give a number or None"),
         ("gda", {"alpha": -1}, "settings.alpha - out of range - -1 - give null (choose) or 0 or "
-         "more"),
+         "more, at most 1,000,000"),
         ("gda", {"alfa": 1}, "settings.alfa - unknown, did you mean 'alpha'? - 1 - settings of "
          "gda: alpha, views"),
         ("zero_shot", {"views": 1}, "settings.views - unknown - 1 - settings of zero_shot: none"),

@@ -19,6 +19,7 @@ def real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classifier, "verify_in_another_process", verify_in_another_process)
 
 
+@pytest.mark.slow
 def test_what_only_another_process_can_say(folder: Path, tmp_path: Path) -> None:
     """It knows neither the name of the architecture nor the folder of the weights."""
     learned(VIT).save(tmp_path / "again", another_process=True)
