@@ -151,6 +151,7 @@ def test_mistakes_in_the_command_line(
         assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_every_character_is_shown_and_a_reader_may_go(tmp_path: Path) -> None:
     name = str(tmp_path / "n\u00e9\u4e2d\udcff.yaml")
     process = start("validate", name, environment={"PYTHONIOENCODING": "ascii", "LC_ALL": "C"})

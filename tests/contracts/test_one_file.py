@@ -155,6 +155,7 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "recipe.yaml"
 
 
+@pytest.mark.slow
 def test_a_method_of_another_package(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the entry point `adapt.methods`: in recipes, in `auto` and in `adapt list`."""
     monkeypatch.setattr(methods, "_TABLE", methods.schemas())

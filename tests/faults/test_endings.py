@@ -117,6 +117,7 @@ def test_f34_signal_in_training(
 
 
 @pytest.mark.parametrize("moment", ["_read", "sweep", "write_uncertainty"])
+@pytest.mark.slow
 def test_signals_at_other_moments(
     moment: str,
     recipe: Path,

@@ -145,6 +145,7 @@ def test_f24_a_recipe_that_asks_for_secrets_of_the_environment(
     assert "no such folder - given '$HOME/photos'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_recipe_is_checked_in_another_language_and_place(here: Path) -> None:
     (here / "own.yaml").write_text(RECIPE.replace("photos", "'~/photos'"), encoding="utf-8")
     words = [sys.executable, "-m", "adapt", "validate", "own.yaml"]

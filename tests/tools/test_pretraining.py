@@ -30,4 +30,9 @@ def test_a_small_run_trains_both_encoders_and_goes_on(packed: Path, tmp_path: Pa
     assert all(torch.equal(state[name], again[name]) for name in state)
     longer = load_file(pretrain(RECIPE, tmp_path / "again", [*settings, "training.steps=6"]))
     assert not torch.equal(state["visual.conv1.weight"], longer["visual.conv1.weight"])
-    assert torch.load(tmp_path / "again" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 6
+    assert (
+        torch.load(tmp_path / "again" / "checkpoints" / "last.ckpt", weights_only=True)[
+            "global_step"
+        ]
+        == 6
+    )

@@ -69,6 +69,7 @@ def test_labels_keep_their_type(labels: Callable[[Any], Any], tmp_path: Path) ->
     assert again.classes_.tolist() == first.classes_.tolist()
 
 
+@pytest.mark.slow
 def test_round_trip_from_images_in_another_process(tmp_path: Path) -> None:
     root = draw_folder(tmp_path / "images", {"red_circle": 3, "blue_square": 3}, 0)
     paths = sorted(root.rglob("*.png"))

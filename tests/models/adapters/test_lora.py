@@ -276,6 +276,7 @@ def test_adapters_that_did_not_train_are_an_error(
 
 
 @pytest.mark.numerical
+@pytest.mark.slow
 def test_plain_open_clip_reads_the_merged_model(tmp_path: Path) -> None:
     """In a process that never imports adapt."""
     merged = filled(tiny_classifier(), EVERYTHING).merged()
