@@ -20,7 +20,6 @@ def real(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_what_only_another_process_can_say(folder: Path, tmp_path: Path) -> None:
     """It knows neither the name of the architecture nor the folder of the weights."""
     learned(VIT).save(tmp_path / "again", another_process=True)
