@@ -155,8 +155,9 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     fit_began = time.monotonic()
     tuned = _fit(loaded, start, data, context, say)
     seconds = {"fit": time.monotonic() - fit_began}
-    say("linear probe, for comparison")
     lines = LineEnds(start, tuned, fit_probe(recipe, start, data.fit, context), refresh)
+    if lines.probe is not None:
+        say("linear probe fitted, for comparison")
 
     features = StartFeatures(start, runtime, refresh)
     choice = choose(recipe, loaded.method, lines, data.fit, context, features)
