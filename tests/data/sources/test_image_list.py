@@ -12,7 +12,6 @@ from adapt.common.content import content_hash
 from adapt.data.shifts.shift import Shift, apply_shift, shift_seed
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.tables import from_frame, from_table
-from tests.data.sources.test_tables import LINES
 from tests.helpers.packed import refused, relatives
 
 
@@ -35,9 +34,6 @@ def test_subset_and_shift(root: Path) -> None:
     moved = shifted.subset([1])
     np.testing.assert_array_equal(np.asarray(moved.open(0)), expected)
     assert images.shift is None
-
-
-LINES += ["cat/10.png,cat,train,g1", "cat/2.png,cat,train,g3"]
 
 
 def test_other_columns_travel_with_their_images(tmp_path: Path) -> None:
