@@ -183,6 +183,7 @@ def test_bad_data_is_exit_three(
 
 
 @pytest.mark.usefixtures("svg_alone")
+@pytest.mark.slow
 def test_few_bad_images_are_named_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

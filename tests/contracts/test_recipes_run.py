@@ -27,8 +27,8 @@ SMALLER = {
     "folds:": "data.val={from: train, folds: 2}",
     "kind: wise_ft": "ensemble.corruptions=[contrast]",
 }
-# The two costliest; others of their kind run, and `-m slow` runs these.
-SLOW = ("paint", "flyp")
+# The costliest; others of their kind run, and `-m slow` runs these.
+SLOW = ("paint", "flyp", "lp_ft", "soup", "robust_default", "lora_16shot", "wise_ft")
 EMOJI = EMBEDDED / "pictograms" / "emoji" / "test"
 
 
@@ -134,6 +134,7 @@ def test_a_shipped_recipe_runs_small(
     assert again.recipe.seed == scores["seed"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run(quickstart: Run, few_emoji: Path, tmp_path: Path) -> None:
     again = [*on_embedded("quickstart", few_emoji), "runtime.workers=1", "report.formats=[]"]
     second = run("quickstart", again, tmp_path / "again")

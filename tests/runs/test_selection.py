@@ -105,6 +105,7 @@ def test_a_destructive_training_does_not_ship(
     assert not (done.folder / "curve.json").exists()
 
 
+@pytest.mark.slow
 def test_members_are_averaged_to_the_adapted_model(recipe: Path, tmp_path: Path) -> None:
     changes = [FULL, "ensemble.members=2", "ensemble.soup=uniform"]
     done = run(recipe, changes, tmp_path / "run")
@@ -238,6 +239,7 @@ def refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is not JSON")
 
 
+@pytest.mark.slow
 def test_every_json_of_a_run_is_strict_and_every_file_whole(recipe: Path, tmp_path: Path) -> None:
     few_shot = "few_shot={shots: [1], seeds: 2}"
     changes = ["method={name: auto}", few_shot, "data.val={from: train, fraction: 0.25}"]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -10,6 +11,7 @@ from tools.pretraining.run import pretrain
 RECIPE = str(Path(__file__).parents[2] / "tools" / "pretraining" / "icons.yaml")
 
 
+@pytest.mark.slow
 def test_a_small_run_trains_both_encoders_and_goes_on(packed: Path, tmp_path: Path) -> None:
     settings = [
         f"pairs={packed}",
