@@ -137,9 +137,11 @@ def too_small(candidate: Candidate, folds: int) -> str | None:
         folds: Folds of the run; 0 where val is a split of its own.
     """
     count = len(candidate.held.targets)
+    if folds or count >= SMALL:
+        return None
     low, high = undecided_alphas(candidate)
     other = high if high - candidate.alpha >= candidate.alpha - low else low
-    if folds or count >= SMALL or other == candidate.alpha:
+    if other == candidate.alpha:
         return None
     return (
         f"Val ({count} images) is too small to tell alpha {candidate.alpha:g} from {other:g}: use "

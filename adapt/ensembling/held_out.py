@@ -10,6 +10,7 @@ from adapt.common.content import content_hashes
 from adapt.common.progress import track
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.split_names import SPLIT_WORDS
 from adapt.ensembling.line import StartFeatures, logits_on_line
 from adapt.ensembling.rules.base import Evidence
 from adapt.ensembling.settings import CORRUPTIONS, SEVERITY
@@ -18,7 +19,6 @@ from adapt.evaluation.evaluate import Split
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
 
-TEST_WORDS = ("test", "testing")
 DEFAULT_CORRUPTIONS = tuple(Shift(kind, SEVERITY) for kind in CORRUPTIONS)
 
 
@@ -141,7 +141,7 @@ def check_held_out(val: ImageList, evals: Mapping[str, ImageList]) -> None:
     """
     advice = "give images that were set aside from the training images"
     words = {Path(val.root).name} if val.splits is None else set(val.splits)
-    if all(word.strip().casefold() in TEST_WORDS for word in words):
+    if all(word.strip().casefold() in SPLIT_WORDS["test"] for word in words):
         raise DataError(f"val - a test set - {val.root} says {', '.join(sorted(words))} - {advice}")
     own = dict(zip(content_hashes(val.paths), val.paths, strict=True))
     for name, images in evals.items():

@@ -79,7 +79,7 @@ def mix(
         RecipeError: When alpha is no number, or outside of 0 to 1 without `extrapolate`.
         WeightsError: When the two do not share classes, names or shapes.
     """
-    check_fraction("alpha", alpha, extrapolate)
+    check_fraction("alpha", alpha, extrapolate, ", or extrapolate=True to go beyond the two models")
     if start.class_names != tuned.class_names:
         pairs = zip(start.class_names, tuned.class_names, strict=False)
         first = next((f"{a!r} and {b!r}" for a, b in pairs if a != b), "their number")
@@ -108,13 +108,16 @@ def mix(
     return refresh(mixed)
 
 
-def check_fraction(name: str, value: float | Real, any_number: bool = False) -> None:
+def check_fraction(
+    name: str, value: float | Real, any_number: bool = False, otherwise: str = ""
+) -> None:
     """Refuse what is not a number from 0 to 1, or not a finite number.
 
     Args:
         name: Of the argument, for the message.
         value: The number.
         any_number: Whether it may lie outside of 0 to 1.
+        otherwise: What else can be done with a number outside, for the message.
 
     Raises:
         RecipeError: Naming the argument and what was given.
@@ -123,9 +126,7 @@ def check_fraction(name: str, value: float | Real, any_number: bool = False) -> 
     """
     number = isinstance(value, Real) and math.isfinite(value)
     if not number or not (any_number or 0 <= float(value) <= 1):
-        advice = "give a number from 0 to 1"
-        if name == "alpha" and number:
-            advice += ", or extrapolate=True to go beyond the two models"
+        advice = f"give a number from 0 to 1{otherwise if number else ''}"
         raise RecipeError(f"{name} - out of range - {value!r} - {advice}")
 
 

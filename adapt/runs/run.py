@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from adapt.runs.measures.few_shot import few_shot
 from adapt.runs.measures.outputs import gather_outputs
 from adapt.runs.measures.robustness import check_measures, write_robustness
 from adapt.runs.measures.scores import (
-    MIXED,
+    ENSEMBLE,
     MIXED_PROBE,
     Outputs,
     changed_parameters,
@@ -226,15 +226,11 @@ def _fit(
     check_weight_names(loaded.method, data.fit.class_names)
     preprocessing = start.backbone.preprocessing
     for note in write_views(context.folder, loaded.method, data.fit, preprocessing, context):
-        data.notes.append(note)
-        say(f"note: {note}")
+        context.tell(note)
     tuned = fit(loaded.method, start, data.fit, context, loaded.recipe.ensemble)
     training_log(context.folder)
     if skipped := skipped_steps(context.folder):
-        data.notes.append(
-            f"training left out {skipped} steps whose loss or gradient was not finite"
-        )
-        say(f"note: {data.notes[-1]}")
+        context.tell(f"training left out {skipped} steps whose loss or gradient was not finite")
     return tuned
 
 
@@ -318,9 +314,8 @@ def _outputs(
         write_json(folder / "curve.json", content)
     probe = None if choice.probe is None else (choice.probe, curves["probe"])
     outputs = gather_outputs(class_names, splits, (choice.mixed, curves["mixed"]), probe, mixing)
-    outputs.interval = interval
-    outputs.shipped = MIXED if choice.shipped is choice.mixed else MIXED_PROBE
-    return outputs
+    shipped = ENSEMBLE if choice.shipped is choice.mixed else MIXED_PROBE
+    return replace(outputs, interval=interval, shipped=shipped)
 
 
 def _summary(

@@ -14,6 +14,7 @@ from adapt.data.settings import FromTrain
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.line import (
     Refresh,
+    check_fraction,
     mix,
     refresh_of,
     same_encoders,
@@ -168,10 +169,8 @@ def mix_run(
         WeightsError: When the pretrained weights are no longer those the run started from.
         DataError: When the val images are no longer those of the run.
     """
-    if not 0 <= alpha <= 1:
-        raise RecipeError(f"alpha - out of range - {alpha} - give a number from 0 to 1")
-    if not 0 <= shallow <= 1:
-        raise RecipeError(f"shallow - out of range - {shallow} - give a number from 0 to 1")
+    check_fraction("alpha", alpha)
+    check_fraction("shallow", shallow)
     target, run = _new_folder(out), RunFolder.read(folder)
     val = val_images(run) if recalibrate else None
     start, tuned = start_of(run), Classifier.load(run.adapted)

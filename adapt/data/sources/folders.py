@@ -12,6 +12,7 @@ from adapt.data.labels.classes import check_names, folded, normal
 from adapt.data.labels.naming import GivenClasses, given_names
 from adapt.data.sources.base import Source, source
 from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.split_names import MEANT
 from adapt.errors import DataError
 
 IMAGE_SUFFIXES = frozenset(
@@ -32,9 +33,7 @@ JUNK = frozenset(
         "lost+found",
     }
 )
-SPLIT_NAMES = frozenset(
-    {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
-)
+SPLIT_NAMES = frozenset(MEANT)
 
 
 def is_junk(name: str) -> bool:
@@ -46,12 +45,21 @@ def is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in JUNK
 
 
+def is_image_name(name: str) -> bool:
+    """Whether a file is called like an image and is no junk.
+
+    >>> is_image_name("cat.JPG"), is_image_name("._cat.jpg"), is_image_name("cat.txt")
+    (True, False, False)
+    """
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES and not is_junk(name)
+
+
 def walk_images(root: str | Path) -> Iterator[Path]:
     """Every image file below a folder, by name, in the order of the paths; junk is left out."""
     for folder, names, files in os.walk(resolve_path(root)):
         names[:] = sorted(name for name in names if not is_junk(name))
         for name in sorted(files):
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES and not is_junk(name):
+            if is_image_name(name):
                 yield Path(folder, name)
 
 

@@ -12,18 +12,11 @@ from adapt.common.typed import FILE, FOLDER, leads, resolve_path
 from adapt.common.words import first_few
 from adapt.data.labels.classes import folded
 from adapt.data.labels.suffixes import PARQUET_SUFFIXES, TABLE_SUFFIXES
-from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk
-from adapt.data.sources.split_names import split_of
+from adapt.data.sources.folders import is_image_name, is_junk
+from adapt.data.sources.split_names import MEANT, split_of
 from adapt.errors import DataError
 
 CLASSES, SPLITS, DOMAINS = "classes", "splits", "domains"
-SPLIT_WORDS = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
-"""What `adapt` calls a split, and what folders of it are called, in any case."""
-MEANT = {word: split for split, words in SPLIT_WORDS.items() for word in words}
 NATURAL = ("photo", "real")
 """Words in the name of a domain that a pretrained CLIP knows best."""
 LEAST_SHARED = 2
@@ -87,7 +80,7 @@ def archive_layout(path: str | Path) -> Layout:
 
     base = resolve_path(path)
     paths = [Path(member.name).parts for member in read_members(base)]
-    files = [parts for parts in paths if parts and _is_image(parts[-1])]
+    files = [parts for parts in paths if parts and is_image_name(parts[-1])]
     files = [parts for parts in files if not any(map(is_junk, parts))]
     tops = {parts[0] for parts in files}
     if len(tops) == 1 and all(len(parts) > 2 for parts in files):
@@ -170,15 +163,11 @@ def _class_folders(folder: Path) -> list[str]:
 
 
 def _has_image(folder: Path) -> bool:
-    return any(_is_image(name) for _, _, files in os.walk(folder) for name in files)
+    return any(is_image_name(name) for _, _, files in os.walk(folder) for name in files)
 
 
 def _images_below(folder: Path) -> int:
-    return sum(_is_image(name) for _, _, files in os.walk(folder) for name in files)
-
-
-def _is_image(name: str) -> bool:
-    return Path(name).suffix.lower() in IMAGE_SUFFIXES and not is_junk(name)
+    return sum(is_image_name(name) for _, _, files in os.walk(folder) for name in files)
 
 
 def source_of(path: str | Path) -> dict[str, Any]:
@@ -218,7 +207,7 @@ def _source_of_folder(given: str, place: Path) -> dict[str, Any]:
         tables = [name for name in names if Path(name).suffix.lower() in TABLE_SUFFIXES]
         if ".tar" in suffixes:
             return {"kind": "shards", "path": given}
-        if len(tables) == 1 and any(map(_is_image, names)):
+        if len(tables) == 1 and any(map(is_image_name, names)):
             return {"kind": "table", "path": str(Path(given, tables[0]))}
         if suffixes & PARQUET_SUFFIXES or _below_with(place, PARQUET_SUFFIXES):
             return {"kind": "huggingface", "path": given}
@@ -255,7 +244,7 @@ def _is_shard(path: Path) -> bool:
     labels = {
         Path(name).with_suffix("") for name in names if Path(name).suffix in (".cls", ".json")
     }
-    return any(_is_image(name) and Path(name).with_suffix("") in labels for name in names)
+    return any(is_image_name(name) and Path(name).with_suffix("") in labels for name in names)
 
 
 def named_splits(source: Mapping[str, Any]) -> dict[str, str]:

@@ -1,15 +1,23 @@
-"""Which split a file belongs to, by the names that hub sets and shards give their files."""
+"""Which split a folder or file belongs to, by its name."""
 
 import re
 from collections.abc import Sequence
 
 from adapt.errors import DataError, did_you_mean
 
-WORDS = {
+SPLIT_WORDS = {
     "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing", "eval", "evaluation"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
 }
+"""What `adapt` calls a split, and what folders of it are called, in any case."""
+MEANT = {word: split for split, words in SPLIT_WORDS.items() for word in words}
+WORDS = {
+    "train": SPLIT_WORDS["train"],
+    "validation": SPLIT_WORDS["val"],
+    "test": (*SPLIT_WORDS["test"], "eval", "evaluation"),
+}
+"""What hub sets and shards call a split, and the words for it in the names of their files."""
 MEANING = {word: split for split, words in WORDS.items() for word in words}
 NUMBERED = re.compile(r"(?:.*/)?(?P<split>[^/]+)-\d{5}-of-\d{5}[^/]*")
 

@@ -10,7 +10,7 @@ from adapt.ensembling.wise_ft import Curve
 from adapt.evaluation.evaluate import Split
 from adapt.runs.measures.scores import (
     ADAPTED,
-    MIXED,
+    ENSEMBLE,
     MIXED_PROBE,
     OUTPUTS,
     PROBE,
@@ -36,8 +36,8 @@ def gather_outputs(
         mixing: Whether points between the ends are candidates.
     """
     candidate, _ = mixed
-    points = {START: (mixed, 0.0), ADAPTED: (mixed, 1.0), MIXED: (mixed, candidate.alpha)}
-    temperature = {MIXED: candidate.temperature}
+    points = {START: (mixed, 0.0), ADAPTED: (mixed, 1.0), ENSEMBLE: (mixed, candidate.alpha)}
+    temperature = {ENSEMBLE: candidate.temperature}
     if probe is not None:
         points[PROBE] = (probe, 1.0)
         if mixing:

@@ -23,7 +23,7 @@ from adapt.runs.folder.files import thumbnails, write_csv
 WORST_MISTAKES = 24
 _RATIOS = ("recall", "precision", "f1")
 START, ADAPTED, PROBE = "zero_shot", "adapted", "linear_probe"
-MIXED, MIXED_PROBE = "ensemble", "mixed_probe"
+ENSEMBLE, MIXED_PROBE = "ensemble", "mixed_probe"
 """Names of the models in all files. One of the last two is in the bundle, whatever its alpha."""
 OUTPUTS = "output_ensemble"
 """The reference that averages outputs at the shipped alpha: it runs both models on each image."""
@@ -42,7 +42,7 @@ class Outputs:
     """By model."""
     interval: str = WILSON
     """Of every proportion; see `proportion_interval`."""
-    shipped: str = MIXED
+    shipped: str = ENSEMBLE
     """The model in the bundle."""
 
     def masked(self, model: str, split: str) -> np.ndarray:

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from adapt.runs.measures.scores import MIXED, Outputs, leak_free_scores
+from adapt.runs.measures.scores import ENSEMBLE, Outputs, leak_free_scores
 
 
 def test_leak_free_scores_of_a_run() -> None:
     logits = np.eye(2)[[0, 1, 0, 1]] * 4.0
     targets = np.array([0, 1, 1, 1])
-    outputs = Outputs(["a", "b"], {"test": targets}, {MIXED: {"test": logits}}, {MIXED: 1.0})
+    outputs = Outputs(["a", "b"], {"test": targets}, {ENSEMBLE: {"test": logits}}, {ENSEMBLE: 1.0})
     assert leak_free_scores(outputs, {"test": [0, 1]}) == {
         "test": {"images": 4, "leaked": 2, "accuracy": 0.75, "leak_free_accuracy": 0.5}
     }
