@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from adapt.common.cache import cache_folder
-from adapt.common.signals import for_a_command
+from adapt.common.signals import for_a_command, last_words
 from adapt.errors import AdaptError, Interrupted, RunError
 
 READ_ONLY = ("check", "validate", "plan", "list", "verify", "schema")
@@ -77,10 +77,10 @@ def _stopped(signals: Sequence[str], error: BaseException | None) -> int:
     name = signals[0] if signals else "Ctrl-C"
     if isinstance(error, Interrupted):
         again = shlex.join(resumed(words, error.folder))
-        _say(f"stopped by {name}: {error}; resume with: {again}")
+        last_words(f"stopped by {name}: {error}; resume with: {again}")
         return RunError.exit_code
     again = shlex.join(words)
-    _say(f"stopped by {name}: nothing was left half written; begin again with: {again}")
+    last_words(f"stopped by {name}: nothing was left half written; begin again with: {again}")
     return STOPPED if len(words) > 1 and words[1] in READ_ONLY else RunError.exit_code
 
 
@@ -104,10 +104,10 @@ def _failed(error: Exception) -> int:
     if isinstance(error, AdaptError):
         text = str(error)
         if WORKER not in text:
-            _say(f"{type(error).__name__}: {text}")
+            last_words(f"{type(error).__name__}: {text}")
             return error.exit_code
         # A loading process hands its traceback over in the message; its last line is the sentence.
-        _say(f"{type(error).__name__}: {_last_line(text)}")
+        last_words(f"{type(error).__name__}: {_last_line(text)}")
         return error.exit_code
     if hasattr(error, "exit_code") and hasattr(error, "show"):  # a mistake in the command line
         with suppress(OSError):
@@ -116,18 +116,20 @@ def _failed(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in FULL:
         place = error.filename or "standard output"
         reason = error.strerror or str(error)
-        _say(
+        last_words(
             f"RunError: {place} - cannot be written - {reason} - free some space there, or choose "
             "another place; what was finished is kept"
         )
         return RunError.exit_code
     if isinstance(error, OSError) and error.errno in PATHS and error.filename:
-        _say(f"RecipeError: {_short(str(error.filename))} - {error.strerror} - check the path")
+        last_words(
+            f"RecipeError: {_short(str(error.filename))} - {error.strerror} - check the path"
+        )
         return USAGE
     text = _last_line(str(error)) if WORKER in str(error) else str(error)
     text = _short(" ".join(text.split()))
     shown = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    _say(f"unexpected error - {shown} - {_kept(error)}")
+    last_words(f"unexpected error - {shown} - {_kept(error)}")
     return UNEXPECTED
 
 
@@ -209,10 +211,3 @@ def safe_streams() -> None:
 def _flush() -> None:
     if sys.stdout is not None:
         sys.stdout.flush()
-
-
-def _say(text: str) -> None:
-    """Print on standard error, if there is one."""
-    with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()

@@ -39,10 +39,12 @@ class Stops:
         name = signal.Signals(number).name
         self.received.append(SHOWN.get(name, name))
         if len(self.received) > 1 and self.commands:
-            _say("stopped at once; what was saved before is kept")
+            last_words("stopped at once; what was saved before is kept")
             os._exit(RunError.exit_code)
         if self.unfinished and len(self.received) == 1:
-            _say(f"{self.received[0]}: this step is finished and saved; again to stop at once")
+            last_words(
+                f"{self.received[0]}: this step is finished and saved; again to stop at once"
+            )
             return
         raise KeyboardInterrupt
 
@@ -125,7 +127,8 @@ def _restore(before: dict[int, Any]) -> None:
         signal.signal(number, handler)
 
 
-def _say(text: str) -> None:
+def last_words(text: str) -> None:
+    """Print on standard error, if there is one; a stream that fails now changes no exit code."""
     with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()

@@ -1,18 +1,12 @@
 """What is not a method's business: devices, seed, augmentation, folders."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapt.common.progress import write_line
 from adapt.data.augmentation.policies import AugmentationLike
 from adapt.training.settings import Runtime
-
-
-def on_standard_error(sentence: str) -> None:
-    """Print a sentence on standard error, if there is one."""
-    if sys.stderr is not None:
-        print(sentence, file=sys.stderr)
 
 
 @dataclass
@@ -37,5 +31,5 @@ class Context:
     """How often training classes are drawn: `none`, `uniform` or `sqrt`."""
     cache: Path | None = None
     """Where features of frozen encoders are kept by content; nothing is kept without it."""
-    tell: Callable[[str], None] = on_standard_error
+    tell: Callable[[str], None] = write_line
     """Called with a sentence that whoever uses the result should know."""
