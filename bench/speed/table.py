@@ -69,10 +69,10 @@ def markdown(results: dict[str, dict[str, Any]]) -> str:
         else:
             cells = [_measured(row, result), "yes" if result["reached"] else "**no**"]
             facts = [f"{key}: {value}" for key, value in result["checks"].items()]
-            notes += [f"- **{row.work}**: " + "; ".join([*facts, result["note"]]).strip("; ") + "."]
-        lines.append(
-            f"| {row.work} | {row.opponent} | {bound} {row.limit:g}{unit} | {cells[0]} | {cells[1]} |"
-        )
+            told = "; ".join([*facts, result["note"]]).strip("; ")
+            notes.append(f"- **{row.work}**: {told}.")
+        cells = [row.work, row.opponent, f"{bound} {row.limit:g}{unit}", *cells]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", *notes])
 
 
