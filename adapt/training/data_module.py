@@ -100,7 +100,10 @@ class ImageDataModule(pl.LightningDataModule):
         sampler = TrainSampler(data, self.seed, processes, rank, self.balance, data.targets)
         if self.done is not None:
             epoch, batches = self.done
-            sampler.done = epoch, batches * min(self.batch_size, len(data))
+            draws = batches * min(self.batch_size, len(data))
+            sampler.done = epoch, draws
+            # Lightning tells the epoch only after the loading processes have begun to read.
+            sampler.set_epoch(epoch + (draws >= len(sampler)))
         return self._loader(data, sampler)
 
     def val_dataloader(self) -> Loader | list[Loader]:

@@ -34,13 +34,16 @@ def stop_in(step: int, patch: pytest.MonkeyPatch, number: int = signal.SIGINT) -
     return steps
 
 
-@pytest.mark.parametrize("step", [1, 3, 5, 6])
+@pytest.mark.parametrize(
+    ("step", "workers"), [(1, "0"), (3, "0"), (5, "0"), (6, "0"), (3, "1"), (5, "1")]
+)
 def test_dropout_and_balanced_draws_go_on_where_they_were(
-    step: int, start: Classifier, toy_data: ImageData, context: Context, tmp_path: Path,
+    step: int, workers: str, start: Classifier, toy_data: ImageData, context: Context, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     method = adapt.method("lora", dropout=0.5, optim=OPTIM)
-    context = replace(context, balance="uniform")
+    runtime = replace(context.runtime, workers=workers)
+    context = replace(context, balance="uniform", runtime=runtime)
     whole = weights(method.fit(start, toy_data, context))
     own = replace(context, folder=tmp_path)
     with monkeypatch.context() as patch:
