@@ -32,7 +32,8 @@ from adapt.data.sources.tables import from_table
 from adapt.methods.auto.method import Auto, feature_methods
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.features.encode import image_features, predict_logits, prepare
+from adapt.training.features.encode import image_features, predict_logits
+from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 
 SHOTS, DRAWS = (1, 2, 4, 8, 16), 5

@@ -30,7 +30,8 @@ from adapt.data.decoding.open import open_image
 from adapt.data.sources.embedded import EMBEDDED
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_table
-from adapt.training.features.encode import image_features, prepare
+from adapt.training.features.encode import image_features
+from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 
 SHARE, SEEDS, CONFLICTS = 0.05, 5, 3

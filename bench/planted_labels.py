@@ -68,7 +68,8 @@ from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.stratified import stratified_folds
 from adapt.models.classifier import Classifier
-from adapt.training.features.encode import image_features, prepare
+from adapt.training.features.encode import image_features
+from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 
 DOMAINS = ("emoji", "outline", "solid", "colour", "silhouette")

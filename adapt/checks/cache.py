@@ -6,9 +6,8 @@ cannot be read counts as missing.
 """
 
 import hashlib
-import importlib.util
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -23,7 +22,7 @@ from safetensors.numpy import load_file, save_file
 from adapt.checks.findings.measure import Picture, measure
 from adapt.common.arrays import SingleArray
 from adapt.common.cache import cache_folder
-from adapt.common.content import content_hash
+from adapt.common.content import content_hash, source_files, source_hash
 from adapt.common.files import write_json, write_whole
 from adapt.data.decoding.formats import suffix_fits
 from adapt.version import __version__
@@ -39,29 +38,6 @@ SHARD = 2
 DECODER = ("adapt.data.decoding",)
 MEASURES = ("adapt.checks.findings.measure", "adapt.checks.findings.thumbnails")
 CHECKS = ("adapt.checks", "adapt.data.labels", "adapt.training.logistic")
-
-
-def source_files(module: str) -> list[Path]:
-    """The file of a module, or every file of a package; nothing of it is imported.
-
-    Raises:
-        ModuleNotFoundError: When there is none: a key made of nothing would serve old answers.
-
-    >>> [path.name for path in source_files("adapt.errors")]
-    ['errors.py']
-    """
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{module} - no such module - keys of the cache name it")
-    if spec.submodule_search_locations is None:
-        return [Path(spec.origin)]
-    return sorted(Path(spec.origin).parent.rglob("*.py"))
-
-
-def source_hash(modules: Iterable[str]) -> str:
-    """Changes with every file of these modules and packages, and with each that comes or goes."""
-    files = [path for module in modules for path in source_files(module)]
-    return _short_hash([[path.name, content_hash(path)] for path in files])
 
 
 @cache
@@ -240,7 +216,8 @@ class _Store:
 def _encoded(
     backbone: "Backbone", paths: list[str], step: Callable[[int], None]
 ) -> tuple[list[Picture], SingleArray]:
-    from adapt.training.features.encode import Pixels, image_features
+    from adapt.training.features.encode import image_features
+    from adapt.training.features.pixels import Pixels
     from adapt.training.settings import Runtime
 
     preprocessing = backbone.preprocessing
@@ -250,7 +227,7 @@ def _encoded(
         values[index] = np.asarray(preprocessing.resize(image))
 
     pictures = measure(paths, keep, step)
-    return pictures, image_features(backbone, Pixels(values, preprocessing), Runtime()).numpy()
+    return pictures, image_features(backbone, Pixels.of(values, preprocessing), Runtime()).numpy()
 
 
 def _picture(stored: Mapping[str, Any]) -> Picture:

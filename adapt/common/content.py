@@ -1,8 +1,9 @@
 """What a file holds, as a hash: the name of an image that no folder, table or archive changes."""
 
 import hashlib
+import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,11 @@ from adapt.errors import DataError
 
 KEPT = 1 << 18
 """Most hashes that are remembered."""
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of a text in UTF-8, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def content_hash(path: str | Path) -> str:
@@ -58,3 +64,26 @@ def content_hashes(paths: Sequence[str]) -> list[str]:
     """
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         return list(track(pool.map(_hash, paths), "reading files", len(paths)))
+
+
+def source_files(module: str) -> list[Path]:
+    """The file of a module, or every file of a package; nothing of it is imported.
+
+    Raises:
+        ModuleNotFoundError: When there is none: a key made of nothing would serve old answers.
+
+    >>> [path.name for path in source_files("adapt.errors")]
+    ['errors.py']
+    """
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{module} - no such module - keys of the cache name it")
+    if spec.submodule_search_locations is None:
+        return [Path(spec.origin)]
+    return sorted(Path(spec.origin).parent.rglob("*.py"))
+
+
+def source_hash(modules: Iterable[str]) -> str:
+    """Changes with every file of these modules and packages, and with each that comes or goes."""
+    files = [path for module in modules for path in source_files(module)]
+    return text_hash(" ".join(f"{path.name} {content_hash(path)}" for path in files))

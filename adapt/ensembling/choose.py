@@ -1,5 +1,7 @@
 """Choosing a point of the curve; where its scores come from is the caller's business."""
 
+from collections.abc import Callable, Iterable, Sequence
+
 from adapt.ensembling.rules.base import FIXED, RULES, Evidence, get_rule
 from adapt.errors import RecipeError
 
@@ -13,6 +15,48 @@ def alpha_grid(count: int) -> list[float]:
     if count < 2:
         raise RecipeError(f"ensemble.alphas - too few - {count} - give 2 or more")
     return [round(i / (count - 1), 6) for i in range(count)]
+
+
+COARSE = 5
+"""Points that are visited first."""
+
+
+def coarse_points(grid: Sequence[float]) -> list[float]:
+    """Five points of a grid, evenly spread, both ends among them; all of a smaller grid.
+
+    >>> coarse_points(alpha_grid(11))
+    [0.0, 0.2, 0.5, 0.8, 1.0]
+    """
+    last, count = len(grid) - 1, min(COARSE, len(grid))
+    return [grid[round(place * last / max(count - 1, 1))] for place in range(count)]
+
+
+def visit_towards(
+    grid: Sequence[float], visit: Callable[[float], None], choose: Callable[[], float]
+) -> None:
+    """Visit a few points of a grid, then the neighbours of what is chosen until it stays.
+
+    Accuracy along the line rises and falls slowly, so what the rule chooses in the end is what it
+    would choose on the whole grid, or cannot be told from it.
+
+    Args:
+        grid: Ascending alphas.
+        visit: Measures a point.
+        choose: What the rule takes of the points visited so far.
+    """
+    visited: set[float] = set()
+
+    def go(points: Iterable[float]) -> bool:
+        new = [point for point in points if point not in visited]
+        for point in new:
+            visit(point)
+        visited.update(new)
+        return bool(new)
+
+    more = go(coarse_points(grid))
+    while more:
+        place = list(grid).index(choose())
+        more = go(grid[max(place - 1, 0) : place + 2])
 
 
 def choose_alpha(evidence: Evidence, rule: str, fixed: float | None = None) -> float:

@@ -1,6 +1,6 @@
 """What every choice is made on: the outputs, at each alpha, for images no weight was trained on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,14 +11,17 @@ from adapt.common.progress import track
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.split_names import SPLIT_WORDS
-from adapt.ensembling.line import StartFeatures, logits_on_line
+from adapt.ensembling.choose import visit_towards
+from adapt.ensembling.line import Line
 from adapt.ensembling.rules.base import Evidence
 from adapt.ensembling.settings import CORRUPTIONS, SEVERITY
 from adapt.errors import DataError, RecipeError
-from adapt.evaluation.evaluate import Split
+from adapt.evaluation.evaluate import Split, sample_of
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
 
+CORRUPTED_IMAGES = 1000
+"""Most held-out images that are corrupted: the error of an accuracy is at most 1.6 points then."""
 DEFAULT_CORRUPTIONS = tuple(Shift(kind, SEVERITY) for kind in CORRUPTIONS)
 
 
@@ -31,7 +34,9 @@ class HeldOut:
     logits: dict[float, np.ndarray]
     """Logits (N, K) at each alpha."""
     corrupted: dict[str, dict[float, np.ndarray]] = field(default_factory=dict)
-    """By corruption and alpha: which of the N answers on the corrupted images are right."""
+    """By corruption and alpha: which answers on the corrupted images are right, shape (M,)."""
+    sample: np.ndarray | None = None
+    """Which of the N images were corrupted, as positions (M,); None for all."""
 
     def evidence(self) -> Evidence:
         """The accuracies a rule may see."""
@@ -55,6 +60,7 @@ class HeldOut:
                 kind: {a: right for a, right in by_alpha.items() if a < alpha}
                 for kind, by_alpha in self.corrupted.items()
             },
+            self.sample,
         )
 
     def _synthetic_error(self, alpha: float) -> float:
@@ -63,16 +69,19 @@ class HeldOut:
         The versions of an image are right or wrong together: the error is over images.
         """
         clean = self.logits[alpha].argmax(1) == self.targets
+        clean = clean if self.sample is None else clean[self.sample]
         versions = np.stack([clean, *(by_alpha[alpha] for by_alpha in self.corrupted.values())])
         return float(versions.mean(0).std() / np.sqrt(versions.shape[1]))
 
 
 @dataclass
 class HeldOutSets:
-    """Validation images and corruptions of them, decoded once for all lines that are judged."""
+    """Validation images and corruptions of them, for all lines that are judged."""
 
     clean: Split
     corrupted: list[Split]
+    sample: np.ndarray | None = None
+    """Which of the clean images were corrupted; None for all."""
 
     @classmethod
     def read(
@@ -82,50 +91,75 @@ class HeldOutSets:
         runtime: Runtime,
         corruptions: Sequence[Shift] = (),
     ) -> "HeldOutSets":
-        """Decode the images.
+        """Make the images ready.
 
         Args:
             start: Whose classes and preprocessing hold.
             val: Held-out images of the training distribution.
             runtime: Workers.
-            corruptions: What is done to the images for the rules that look at corruptions.
+            corruptions: What is done to the images for the rules that look at corruptions; above
+                `CORRUPTED_IMAGES` to a fixed sample of them.
 
         Raises:
-            DataError: When val has a class the model does not know, or an image cannot be read.
+            DataError: When val has a class the model does not know.
         """
+        clean, sample = Split.read("val", val, start, runtime), None
+        if corruptions and len(val) > CORRUPTED_IMAGES:
+            sample = sample_of(clean.pixels.keys, CORRUPTED_IMAGES)
+            val = val.subset(sample)
         named = {f"{shift.kind}_{shift.severity}": val.with_shift(shift) for shift in corruptions}
-        return cls(
-            Split.read("val", val, start, runtime),
-            [Split.read(name, images, start, runtime) for name, images in named.items()],
-        )
+        corrupted = [Split.read(name, images, start, runtime) for name, images in named.items()]
+        return cls(clean, corrupted, sample)
 
 
-def held_out_on_line(
-    start: Classifier,
-    tuned: Classifier,
-    sets: HeldOutSets,
-    alphas: Sequence[float],
-    runtime: Runtime,
-    features: StartFeatures | None = None,
+@dataclass
+class JudgedLine:
+    """A line, the held-out images that judge it, and what is known of it so far."""
+
+    line: Line
+    sets: HeldOutSets
+    held: HeldOut = field(init=False)
+
+    def __post_init__(self) -> None:
+        corrupted: dict[str, dict[float, np.ndarray]] = {s.name: {} for s in self.sets.corrupted}
+        self.held = HeldOut(self.sets.clean.targets, {}, corrupted, self.sets.sample)
+
+    def visit(self, alpha: float) -> None:
+        """Run the model at `alpha` over the images."""
+        sets = [self.sets.clean, *self.sets.corrupted]
+        self.held.logits[alpha], *corrupted = self.line.logits(alpha, sets)
+        for split, logits in zip(self.sets.corrupted, corrupted, strict=True):
+            self.held.corrupted[split.name][alpha] = logits.argmax(1) == split.targets
+
+    def visit_all(self, alphas: Sequence[float]) -> HeldOut:
+        """Run the models at all these points."""
+        for alpha in track(alphas, "points on held-out images"):
+            self.visit(alpha)
+        return self.held
+
+
+def search_lines(
+    judged: Sequence[JudgedLine], grid: Sequence[float], choose: Callable[[HeldOut], float]
 ) -> HeldOut:
-    """Run the models along the line over held-out images and corruptions of them.
+    """Visit as much of the lines of all folds as the choice needs; see `visit_towards`.
 
     Args:
-        start: The model at alpha 0.
-        tuned: The model at alpha 1, trained without these images.
-        sets: The images.
-        alphas: Points to visit.
-        runtime: Device and batch size.
-        features: Of the start, where other lines from it are visited too.
+        judged: One line, or one of each fold.
+        grid: Ascending alphas.
+        choose: The rule.
+
+    Returns:
+        What is known of all folds together, at the points that were visited.
     """
-    clean, corrupted = sets.clean, sets.corrupted
-    logits = logits_on_line(start, tuned, runtime, features)
-    held = HeldOut(clean.targets, {}, {split.name: {} for split in corrupted})
-    for alpha in track(alphas, "points on held-out images"):
-        held.logits[alpha] = logits(alpha, clean)
-        for split in corrupted:
-            held.corrupted[split.name][alpha] = logits(alpha, split).argmax(1) == split.targets
-    return held
+
+    def visit(alpha: float) -> None:
+        for each in judged:
+            each.visit(alpha)
+            if len(judged) > 1:
+                each.line.release()
+
+    visit_towards(grid, visit, lambda: choose(pool([each.held for each in judged])))
+    return pool([each.held for each in judged])
 
 
 def check_held_out(val: ImageList, evals: Mapping[str, ImageList]) -> None:
@@ -161,13 +195,21 @@ def held_out(
     runtime: Runtime,
     corruptions: Sequence[Shift] = (),
 ) -> HeldOut:
-    """`held_out_on_line` for one line and images that are not decoded yet.
+    """Outputs of the models at these points between two, for held-out images.
+
+    Args:
+        start: The model at alpha 0.
+        tuned: The model at alpha 1, trained without these images.
+        val: The images.
+        alphas: Points to visit.
+        runtime: Device and batch size.
+        corruptions: See `HeldOutSets.read`.
 
     Raises:
-        DataError: When val has a class the models do not know, or an image cannot be read.
+        DataError: When val has a class the model does not know, or an image cannot be read.
     """
     sets = HeldOutSets.read(start, val, runtime, corruptions)
-    return held_out_on_line(start, tuned, sets, alphas, runtime)
+    return JudgedLine(Line(start, tuned, runtime), sets).visit_all(alphas)
 
 
 def pool(folds: Sequence[HeldOut]) -> HeldOut:
@@ -178,7 +220,13 @@ def pool(folds: Sequence[HeldOut]) -> HeldOut:
     """
     if not folds:
         raise RecipeError("data.val.folds - nothing to pool - 0 folds - give 2 or more")
-    first = folds[0]
+    if len(folds) == 1:
+        return folds[0]
+    first, counts = folds[0], np.cumsum([0, *(len(fold.targets) for fold in folds)])
+    samples = [
+        start + (np.arange(len(fold.targets)) if fold.sample is None else fold.sample)
+        for start, fold in zip(counts.tolist(), folds, strict=False)
+    ]
 
     def joined(kind: str, alpha: float) -> np.ndarray:
         return np.concatenate([fold.corrupted[kind][alpha] for fold in folds])
@@ -190,4 +238,5 @@ def pool(folds: Sequence[HeldOut]) -> HeldOut:
             kind: {a: joined(kind, a) for a in by_alpha}
             for kind, by_alpha in first.corrupted.items()
         },
+        None if all(fold.sample is None for fold in folds) else np.concatenate(samples),
     )

@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
@@ -16,15 +17,15 @@ from adapt.errors import RecipeError, WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head, text_weights
 from adapt.models.weight_files import plain_names
+from adapt.training.context import KeepsFeatures
 from adapt.training.features.batch_norm import check_batch_norms, measure_batch_norms
-from adapt.training.features.encode import (
-    head_logits,
-    image_features,
-    predict_logits,
-    prepare,
-)
+from adapt.training.features.encode import head_logits, predict_logits
+from adapt.training.features.pixels import Pixels, prepare
+from adapt.training.features.store import FeatureStore
 from adapt.training.parameters import MODEL, block_numbers, in_encoder
+from adapt.training.runtime import EXACT, inference_device
 from adapt.training.settings import Runtime
 
 Refresh = Callable[[Classifier], Classifier]
@@ -51,7 +52,7 @@ def refresh_of(batch_norm: str, start: Classifier, images: ImageList, runtime: R
     if batch_norm == "average":
         return unchanged
     check_batch_norms(start)
-    pixels = prepare(images, start.backbone.preprocessing, runtime)
+    pixels = prepare(images, start.backbone.preprocessing, runtime, keep=True)
     return lambda classifier: measure_batch_norms(classifier, pixels, runtime)
 
 
@@ -80,13 +81,7 @@ def mix(
         WeightsError: When the two do not share classes, names or shapes.
     """
     check_fraction("alpha", alpha, extrapolate, ", or extrapolate=True to go beyond the two models")
-    if start.class_names != tuned.class_names:
-        pairs = zip(start.class_names, tuned.class_names, strict=False)
-        first = next((f"{a!r} and {b!r}" for a, b in pairs if a != b), "their number")
-        raise WeightsError(
-            f"class names - differ - {first} - both models must have the same classes in the "
-            "same order"
-        )
+    _check_alike(start, tuned)
     if alpha not in (0, 1) and start.backbone.features != tuned.backbone.features:
         raise WeightsError(
             f"features - differ - {start.backbone.features} and {tuned.backbone.features} - a head "
@@ -99,13 +94,21 @@ def mix(
     )
     mixed = (start if alpha == 0 else tuned).clone()
     mixed.backbone.model.load_state_dict(encoders)
-    mixed.head = _mix_heads(start.head, tuned.head, alpha)
+    mixed.head = _head_between(mixed, start, tuned, alpha, _same_text(start, tuned))
     mixed.uncertainty = None  # thresholds belong to the weights they were chosen with
-    if alpha not in (0, 1) and start.head_from_text and tuned.head_from_text:
-        mixed.rebuild_head()
     if refresh is unchanged or alpha in (0, 1) or same_encoders(start, tuned):
         return mixed
     return refresh(mixed)
+
+
+def _check_alike(start: Classifier, tuned: Classifier) -> None:
+    if start.class_names != tuned.class_names:
+        pairs = zip(start.class_names, tuned.class_names, strict=False)
+        first = next((f"{a!r} and {b!r}" for a, b in pairs if a != b), "their number")
+        raise WeightsError(
+            f"class names - differ - {first} - both models must have the same classes in the "
+            "same order"
+        )
 
 
 def check_fraction(
@@ -128,6 +131,38 @@ def check_fraction(
     if not number or not (any_number or 0 <= float(value) <= 1):
         advice = f"give a number from 0 to 1{otherwise if number else ''}"
         raise RecipeError(f"{name} - out of range - {value!r} - {advice}")
+
+
+def _head_between(
+    mixed: Classifier, start: Classifier, tuned: Classifier, alpha: float, same_text: bool
+) -> nn.Linear | CacheHead:
+    """The head at `alpha` of a model that has the mixed encoders already.
+
+    A head from text is made anew, unless both ends agree on it: then neither the text encoder nor
+    the prompts changed, and what it would say is the head of the start, bit for bit.
+    """
+    head = _mix_heads(start.head, tuned.head, alpha).to(mixed.device)
+    if same_text or alpha in (0, 1) or not (start.head_from_text and tuned.head_from_text):
+        return head
+    with torch.no_grad():
+        return linear_head(text_weights(mixed.backbone, mixed.prompts)).to(mixed.device)
+
+
+def _same_text(start: Classifier, tuned: Classifier) -> bool:
+    """Whether prompts, text encoder, logit scale and head are equal."""
+    first, second = (
+        {
+            name: value
+            for name, value in plain_names(model.state_dict()).items()
+            if name.startswith("head.") or not in_encoder(name, "image")
+        }
+        for model in (start, tuned)
+    )
+    return (
+        start.prompts == tuned.prompts
+        and first.keys() == second.keys()
+        and all(torch.equal(value, second[name]) for name, value in first.items())
+    )
 
 
 def _mix_heads(
@@ -185,58 +220,101 @@ def same_encoders(start: Classifier, tuned: Classifier) -> bool:
     )
 
 
-class StartFeatures:
-    """What lines from one start share: its image features, encoded once per set.
+class Line:
+    """The models between two, in one working copy whose weights are replaced in place.
+
+    With equal encoders only heads are mixed, on features of the start. Otherwise the copy stays on
+    the device, and for each alpha no more is written to it than what differs between the two.
 
     Args:
-        start: Whose image encoder is used.
-        runtime: Device and batch size.
-        refresh: What becomes of averages on the lines; see `mix`.
-    """
-
-    def __init__(self, start: Classifier, runtime: Runtime, refresh: Refresh = unchanged) -> None:
-        self._start, self._runtime, self.refresh = start, runtime, refresh
-        self._known: dict[str, Tensor] = {}
-
-    def with_refresh(self, refresh: Refresh) -> "StartFeatures":
-        """The same features (shared), for lines whose averages are refreshed otherwise."""
-        other = copy.copy(self)
-        other.refresh = refresh
-        return other
-
-    def of(self, split: Split) -> Tensor:
-        """Unit features (N, D) of a set; the same pixels are encoded once, whatever their name."""
-        key = split.pixels.content_hash
-        if key not in self._known:
-            self._known[key] = image_features(self._start.backbone, split.pixels, self._runtime)
-        return self._known[key]
-
-
-def logits_on_line(
-    start: Classifier, tuned: Classifier, runtime: Runtime, features: StartFeatures | None = None
-) -> Callable[[float, Split], np.ndarray]:
-    """A function from (alpha, split) to logits, as cheap as the two models allow.
-
-    With equal encoders the features of a split are computed once and only heads are mixed.
-    Otherwise one working copy is kept and its weights are replaced for each alpha.
-
-    Args:
-        start: The model at alpha 0.
+        start: The model at alpha 0; its features are taken from the store.
         tuned: The model at alpha 1.
-        runtime: Device and batch size.
-        features: Of the start, where other lines from it are visited too.
+        runtime: Device, batch size and precision.
+        store: Of features, shared by all that starts from `start`.
+        refresh: What becomes of averages; see `mix`.
+
+    Raises:
+        WeightsError: See `mix`.
     """
-    known = features or StartFeatures(start, runtime)
-    if same_encoders(start, tuned):
-        return lambda alpha, split: head_logits(mix(start, tuned, alpha), known.of(split))
-    current: dict[float, Classifier] = {}
 
-    def from_pixels(alpha: float, split: Split) -> np.ndarray:
-        if alpha == 0:
-            return head_logits(start, known.of(split))
-        if alpha not in current:
-            current.clear()
-            current[alpha] = mix(start, tuned, alpha, refresh=known.refresh)
-        return predict_logits(current[alpha], split.pixels, runtime)
+    def __init__(
+        self,
+        start: Classifier,
+        tuned: Classifier,
+        runtime: Runtime,
+        store: KeepsFeatures | None = None,
+        refresh: Refresh = unchanged,
+    ) -> None:
+        _check_alike(start, tuned)
+        self.start, self.tuned, self.refresh = start, tuned, refresh
+        self._runtime, self._store = runtime, store or FeatureStore()
+        self.only_heads = same_encoders(start, tuned)
+        self._working: _Working | None = None
 
-    return from_pixels
+    def logits(
+        self, alpha: float, splits: Sequence[Split], exact: bool = False
+    ) -> list[np.ndarray]:
+        """Logits (N, K) of the model at `alpha` on each split; small ones share their batches.
+
+        Args:
+            alpha: From 0 to 1.
+            splits: The images.
+            exact: Compute in float32, whatever `runtime.inference_precision` says.
+        """
+        if not splits:
+            return []
+        runtime, pixels = self._runtime, Pixels.joined([split.pixels for split in splits])
+        precision = EXACT if exact else runtime.inference_precision
+        if alpha == 0 or self.only_heads:
+            features = self._store.features(self.start.backbone, pixels, runtime, precision)
+            logits = head_logits(_mix_heads(self.start.head, self.tuned.head, alpha), features)
+        else:
+            logits = predict_logits(self.at(alpha), pixels, runtime, precision)
+        return np.split(logits, np.cumsum([len(split.targets) for split in splits])[:-1])
+
+    def at(self, alpha: float) -> Classifier:
+        """The working copy at `alpha`, ready to predict; the next call changes it."""
+        if self._working is None:
+            device = inference_device(self._runtime)
+            self._working = _Working.between(self.start, self.tuned, device)
+        return self._working.moved_to(alpha, self.refresh)
+
+    def release(self) -> None:
+        """Give the memory of the working copy back until it is needed again."""
+        self._working = None
+
+
+@dataclass
+class _Working:
+    """A copy whose weights are replaced, and what differs between the two ends."""
+
+    model: Classifier
+    ends: tuple[Classifier, Classifier]
+    before: dict[str, Tensor]
+    after: dict[str, Tensor]
+    same_text: bool
+    alpha: float = 1.0
+
+    @classmethod
+    def between(cls, start: Classifier, tuned: Classifier, device: torch.device) -> "_Working":
+        """The tuned model on a device, and the tensors that differ; buffers always, see `mix`."""
+        first = plain_names(start.backbone.model.state_dict())
+        second = plain_names(tuned.backbone.model.state_dict())
+        model = tuned.clone().to(device).eval()
+        buffers = {name for name, _ in model.backbone.model.named_buffers()}
+        names = [n for n in first if n in buffers or not torch.equal(first[n], second[n])]
+        before, after = ({n: s[n].to(device) for n in names} for s in (first, second))
+        return cls(model, (start, tuned), before, after, _same_text(start, tuned))
+
+    def moved_to(self, alpha: float, refresh: Refresh) -> Classifier:
+        """The copy with the weights at `alpha`: what `mix` gives, bit for bit."""
+        if alpha != self.alpha:
+            own = self.model.backbone.model.state_dict()
+            with torch.no_grad():
+                for name, value in interpolate(self.before, self.after, alpha).items():
+                    own[name].copy_(value)
+            self.model.head = _head_between(self.model, *self.ends, alpha, self.same_text)
+            if alpha not in (0, 1):
+                refresh(self.model)
+            self.alpha = alpha
+        return self.model

@@ -7,7 +7,7 @@ import torch
 
 from adapt.common.arrays import BoolArray
 from adapt.data.sources.image_list import ImageList
-from adapt.ensembling.line import Refresh, mix, same_encoders, unchanged
+from adapt.ensembling.line import Line, Refresh, unchanged
 from adapt.errors import DataError
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.bootstrap import paired_difference
@@ -112,12 +112,13 @@ def retention(
         return right(predict_logits(model, split.pixels, runtime), split.targets)
 
     before, after = answers(start), answers(shipped)
-    frozen = same_encoders(start, tuned)  # then every point of the line has the same encoders
+    line = Line(start, tuned, runtime, refresh=refresh)
+    # With equal encoders every point of the line knows what the start knows.
     curve: list[dict[str, Any]] = [
         {
             "alpha": alpha,
             "accuracy": float(
-                (before if frozen else answers(mix(start, tuned, alpha, refresh=refresh))).mean()
+                (before if line.only_heads or alpha == 0 else answers(line.at(alpha))).mean()
             ),
         }
         for alpha in alphas

@@ -14,6 +14,9 @@ SEVERITY = 3
 BATCH_NORMS = ("average", "reestimate")
 SOUPS = ("greedy", "uniform", "model_stock")
 MIXED, PROBE = "mixed", "probe"
+FULL, SAMPLED, NONE = "full", "sampled", "none"
+CURVES = (FULL, SAMPLED, NONE)
+"""How much of the line is visited, and scored on evals."""
 CANDIDATES = (MIXED, PROBE)
 """What may ship beside zero-shot: the mixed model and the mixed probe."""
 WITHOUT_PROBE = ("linear_probe", "zero_shot")

@@ -10,16 +10,25 @@ from adapt.common.progress import track
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.choose import alpha_grid, choose_alpha, possible_rules
-from adapt.ensembling.held_out import DEFAULT_CORRUPTIONS, HeldOut, check_held_out, held_out
-from adapt.ensembling.line import StartFeatures, logits_on_line, mix
+from adapt.ensembling.held_out import (
+    DEFAULT_CORRUPTIONS,
+    HeldOut,
+    HeldOutSets,
+    JudgedLine,
+    check_held_out,
+)
+from adapt.ensembling.line import Line, mix
 from adapt.ensembling.rules.base import get_rule, needs_corruptions
+from adapt.ensembling.settings import FULL, NONE, SAMPLED
 from adapt.errors import RecipeError
-from adapt.evaluation.evaluate import Split, metrics
+from adapt.evaluation.evaluate import Split, metrics, sample_of
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.evaluation.metrics.intervals import WILSON
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
 
+CURVE_IMAGES = 400
+"""Images of an eval in a sampled curve: the 95 % interval of an accuracy is 5 points either way."""
 TAKEN = frozenset({"val", "alpha", "synthetic", "regret"})
 
 
@@ -36,6 +45,8 @@ class Curve:
     """How it was chosen."""
     rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What every rule would choose: its `alpha`, `why`, val `accuracy` and `temperature` there."""
+    sampled: dict[str, int] = field(default_factory=dict)
+    """Images of each eval that its points were scored on, where these are not all."""
     logits: dict[str, dict[float, np.ndarray]] = field(default_factory=dict, repr=False)
     """Logits of each eval at the ends and at the chosen alpha, so that none is computed twice."""
 
@@ -47,46 +58,85 @@ class Curve:
             "chosen": self.chosen,
             "rule": self.rule,
             "rules": self.rules,
+            "sampled": self.sampled,
         }
 
 
 def sweep(
-    start: Classifier,
-    tuned: Classifier,
+    line: Line,
     held: HeldOut,
     evals: Sequence[Split],
     chosen: float,
-    runtime: Runtime,
+    curve: str = FULL,
     interval: str = WILSON,
-    features: StartFeatures | None = None,
 ) -> Curve:
-    """Score every alpha of `held` on the evals too; `chosen` is fixed before any of them is read.
+    """Score the line on the evals too; `chosen` is fixed before any of them is read.
+
+    The ends and the chosen point are scored on all images, whatever the curve. The other points of
+    a sampled curve are scored on `CURVE_IMAGES` of an eval, and so are then all its points.
 
     Args:
-        start: The model at alpha 0.
-        tuned: The model at alpha 1.
+        line: From start to tuned model.
         held: Outputs for validation images; its alphas are the points of the curve.
         evals: Test sets, recorded for the report.
         chosen: The alpha that was chosen on `held`.
-        runtime: Device and batch size.
+        curve: `full`, every point; `sampled`, five of them; `none`, none.
         interval: Of proportions; see `proportion_interval`.
-        features: Of the start, where other lines from it are visited too.
     """
-    logits_at, evidence = logits_on_line(start, tuned, runtime, features), held.evidence()
-    curve = Curve(chosen=chosen, rules=rule_table(held), logits={s.name: {} for s in evals})
-    for alpha in track(sorted(held.logits), "points of the curve"):
-        on_val = metrics(held.logits[alpha], held.targets, interval=interval)
-        point: dict[str, Any] = {"alpha": alpha, "val": on_val}
-        if evidence.corrupted:
-            point["synthetic"], point["regret"] = evidence.synthetic(alpha), evidence.regret(alpha)
-        for split in evals:
-            logits = logits_at(alpha, split)
-            masked = split.masked(logits)
-            point[split.name] = metrics(masked, split.targets, interval=interval)
-            if alpha in (0, 1, chosen):
-                curve.logits[split.name][alpha] = logits
-        curve.points.append(point)
-    return curve
+    alphas, ends = sorted(held.logits), {0.0, 1.0, chosen}
+    drawn = drawn_points(alphas, chosen, curve)
+    parts = {split.name: split if curve == FULL else _part_of(split) for split in evals}
+    result = Curve(chosen=chosen, rules=rule_table(held), logits={s.name: {} for s in evals})
+    if curve == SAMPLED:
+        counts = {split.name: len(parts[split.name].targets) for split in evals}
+        result.sampled = {s.name: counts[s.name] for s in evals if counts[s.name] < len(s.targets)}
+    for alpha in track(alphas, "points of the curve"):
+        point = _on_held_out(held, alpha, interval)
+        scored: dict[str, np.ndarray] = {}
+        if alpha in ends:
+            whole = line.logits(alpha, evals, exact=True)
+            for split, logits in zip(evals, whole, strict=True):
+                result.logits[split.name][alpha] = logits
+                scored[split.name] = parts[split.name].rows_of(logits)
+        elif alpha in drawn:
+            scored = dict(zip(parts, line.logits(alpha, list(parts.values())), strict=True))
+        for name, logits in scored.items() if alpha in drawn else ():
+            part = parts[name]
+            point[name] = metrics(part.masked(logits), part.targets, interval=interval)
+        result.points.append(point)
+    return result
+
+
+def drawn_points(alphas: Sequence[float], chosen: float, curve: str) -> list[float]:
+    """The points that evals are scored at for the curve.
+
+    Args:
+        alphas: Those visited on held-out images.
+        chosen: One of them.
+        curve: `full`; `sampled`, the ends, the choice and what is nearest to five evenly spread
+            points; `none`.
+
+    >>> drawn_points([0.0, 0.2, 0.3, 0.4, 0.5, 0.8, 1.0], 0.4, "sampled")
+    [0.0, 0.2, 0.4, 0.5, 0.8, 1.0]
+    """
+    if curve == NONE:
+        return []
+    near = {min(alphas, key=lambda alpha: abs(alpha - place / 4)) for place in range(5)}
+    return sorted(alphas if curve == FULL else near | {0.0, 1.0, chosen})
+
+
+def _part_of(split: Split) -> Split:
+    rows = sample_of(split.pixels.keys, CURVE_IMAGES)
+    return split if len(rows) == len(split.targets) else split.subset(rows)
+
+
+def _on_held_out(held: HeldOut, alpha: float, interval: str) -> dict[str, Any]:
+    evidence = held.evidence()
+    on_val = metrics(held.logits[alpha], held.targets, interval=interval)
+    point: dict[str, Any] = {"alpha": alpha, "val": on_val}
+    if evidence.corrupted:
+        point["synthetic"], point["regret"] = evidence.synthetic(alpha), evidence.regret(alpha)
+    return point
 
 
 def rule_table(held: HeldOut) -> dict[str, dict[str, Any]]:
@@ -142,12 +192,14 @@ def wise_ft(
         )
     check_held_out(val, evals or {})
     shifts = corruptions if needs_corruptions(rule) else ()
-    held = held_out(start, tuned, val, alpha_grid(alphas), runtime, shifts)
+    line = Line(start, tuned, runtime)
+    judged = JudgedLine(line, HeldOutSets.read(start, val, runtime, shifts))
+    held = judged.visit_all(alpha_grid(alphas))
     chosen = choose_alpha(held.evidence(), rule)
     splits = [Split.read(name, images, start, runtime) for name, images in (evals or {}).items()]
-    curve = sweep(start, tuned, held, splits, chosen, runtime)
-    curve.rule = rule
-    return mix(start, tuned, chosen), curve
+    scored = sweep(line, held, splits, chosen)
+    scored.rule = rule
+    return mix(start, tuned, chosen), scored
 
 
 __all__ = ["Curve", "mix", "rule_table", "sweep", "wise_ft"]

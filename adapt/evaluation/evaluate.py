@@ -1,11 +1,13 @@
 """Scores of classifiers on named sets of images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from adapt.common.content import text_hash
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import WeightsError
 from adapt.evaluation.metrics.bootstrap import paired_difference
@@ -13,7 +15,8 @@ from adapt.evaluation.metrics.intervals import WILSON
 from adapt.evaluation.metrics.masking import mask_absent
 from adapt.evaluation.metrics.scores import score
 from adapt.models.classifier import Classifier
-from adapt.training.features.encode import Pixels, predict_logits, prepare
+from adapt.training.features.encode import predict_logits
+from adapt.training.features.pixels import Pixels, prepare
 from adapt.training.settings import Runtime
 
 Metrics = dict[str, Any]
@@ -22,30 +25,58 @@ Scores = dict[str, dict[str, Metrics]]
 
 @dataclass
 class Split:
-    """A named set made ready to be scored: its pixels and true classes are read once."""
+    """A named set made ready to be scored by several models."""
 
     name: str
     images: ImageList
     pixels: Pixels
+    """What was decoded for one model is kept for the next while memory allows."""
     targets: np.ndarray
+    rows: np.ndarray | None = None
+    """Of a part: its positions in the whole."""
 
     @classmethod
     def read(
         cls, name: str, images: ImageList, classifier: Classifier, runtime: Runtime
     ) -> "Split":
-        """Decode and resize every image, and number its class as the classifier does.
+        """Number the class of every image as the classifier does; pixels are read when needed.
 
         Raises:
-            DataError: When a class is not known to the classifier, or an image cannot be read.
+            DataError: When a class is not known to the classifier.
         """
         targets = images.targets(classifier.class_names)
-        return cls(
-            name, images, prepare(images, classifier.backbone.preprocessing, runtime), targets
-        )
+        pixels = prepare(images, classifier.backbone.preprocessing, runtime, keep=True)
+        return cls(name, images, pixels, targets)
+
+    def subset(self, rows: np.ndarray) -> "Split":
+        """The images at these positions, with the pixels of the whole."""
+        pixels = self.pixels.subset(rows.tolist())
+        return Split(self.name, self.images.subset(rows), pixels, self.targets[rows], rows)
+
+    def rows_of(self, whole: np.ndarray) -> np.ndarray:
+        """The rows of this part in an array of the whole."""
+        return whole if self.rows is None else whole[self.rows]
 
     def masked(self, logits: np.ndarray) -> np.ndarray:
         """Logits in which classes that this set lacks cannot win; see `mask_absent`."""
         return mask_absent(logits, self.targets).logits
+
+
+def sample_of(keys: Sequence[str], most: int) -> np.ndarray:
+    """Positions, ascending, of a fixed sample of images: it depends on what they show alone.
+
+    Args:
+        keys: The content of each image, as a hash.
+        most: Size of the sample; all where there are no more.
+
+    >>> sample_of(["a", "b", "c"], 5).tolist(), len(sample_of(["a", "b", "c"], 2))
+    ([0, 1, 2], 2)
+    """
+    if len(keys) <= most:
+        return np.arange(len(keys))
+    # Hashed again: splits were drawn by the hash of the content itself.
+    order = sorted(range(len(keys)), key=lambda row: (text_hash(f"sample {keys[row]}"), row))
+    return np.sort(order[:most])
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

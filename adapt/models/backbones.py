@@ -38,6 +38,7 @@ from adapt.models.penultimate import (
     check_projection,
     width_before_projection,
 )
+from adapt.models.text_encoding import encode_tokens
 from adapt.models.tokenizers import PackedTokenizer, pack_tokenizer
 from adapt.models.weight_files import (
     CONFIG,
@@ -126,7 +127,7 @@ class Backbone(nn.Module):
         """Unit text features (N, D); texts beyond the context length are cut by the tokenizer."""
         device = self.model.logit_scale.device
         tokens = tokenizer_of(self.spec)(texts).to(device)
-        parts = [self.model.encode_text(part) for part in tokens.split(batch_size)]
+        parts = [encode_tokens(self.model, part) for part in tokens.split(batch_size)]
         return F.normalize(torch.cat(parts), dim=-1)
 
     @property

@@ -22,7 +22,7 @@ from adapt.data.augmentation.policies import POLICIES
 from adapt.data.loading.balance import BALANCES
 from adapt.data.settings import SEEDS, FromTrain, Holdout, ShiftSettings
 from adapt.data.sources.base import Source
-from adapt.ensembling.settings import CANDIDATES, MIXED, Ensemble
+from adapt.ensembling.settings import CANDIDATES, CURVES, MIXED, SAMPLED, Ensemble
 from adapt.evaluation.settings import (
     Calibration,
     EvaluationSettings,
@@ -108,10 +108,14 @@ class DataSection:
 class ReportSection:
     """What the run writes for people."""
 
-    ranges: ClassVar[Ranges] = Ranges(formats=some_of(REPORT_FORMATS))
+    ranges: ClassVar[Ranges] = Ranges(formats=some_of(REPORT_FORMATS), curve=one_of(CURVES))
 
     formats: list[str] = field(default_factory=lambda: list(REPORT_FORMATS))
     """Any of `html`, `md`."""
+    curve: str = SAMPLED
+    """Points of the weight-space curve: `sampled`, five and those around the choice, evals at five
+    points and on at most 400 images; `full`, all of them everywhere; `none`, evals are scored at
+    the ends and at the chosen point alone. What ships is always scored on all images."""
 
     def __post_init__(self) -> None:
         self.ranges.check(self)

@@ -14,8 +14,8 @@ from adapt.common.progress import lines_unless, write_line
 from adapt.common.typed import resolve_path
 from adapt.data.splits.stored import Manifest
 from adapt.ensembling.candidates import TITLES
-from adapt.ensembling.line import StartFeatures, refresh_of
-from adapt.ensembling.wise_ft import sweep
+from adapt.ensembling.line import refresh_of
+from adapt.ensembling.wise_ft import drawn_points, sweep
 from adapt.errors import Interrupted, RecipeError
 from adapt.evaluation.evaluate import Split
 from adapt.models.classifier import Classifier
@@ -45,8 +45,9 @@ from adapt.runs.measures.scores import (
     write_tables,
 )
 from adapt.runs.measures.uncertainty import write_uncertainty
-from adapt.runs.selection import Choice, LineEnds, choose, fit_probe
+from adapt.runs.selection import CandidateLines, Choice, choose, fit_probe
 from adapt.training.context import Context
+from adapt.training.features.store import FeatureStore
 from adapt.training.trainer.loggers import check_loggers
 
 
@@ -115,7 +116,7 @@ def _context(
         resume is not None and resume.from_previous,
         quiet,
         data.balance,
-        cache_folder("features"),
+        FeatureStore(cache_folder("features")),
         tell,
     )
 
@@ -155,24 +156,24 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     fit_began = time.monotonic()
     tuned = _fit(loaded, start, data, context, say)
     seconds = {"fit": time.monotonic() - fit_began}
-    lines = LineEnds(start, tuned, fit_probe(recipe, start, data.fit, context), refresh)
-    if lines.probe is not None:
+    probe = fit_probe(recipe, start, data.fit, context)
+    lines = CandidateLines.between(start, tuned, probe, context, refresh)
+    if probe is not None:
         say("linear probe fitted, for comparison")
 
-    features = StartFeatures(start, runtime, refresh)
-    choice = choose(recipe, loaded.method, lines, data.fit, context, features)
+    choice = choose(recipe, loaded.method, lines, data.fit, context)
     chosen = choice.shipped
-    say(f"alpha {choice.mixed.alpha:g}: {choice.mixed.guard.reason}")
-    say(f"ships {TITLES[choice.decision.name]}: {choice.decision.reason}")
+    _say_choice(choice, say)
     shipped = lines.at(chosen).with_temperature(chosen.temperature)
     tuned.save(folder / "adapted", {"recipe": loaded.resolved, "alpha": 1.0})
 
     say(f"scores at {len(choice.mixed.held.logits)} points of the weight-space curve")
     opened = open_tests(folder, eval_hashes(data.manifest, data.evals), "scores of the run")
     splits = [Split.read(name, images, start, runtime) for name, images in data.evals.items()]
-    outputs = _outputs(folder, recipe, lines, choice, splits, data.fit.class_names, features)
+    outputs = _outputs(folder, recipe, lines, choice, splits, data.fit.class_names)
     write_tables(folder, outputs, data.evals)
-    models, alphas = (start, tuned, shipped), sorted(choice.mixed.held.logits)
+    models, mixed = (start, tuned, shipped), choice.mixed
+    alphas = drawn_points(sorted(mixed.held.logits), mixed.alpha, recipe.report.curve)
     write_robustness(folder, recipe, data, models, outputs, splits, alphas, refresh)
     stored = write_uncertainty(folder, recipe, data, shipped, outputs, splits)
     shipped = shipped.with_uncertainty(stored)
@@ -200,6 +201,11 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     for path in reports:
         say(f"wrote {path}")
     return Run(folder, scores, shipped, reports)
+
+
+def _say_choice(choice: Choice, say: Callable[[str], None]) -> None:
+    say(f"alpha {choice.mixed.alpha:g}: {choice.mixed.guard.reason}")
+    say(f"ships {TITLES[choice.decision.name]}: {choice.decision.reason}")
 
 
 def _write_few_shot(
@@ -283,28 +289,18 @@ def _noting(notes: list[str], say: Callable[[str], None]) -> Callable[[str], Non
 def _outputs(
     folder: Path,
     recipe: Recipe,
-    lines: LineEnds,
+    lines: CandidateLines,
     choice: Choice,
     splits: list[Split],
     class_names: list[str],
-    features: StartFeatures,
 ) -> Outputs:
     """Logits of all models on val and evals; `curve.json` gets the lines that they lie on."""
     mixing, interval = recipe.ensemble.kind == "wise_ft", recipe.evaluation.interval
-    curves = {
-        candidate.name: sweep(
-            lines.start,
-            end,
-            candidate.held,
-            splits,
-            candidate.alpha,
-            recipe.runtime,
-            interval,
-            features,
-        )
-        for candidate, end in ((choice.mixed, lines.tuned), (choice.probe, lines.probe))
-        if candidate is not None and end is not None
-    }
+    curves = {}
+    for each in (choice.mixed, choice.probe):
+        if each is not None:
+            line, how = lines.of(each), recipe.report.curve
+            curves[each.name] = sweep(line, each.held, splits, each.alpha, how, interval)
     for curve in curves.values():
         curve.rule = recipe.ensemble.rule
     if mixing:

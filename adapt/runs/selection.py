@@ -15,9 +15,10 @@ from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.candidates import ZERO_SHOT, Candidate, Decision, decide, too_small
 from adapt.ensembling.choose import alpha_grid, choose_alpha
 from adapt.ensembling.guard import guard
-from adapt.ensembling.held_out import HeldOut, HeldOutSets, held_out_on_line, pool
-from adapt.ensembling.line import Refresh, StartFeatures, mix, refresh_of, unchanged
-from adapt.ensembling.settings import MIXED, PROBE, WITHOUT_PROBE, Ensemble
+from adapt.ensembling.held_out import HeldOut, HeldOutSets, JudgedLine, pool, search_lines
+from adapt.ensembling.line import Line, Refresh, mix, refresh_of, unchanged
+from adapt.ensembling.rules.base import FIXED
+from adapt.ensembling.settings import FULL, MIXED, PROBE, WITHOUT_PROBE, Ensemble
 from adapt.errors import DataError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.methods.base import Method
@@ -69,21 +70,47 @@ class Choice:
         }
 
 
-@dataclass(frozen=True)
-class LineEnds:
-    """The models at the far ends of the lines from one start."""
+@dataclass
+class CandidateLines:
+    """The lines from one start to the adapted model and to the linear probe."""
 
-    start: Classifier
-    tuned: Classifier
-    probe: Classifier | None
-    refresh: Refresh = unchanged
-    """What becomes of averages of the start and another end."""
+    mixed: Line
+    probe: Line | None
+
+    @classmethod
+    def between(
+        cls,
+        start: Classifier,
+        tuned: Classifier,
+        probe: Classifier | None,
+        context: Context,
+        refresh: Refresh = unchanged,
+    ) -> "CandidateLines":
+        """The lines to these ends; what starts alike shares the features of the context's store.
+
+        Args:
+            start: Where both begin.
+            tuned: The adapted model.
+            probe: The linear probe, where one was fitted.
+            context: Of the training.
+            refresh: What becomes of averages of the start and another end.
+        """
+        runtime, store = context.runtime, context.store
+        return cls(
+            Line(start, tuned, runtime, store, refresh),
+            None if probe is None else Line(start, probe, runtime, store, refresh),
+        )
+
+    def of(self, candidate: Candidate) -> Line:
+        """The line that a candidate lies on."""
+        line = self.mixed if candidate.name == MIXED else self.probe
+        assert line is not None
+        return line
 
     def at(self, candidate: Candidate) -> Classifier:
         """The model of a candidate, without its temperature."""
-        end = self.tuned if candidate.name == MIXED else self.probe
-        assert end is not None
-        return mix(self.start, end, candidate.alpha, refresh=self.refresh)
+        line = self.of(candidate)
+        return mix(line.start, line.tuned, candidate.alpha, refresh=line.refresh)
 
 
 def _split_seed(recipe: Recipe) -> int:
@@ -116,33 +143,29 @@ def fit_probe(
 
 
 def choose(
-    recipe: Recipe,
-    method: Method,
-    lines: LineEnds,
-    data: ImageData,
-    context: Context,
-    features: StartFeatures,
+    recipe: Recipe, method: Method, lines: CandidateLines, data: ImageData, context: Context
 ) -> Choice:
     """Choose alpha on each line by the recipe's rule, apply the guard, and decide what ships.
 
     Args:
         recipe: Names the rule, how images are held out, and what may ship.
         method: Trained again for each fold, where there are folds.
-        lines: The models trained on all of `data.train`, and what they started from.
+        lines: To the models trained on all of `data.train`.
         data: Training and validation images.
         context: Of the training.
-        features: Of the start, shared with all that follows.
 
     Raises:
         DataError: When nothing is held out.
     """
+    start = lines.mixed.start
     if count := fold_count(recipe, data):
         folds = data.folds(count, _split_seed(recipe))
-        held, probe_held = _cross_validate(recipe, method, lines.start, folds, context, features)
+        held, probe_held = _cross_validate(recipe, method, start, folds, context)
     else:
         if data.val is None:
             raise DataError("data.val - nothing is held out - no val images - give a `val` section")
-        held, probe_held = _judge(recipe, lines, data.val, features)
+        sets = _held_out_sets(recipe, start, data.val)
+        held, probe_held = _judge(recipe, [(lines, sets)])
     raw = None if probe_held is None else probe_held.logits[1.0]
     mixed = _candidate(recipe, MIXED, held, data.class_names, raw)
     probe = None
@@ -180,34 +203,41 @@ def _choose_alpha(section: Ensemble, name: str, held: HeldOut) -> float:
     return choose_alpha(below.evidence(), section.rule, fixed)
 
 
-def _judge(
-    recipe: Recipe, lines: LineEnds, val: ImageList, features: StartFeatures
-) -> tuple[HeldOut, HeldOut | None]:
-    """Outputs along both lines for images that no model was trained on."""
-    section, runtime, start = recipe.ensemble, recipe.runtime, lines.start
+def _held_out_sets(recipe: Recipe, start: Classifier, val: ImageList) -> HeldOutSets:
+    section = recipe.ensemble
     shifts = [Shift(kind, section.severity) for kind in section.corruptions]
-    sets = HeldOutSets.read(start, val, runtime, shifts if section.kind != "none" else [])
-    alphas = alphas_of(section)
-    held = held_out_on_line(start, lines.tuned, sets, alphas, runtime, features)
-    if lines.probe is None:
-        return held, None
-    return held, held_out_on_line(start, lines.probe, sets, alphas, runtime, features)
+    return HeldOutSets.read(start, val, recipe.runtime, shifts if section.kind != "none" else [])
+
+
+def _judge(
+    recipe: Recipe, folds: Sequence[tuple[CandidateLines, HeldOutSets]]
+) -> tuple[HeldOut, HeldOut | None]:
+    """Outputs along both lines for images that no model was trained on, over all folds."""
+    section, grid = recipe.ensemble, alphas_of(recipe.ensemble)
+    judged = [JudgedLine(lines.mixed, sets) for lines, sets in folds]
+    every_point = recipe.report.curve == FULL or section.rule == FIXED or section.kind == "none"
+    if every_point or all(each.line.only_heads for each in judged):
+        held = pool([each.visit_all(grid) for each in judged])
+    else:
+        held = search_lines(judged, grid, lambda known: _choose_alpha(section, MIXED, known))
+    # The line to the probe needs features of the start alone.
+    probes = [
+        JudgedLine(lines.probe, sets).visit_all(grid)
+        for lines, sets in folds
+        if lines.probe is not None
+    ]
+    return held, pool(probes) if probes else None
 
 
 def _cross_validate(
-    recipe: Recipe,
-    method: Method,
-    start: Classifier,
-    folds: list[ImageData],
-    context: Context,
-    features: StartFeatures,
+    recipe: Recipe, method: Method, start: Classifier, folds: list[ImageData], context: Context
 ) -> tuple[HeldOut, HeldOut | None]:
     """Train once without each fold; every image is scored by the models that did not see it.
 
     The images of a fold are not val images of its training either: what a method chooses on val,
     such as the C of a probe, would be chosen on the very images that score it.
     """
-    mixed, probes = [], []
+    judged = []
     for number, fold in enumerate(track(folds, "folds")):
         assert fold.val is not None
         folder: Path | None = None
@@ -216,8 +246,7 @@ def _cross_validate(
         rest = ImageData(fold.train)
         tuned = fit(method, start, rest, replace(context, folder=folder), recipe.ensemble)
         refresh = refresh_of(recipe.ensemble.batch_norm, start, fold.train, context.runtime)
-        lines = LineEnds(start, tuned, fit_probe(recipe, start, rest, context), refresh)
-        held, probe = _judge(recipe, lines, fold.val, features.with_refresh(refresh))
-        mixed.append(held)
-        probes += [] if probe is None else [probe]
-    return pool(mixed), pool(probes) if probes else None
+        probe = fit_probe(recipe, start, rest, context)
+        lines = CandidateLines.between(start, tuned, probe, context, refresh)
+        judged.append((lines, _held_out_sets(recipe, start, fold.val)))
+    return _judge(recipe, judged)

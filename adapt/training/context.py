@@ -3,10 +3,25 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
 
 from adapt.common.progress import write_line
 from adapt.data.augmentation.policies import AugmentationLike
 from adapt.training.settings import Runtime
+
+
+class KeepsFeatures(Protocol):
+    """What keeps features: `adapt.training.features.store.FeatureStore`."""
+
+    def features(
+        self, backbone: Any, pixels: Any, runtime: Runtime, precision: str = ...
+    ) -> Tensor:
+        """Unit features (N, D) of images."""
+
+    def kept(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
+        """A tensor by name, computed where it is not known."""
 
 
 @dataclass
@@ -29,7 +44,7 @@ class Context:
     """No progress on the terminal."""
     balance: str = "none"
     """How often training classes are drawn: `none`, `uniform` or `sqrt`."""
-    cache: Path | None = None
-    """Where features of frozen encoders are kept by content; nothing is kept without it."""
+    store: KeepsFeatures | None = None
+    """What keeps features of frozen encoders, so that none is computed twice; nothing without."""
     tell: Callable[[str], None] = write_line
     """Called with a sentence that whoever uses the result should know."""

@@ -12,6 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from adapt.errors import ModelError, RecipeError
 from adapt.training.settings import Runtime
 
+EXACT = "32"
+"""Float32 in every product, as scores are computed."""
 FEW_IMAGES, MOST_WORKERS = 500, 8
 
 
@@ -99,6 +101,25 @@ def short_sequence_attention(device: torch.device) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def inference_kernels(device: torch.device, precision: str) -> Iterator[None]:
+    """Kernels that features and scores are computed with.
+
+    Args:
+        device: Where.
+        precision: `32`; `tf32`, float32 whose matrix products are rounded as on CUDA's tensor
+            cores; or `bf16`, by autocast.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    cast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    try:
+        with short_sequence_attention(device), cast:
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def count_workers(workers: int | str, images: int) -> int:
     """Loading processes for a number of images.
 
@@ -117,14 +138,15 @@ def count_workers(workers: int | str, images: int) -> int:
     (0, 3, 3)
     """
     if workers == "auto":
-        return 0 if images < FEW_IMAGES else min(max(_processors() - 1, 0), MOST_WORKERS)
+        return 0 if images < FEW_IMAGES else min(max(processors() - 1, 0), MOST_WORKERS)
     if not str(workers).isdigit():
         advice = "give `auto` or a number from 0 up"
         raise RecipeError(f"workers - not a count - {workers!r} - {advice}")
     return int(workers)
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Processors that this process may use."""
     # A container may own fewer processors than the machine has; macOS cannot tell.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

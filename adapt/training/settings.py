@@ -17,6 +17,7 @@ from adapt.common.ranges import (
     within,
 )
 
+INFERENCE_PRECISIONS = ("32", "tf32", "bf16")
 PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 STRATEGIES = (
@@ -157,6 +158,7 @@ class Runtime:
             "auto|[0-9]{1,3}", "give `auto` or a number from 0 up, at most 999", "not a count"
         ),
         batch_size=at_least(1),
+        inference_precision=one_of(INFERENCE_PRECISIONS),
         loggers=or_none(some_of(LOGGERS)),
     )
 
@@ -173,6 +175,10 @@ class Runtime:
     """Image-loading processes: `auto` or a count."""
     batch_size: int = 64
     """Images in one batch of evaluation and feature extraction."""
+    inference_precision: str = "32"
+    """Of the models that alpha is chosen among on held-out images, and of the points of the curve:
+    `32`, `tf32` (CUDA's tensor cores) or `bf16`. Scores on evals, and features that methods learn
+    from, are always computed in float32."""
     loggers: list[str] | None = None
     """Beside the CSV log: any of `tensorboard`, `wandb`, `mlflow`."""
 

@@ -109,7 +109,8 @@ def test_only_what_is_new_is_measured(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_features_are_those_of_the_model(tmp_path: Path) -> None:
     from adapt.models.backbones import load_backbone
-    from adapt.training.features.encode import image_features, prepare
+    from adapt.training.features.encode import image_features
+    from adapt.training.features.pixels import prepare
     from adapt.training.settings import Runtime
 
     images = from_folder(clean(tmp_path / "photos") / "train")

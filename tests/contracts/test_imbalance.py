@@ -17,7 +17,8 @@ from adapt.methods.features.support import Support
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.features.encode import image_features, prepare
+from adapt.training.features.encode import image_features
+from adapt.training.features.pixels import prepare
 from adapt.training.objectives import CrossEntropy
 from adapt.training.settings import Optim
 from tests.helpers.support_problem import fit_probe

@@ -17,7 +17,8 @@ from adapt.methods import base, get, register, schemas
 from adapt.methods.features.base import HeadMethod
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.features.encode import predict_logits, prepare
+from adapt.training.features.encode import predict_logits
+from adapt.training.features.pixels import prepare
 from adapt.training.settings import Optim
 from tests.helpers.methods import METHODS, WITH_OPTIM, make
 from tests.helpers.tiny import bit_equal, tiny_classifier, weights

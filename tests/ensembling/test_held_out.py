@@ -14,7 +14,8 @@ from adapt.ensembling.held_out import HeldOut, check_held_out, held_out, pool
 from adapt.ensembling.line import mix
 from adapt.errors import DataError, RecipeError
 from adapt.models.classifier import Classifier
-from adapt.training.features.encode import predict_logits, prepare
+from adapt.training.features.encode import predict_logits
+from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import (
     CLASSES,

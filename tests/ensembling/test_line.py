@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from adapt.data.sources.image_list import ImageList
-from adapt.ensembling.line import logits_on_line, mix, same_encoders, scale_by_depth
+from adapt.ensembling.line import Line, mix, same_encoders, scale_by_depth
 from adapt.errors import RecipeError, WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.adapters.lora import LoraAdapter, LoraSettings
@@ -86,7 +86,8 @@ def test_curve_equals_each_model_on_its_own(
     tuned = kind(start)
     assert same_encoders(start, tuned) is (kind is new_head)
     ready = {n: Split.read(n, images, start, RUNTIME) for n, images in splits.items()}
-    logits = logits_on_line(start, tuned, RUNTIME)
+    line = Line(start, tuned, RUNTIME)
+    assert line.only_heads is (kind is new_head)
     for alpha in (0.0, 0.25, 1.0, 0.25):
         mixed = mix(start, tuned, alpha)
         for split in ready.values():
@@ -94,7 +95,57 @@ def test_curve_equals_each_model_on_its_own(
                 mixed(start.backbone.preprocessing(split.images.open(i))[None]).detach().numpy()
                 for i in range(len(split.images))
             ])  # fmt: skip
-            np.testing.assert_allclose(logits(alpha, split), slow, atol=2e-5)
+            np.testing.assert_allclose(line.logits(alpha, [split])[0], slow, atol=2e-5)
+
+
+@pytest.mark.parametrize("arch", [VIT, RESNET])
+@pytest.mark.parametrize("from_text", [False, True])
+def test_the_working_copy_is_the_mix_bit_by_bit(arch: str, from_text: bool) -> None:
+    start = tiny_classifier(arch)
+    tuned = moved(start)
+    tuned.head_from_text = from_text
+    before = weights(start), weights(tuned)
+    line = Line(start, tuned, RUNTIME)
+    for alpha in (0.3, 0.0, 0.7, 1.0, 0.3):
+        assert bit_equal(weights(line.at(alpha)), weights(mix(start, tuned, alpha)))
+    line.release()
+    assert bit_equal(weights(line.at(0.7)), weights(mix(start, tuned, 0.7)))
+    assert bit_equal(weights(start), before[0])
+    assert bit_equal(weights(tuned), before[1])
+
+
+def test_no_text_is_encoded_where_no_text_changed(
+    start: Classifier, splits: dict[str, ImageList], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head that the text encoder would give is the head of the start, bit for bit."""
+    tuned = start.clone()
+    with torch.no_grad():
+        tuned.backbone.model.visual.proj.add_(0.1)
+    rebuilt = start.clone().rebuild_head()
+    assert torch.equal(rebuilt.head.weight, start.head.weight)
+    monkeypatch.setattr(type(start.backbone), "encode_text", lambda *_: pytest.fail("encoded"))
+    split = Split.read("val", splits["val"], start, RUNTIME)
+    Line(start, tuned, RUNTIME).logits(0.5, [split])
+    assert torch.equal(mix(start, tuned, 0.5).head.weight, start.head.weight)
+    with torch.no_grad():
+        tuned.backbone.model.logit_scale.add_(0.1)
+    with pytest.raises(pytest.fail.Exception):
+        mix(start, tuned, 0.5)
+
+
+@pytest.mark.numerical
+@pytest.mark.parametrize("kind", [new_head, moved])
+def test_splits_that_share_batches(
+    kind: Callable[[Classifier], Classifier], start: Classifier, splits: dict[str, ImageList]
+) -> None:
+    line = Line(start, kind(start), RUNTIME)
+    ready = [Split.read(n, images, start, RUNTIME) for n, images in splits.items()]
+    for alpha in (0.0, 0.5):
+        together = line.logits(alpha, [*ready, ready[0].subset(np.array([2, 0]))])
+        alone = [line.logits(alpha, [split])[0] for split in ready]
+        for one, other in zip(together, [*alone, alone[0][[2, 0]]], strict=True):
+            np.testing.assert_allclose(one, other, atol=2e-5)
+    assert line.logits(0.5, []) == []
 
 
 @pytest.mark.numerical

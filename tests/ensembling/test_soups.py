@@ -16,7 +16,8 @@ from adapt.errors import BundleError, RecipeError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.backbones import build_backbone
 from adapt.models.classifier import Classifier
-from adapt.training.features.encode import predict_logits, prepare
+from adapt.training.features.encode import predict_logits
+from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, VIT, bit_equal, moved, tiny_classifier, weights
 

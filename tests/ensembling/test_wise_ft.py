@@ -11,14 +11,13 @@ from torch import Tensor
 import adapt
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling import held_out as held_out_module
-from adapt.ensembling import line as line_module
-from adapt.ensembling import wise_ft as module
-from adapt.ensembling.line import mix
+from adapt.ensembling.line import Line, mix
 from adapt.ensembling.settings import CORRUPTIONS, Ensemble
 from adapt.ensembling.wise_ft import wise_ft
 from adapt.errors import RecipeError
 from adapt.evaluation.evaluate import Split, evaluate
 from adapt.models.classifier import Classifier
+from adapt.training.features import store as store_module
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import (
     bit_equal,
@@ -35,13 +34,13 @@ def test_a_head_only_curve_reads_pixels_once(
     start: Classifier, splits: dict[str, ImageList], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    original = line_module.image_features
+    original = store_module.encoded_batches
 
-    def counted(*given: Any) -> Tensor:
+    def counted(*given: Any) -> Any:
         calls.append(1)
         return original(*given)
 
-    monkeypatch.setattr(line_module, "image_features", counted)
+    monkeypatch.setattr(store_module, "encoded_batches", counted)
     evals = {"test": splits["test"]}
     _, curve = wise_ft(start, new_head(start), splits["val"], evals, 11, RUNTIME, "val")
     assert len(curve.points) == 11
@@ -65,18 +64,17 @@ def test_the_choice_sees_val_only(
     tops = {"val": 0.3, "test": 1.0}
     curves = {name: planted(start, images, tops[name]) for name, images in splits.items()}
 
-    def fake(*_: Any) -> Callable[[float, Split], np.ndarray]:
-        def logits(alpha: float, split: Split) -> np.ndarray:
-            right = np.arange(len(split.targets)) < len(split.targets) * (
-                1 - abs(alpha - tops[split.name])
-            )
-            classes = np.where(right, split.targets, (split.targets + 1) % 3)
-            return np.eye(3, dtype=np.float32)[classes] * 5
+    def of(alpha: float, split: Split) -> np.ndarray:
+        right = np.arange(len(split.targets)) < len(split.targets) * (
+            1 - abs(alpha - tops[split.name])
+        )
+        classes = np.where(right, split.targets, (split.targets + 1) % 3)
+        return np.eye(3, dtype=np.float32)[classes] * 5
 
-        return logits
+    def fake(_: Line, alpha: float, given: list[Split], exact: bool = False) -> list[np.ndarray]:
+        return [of(alpha, split) for split in given]
 
-    for place in (module, held_out_module):
-        monkeypatch.setattr(place, "logits_on_line", fake)
+    monkeypatch.setattr(Line, "logits", fake)
     alone = wise_ft(start, start, splits["val"], None, 11, RUNTIME, "val")[1]
     both = wise_ft(start, start, splits["val"], {"test": splits["test"]}, 11, RUNTIME, "val")[1]
     assert alone.chosen == both.chosen == 0.3

@@ -12,7 +12,8 @@ from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, WeightsError
 from adapt.evaluation.evaluate import evaluate, softmax
 from adapt.models.classifier import Classifier
-from adapt.training.features.encode import predict_logits, prepare
+from adapt.training.features.encode import predict_logits
+from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import (
     CLASSES,

@@ -17,7 +17,8 @@ from adapt.models.classifier import Classifier, verify_bundle
 from adapt.recipe.data import build_data
 from adapt.recipe.load import load
 from adapt.runs.soup import RunFolder, mix_run, soup_runs, start_of, val_images
-from adapt.training.features.encode import predict_logits, prepare
+from adapt.training.features.encode import predict_logits
+from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, VIT, bit_equal, moved, weights
 

@@ -9,11 +9,11 @@ from adapt.training.runtime import count_workers, resolve_accelerator, resolve_p
 
 
 def test_worker_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapt.training.runtime._processors", lambda: 4)
+    monkeypatch.setattr("adapt.training.runtime.processors", lambda: 4)
     assert [count_workers("auto", images) for images in (0, 499, 500)] == [0, 0, 3]
-    monkeypatch.setattr("adapt.training.runtime._processors", lambda: 64)
+    monkeypatch.setattr("adapt.training.runtime.processors", lambda: 64)
     assert count_workers("auto", 10**6) == 8
-    monkeypatch.setattr("adapt.training.runtime._processors", lambda: 1)
+    monkeypatch.setattr("adapt.training.runtime.processors", lambda: 1)
     assert count_workers("auto", 10**6) == 0
     assert count_workers("2", 1) == 2
     with pytest.raises(RecipeError, match="workers - not a count - -1"):

@@ -18,7 +18,8 @@ from adapt.data.images import Images
 from adapt.ensembling.choose import alpha_grid
 from adapt.ensembling.weights.interpolate import interpolate
 from adapt.models.classifier import Classifier
-from adapt.training.features.encode import Pixels, predict_logits, prepare
+from adapt.training.features.encode import predict_logits
+from adapt.training.features.pixels import Pixels, prepare
 from adapt.training.settings import Runtime
 
 DOMAINS = ("outline", "solid", "colour", "emoji", "silhouette")

@@ -15,7 +15,8 @@ from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.models.penultimate import PROJECTED
 from adapt.training.context import Context
-from adapt.training.features.encode import image_features, prepare
+from adapt.training.features.pixels import prepare
+from adapt.training.features.store import store_of
 from adapt.training.features.views import view_features
 from adapt.training.parameters import trainable_copy
 
@@ -81,7 +82,7 @@ def read_support(start: Classifier, data: ImageData, context: Context, views: in
 
     def one_view(images: ImageList) -> torch.Tensor:
         pixels = prepare(images, backbone.preprocessing, runtime)
-        return image_features(backbone, pixels, runtime, context.cache)
+        return store_of(context).features(backbone, pixels, runtime)
 
     if views > 1 and context.augmentation != "none":
         features = view_features(backbone, data.train, views, context)

@@ -14,11 +14,12 @@ from adapt.report.record.curve import (
     curve_points,
     curve_shifts,
     rule_choices,
+    sampled_sets,
 )
 from adapt.report.record.read import RunRecord
 from adapt.report.record.scores import SELECTION, mean_of
 from adapt.report.record.values import number
-from adapt.report.record.words import percent, shorten
+from adapt.report.record.words import enumerated, percent, shorten
 
 _STYLES = ("-", "--", "-.", ":")
 
@@ -131,6 +132,11 @@ def _caption(run: RunRecord) -> str:
     by_rule = number(rule_choices(run).get(rule, {}).get("alpha"))
     if by_rule is not None and chosen is not None and by_rule != chosen:
         text += f" The guard then stepped back from {by_rule:g} to {chosen:g}."
+    if sampled := sampled_sets(run):
+        text += (
+            f" Curves of {enumerated(list(sampled))} rest on {max(sampled.values())} images; the "
+            "tables on all."
+        )
     if rule_choices(run):
         text += " Below: what each rule would choose."
     return text

@@ -18,12 +18,19 @@ def curve_points(run: RunRecord) -> list[Point]:
 
 
 def curve_shifts(run: RunRecord, stored: Sequence[Point]) -> list[str]:
-    """The shifts that have a score at every alpha."""
+    """The shifts that were scored along the curve: at both ends at least."""
+    ends = [*stored[:1], *stored[-1:]]
     return [
         name
         for name in run.scores.shifts
-        if all(at_point(point, [name]) is not None for point in stored)
+        if all(at_point(point, [name]) is not None for point in ends)
     ]
+
+
+def sampled_sets(run: RunRecord) -> dict[str, int]:
+    """Sets whose curve rests on a sample, with the images in it."""
+    stored = mapping((run.curve or {}).get("sampled"))
+    return {str(name): int(count) for name, count in stored.items()}
 
 
 def at_point(point: Point, names: Sequence[str]) -> float | None:

@@ -19,7 +19,8 @@ from adapt.methods.features.support import Support
 from adapt.methods.settings import FewShot
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.features.encode import head_logits, image_features, predict_logits
+from adapt.training.features.encode import head_logits, predict_logits
+from adapt.training.features.store import store_of
 
 FORMAT = 1
 Cell = dict[str, Any]
@@ -39,7 +40,7 @@ class _ScoredSets:
             if self.features is None:
                 logits = predict_logits(classifier, split.pixels, context.runtime)
             else:
-                logits = head_logits(classifier, self.features[split.name])
+                logits = head_logits(classifier.head, self.features[split.name])
             scored = logits if split.name == "val" else mask_absent(logits, split.targets).logits
             accuracies[split.name] = float((scored.argmax(1) == split.targets).mean())
         return accuracies
@@ -121,7 +122,7 @@ def _read_sets(
     features = None
     if on_features:
         features = {
-            split.name: image_features(start.backbone, split.pixels, context.runtime)
+            split.name: store_of(context).features(start.backbone, split.pixels, context.runtime)
             for split in splits
         }
     return _ScoredSets(splits, features)

@@ -44,7 +44,8 @@ from adapt.models.prediction.uncertainty import Uncertainty, energy
 from adapt.recipe.data import RunData
 from adapt.recipe.schema import Recipe
 from adapt.runs.measures.scores import Outputs, id_eval
-from adapt.training.features.encode import image_features, predict_logits, prepare
+from adapt.training.features.encode import image_features, predict_logits
+from adapt.training.features.pixels import prepare
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from torch import nn
 
 from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
-from adapt.training.features.encode import Pixels
+from adapt.training.features.pixels import Pixels
 from adapt.training.runtime import inference_device, placed_on
 from adapt.training.settings import Runtime
 
@@ -49,8 +49,7 @@ def measure_batch_norms(classifier: Classifier, pixels: Pixels, runtime: Runtime
         for norm in norms:
             norm.reset_running_stats()
             norm.train()
-        for start in range(0, len(pixels), runtime.batch_size):
-            batch = pixels.batch(start, runtime.batch_size, device)
+        for batch in pixels.batches(runtime.batch_size, device):
             seen += len(batch)
             for norm in norms:
                 norm.momentum = len(batch) / seen

@@ -16,7 +16,7 @@ from adapt.data.sources.image_list import ImageList
 from adapt.models.backbones import Backbone
 from adapt.models.weight_files import weights_hash
 from adapt.training.context import Context
-from adapt.training.features.encode import kept_features
+from adapt.training.features.store import store_of
 from adapt.training.runtime import (
     count_workers,
     inference_device,
@@ -33,7 +33,7 @@ def view_features(backbone: Backbone, images: ImageList, views: int, context: Co
         backbone: Whose image encoder is used.
         images: The images.
         views: Number of views V of each.
-        context: Augmentation, seed of the views, device. In its `cache` they are kept under a hash
+        context: Augmentation, seed of the views, device. In its store they are kept under a hash
             of the images' bytes, the preprocessing, the weights, the augmentation and the seed.
     """
     augment = Augmentation(context.augmentation, backbone.preprocessing)
@@ -44,11 +44,7 @@ def view_features(backbone: Backbone, images: ImageList, views: int, context: Co
             encode_views(backbone.image_encoder, dataset, views, context.runtime), dim=-1
         )
 
-    if context.cache is None:
-        return compute()
-    return kept_features(
-        context.cache / f"{_key(backbone, images, views, context)}.safetensors", compute
-    )
+    return store_of(context).kept(_key(backbone, images, views, context), compute)
 
 
 def _key(backbone: Backbone, images: ImageList, views: int, context: Context) -> str:

@@ -14,7 +14,8 @@ from adapt.methods.features.support import Support
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.training.context import Context
-from adapt.training.features.encode import predict_logits, prepare
+from adapt.training.features.encode import predict_logits
+from adapt.training.features.pixels import prepare
 
 
 @dataclass

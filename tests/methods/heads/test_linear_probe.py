@@ -24,7 +24,8 @@ from adapt.methods.heads.linear_probe import (
 )
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.features.encode import image_features, prepare
+from adapt.training.features.encode import image_features
+from adapt.training.features.pixels import prepare
 from tests.helpers.logistic import direct, problem, sklearn_fit
 from tests.helpers.support_problem import fit_probe
 

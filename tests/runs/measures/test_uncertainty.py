@@ -19,7 +19,8 @@ from adapt.evaluation.settings import UncertaintySettings
 from adapt.models.classifier import Classifier
 from adapt.models.prediction.uncertainty import Uncertainty
 from adapt.runs.measures.uncertainty import Answers, Unknowns, set_rule, uncertainty_of
-from adapt.training.features.encode import predict_logits, prepare
+from adapt.training.features.encode import predict_logits
+from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, tiny_classifier
 

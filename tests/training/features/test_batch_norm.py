@@ -10,7 +10,7 @@ from adapt.ensembling.line import mix, refresh_of, unchanged
 from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
 from adapt.training.features.batch_norm import measure_batch_norms
-from adapt.training.features.encode import prepare
+from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import RESNET, bit_equal, moved, tiny_classifier, weights
 
@@ -26,7 +26,7 @@ def test_equal_batches_give_what_swa_gives(toy_data: ImageData) -> None:
     classifier = tiny_classifier(RESNET)
     expected, before = classifier.clone(), weights(classifier)
     pixels = prepare(toy_data.train, classifier.backbone.preprocessing, RUNTIME)
-    batches = [pixels.batch(start, 8, torch.device("cpu")) for start in range(0, 24, 8)]
+    batches = list(pixels.batches(8, torch.device("cpu")))
     update_bn(batches, expected.backbone.image_encoder)
     measured = measure_batch_norms(classifier, pixels, RUNTIME)
     for name, value in statistics(expected).items():
@@ -45,7 +45,7 @@ def test_a_smaller_last_batch_counts_by_its_images(toy_data: ImageData) -> None:
     pixels = prepare(toy_data.train, classifier.backbone.preprocessing, RUNTIME)
     measured = measure_batch_norms(classifier, pixels, Runtime("cpu", workers="0", batch_size=10))
     encoder = classifier.backbone.image_encoder
-    entering = encoder.conv1(pixels.batch(0, 24, torch.device("cpu"))).double()
+    entering = encoder.conv1(next(pixels.batches(24, torch.device("cpu")))).double()
     parts = entering.split(10)
     means = sum(len(part) * part.mean((0, 2, 3)) for part in parts) / 24
     variances = sum(len(part) * part.transpose(0, 1).flatten(1).var(1) for part in parts) / 24

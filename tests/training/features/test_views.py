@@ -11,6 +11,7 @@ from adapt.data.image_data import ImageData
 from adapt.data.loading.datasets import ImageDataset
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
+from adapt.training.features.store import FeatureStore
 from adapt.training.features.views import view_features
 
 
@@ -32,7 +33,7 @@ def test_views_are_kept_by_seed_and_augmentation(
     start: Classifier, toy_data: ImageData, context: Context, tmp_path: Path
 ) -> None:
     images, own = toy_data.train.subset([0, 9]), replace(context, augmentation="clip")
-    cached = replace(own, cache=tmp_path)
+    cached = replace(own, store=FeatureStore(tmp_path))
     first = view_features(start.backbone, images, 2, cached)
     assert len(list(tmp_path.iterdir())) == 1
     assert torch.equal(view_features(start.backbone, images, 2, cached), first)

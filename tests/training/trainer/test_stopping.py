@@ -38,8 +38,8 @@ def stop_in(step: int, patch: pytest.MonkeyPatch, number: int = signal.SIGINT) -
     ("step", "workers"), [(1, "0"), (3, "0"), (5, "0"), (6, "0"), (3, "1"), (5, "1")]
 )
 def test_dropout_and_balanced_draws_go_on_where_they_were(
-    step: int, workers: str, start: Classifier, toy_data: ImageData, context: Context, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    step: int, workers: str, start: Classifier, toy_data: ImageData, context: Context,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     method = adapt.method("lora", dropout=0.5, optim=OPTIM)
     runtime = replace(context.runtime, workers=workers)
