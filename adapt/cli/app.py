@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from adapt.cli.cache import commands as cache_commands
 from adapt.cli.endings import Carried, run_command
 from adapt.cli.tables import score_table, soup_sentence, soup_table
-from adapt.cli.weights import convert
+from adapt.cli.weights import convert, verify
 from adapt.common.files import json_text, write_whole
 from adapt.common.words import MISSING
 from adapt.errors import RecipeError
@@ -301,10 +302,13 @@ def predict(
     ] = "auto",
 ) -> None:
     """Predict images and write a table. Each row has label, confidence, top 5 and error."""
-    from adapt.cli.predict import check_output, predict_to_table, said
+    from adapt.cli.light import without_transformers
     from adapt.cli.progress import progress_shown
-    from adapt.models.classifier import Classifier
-    from adapt.training.runtime import resolve_accelerator
+
+    with without_transformers():
+        from adapt.cli.predict import check_output, predict_to_table, said
+        from adapt.models.classifier import Classifier
+        from adapt.training.runtime import resolve_accelerator
 
     check_output(output, overwrite)
     place = resolve_accelerator(device, "--device")
@@ -321,18 +325,6 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 
     for path in write_report(folder, ["html", "md"]):
         _print_path(str(path))
-
-
-@app.command()
-def verify(model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")]) -> None:
-    """Check a model folder. Compares its hashes and repeats its stored predictions."""
-    from adapt.models.classifier import verify_bundle
-
-    differences = verify_bundle(model)
-    console.print(
-        f"all hashes match; probabilities of the stored images differ by at most "
-        f"{differences.probabilities:.1e} (rounding explains {differences.allowed:.1e})"
-    )
 
 
 @app.command()
@@ -392,6 +384,8 @@ def _print_made(notes: list[str], model: Path) -> None:
 
 
 app.command()(convert)
+app.command()(verify)
+app.add_typer(cache_commands, name="cache")
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from adapt.ensembling.rules.base import FIXED, RULES, Evidence, get_rule
+from adapt.ensembling.rules.base import FIXED, RULES, Evidence, get_rule, smallest_within
 from adapt.errors import RecipeError
 
 
@@ -31,32 +31,40 @@ def coarse_points(grid: Sequence[float]) -> list[float]:
     return [grid[round(place * last / max(count - 1, 1))] for place in range(count)]
 
 
-def visit_towards(
-    grid: Sequence[float], visit: Callable[[float], None], choose: Callable[[], float]
-) -> None:
-    """Visit a few points of a grid, then the neighbours of what is chosen until it stays.
+def best_points(evidence: Evidence) -> set[float]:
+    """The best alphas on val, and over val and its corruptions: what rules measure others by."""
+    best = {smallest_within(evidence.accuracy)}
+    if evidence.corrupted:
+        best.add(smallest_within({a: evidence.synthetic(a) or 0.0 for a in evidence.accuracy}))
+    return best
 
-    Accuracy along the line rises and falls slowly, so what the rule chooses in the end is what it
+
+def visit_towards(
+    grid: Sequence[float], visit: Callable[[float], None], near: Callable[[], Iterable[float]]
+) -> None:
+    """Visit a few points of a grid, then the neighbours of those that matter until none is new.
+
+    Accuracy along the line rises and falls slowly, so what a rule chooses in the end is what it
     would choose on the whole grid, or cannot be told from it.
 
     Args:
         grid: Ascending alphas.
         visit: Measures a point.
-        choose: What the rule takes of the points visited so far.
+        near: The points that matter among those visited so far: what the rule takes, and the best.
     """
     visited: set[float] = set()
 
     def go(points: Iterable[float]) -> bool:
         new = [point for point in points if point not in visited]
+        visited.update(new)
         for point in new:
             visit(point)
-        visited.update(new)
         return bool(new)
 
     more = go(coarse_points(grid))
     while more:
-        place = list(grid).index(choose())
-        more = go(grid[max(place - 1, 0) : place + 2])
+        places = [list(grid).index(point) for point in near()]
+        more = go(sorted({p for place in places for p in grid[max(place - 1, 0) : place + 2]}))
 
 
 def choose_alpha(evidence: Evidence, rule: str, fixed: float | None = None) -> float:

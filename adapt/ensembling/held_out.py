@@ -11,7 +11,7 @@ from adapt.common.progress import track
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.split_names import SPLIT_WORDS
-from adapt.ensembling.choose import visit_towards
+from adapt.ensembling.choose import best_points, visit_towards
 from adapt.ensembling.line import Line
 from adapt.ensembling.rules.base import Evidence
 from adapt.ensembling.settings import CORRUPTIONS, SEVERITY
@@ -158,8 +158,11 @@ def search_lines(
             if len(judged) > 1:
                 each.line.release()
 
-    visit_towards(grid, visit, lambda: choose(pool([each.held for each in judged])))
-    return pool([each.held for each in judged])
+    def known() -> HeldOut:
+        return pool([each.held for each in judged])
+
+    visit_towards(grid, visit, lambda: {choose(known()), *best_points(known().evidence())})
+    return known()
 
 
 def check_held_out(val: ImageList, evals: Mapping[str, ImageList]) -> None:

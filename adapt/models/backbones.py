@@ -1,6 +1,7 @@
 """Pretrained CLIP models through open_clip, which only this file and `weight_files` import."""
 
 import copy
+import importlib
 import json
 import logging
 import warnings
@@ -260,6 +261,8 @@ def _build(spec: BackboneSpec) -> Any:
     text = config["text_cfg"]
     check_files(text, spec.text_model, spec.tokenizer)
     custom_text = config.pop("custom_text", False) or spec.text_model is not None
+    if spec.text_model is not None:
+        _find_transformers()
     config["vision_cfg"]["timm_model_pretrained"] = False
     try:
         with _quiet(), text_model_folder(spec.text_model) as folder:
@@ -273,6 +276,12 @@ def _build(spec: BackboneSpec) -> Any:
         raise ModelError(
             f"{spec.arch} - cannot be built - {one_line(error)} - use another model"
         ) from error
+
+
+def _find_transformers() -> None:
+    """Let open_clip see transformers where it was imported without it, as `adapt predict` does."""
+    if open_clip.hf_model.transformers is None:
+        open_clip.model.HFTextEncoder = importlib.reload(open_clip.hf_model).HFTextEncoder
 
 
 def _wrap(model: nn.Module, arch: str, pretrained: str, config: dict[str, Any]) -> Backbone:

@@ -9,9 +9,18 @@ from sklearn.metrics import accuracy_score
 
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
-from adapt.ensembling.choose import possible_rules
-from adapt.ensembling.held_out import HeldOut, check_held_out, held_out, pool
-from adapt.ensembling.line import mix
+from adapt.ensembling import held_out as module
+from adapt.ensembling.choose import choose_alpha, possible_rules
+from adapt.ensembling.held_out import (
+    HeldOut,
+    HeldOutSets,
+    JudgedLine,
+    check_held_out,
+    held_out,
+    pool,
+    search_lines,
+)
+from adapt.ensembling.line import Line, mix
 from adapt.errors import DataError, RecipeError
 from adapt.models.classifier import Classifier
 from adapt.training.features.encode import predict_logits
@@ -73,3 +82,43 @@ def test_a_test_set_in_the_place_of_val(splits: dict[str, ImageList], toy_test: 
             check_held_out(images, {})
     mixed = ["test"] + ["val"] * (len(val) - 1)
     check_held_out(replace(val, splits=mixed), {})
+
+
+def test_corruptions_of_a_large_set_are_sampled(
+    start: Classifier, splits: dict[str, ImageList], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned, blur, val = moved(start, size=0.3), Shift("gaussian_blur", 4), splits["val"]
+    whole = held_out(start, tuned, val, [0.0, 0.5], RUNTIME, [blur])
+    monkeypatch.setattr(module, "CORRUPTED_IMAGES", 5)
+    part = held_out(start, tuned, val, [0.0, 0.5], RUNTIME, [blur])
+    assert part.sample is not None
+    assert len(part.sample) == 5
+    for alpha in (0.0, 0.5):
+        np.testing.assert_array_equal(part.logits[alpha], whole.logits[alpha])
+        expected = whole.corrupted["gaussian_blur_4"][alpha][part.sample]
+        np.testing.assert_array_equal(part.corrupted["gaussian_blur_4"][alpha], expected)
+    clean = (part.logits[0.5].argmax(1) == part.targets)[part.sample]
+    per_image = (clean.astype(int) + part.corrupted["gaussian_blur_4"][0.5]) / 2
+    error = part.evidence().synthetic_error[0.5]
+    assert error == pytest.approx(statistics.pstdev(per_image.tolist()) / 5**0.5)
+    both = pool([part, whole])
+    count = len(part.targets)
+    assert both.sample is not None
+    assert both.sample.tolist() == [*part.sample, *range(count, 2 * count)]
+    assert both.evidence().corrupted["gaussian_blur_4"][0.5] == pytest.approx(
+        np.concatenate([h.corrupted["gaussian_blur_4"][0.5] for h in (part, whole)]).mean()
+    )
+
+
+def test_folds_are_searched_together(start: Classifier, splits: dict[str, ImageList]) -> None:
+    """The points that are visited are those that all folds need, the same for each."""
+    tuned = [moved(start, seed, size=0.3) for seed in (0, 1)]
+    sets = HeldOutSets.read(start, splits["val"], RUNTIME)
+    judged = [JudgedLine(Line(start, model, RUNTIME), sets) for model in tuned]
+    grid = [i / 10 for i in range(11)]
+    known = search_lines(judged, grid, lambda held: choose_alpha(held.evidence(), "val"))
+    assert {0.0, 0.2, 0.5, 0.8, 1.0} < set(known.logits)
+    for alpha, logits in known.logits.items():
+        single = [held_out(start, m, splits["val"], [alpha], RUNTIME) for m in tuned]
+        expected = np.concatenate([held.logits[alpha] for held in single])
+        np.testing.assert_allclose(logits, expected, atol=2e-5)

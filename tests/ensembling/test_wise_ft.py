@@ -11,11 +11,12 @@ from torch import Tensor
 import adapt
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling import held_out as held_out_module
+from adapt.ensembling import wise_ft as module
 from adapt.ensembling.line import Line, mix
 from adapt.ensembling.settings import CORRUPTIONS, Ensemble
-from adapt.ensembling.wise_ft import wise_ft
+from adapt.ensembling.wise_ft import sweep, wise_ft
 from adapt.errors import RecipeError
-from adapt.evaluation.evaluate import Split, evaluate
+from adapt.evaluation.evaluate import Split, evaluate, sample_of
 from adapt.models.classifier import Classifier
 from adapt.training.features import store as store_module
 from adapt.training.settings import Runtime
@@ -125,3 +126,41 @@ def test_the_defaults_of_recipe_and_python_are_the_same() -> None:
     assert {shift.severity for shift in held_out_module.DEFAULT_CORRUPTIONS} == {
         Ensemble().severity
     }
+
+
+@pytest.mark.numerical
+def test_a_sampled_curve_against_the_full(
+    start: Classifier, splits: dict[str, ImageList], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ends and choice on all images; the other points of the evals on a fixed sample."""
+    tuned, grid = moved(start, size=0.3), [i / 10 for i in range(11)]
+    held = held_out_module.held_out(start, tuned, splits["val"], grid, RUNTIME)
+    line = Line(start, tuned, RUNTIME)
+    ready = [Split.read("test", splits["test"], start, RUNTIME)]
+    full = sweep(line, held, ready, 0.3)
+    assert full.sampled == {}
+    monkeypatch.setattr(module, "CURVE_IMAGES", 5)
+    some, none = (sweep(line, held, ready, 0.3, how) for how in ("sampled", "none"))
+    for curve in (some, none):
+        assert sorted(curve.logits["test"]) == [0.0, 0.3, 1.0]
+        for alpha, logits in curve.logits["test"].items():
+            np.testing.assert_allclose(logits, full.logits["test"][alpha], atol=2e-5)
+    assert [point["alpha"] for point in some.points if "test" in point] == [
+        0.0,
+        0.2,
+        0.3,
+        0.5,
+        0.7,
+        1.0,
+    ]
+    assert not any("test" in point for point in none.points)
+    assert [point["val"] for point in none.points] == [point["val"] for point in full.points]
+    assert some.sampled == {"test": 5}
+    rows = sample_of(ready[0].pixels.keys, 5)
+    part = ready[0].subset(rows)
+    for point in some.points:
+        if "test" in point:
+            (logits,) = line.logits(point["alpha"], [part])
+            assert point["test"]["n"] == 5
+            right = part.masked(logits).argmax(1) == part.targets
+            assert point["test"]["accuracy"] == right.mean()
