@@ -8,6 +8,7 @@ from numbers import Real
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adapt.data.sources.image_list import ImageList
@@ -15,19 +16,22 @@ from adapt.ensembling.weights.interpolate import interpolate
 from adapt.ensembling.weights.lines import block_fractions, lines
 from adapt.errors import RecipeError, WeightsError
 from adapt.evaluation.evaluate import Split
+from adapt.models.adapters.cut import Cut, cut_before
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
+from adapt.models.penultimate import PROJECTED
 from adapt.models.weight_files import plain_names
 from adapt.training.context import KeepsFeatures
 from adapt.training.features.batch_norm import check_batch_norms, measure_batch_norms
-from adapt.training.features.encode import head_logits, predict_logits
-from adapt.training.features.pixels import Pixels, prepare
-from adapt.training.features.store import FeatureStore
+from adapt.training.features.encode import head_logits, predict_logits, through
+from adapt.training.features.pixels import BUDGET, Pixels, prepare
+from adapt.training.features.store import FeatureStore, KnownRows
 from adapt.training.parameters import MODEL, block_numbers, in_encoder
 from adapt.training.runtime import EXACT, inference_device
 from adapt.training.settings import Runtime
 
+VISUAL = "visual."
 Refresh = Callable[[Classifier], Classifier]
 """What becomes of a model whose weights are an average, before anything is asked of it."""
 
@@ -250,6 +254,7 @@ class Line:
         self._runtime, self._store = runtime, store or FeatureStore()
         self.only_heads = same_encoders(start, tuned)
         self._working: _Working | None = None
+        self._hidden: dict[str, KnownRows] = {}
 
     def logits(
         self, alpha: float, splits: Sequence[Split], exact: bool = False
@@ -269,19 +274,59 @@ class Line:
             features = self._store.features(self.start.backbone, pixels, runtime, precision)
             logits = head_logits(_mix_heads(self.start.head, self.tuned.head, alpha), features)
         else:
-            logits = predict_logits(self.at(alpha), pixels, runtime, precision)
+            logits = self._from_pixels(alpha, pixels, precision)
         return np.split(logits, np.cumsum([len(split.targets) for split in splits])[:-1])
 
     def at(self, alpha: float) -> Classifier:
         """The working copy at `alpha`, ready to predict; the next call changes it."""
-        if self._working is None:
-            device = inference_device(self._runtime)
-            self._working = _Working.between(self.start, self.tuned, device)
-        return self._working.moved_to(alpha, self.refresh)
+        return self._copy().moved_to(alpha, self.refresh)
 
     def release(self) -> None:
         """Give the memory of the working copy back until it is needed again."""
         self._working = None
+
+    def _copy(self) -> "_Working":
+        if self._working is None:
+            device = inference_device(self._runtime)
+            self._working = _Working.between(self.start, self.tuned, device)
+        return self._working
+
+    def _from_pixels(self, alpha: float, pixels: Pixels, precision: str) -> np.ndarray:
+        """Logits of the working copy; what lies before the first change is computed once."""
+        model, cut = self.at(alpha), self._copy().cut
+        encoder = model.backbone.image_encoder
+        if cut is None or self.refresh is not unchanged:
+            return predict_logits(model, pixels, self._runtime, precision)
+        hidden = self._before_cut(cut, model, pixels, precision)
+        if hidden is None:
+            return predict_logits(model, pixels, self._runtime, precision)
+        parts = [part.to(model.device) for part in hidden.split(self._runtime.batch_size)]
+        features = through(
+            lambda part: F.normalize(cut.after(encoder, part), dim=-1),
+            parts,
+            model.device,
+            precision,
+            len(parts),
+        )
+        return head_logits(model.head, torch.cat(list(features)))
+
+    def _before_cut(
+        self, cut: Cut, model: Classifier, pixels: Pixels, precision: str
+    ) -> Tensor | None:
+        """Activations at the cut, kept in memory; None where there is no room for them."""
+        known = self._hidden.setdefault(precision, KnownRows())
+        missing = [row for row, key in enumerate(pixels.keys) if key not in known.places]
+        encoder, size = model.backbone.image_encoder, self._runtime.batch_size
+        if missing:
+            if not BUDGET.reserve(known, 4 * len(missing) * cut.size(encoder)):
+                return None
+            part = pixels.subset(missing)
+            batches, total = part.batches(size, model.device), -(-len(part) // size)
+            before = through(
+                lambda batch: cut.before(encoder, batch), batches, model.device, precision, total
+            )
+            known.add(part.keys, torch.cat(list(before)))
+        return known.gather(pixels.keys)
 
 
 @dataclass
@@ -293,6 +338,8 @@ class _Working:
     before: dict[str, Tensor]
     after: dict[str, Tensor]
     same_text: bool
+    cut: Cut | None
+    """Where the image encoder can be cut so that no alpha changes what comes before."""
     alpha: float = 1.0
 
     @classmethod
@@ -304,7 +351,10 @@ class _Working:
         buffers = {name for name, _ in model.backbone.model.named_buffers()}
         names = [n for n in first if n in buffers or not torch.equal(first[n], second[n])]
         before, after = ({n: s[n].to(device) for n in names} for s in (first, second))
-        return cls(model, (start, tuned), before, after, _same_text(start, tuned))
+        visual = [n.removeprefix(VISUAL) for n in names if n.startswith(VISUAL)]
+        projected = tuned.backbone.features == start.backbone.features == PROJECTED
+        cut = cut_before(model.backbone.image_encoder, visual) if projected else None
+        return cls(model, (start, tuned), before, after, _same_text(start, tuned), cut)
 
     def moved_to(self, alpha: float, refresh: Refresh) -> Classifier:
         """The copy with the weights at `alpha`: what `mix` gives, bit for bit."""

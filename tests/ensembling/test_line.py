@@ -12,6 +12,8 @@ from adapt.errors import RecipeError, WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.adapters.lora import LoraAdapter, LoraSettings
 from adapt.models.classifier import Classifier
+from adapt.training.features import pixels as pixels_module
+from adapt.training.features.encode import predict_logits
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import (
     CLASSES,
@@ -131,6 +133,33 @@ def test_no_text_is_encoded_where_no_text_changed(
         tuned.backbone.model.logit_scale.add_(0.1)
     with pytest.raises(pytest.fail.Exception):
         mix(start, tuned, 0.5)
+
+
+@pytest.mark.numerical
+def test_what_lies_before_the_first_change_is_computed_once(
+    start: Classifier, splits: dict[str, ImageList], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned, counts = start.clone(), {"first": 0, "second": 0}
+    with torch.no_grad():
+        for name, parameter in tuned.backbone.model.visual.named_parameters():
+            if name.startswith(("transformer.resblocks.1", "proj")):
+                parameter.add_(0.05 * torch.randn(parameter.shape))
+    line = Line(start, tuned, RUNTIME)
+    for place, name in enumerate(counts):
+        block = line.at(0.5).backbone.model.visual.transformer.resblocks[place]
+        block.register_forward_hook(
+            lambda *_, name=name: counts.__setitem__(name, counts[name] + 1)
+        )
+    split = Split.read("val", splits["val"], start, RUNTIME)
+    batches = -(-len(split.targets) // RUNTIME.batch_size)
+    for alpha in (0.5, 0.7, 1.0):
+        (logits,) = line.logits(alpha, [split])
+        mixed = mix(start, tuned, alpha)
+        np.testing.assert_array_equal(logits, predict_logits(mixed, split.pixels, RUNTIME))
+    assert counts == {"first": batches, "second": 3 * batches}
+    monkeypatch.setattr(pixels_module.BUDGET, "left", 0)
+    other = Line(start, tuned, RUNTIME)  # without room the whole encoder is run
+    np.testing.assert_array_equal(other.logits(1.0, [split])[0], logits)
 
 
 @pytest.mark.numerical

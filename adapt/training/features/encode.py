@@ -1,6 +1,6 @@
 """Features and logits of whole splits, computed while the images are decoded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -34,15 +34,35 @@ def encoded_batches(
     backbone: Backbone, pixels: Pixels, runtime: Runtime, precision: str = EXACT
 ) -> Iterator[Tensor]:
     """Unit features of the images, batch by batch and in order, in float32 on the CPU."""
-    device, size = inference_device(runtime), runtime.batch_size
+    device = inference_device(runtime)
     backbone.eval()
-    total = -(-len(pixels) // size)
     # Not inference_mode around the move: weights made there could never train again.
     with placed_on(backbone, device):
-        for batch in track(pixels.batches(size, device), "encoding batches", total):
-            with torch.inference_mode(), inference_kernels(device, precision):
-                features = backbone.encode_image(batch).float().cpu()
-            yield features
+        batches = pixels.batches(runtime.batch_size, device)
+        total = -(-len(pixels) // runtime.batch_size)
+        yield from through(backbone.encode_image, batches, device, precision, total)
+
+
+def through(
+    encode: Callable[[Tensor], Tensor],
+    batches: Iterable[Tensor],
+    device: torch.device,
+    precision: str,
+    total: int,
+) -> Iterator[Tensor]:
+    """What a model, or a part of it, makes of batches, in float32 on the CPU.
+
+    Args:
+        encode: The model, in evaluation mode and on the device.
+        batches: Of what it takes, on the device.
+        device: Where it computes.
+        precision: See `adapt.training.runtime.inference_kernels`.
+        total: Number of batches, for whoever watches.
+    """
+    for batch in track(batches, "encoding batches", total):
+        with torch.inference_mode(), inference_kernels(device, precision):
+            result = encode(batch).float().cpu()
+        yield result
 
 
 def head_logits(head: nn.Module, features: Tensor) -> np.ndarray:

@@ -42,7 +42,7 @@ def decoder_version() -> str:
 
 
 @dataclass
-class _Space:
+class KnownRows:
     """What is known of one encoder: in which part, and at which row of it, an image is."""
 
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -51,15 +51,15 @@ class _Space:
     """Names of the shards that were read or written."""
 
     def add(self, keys: Sequence[str], features: Tensor) -> None:
-        """Remember features (N, D) of images."""
+        """Remember features (N, ...) of images."""
         for row, key in enumerate(keys):
             self.places.setdefault(key, (len(self.parts), row))
         self.parts.append(features)
 
     def gather(self, keys: Sequence[str]) -> Tensor:
-        """Features (N, D) of images that are all known."""
+        """Features (N, ...) of images that are all known."""
         places = np.array([self.places[key] for key in keys])
-        result = torch.empty(len(keys), self.parts[0].shape[1])
+        result = torch.empty(len(keys), *self.parts[0].shape[1:])
         for part in np.unique(places[:, 0]):
             mine = places[:, 0] == part
             result[torch.from_numpy(mine)] = self.parts[part][torch.from_numpy(places[mine, 1])]
@@ -81,7 +81,7 @@ class FeatureStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self._spaces: dict[str, _Space] = {}
+        self._spaces: dict[str, KnownRows] = {}
         self._hashes: weakref.WeakKeyDictionary[nn.Module, tuple[Any, str]] = (
             weakref.WeakKeyDictionary()
         )
@@ -98,7 +98,7 @@ class FeatureStore:
             precision: See `adapt.training.runtime.inference_kernels`.
         """
         name = self._name(backbone, pixels, precision)
-        space, keys = self._spaces.setdefault(name, _Space()), pixels.keys
+        space, keys = self._spaces.setdefault(name, KnownRows()), pixels.keys
         missing = [row for row, key in enumerate(keys) if key not in space.places]
         if missing and self.folder is not None:
             _read_shards(self.folder / name, space)
@@ -115,7 +115,7 @@ class FeatureStore:
             name: A hash of all that it depends on.
             compute: Called when it is not known.
         """
-        space = self._spaces.setdefault(name, _Space())
+        space = self._spaces.setdefault(name, KnownRows())
         if not space.parts and self.folder is not None:
             _read_shards(self.folder / name, space)
         if not space.parts:
@@ -136,7 +136,7 @@ class FeatureStore:
                 self._write(name, space, features, own)
                 done, parts = done + count, []
 
-    def _write(self, name: str, space: _Space, features: Tensor, keys: Sequence[str]) -> None:
+    def _write(self, name: str, space: KnownRows, features: Tensor, keys: Sequence[str]) -> None:
         if self.folder is None:
             return
         shard = text_hash(" ".join([*keys, name]))
@@ -183,7 +183,7 @@ class FeatureStore:
         return known[1]
 
 
-def _read_shards(folder: Path, space: _Space) -> None:
+def _read_shards(folder: Path, space: KnownRows) -> None:
     """Map every shard that is not known yet."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         if path.name in space.files:
