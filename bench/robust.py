@@ -147,7 +147,7 @@ def recipe_of(benchmark: Benchmark, method: str, seed: int) -> dict[str, Any]:
         "method": {"name": method.split(" + ")[0], **settings},
         "ensemble": {"kind": "wise_ft", "alphas": 11, "select": "val", "rule": RULE},
         "evals": benchmark.evals,
-        "report": {"formats": ["md"]},
+        "report": {"formats": ["md"], "curve": "full"},
         "runtime": {"precision": "32"},
     }
 
