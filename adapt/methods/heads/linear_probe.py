@@ -1,4 +1,4 @@
-"""Linear probe on frozen features, its regularisation searched as in CLIP (arXiv:2103.00020)."""
+"""Linear probe on frozen features, its regularisation chosen on held-out images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,17 +20,13 @@ from adapt.training.logistic import Logistic, climb
 from adapt.training.settings import check_class_weights
 
 INITIALISATIONS = ("zero", "zero_shot")
-GRID = np.logspace(-6, 6, 97)
-FIRST_POINTS = range(0, 97, 16)
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3)
-"""Values of C that are tried in a cross-validation."""
+"""Values of C that may be tried."""
 WITHOUT_FOLDS = 1e3
 """C where each class has one image; 300 to 1e4 are about equally good on test images."""
 FOLDS = 3
-TOLERANCES = {"accuracy": 1e-6, "likelihood": 1e-4, "head": 1e-8}
-"""How near to the minimum a fit goes, by what judges it; `head` is for the fit that is kept."""
-Part = tuple[Tensor, Tensor]
-"""Features (N, D) and class numbers (N,)."""
+TO_CHOOSE, TO_KEEP = 1e-3, 1e-8
+"""How near to the minimum a fit goes, whether it judges a C or makes the head."""
 
 
 @register("linear_probe")
@@ -53,10 +49,11 @@ class LinearProbe(HeadMethod):
     initialisation: str = "zero_shot"
     """What the head starts from and is pulled to: `zero` or `zero_shot`."""
     C: float = 0.0
-    """scikit-learn's C; 0 searches 97 values from 1e-6 to 1e6 on val, or without val 12 values from
-    0.01 to 3000 by cross-validation."""
+    """scikit-learn's C; 0 searches 12 values from 0.01 to 3000 by the likelihood of the labels of
+    val: the smallest within one standard error of the best. Without val the best by
+    cross-validation."""
     iterations: int = 1000
-    """Most L-BFGS iterations of one fit."""
+    """Most Newton steps of one fit."""
     views: int = 1
     """Augmented views of each image, each a sample of its own; 1 is the evaluation view alone."""
     features: str = PROJECTED
@@ -83,7 +80,7 @@ class LinearProbe(HeadMethod):
         """
         weight = self._weight(support)
         strength = self.C or self.search(support, weight)
-        fitted = self._problem(support, weight).fit(strength, self.iterations, TOLERANCES["head"])
+        fitted = self._problem(support, weight).fit(strength, TO_KEEP, self.iterations)
         return linear_head(*map(torch.from_numpy, fitted))
 
     def _weight(self, support: Support) -> Tensor | None:
@@ -98,75 +95,63 @@ class LinearProbe(HeadMethod):
     def search(self, support: Support, weight: Tensor | None = None) -> float:
         """C by the images of `val`, or without them by those that a fold holds out.
 
-        On val it is CLIP's search, by accuracy. Folds of few images are too coarse for that: there
-        the likelihood of the held-out labels decides. Both are weighted, given weights (K,).
+        The likelihood of held-out labels decides: their accuracy is too coarse, with the few
+        hundred images that there usually are, and rises and falls by chance with C. On val it is
+        the smallest C that is not clearly worse than the best, by one standard error of the
+        difference, image by image; what is close to zero-shot or small is steadier, and faster
+        to fit. Given weights (K,), images are weighted.
         """
-        folds = [
-            (self._problem(rest, weight, np.float32), x.numpy(), y.numpy())
-            for rest, (x, y) in _folds(support)
-        ]
-        if not folds:
-            return WITHOUT_FOLDS
-
-        def judged(strength: float, by: str) -> float:
-            values, weights = [], []
-            for problem, x, y in folds:
-                head, bias = problem.fit(strength, self.iterations, TOLERANCES[by])
-                logits = x @ head.T + bias
-                values.append(
-                    logits.argmax(1) == y
-                    if by == "accuracy"
-                    else log_softmax(logits, axis=1)[np.arange(len(y)), y]
-                )
-                weights.append(np.ones(len(y)) if weight is None else weight.numpy()[y])
-            return float(np.average(np.concatenate(values), weights=np.concatenate(weights)))
-
         if support.val is not None:
-            return search_grid(lambda strength: judged(strength, "accuracy"))
-        return climb(lambda strength: judged(strength, "likelihood"), STRENGTHS)
+            x, y = (part.numpy() for part in support.val)
+            folds, own = None, np.zeros(len(y), int)
+        else:
+            x, y, number = support.features.numpy(), support.targets.numpy(), rounds(support, FOLDS)
+            if int(number.max()) < 0:
+                return WITHOUT_FOLDS
+            folds, own = number.repeat(len(support.views)).numpy(), number.numpy()
+        problem = self._problem(support, weight, folds)
+        weights = (np.ones(len(y)) if weight is None else weight.numpy()[y])[own >= 0]
+        known: dict[float, np.ndarray] = {}
+
+        def likelihood(strength: float) -> np.ndarray:
+            if strength not in known:
+                logs = np.zeros(len(y))
+                heads = problem.fits(strength, TO_CHOOSE, self.iterations)
+                for fold, (head, bias) in enumerate(heads):
+                    held = np.flatnonzero(own == fold)
+                    logits = x[held] @ head.T + bias
+                    logs[held] = log_softmax(logits, axis=1)[np.arange(len(held)), y[held]]
+                known[strength] = logs[own >= 0]
+            return known[strength]
+
+        best = climb(lambda c: float(np.average(likelihood(c), weights=weights)), STRENGTHS)
+        return best if support.val is None else smallest_within(likelihood, best, weights)
 
     def _problem(
-        self, support: Support, weight: Tensor | None, precision: type[np.floating] = np.float64
+        self, support: Support, weight: Tensor | None, folds: np.ndarray | None = None
     ) -> Logistic:
         features, targets = (part.numpy() for part in support.all_views)
         anchor = support.zero_shot.numpy() if self.initialisation == "zero_shot" else None
         factor = None if weight is None else weight.numpy()
-        return Logistic(features, targets, support.classes, anchor, factor, precision)
+        return Logistic(features, targets, support.classes, anchor, factor, folds)
 
 
-def _folds(support: Support) -> list[tuple[Support, Part]]:
-    """What a probe is fitted on and what it is judged on; views of an image stay together.
-
-    Without val three rounds of a cross-validation; none where no class has two images.
-    """
-    if support.val is not None:
-        return [(support, support.val)]
-    number = rounds(support, FOLDS)
-    held = [number == turn for turn in range(int(number.max()) + 1)]
-    return [(support.part(~out), (support.features[out], support.targets[out])) for out in held]
-
-
-def search_grid(score: Callable[[float], float]) -> float:
-    """CLIP's search over 97 log-spaced values: seven coarse points, then halving steps.
-
-    Ties go to the stronger regularisation (the smaller value).
+def smallest_within(
+    values: Callable[[float], np.ndarray], best: float, weights: np.ndarray
+) -> float:
+    """The smallest strength down to which no value is clearly below that of the best.
 
     Args:
-        score: Higher is better; called once per value tried.
-
-    >>> round(search_grid(lambda c: -abs(np.log10(c) - 2)), 3)
-    100.0
+        values: One value (N,) of each image for a strength; higher is better.
+        best: The strength to compare with.
+        weights: Of the images, (N,).
     """
-    known: dict[int, float] = {}
-
-    def best(points: list[int]) -> int:
-        for point in points:
-            if point not in known:
-                known[point] = score(float(GRID[point]))
-        return max(points, key=lambda point: (known[point], -point))
-
-    centre, step = best(list(FIRST_POINTS)), 8
-    while step:
-        centre = best([p for p in (centre - step, centre, centre + step) if 0 <= p < len(GRID)])
-        step //= 2
-    return float(GRID[centre])
+    chosen = best
+    for strength in reversed(STRENGTHS[: STRENGTHS.index(best)]):
+        lost = values(best) - values(strength)
+        mean = np.average(lost, weights=weights)
+        error = np.sqrt((weights**2 * (lost - mean) ** 2).sum()) / weights.sum()
+        if mean > error:
+            break
+        chosen = strength
+    return chosen

@@ -1,7 +1,6 @@
-"""The probe against scikit-learn and scipy; its search against trying everything."""
+"""The probe against scikit-learn and scipy; its search against slow ones."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,10 @@ from adapt.data.image_data import ImageData
 from adapt.methods.features.cross_validation import rounds
 from adapt.methods.features.support import Support
 from adapt.methods.heads.linear_probe import (
-    GRID,
     STRENGTHS,
     WITHOUT_FOLDS,
     LinearProbe,
-    search_grid,
+    smallest_within,
 )
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
@@ -42,40 +40,30 @@ def test_a_class_without_images_and_one_image() -> None:
     assert int(logits.argmax(1).max()) < 3
 
 
-SHAPES: dict[str, Callable[[float], float]] = {
-    "smooth": lambda place: -abs(place - 61.3),
-    "left end": lambda place: -place,
-    "right end": lambda place: place,
-    "plateau": lambda place: min(place, 40.0),
-    "hat": lambda place: max(0.0, 20 - abs(place - 33)),
-    "flat": lambda place: 0.0,
-}
-
-
-@pytest.mark.parametrize("shape", list(SHAPES))
-def test_search_finds_what_trying_all_finds(shape: str) -> None:
-    calls = []
-
-    def score(strength: float) -> float:
-        calls.append(strength)
-        return SHAPES[shape](8 * (np.log10(strength) + 6))
-
-    found = search_grid(score)
-    values = [SHAPES[shape](8 * (np.log10(strength) + 6)) for strength in GRID]
-    assert found == GRID[int(np.argmax(values))], "the smallest of the best"
-    assert len(calls) == len(set(calls)) <= 7 + 2 * 4
-
-
-@pytest.mark.parametrize("place", range(97))
-def test_search_finds_every_peak(place: int) -> None:
-    peak = np.log10(GRID[place])
-    assert search_grid(lambda strength: -abs(np.log10(strength) - peak)) == GRID[place]
-
-
-def test_grid() -> None:
-    assert len(GRID) == 97
-    np.testing.assert_allclose([GRID[0], GRID[48], GRID[-1]], [1e-6, 1, 1e6])
-    np.testing.assert_allclose(np.diff(np.log10(GRID)), 1 / 8)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_smallest_that_is_not_clearly_worse(weighted: bool) -> None:
+    """Against every strength below the best, compared one by one."""
+    random = np.random.default_rng(3)
+    weights = random.uniform(0.2, 3, 50) if weighted else np.ones(50)
+    noise = random.normal(size=(len(STRENGTHS), 50))
+    chosen = set()
+    for best in range(len(STRENGTHS)):
+        for fall in (0.0, 0.05, 0.2, 1.0):
+            table = -fall * abs(np.arange(len(STRENGTHS)) - best)[:, None] + 0.3 * noise
+            expected = best
+            for place in range(best - 1, -1, -1):
+                lost = table[best] - table[place]
+                mean = (weights * lost).sum() / weights.sum()
+                # The variance of a weighted mean of independent differences.
+                spread = sum(w**2 * (d - mean) ** 2 for w, d in zip(weights, lost, strict=True))
+                if mean > spread**0.5 / weights.sum():
+                    break
+                expected = place
+            by = dict(zip(STRENGTHS, table, strict=True))
+            found = smallest_within(by.__getitem__, STRENGTHS[best], weights)
+            assert found == STRENGTHS[expected]
+            chosen.add(best - expected)
+    assert {0, 1} < chosen, "some stay at the best, some go down"
 
 
 def toy_features(start: Classifier, data: ImageData, context: Context) -> list[Tensor]:
@@ -106,10 +94,21 @@ def test_method_searches_on_val_only(
     x, y, val_x, val_y = toy_features(start, toy_data, context)
     probe = adapt.method("linear_probe", initialisation="zero").fit(start, toy_data, context)
 
-    def score(strength: float) -> float:
-        return float(sklearn_fit(x, y, strength).score(val_x.double().numpy(), val_y.numpy()))
+    truth, held = val_y.numpy(), val_x.double().numpy()
 
-    expected = sklearn_fit(x, y, search_grid(score))
+    def likelihood(strength: float) -> np.ndarray:
+        logs = sklearn_fit(x, y, strength).predict_log_proba(held)
+        return np.asarray(logs[np.arange(len(truth)), truth])
+
+    values = {strength: likelihood(strength) for strength in STRENGTHS}
+    best = max(STRENGTHS, key=lambda strength: values[strength].mean())
+    within = [
+        strength
+        for strength in STRENGTHS
+        if strength <= best
+        and (lost := values[best] - values[strength]).mean() <= lost.std() / len(truth) ** 0.5
+    ]
+    expected = sklearn_fit(x, y, min(within))
     logits = probe.head(val_x).detach().numpy()
     np.testing.assert_allclose(
         softmax(logits, axis=1), expected.predict_proba(val_x.double().numpy()), atol=5e-3
