@@ -195,7 +195,8 @@ class _Losses(Problems):
     def _logits(self, points: Tensor) -> Tensor:
         """Shape (N, F, K)."""
         width = self._x.shape[1]
-        return (self._x @ points.view(-1, width).T).unflatten(1, (len(points), -1))
+        logits: Tensor = (self._x @ points.view(-1, width).T).unflatten(1, (len(points), -1))
+        return logits
 
     def _logs(self, points: Tensor) -> Tensor:
         """Logarithms of probabilities, (N, F, K)."""
