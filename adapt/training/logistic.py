@@ -10,16 +10,16 @@ from torch import Tensor
 
 from adapt.training.newton import Problems, Product, minimise
 
-SINGLE = 1e-5
-"""Tolerance to which single precision goes; what is finer is done in double from there."""
 AT_ONCE = 2 * 10**7
 """Most probabilities that are computed at once: 80 MB of them in single precision."""
 NOTHING = 1e-20
 """Probabilities below this count as zero: processors are slow with the smallest numbers."""
 LEAST_CURVATURE = 0.01
 """As a fraction of its bound; what is already learned hardly bends any more."""
-EASY, ROUGH = 1.0, 1e-2
-"""Above this C a first fit begins where one with a tenth of it ended, to this tolerance."""
+ROUGH = 1e-2
+"""To this tolerance a fit goes by gradients in single precision, and further by double ones."""
+EASY = 1.0
+"""Above this C a first fit begins where one with a tenth of it ended."""
 Solution = tuple[np.ndarray, np.ndarray]
 """Weight (K, D) and bias (K,), float32."""
 
@@ -115,8 +115,8 @@ class Logistic:
         self, strength: float, folds: Tensor, start: Tensor, tolerance: float, iterations: int
     ) -> Tensor:
         single = self._losses(torch.float32, strength, folds)
-        points = minimise(single, start, max(tolerance, SINGLE), iterations)
-        if tolerance >= SINGLE:
+        points = minimise(single, start, max(tolerance, ROUGH), iterations)
+        if tolerance >= ROUGH:
             return points
         exact = self._losses(torch.float64, strength, folds)
         return minimise(single, points, tolerance, iterations, exact, remainder=0.1)

@@ -20,7 +20,7 @@ STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Values of C; the one with the smallest log loss on the first fold is used."""
 MOST_SEEN = 20_000
 """Maximum number of images to fit a probe on and to look up neighbours among."""
-TOLERANCE = 1e-3
+TOLERANCE = 1e-2
 """A probe stops when a step promises to lower the loss by less than this fraction."""
 _WIDTH = 0.3  # of the neighbours' kernel, in standard deviations of the similarities
 _FLOOR = 1e-9

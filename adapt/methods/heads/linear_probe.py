@@ -25,7 +25,7 @@ STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3)
 WITHOUT_FOLDS = 1e3
 """C where each class has one image; 300 to 1e4 are about equally good on test images."""
 FOLDS = 3
-TO_CHOOSE, TO_KEEP = 1e-2, 1e-6
+TO_CHOOSE, TO_KEEP = 1e-2, 1e-5
 """What the last Newton step of a fit promises at most, as a fraction of the loss, whether the fit
 judges a C or makes the head. The step goes on to about a hundredth of that above the minimum."""
 
