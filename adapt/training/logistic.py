@@ -1,15 +1,19 @@
 """Multinomial logistic regression on features, with a penalty that pulls to any head."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adapt.training.newton import Problems, Product, minimise
+from adapt.training.newton import ConvexProblems, Product, minimise
 
+WORTH_THREADS = 2 * 10**8
+"""Products in a sum over images from which several threads are worth it: they wait for each other
+after every sum, which takes many times as long as the sum where another process needs a core."""
 AT_ONCE = 2 * 10**7
 """Most probabilities that are computed at once: 80 MB of them in single precision."""
 NOTHING = 1e-20
@@ -67,7 +71,8 @@ class Logistic:
             self._factor = self._factor * (held != torch.arange(int(held.max()) + 1)[:, None])
         # With centred features the curvature does not mix W and the bias.
         self._centre = self._features.double().mean(0)
-        self._axes = _axes(self._centred(torch.float32))
+        with self._threads():
+            self._axes = _axes(self._centred(torch.float32))
         self._parts: dict[torch.dtype, tuple[Tensor, Tensor | None]] = {}
         self._known: dict[float, Tensor] = {}
 
@@ -85,12 +90,25 @@ class Logistic:
             tolerance: See `minimise`.
             iterations: Most Newton steps.
         """
-        points = self._points(strength, tolerance, iterations).unflatten(1, (self._classes, -1))
-        weight = points[..., :-1] @ self._axes.T.to(points.dtype)
-        bias = points[..., -1] - weight @ self._centre.to(points.dtype)
+        with self._threads():
+            points = self._points(strength, tolerance, iterations)
+            points = points.unflatten(1, (self._classes, -1))
+            weight = points[..., :-1] @ self._axes.T.to(points.dtype)
+            bias = points[..., -1] - weight @ self._centre.to(points.dtype)
         if self._anchor is not None:
             weight = weight + self._anchor.to(points.dtype)
         return [(w.float().numpy(), b.float().numpy()) for w, b in zip(weight, bias, strict=True)]
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """One thread inside where the sums are small."""
+        before = torch.get_num_threads()
+        if self._features.numel() * self._classes * len(self._factor) < WORTH_THREADS:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def _points(self, strength: float, tolerance: float, iterations: int) -> Tensor:
         """The minima (F, K * (R + 1)) in the coordinates of `_Losses`."""
@@ -137,7 +155,7 @@ class Logistic:
         return self._features.to(kind) - self._centre.to(kind)
 
 
-class _Losses(Problems):
+class _Losses(ConvexProblems):
     """The losses of F folds, each as a function of weights (K, R) with the bias as last column."""
 
     def __init__(

@@ -20,7 +20,7 @@ MOST_PRODUCTS = 200
 Product = Callable[[Tensor], Tensor]
 
 
-class Problems(ABC):
+class ConvexProblems(ABC):
     """Convex functions of M numbers each, computed together."""
 
     precision: torch.dtype
@@ -45,11 +45,11 @@ class Problems(ABC):
 
 
 def minimise(
-    problems: Problems,
+    problems: ConvexProblems,
     start: Tensor,
     tolerance: float,
     iterations: int = 1000,
-    exact: Problems | None = None,
+    exact: ConvexProblems | None = None,
     remainder: float = 0.3,
 ) -> Tensor:
     """Points near the minima, by Newton steps computed with conjugate gradients.
@@ -109,7 +109,7 @@ def _solve(product: Product, diagonal: Tensor, right: Tensor, remainder: float) 
 
 
 def _move(
-    judge: Problems,
+    judge: ConvexProblems,
     points: Tensor,
     which: Tensor,
     gradients: Tensor,

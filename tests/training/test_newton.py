@@ -6,12 +6,12 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from adapt.training.newton import Problems, Product, minimise
+from adapt.training.newton import ConvexProblems, Product, minimise
 
 pytestmark = pytest.mark.numerical
 
 
-class Quadratics(Problems):
+class Quadratics(ConvexProblems):
     """`x' A x / 2 - b' x`, one for each matrix A."""
 
     def __init__(self, count: int, width: int, precision: torch.dtype = torch.float64) -> None:
@@ -34,7 +34,7 @@ class Quadratics(Problems):
         return matrices.diagonal(dim1=1, dim2=2), product
 
 
-class Saturated(Problems):
+class Saturated(ConvexProblems):
     """`sum of log(1 + exp(-s x)) + x^2 / 2000`: flat on the right, a straight slope on the left."""
 
     precision = torch.float64

@@ -70,7 +70,7 @@ def overlapping(train: int = 20_000, test: int = 5_000, width: int = 512) -> Spl
     random = np.random.default_rng(0)
     centres = unit(random.normal(size=(100, width)))
     y = random.integers(0, 100, train + test)
-    noise = random.normal(size=(train + test, width)) * (3 / width**0.5)
+    noise = random.normal(size=(train + test, width)) * (6 / width**0.5)
     x = unit(centres[y] + noise).astype(np.float32)
     return held_out(x[:train], y[:train], (x[train:], y[train:]))
 
