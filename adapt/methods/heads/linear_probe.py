@@ -1,6 +1,6 @@
 """Linear probe on frozen features, its regularisation chosen on held-out images."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,8 +50,8 @@ class LinearProbe(HeadMethod):
     initialisation: str = "zero_shot"
     """What the head starts from and is pulled to: `zero` or `zero_shot`."""
     C: float = 0.0
-    """scikit-learn's C; 0 searches 12 values from 0.01 to 3000 by the likelihood of the labels of
-    val: the smallest within one standard error of the best. Without val the best by
+    """scikit-learn's C; 0 searches 12 values from 0.01 to 3000: of those that are not clearly less
+    accurate on val than the best, the most likely; without val the most likely by
     cross-validation."""
     iterations: int = 1000
     """Most Newton steps of one fit."""
@@ -99,11 +99,10 @@ class LinearProbe(HeadMethod):
     ) -> float:
         """C by the images of `val`, or without them by those that a fold holds out.
 
-        The likelihood of held-out labels decides: their accuracy is too coarse, with the few
-        hundred images that there usually are, and rises and falls by chance with C. On val it is
-        the smallest C that is not clearly worse than the best, by one standard error of the
-        difference, image by image; what is close to zero-shot or small is steadier, and faster
-        to fit.
+        The likelihood of held-out labels decides, on val among the values whose accuracy is not
+        clearly below the best one, by a standard error of the difference, image by image. With a
+        few hundred images accuracy is too coarse and rises and falls by chance; with thousands
+        it is sharp, and the most likely C may be far from the most accurate.
 
         Args:
             support: The images.
@@ -121,21 +120,28 @@ class LinearProbe(HeadMethod):
             own = number.numpy()
             problem = self._problem(support, weight, number.repeat(len(support.views)).numpy())
         weights = (np.ones(len(y)) if weight is None else weight.numpy()[y])[own >= 0]
-        known: dict[float, np.ndarray] = {}
+        known: dict[float, tuple[np.ndarray, np.ndarray]] = {}
 
-        def likelihood(strength: float) -> np.ndarray:
+        def judged(strength: float) -> tuple[np.ndarray, np.ndarray]:
             if strength not in known:
-                logs = np.zeros(len(y))
+                logs, right = np.zeros(len(y)), np.zeros(len(y))
                 heads = problem.fits(strength, TO_CHOOSE, self.iterations)
                 for fold, (head, bias) in enumerate(heads):
                     held = np.flatnonzero(own == fold)
-                    logits = x[held] @ head.T + bias
-                    logs[held] = log_softmax(logits, axis=1)[np.arange(len(held)), y[held]]
-                known[strength] = logs[own >= 0]
+                    scores = log_softmax(x[held] @ head.T + bias, axis=1)
+                    logs[held] = scores[np.arange(len(held)), y[held]]
+                    right[held] = scores.argmax(1) == y[held]
+                known[strength] = logs[own >= 0], right[own >= 0]
             return known[strength]
 
-        best = climb(lambda c: float(np.average(likelihood(c), weights=weights)), STRENGTHS)
-        return best if support.val is None else smallest_within(likelihood, best, weights)
+        def mean(strength: float, kind: int) -> float:
+            return float(np.average(judged(strength)[kind], weights=weights))
+
+        likely = climb(lambda strength: mean(strength, 0), STRENGTHS)
+        if support.val is None:
+            return likely
+        climb(lambda strength: mean(strength, 1), STRENGTHS)
+        return most_likely(known, weights)
 
     def _problem(
         self, support: Support, weight: Tensor | None, folds: np.ndarray | None = None
@@ -146,22 +152,27 @@ class LinearProbe(HeadMethod):
         return Logistic(features, targets, support.classes, anchor, factor, folds)
 
 
-def smallest_within(
-    values: Callable[[float], np.ndarray], best: float, weights: np.ndarray
+def most_likely(
+    judged: Mapping[float, tuple[np.ndarray, np.ndarray]], weights: np.ndarray
 ) -> float:
-    """The smallest strength down to which no value is clearly below that of the best.
+    """The most likely strength of those that are not clearly less accurate than the best.
+
+    Of equal ones the smallest.
 
     Args:
-        values: One value (N,) of each image for a strength; higher is better.
-        best: The strength to compare with.
+        judged: By strength: log-likelihoods of the images, and whether each is right, (N,).
         weights: Of the images, (N,).
     """
-    chosen = best
-    for strength in reversed(STRENGTHS[: STRENGTHS.index(best)]):
-        lost = values(best) - values(strength)
-        mean = np.average(lost, weights=weights)
-        error = np.sqrt((weights**2 * (lost - mean) ** 2).sum()) / weights.sum()
-        if mean > error:
-            break
-        chosen = strength
-    return chosen
+
+    def mean(values: np.ndarray) -> float:
+        return float(np.average(values, weights=weights))
+
+    best = max(sorted(judged), key=lambda strength: mean(judged[strength][1]))
+
+    def level(strength: float) -> bool:
+        lost = judged[best][1] - judged[strength][1]
+        error = np.sqrt((weights**2 * (lost - mean(lost)) ** 2).sum()) / weights.sum()
+        return bool(mean(lost) <= error)
+
+    kept = [strength for strength in sorted(judged) if level(strength)]
+    return max(kept, key=lambda strength: mean(judged[strength][0]))
