@@ -1,18 +1,29 @@
 """Multinomial logistic regression on features, with a penalty that pulls to any head."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_softmax
-from threadpoolctl import threadpool_limits
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from adapt.common.arrays import FloatArray
+from adapt.training.newton import ConvexProblems, Product, minimise
 
-WORTH_THREADS = 10**9
-"""Products in a sum over images from which several threads are worth it. The pools of numpy and
-scipy take turns here and wait on each other: with two threads a small fit took three times as long
-as with one."""
+WORTH_THREADS = 2 * 10**8
+"""Products in a sum over images from which several threads are worth it: they wait for each other
+after every sum, which takes many times as long as the sum where another process needs a core."""
+AT_ONCE = 2 * 10**7
+"""Most probabilities that are computed at once: 80 MB of them in single precision."""
+NOTHING = 1e-20
+"""Probabilities below this count as zero: processors are slow with the smallest numbers."""
+LEAST_CURVATURE = 0.01
+"""As a fraction of its bound; what is already learned hardly bends any more."""
+ROUGH = 1e-2
+"""To this tolerance a fit goes by gradients in single precision, and further by double ones."""
+EASY = 1.0
+"""Above this C a first fit begins where one with a tenth of it ended."""
 Solution = tuple[np.ndarray, np.ndarray]
 """Weight (K, D) and bias (K,), float32."""
 
@@ -24,9 +35,9 @@ class Logistic:
     an anchor this is scikit-learn's `LogisticRegression(C=C)`; for two classes, where scikit-learn
     penalises one vector instead of two, its `C=2 * C`.
 
-    L-BFGS in coordinates where the curvature is the identity if all classes are equally likely
-    (compare Boehning's bound, 1992): about a quarter of the steps that plain coordinates take. What
-    every strength needs is computed once, and a fit starts where the last one ended.
+    Newton's method in the axes of the features' covariance, where the curvature is almost diagonal.
+    What all strengths and folds need is computed once, folds are fitted together, and a fit starts
+    where that of the nearest strength ended.
     """
 
     def __init__(
@@ -36,7 +47,7 @@ class Logistic:
         classes: int,
         anchor: np.ndarray | None = None,
         class_weights: np.ndarray | None = None,
-        precision: type[np.floating] = np.float64,
+        folds: np.ndarray | None = None,
     ) -> None:
         """Prepare.
 
@@ -46,68 +57,176 @@ class Logistic:
             classes: Number of classes K.
             anchor: Where W starts and is pulled to, shape (K, D); zero if None.
             class_weights: Factor (K,) on the cross-entropy of an image of each class; 1 if None.
-            precision: Of the sums over images; single is twice as fast, and near enough to choose
-                a strength.
+            folds: The fold in which each image is held out, numbers (N,) from 0; -1 for never.
+                None for one fit on all images.
         """
-        x = np.asarray(features, precision)
-        self._y, self._classes = np.asarray(targets), classes
-        factor = np.ones(classes) if class_weights is None else np.asarray(class_weights, float)
-        self._factor = factor[self._y].astype(precision)
-        self._base = None if anchor is None else x @ np.asarray(anchor, precision).T
-        self._anchor = np.zeros((classes, x.shape[1])) if anchor is None else np.asarray(anchor)
-        self._mass = float(self._factor.sum())
-        self._centre = (self._factor @ x) / precision(self._mass)
+        self._features = torch.as_tensor(np.asarray(features))
+        self._y = torch.as_tensor(np.asarray(targets, np.int64))
+        self._classes = classes
+        self._anchor = None if anchor is None else torch.as_tensor(np.asarray(anchor)).double()
+        weights = np.ones(classes) if class_weights is None else np.asarray(class_weights, float)
+        self._factor = torch.as_tensor(weights)[self._y][None]
+        if folds is not None:
+            held = torch.as_tensor(np.asarray(folds, np.int64))
+            self._factor = self._factor * (held != torch.arange(int(held.max()) + 1)[:, None])
         # With centred features the curvature does not mix W and the bias.
-        self._x = x - self._centre
-        self._curvature, self._axes = _curvature(self._x * np.sqrt(self._factor)[:, None])
-        # In the axes of the curvature: of a direction without features nothing is to be learned.
-        self._offset = np.zeros((classes, self._axes.shape[1]))
-        self._bias = np.zeros(classes)
+        self._centre = self._features.double().mean(0)
+        with self._threads():
+            self._axes = _axes(self._centred(torch.float32))
+        self._parts: dict[torch.dtype, tuple[Tensor, Tensor | None]] = {}
+        self._known: dict[float, Tensor] = {}
 
-    def fit(self, strength: float, iterations: int = 1000, tolerance: float = 1e-10) -> Solution:
-        """The head at the minimum.
+    def fit(self, strength: float, tolerance: float = 1e-10, iterations: int = 1000) -> Solution:
+        """The head at the minimum; with folds that without the first one. See `fits`."""
+        return self.fits(strength, tolerance, iterations)[0]
+
+    def fits(
+        self, strength: float, tolerance: float = 1e-10, iterations: int = 1000
+    ) -> list[Solution]:
+        """The heads at the minima: for each fold one that was fitted without it.
 
         Args:
             strength: scikit-learn's C.
-            iterations: Most steps.
-            tolerance: Stops when a step lowers the loss by less than this fraction of it.
+            tolerance: See `minimise`.
+            iterations: Most Newton steps.
         """
-        # In these coordinates the loss bends alike in every direction while the classes are about
-        # equally likely, so the first steps of L-BFGS have the right length in all of them.
-        scales = 1 / (self._curvature / (2 * self._classes) + 1 / strength)
-        step = np.sqrt(2 * self._classes / self._mass)
-        turned = (self._axes * np.sqrt(scales)).astype(self._x.dtype)
-        ones = np.full((len(self._x), 1), step, self._x.dtype)
-        loss = self._loss(np.hstack([self._x @ turned, ones]), np.append(scales, 0) / strength)
-        start = np.hstack([self._offset / np.sqrt(scales), self._bias[:, None] / step])
-        options = {"maxiter": iterations, "ftol": tolerance, "gtol": 1e-9, "maxcor": 20}
-        threads = 1 if self._x.size * self._classes < WORTH_THREADS else None
-        with threadpool_limits(threads, user_api="blas"):
-            result = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options)
-        inside = result.x.reshape(self._classes, -1)
-        self._offset, self._bias = inside[:, :-1] * np.sqrt(scales), inside[:, -1] * step
-        moved = self._offset @ self._axes.T
-        bias = self._bias - moved @ self._centre
-        return (self._anchor + moved).astype(np.float32), bias.astype(np.float32)
+        with self._threads():
+            points = self._points(strength, tolerance, iterations)
+            points = points.unflatten(1, (self._classes, -1))
+            weight = points[..., :-1] @ self._axes.T.to(points.dtype)
+            bias = points[..., -1] - weight @ self._centre.to(points.dtype)
+        if self._anchor is not None:
+            weight = weight + self._anchor.to(points.dtype)
+        return [(w.float().numpy(), b.float().numpy()) for w, b in zip(weight, bias, strict=True)]
 
-    def _loss(
-        self, design: np.ndarray, penalty: np.ndarray
-    ) -> Callable[[FloatArray], tuple[float, FloatArray]]:
-        rows = np.arange(len(design))
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """One thread inside where the sums are small."""
+        before = torch.get_num_threads()
+        if self._features.numel() * self._classes * len(self._factor) < WORTH_THREADS:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
-        def loss(flat: FloatArray) -> tuple[float, FloatArray]:
-            inside = flat.reshape(self._classes, -1)
-            logits = design @ inside.astype(design.dtype).T
-            logs = log_softmax(logits if self._base is None else self._base + logits, axis=1)
-            total = -float((self._factor * logs[rows, self._y]).sum(dtype=np.float64))
-            # The slope of a cross-entropy in its logits: probabilities minus the one-hot label.
-            slopes = np.exp(logs)
-            slopes[rows, self._y] -= 1
-            gradient = ((slopes * self._factor[:, None]).T @ design).astype(np.float64)
-            pull = penalty * inside
-            return total + 0.5 * float((pull * inside).sum()), (gradient + pull).ravel()
+    def _points(self, strength: float, tolerance: float, iterations: int) -> Tensor:
+        """The minima (F, K * (R + 1)) in the coordinates of `_Losses`."""
+        points = torch.zeros(len(self._factor), self._classes * (self._axes.shape[1] + 1))
+        if not self._known and strength > EASY:
+            # From afar Newton's steps go wrong where probabilities are almost 0 or 1.
+            self._points(strength / 10, ROUGH, iterations)
+        if self._known:
+            near = min(self._known, key=lambda known: abs(math.log(known / strength)))
+            points = self._known[near]
+        size = max(1, AT_ONCE // (len(self._y) * self._classes))
+        folds = torch.arange(len(points)).split(size)
+        parts = [
+            self._minimum(strength, fold, points[fold], tolerance, iterations) for fold in folds
+        ]
+        found = torch.cat(parts).unflatten(1, (self._classes, -1))
+        # To add the same to every class changes no probability; the minimum has a mean of zero.
+        self._known[strength] = (found - found.mean(1, keepdim=True)).flatten(1)
+        return self._known[strength]
 
-        return loss
+    def _minimum(
+        self, strength: float, folds: Tensor, start: Tensor, tolerance: float, iterations: int
+    ) -> Tensor:
+        single = self._losses(torch.float32, strength, folds)
+        points = minimise(single, start, max(tolerance, ROUGH), iterations)
+        if tolerance >= ROUGH:
+            return points
+        exact = self._losses(torch.float64, strength, folds)
+        return minimise(single, points, tolerance, iterations, exact, remainder=0.1)
+
+    def _losses(self, kind: torch.dtype, strength: float, folds: Tensor) -> "_Losses":
+        if kind not in self._parts:
+            turned = self._centred(kind) @ self._axes.to(kind)
+            turned = torch.cat([turned, turned.new_ones(len(turned), 1)], 1)
+            base = None
+            if self._anchor is not None:
+                base = self._features.to(kind) @ self._anchor.to(kind).T
+            self._parts[kind] = turned, base
+        turned, base = self._parts[kind]
+        factor = self._factor[folds].to(kind)
+        return _Losses(turned, self._y, self._classes, base, factor, strength)
+
+    def _centred(self, kind: torch.dtype) -> Tensor:
+        return self._features.to(kind) - self._centre.to(kind)
+
+
+class _Losses(ConvexProblems):
+    """The losses of F folds, each as a function of weights (K, R) with the bias as last column."""
+
+    def __init__(
+        self,
+        features: Tensor,
+        targets: Tensor,
+        classes: int,
+        base: Tensor | None,
+        factor: Tensor,
+        strength: float,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            features: Shape (N, R + 1), the last column ones.
+            targets: Shape (N,).
+            classes: K.
+            base: What is added to the logits, shape (N, K).
+            factor: Weight of each image in each fold, shape (F, N).
+            strength: C.
+        """
+        self._x, self._y, self._base, self._factor = features, targets, base, factor
+        self._rows, self._classes = torch.arange(len(targets)), classes
+        self.precision = features.dtype
+        # The bias is not penalised.
+        penalty = features.new_full((classes, features.shape[1]), 1 / strength)
+        penalty[:, -1] = 0
+        self._penalty = penalty.flatten()
+
+    def slopes(self, points: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
+        logs, factor = self._logs(points), self._factor[which]
+        losses = -(factor * logs[self._rows, :, self._y].T).sum(1)
+        p = F.threshold(logs.exp_(), NOTHING, 0.0)
+        p[self._rows, :, self._y] -= 1
+        p *= factor.T[:, :, None]
+        pull = self._penalty * points
+        return losses + (pull * points).sum(1) / 2, self._summed(p, self._x).add_(pull)
+
+    def curvature(self, points: Tensor, which: Tensor) -> tuple[Tensor, Product]:
+        p, factor = F.threshold(self._logs(points).exp_(), NOTHING, 0.0), self._factor[which]
+        weighted = p * factor.T[:, :, None]
+        squares = self._x.square()
+        bound = (factor @ squares / (2 * self._classes)).repeat(1, self._classes)
+        exact = self._summed(weighted * (1 - p), squares)
+        diagonal = torch.maximum(exact, LEAST_CURVATURE * bound) + self._penalty
+
+        def product(vectors: Tensor) -> Tensor:
+            logits = self._logits(vectors)
+            mean = (p * logits).sum(2, keepdim=True)
+            change = logits.sub_(mean).mul_(weighted)
+            return self._summed(change, self._x).addcmul_(self._penalty, vectors)
+
+        return diagonal, product
+
+    def _logits(self, points: Tensor) -> Tensor:
+        """Shape (N, F, K)."""
+        width = self._x.shape[1]
+        logits: Tensor = (self._x @ points.view(-1, width).T).unflatten(1, (len(points), -1))
+        return logits
+
+    def _logs(self, points: Tensor) -> Tensor:
+        """Logarithms of probabilities, (N, F, K)."""
+        logits = self._logits(points)
+        if self._base is not None:
+            logits += self._base[:, None]
+        logs: Tensor = torch.log_softmax(logits, 2)
+        return logs
+
+    def _summed(self, values: Tensor, features: Tensor) -> Tensor:
+        """Sums over images of the products of values (N, F, K) with features, (F, K * (R + 1))."""
+        return (values.flatten(1).T @ features).view(values.shape[1], -1)
 
 
 def climb(score: Callable[[float], float], values: Sequence[float]) -> float:
@@ -136,11 +255,14 @@ def climb(score: Callable[[float], float], values: Sequence[float]) -> float:
         best = better
 
 
-def _curvature(centred: np.ndarray) -> tuple[FloatArray, FloatArray]:
-    """Eigenvalues (R,) and orthonormal columns (D, R) of `centred.T @ centred`."""
+def _axes(centred: Tensor) -> Tensor:
+    """Orthonormal columns (D, R) along which centred features (N, D) are not correlated, float64.
+
+    With fewer images than dimensions there are as many axes as images: of a direction without
+    features nothing is to be learned.
+    """
     count, width = centred.shape
     if count < width:
-        _, lengths, axes = np.linalg.svd(centred.astype(np.float64), full_matrices=False)
-        return lengths**2, axes.T
-    values, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-    return np.maximum(values, 0), vectors
+        span, triangle = torch.linalg.qr(centred.double().T)
+        return torch.as_tensor(span @ torch.linalg.eigh(triangle @ triangle.T)[1])
+    return torch.as_tensor(torch.linalg.eigh((centred.T @ centred).double())[1])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
+from adapt.training import logistic
 from adapt.training.logistic import Logistic
 from tests.helpers.logistic import direct, problem, sklearn_fit
 from tests.helpers.support_problem import fit_probe
@@ -63,3 +64,47 @@ def test_warm_starts_end_where_cold_ones_do(classes: int) -> None:
         cold = Logistic(x, y, classes, anchor, factor).fit(strength)
         np.testing.assert_allclose(found[0], cold[0], atol=1e-3)
         np.testing.assert_allclose(found[1], cold[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("at_once", [1, 10**6])
+def test_each_fold_is_fitted_without_its_images(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the others were all there is, all at once or fold by fold."""
+    monkeypatch.setattr(logistic, "AT_ONCE", at_once)
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(40, 60)), np.arange(40) % 4
+    anchor, factor = random.normal(size=(4, 60)), random.uniform(0.5, 2, 4)
+    folds = np.arange(40) // 4 % 3
+    folds[:4] = -1
+    together = Logistic(x, y, 4, anchor, factor, folds)
+    for strength in (3.0, 30.0):
+        heads = together.fits(strength)
+        assert len(heads) == 3
+        for fold, (weight, bias) in enumerate(heads):
+            rest = folds != fold
+            alone = Logistic(x[rest], y[rest], 4, anchor, factor).fit(strength)
+            np.testing.assert_allclose(weight, alone[0], atol=1e-3)
+            np.testing.assert_allclose(bias, alone[1], atol=1e-3)
+
+
+def test_the_same_fit_has_the_same_bits() -> None:
+    x, y = problem(4)
+    first, second = (fit_probe(x, y, 4, 10.0) for _ in range(2))
+    assert first[0].equal(second[0])
+    assert first[1].equal(second[1])
+
+
+def test_a_rough_fit_is_as_near_as_it_says() -> None:
+    x, y = (part.numpy() for part in problem(4))
+
+    def loss(solution: tuple[np.ndarray, np.ndarray]) -> float:
+        weight, bias = (part.astype(float) for part in solution)
+        logs = log_softmax(x.astype(float) @ weight.T + bias, axis=1)
+        return -float(logs[np.arange(len(y)), y].sum()) + float((weight**2).sum()) / 200
+
+    best = loss(Logistic(x, y, 4).fit(100.0))
+    for tolerance in (1e-2, 1e-3, 1e-4):
+        assert (
+            best - 1e-5 <= loss(Logistic(x, y, 4).fit(100.0, tolerance)) <= (1 + tolerance) * best
+        )

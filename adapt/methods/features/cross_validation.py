@@ -112,7 +112,7 @@ def best_alpha(
 def best_setting(
     support: Support,
     settings: Iterable[Setting],
-    fit: Callable[[Support, Setting], nn.Module],
+    evidence_of: Callable[[Setting], tuple[Tensor, Tensor]],
     fixed: float | None = None,
 ) -> tuple[Setting, float] | None:
     """The setting, and its alpha, with the most right answers on held-out support images.
@@ -123,17 +123,13 @@ def best_setting(
     Args:
         support: The images.
         settings: What to try.
-        fit: From a part of the images and a setting to a head that says what they say, without
-            zero-shot.
+        evidence_of: From a setting to what the images say of held-out ones, without zero-shot:
+            logits and positions as of `held_out_logits`.
         fixed: Alpha under which settings are judged; None chooses the best for each.
     """
     best: tuple[tuple[float, float], Setting, float] | None = None
     for setting in settings:
-
-        def fit_here(rest: Support, chosen: Setting = setting) -> nn.Module:
-            return fit(rest, chosen)
-
-        evidence, images = held_out_logits(support, fit_here)
+        evidence, images = evidence_of(setting)
         if not len(images):
             return None
         zero_shot, targets = support.features[images] @ support.zero_shot.T, support.targets[images]

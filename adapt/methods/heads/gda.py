@@ -77,7 +77,11 @@ def precision(support: Support, images: int = 0) -> Tensor:
     if images:
         scatter = scatter * images / len(support.targets)
     regular = scatter + ridge * torch.eye(width, dtype=torch.double)
-    inverse: Tensor = torch.linalg.pinv(regular, hermitian=True)
+    factor, failed = torch.linalg.cholesky_ex(regular)
+    # All features alike: there is no variance, and nothing to invert.
+    inverse: Tensor = (
+        torch.linalg.pinv(regular, hermitian=True) if failed else torch.cholesky_inverse(factor)
+    )
     return width * inverse
 
 

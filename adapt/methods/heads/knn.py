@@ -9,7 +9,7 @@ from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import best_setting
 from adapt.methods.features.support import Support
-from adapt.methods.heads.tip_adapter import cache
+from adapt.methods.heads.tip_adapter import cache, held_out_votes
 from adapt.models.cache_head import CacheHead
 
 COUNTS = (1, 2, 4, 8, 16, 32)
@@ -60,8 +60,7 @@ class KNN(HeadMethod):
             fixed = 1.0 if fixed is None else fixed
         counts = COUNTS if self.neighbours is None else (self.neighbours,)
 
-        def voting(rest: Support, setting: int) -> CacheHead:
-            return cache(rest, self.beta, neighbours=setting, alone=True)
-
-        best, strength = best_setting(own, counts, voting, fixed) or (counts[0], UNCHOSEN_ALPHA)
+        votes = held_out_votes(own)
+        chosen = best_setting(own, counts, lambda setting: votes(self.beta, setting), fixed)
+        best, strength = chosen or (counts[0], UNCHOSEN_ALPHA)
         return best, strength if fixed is None else fixed

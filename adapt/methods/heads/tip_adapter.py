@@ -1,14 +1,17 @@
 """Tip-Adapter: zero-shot plus votes of the support images, without training (arXiv:2207.09519)."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from adapt.common.ranges import Ranges, above, at_least, or_none
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
-from adapt.methods.features.cross_validation import best_setting
+from adapt.methods.features.cross_validation import best_setting, rounds
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 
@@ -66,9 +69,33 @@ def choose_votes(support: Support, beta: float | None, alpha: float | None) -> t
     if beta is not None and alpha is not None:
         return beta, alpha
 
-    def votes_alone(rest: Support, setting: float) -> CacheHead:
-        return cache(rest, setting, alone=True)
-
-    chosen = best_setting(support, BETAS if beta is None else (beta,), votes_alone, alpha)
+    votes = held_out_votes(support)
+    betas = BETAS if beta is None else (beta,)
+    chosen = best_setting(support, betas, lambda setting: votes(setting, 0), alpha)
     best, strength = chosen or (beta or RELEASED_BETA, RELEASED_ALPHA)
     return best, strength if alpha is None else alpha
+
+
+def held_out_votes(support: Support) -> Callable[[float, int], tuple[Tensor, Tensor]]:
+    """What the votes of other images say of each image; the cosines are computed once.
+
+    Returns:
+        From beta and neighbours (see `CacheHead`) to logits (M, K) of the images of all rounds,
+        each by the images of other rounds, and their positions (M,) in the support.
+    """
+    number, labels = rounds(support), F.one_hot(support.targets, support.classes).float()
+    images = (number >= 0).nonzero()[:, 0]
+    features = support.features
+    own = number[images, None] == number
+    away = (1 - features[images] @ features.T).masked_fill(own, math.inf)
+
+    def votes(beta: float, neighbours: int) -> tuple[Tensor, Tensor]:
+        if not 0 < neighbours < len(number):
+            return torch.exp(-beta * away).masked_fill(own, 0) @ labels, images
+        near, which = away.topk(neighbours, dim=1, largest=False)
+        # Where there are fewer others, images of the own round come last and have no vote.
+        each = torch.exp(-beta * near).masked_fill(near.isinf(), 0)
+        said = torch.zeros(len(images), support.classes)
+        return said.scatter_add(1, support.targets[which], each), images
+
+    return votes

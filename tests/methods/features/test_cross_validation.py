@@ -67,7 +67,7 @@ def test_nothing_can_be_held_out_of_single_images() -> None:
     logits, images = held_out_logits(support, lambda rest: linear_head(rest.zero_shot))
     assert logits.shape == (0, 5)
     assert not len(images)
-    assert best_setting(support, [1], lambda rest, setting: linear_head(rest.zero_shot)) is None
+    assert best_setting(support, [1], lambda setting: (logits, images)) is None
 
 
 def slow_alpha(zero_shot: np.ndarray, evidence: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -131,14 +131,18 @@ def test_best_setting_has_most_right_answers() -> None:
     support = replace(known_texts, zero_shot=known_texts.zero_shot.roll(1, 0))
     truth = known_texts.zero_shot
 
-    def fit(rest: Support, setting: int) -> torch.nn.Module:
-        known = torch.arange(5) < setting
-        return linear_head(torch.where(known[:, None], truth, -truth))
+    def choose(images: Support) -> tuple[int, float] | None:
+        def evidence(setting: int) -> tuple[torch.Tensor, torch.Tensor]:
+            known = torch.arange(5) < setting
+            head = linear_head(torch.where(known[:, None], truth, -truth))
+            return held_out_logits(images, lambda rest: head)
 
-    chosen = best_setting(support, [1, 5, 3], fit)
+        return best_setting(images, [1, 5, 3], evidence)
+
+    chosen = choose(support)
     assert chosen is not None
     assert chosen[0] == 5
-    assert best_setting(shuffled(support), [1, 5, 3], fit) == pytest.approx(chosen, rel=1e-3)
+    assert choose(shuffled(support)) == pytest.approx(chosen, rel=1e-3)
 
 
 def test_classes_without_images_get_the_mean() -> None:

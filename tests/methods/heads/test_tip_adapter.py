@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from adapt.methods.features.cross_validation import best_alpha, rounds
-from adapt.methods.heads.tip_adapter import BETAS, TipAdapter, choose_votes
+from adapt.methods.features.cross_validation import best_alpha, held_out_logits, rounds
+from adapt.methods.heads.tip_adapter import BETAS, TipAdapter, cache, choose_votes, held_out_votes
 from tests.helpers.support_problem import ALL, UNEVEN, numbers, problem, shuffled
 
 pytestmark = pytest.mark.numerical
@@ -92,3 +92,18 @@ def test_with_alpha_given_beta_is_the_best_under_that_alpha() -> None:
     beta, kept = choose_votes(support, None, alpha)
     assert kept == alpha
     assert right(beta) == max(map(right, BETAS)) > right(choose_votes(support, None, None)[0])
+
+
+@pytest.mark.parametrize("targets", [FULL, ALL, UNEVEN])
+@pytest.mark.parametrize(("beta", "neighbours"), [(4.0, 0), (0.0, 3), (2.0, 6), (8.0, 40)])
+def test_votes_of_others_equal_a_cache_of_each_round(
+    targets: list[int], beta: float, neighbours: int
+) -> None:
+    support = problem(targets, seed=2)
+    found, images = held_out_votes(support)(beta, neighbours)
+    expected, places = held_out_logits(
+        support, lambda rest: cache(rest, beta, neighbours=neighbours, alone=True)
+    )
+    order = places.argsort()
+    assert images.equal(places[order])
+    torch.testing.assert_close(found, expected[order], rtol=1e-5, atol=1e-6)
