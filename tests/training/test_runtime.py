@@ -13,6 +13,9 @@ def test_worker_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [count_workers("auto", images) for images in (0, 499, 500)] == [0, 0, 3]
     monkeypatch.setattr("adapt.training.runtime._processors", lambda: 64)
     assert count_workers("auto", 10**6) == 8
+    shares = [count_workers("auto", 10**6, sharing) for sharing in (2, 8, 16, 64)]
+    assert shares == [8, 7, 3, 0]
+    assert count_workers("2", 1, 8) == 2, "a count is for each device"
     monkeypatch.setattr("adapt.training.runtime._processors", lambda: 1)
     assert count_workers("auto", 10**6) == 0
     assert count_workers("2", 1) == 2
