@@ -7,12 +7,14 @@ from adapt.methods import Method
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded
+from adapt.recipe.schema import Recipe
 from adapt.runs.fit import check_weight_names
+from adapt.runs.memory import Memory, Where, inference_memory, training_memory
 from adapt.training.features.batch_norm import check_batch_norms
 from adapt.training.loop import micro_batch
-from adapt.training.parameters import freeze_first
-from adapt.training.runtime import resolve_accelerator, resolve_precision
-from adapt.training.settings import with_epochs
+from adapt.training.parameters import freeze_first, text_trains
+from adapt.training.runtime import check_compile, resolve_accelerator, resolve_precision
+from adapt.training.settings import for_devices, with_epochs
 from adapt.training.trainer.loggers import check_loggers
 
 SMALL_VAL = 50
@@ -36,13 +38,15 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     )
     if recipe.ensemble.batch_norm == "reestimate":
         check_batch_norms(start)
-    trainable = trainable_parameters(loaded.method, start)
+    tuned = prepared(loaded.method, start)
+    trainable = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     total = sum(p.numel() for p in start.parameters())
     device = resolve_accelerator(recipe.runtime.accelerator)
+    check_compile(recipe.runtime.compile, device)
     optim = getattr(loaded.method, "optim", None)
     if optim and (per_shot := getattr(loaded.method, "steps_per_shot", 0)):
         optim = with_epochs(optim, len(data.fit.train), len(data.fit.class_names), per_shot)
-    batch = micro_batch(optim, recipe.runtime) if optim else recipe.runtime.batch_size
+    optim = for_devices(optim, recipe.runtime.devices) if optim else None
     return {
         "settings": loaded.resolved,
         "device": device,
@@ -55,34 +59,39 @@ def plan(loaded: Loaded) -> dict[str, Any]:
         },
         "classes": len(data.fit.class_names),
         "steps": optim.epochs * -(-len(data.fit.train) // optim.batch_size) if optim else 0,
-        "memory_gib": memory_gib(start, trainable, batch, bool(optim)),
+        "memory_gib": memory_of(recipe, loaded.method, start, tuned).gib,
         "risks": [*data.notes, *risks(data, loaded)],
     }
 
 
-def trainable_parameters(method: Method, start: Classifier) -> int:
-    """The number of parameters that a method would train."""
+def prepared(method: Method, start: Classifier) -> Classifier:
+    """A copy of the start in which exactly what the method would train requires gradients."""
     tuned, optim = method.prepare(start), getattr(method, "optim", None)
     if optim is not None:
         freeze_first(tuned, optim.freeze_first)
-    return sum(p.numel() for p in tuned.parameters() if p.requires_grad)
+    return tuned
 
 
-def memory_gib(start: Classifier, trainable: int, batch: int, trains: bool) -> float:
-    """A rough peak: weights of start and copy, gradients, AdamW's two moments, and activations.
+def texts_per_step(method: Method, tuned: Classifier, batch: int) -> int:
+    """Prompts that a step encodes: one per image with captions, else one per class it looks at."""
+    if not (text_trains(tuned) and tuned.head_from_text):
+        return 0
+    if hasattr(method, "captions"):
+        return batch
+    classes = len(tuned.class_names)
+    return min(getattr(method, "classes_per_step", 0) or classes, classes)
 
-    Activations count as 34 numbers per token and channel of each block (arXiv:2205.05198); tokens
-    and width come from the config.
-    """
-    weights = sum(p.numel() for p in start.parameters())
-    vision = start.backbone.spec.config["vision_cfg"]
-    layers = vision.get("layers", 12)
-    blocks = layers if isinstance(layers, int) else sum(layers)
-    size, patch = start.backbone.preprocessing.size, vision.get("patch_size") or 32
-    activations = (
-        batch * (size // patch) ** 2 * vision.get("width", 768) * blocks * (34 if trains else 4)
-    )
-    return round(float(2 * weights + 3 * trainable + activations) * 4 / 2**30, 2)
+
+def memory_of(recipe: Recipe, method: Method, start: Classifier, tuned: Classifier) -> Memory:
+    """What the run would take on one device: on a GPU that of the device alone."""
+    runtime = recipe.runtime
+    device = resolve_accelerator(runtime.accelerator)
+    if (optim := getattr(method, "optim", None)) is None:
+        return inference_memory(start, runtime.batch_size, device)
+    batch = micro_batch(for_devices(optim, runtime.devices), runtime)
+    where = Where(device, resolve_precision(runtime.precision, device), runtime.devices)
+    texts = texts_per_step(method, tuned, batch)
+    return training_memory(start, tuned, optim, batch, texts, where)
 
 
 def risks(data: RunData, loaded: Loaded) -> list[str]:

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch import Tensor, nn
 
 from adapt.common.progress import told, write_line
@@ -28,6 +29,7 @@ class MovingAverage(pl.Callback):
     def __init__(self, decay: float) -> None:
         self.decay, self.steps = decay, 0
         self.average: dict[str, Tensor] = {}
+        self.followed: list[Tensor] = []
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
         """Update after every optimiser step."""
@@ -35,15 +37,21 @@ class MovingAverage(pl.Callback):
             return
         self.steps = trainer.global_step
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for name, value in _averaged(module).items():
-            old = self.average.get(name, value.clone())
-            self.average[name] = old.to(value.device).lerp(value, 1 - decay)
+        if not self.followed:
+            values = _averaged(module)
+            self.average = {
+                name: self.average[name].to(value.device) if name in self.average else value.clone()
+                for name, value in values.items()
+            }
+            self.followed = list(values.values())
+        torch._foreach_lerp_(list(self.average.values()), self.followed, 1 - decay)
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Put the average in place of the last weights; also when a whole run was resumed."""
         for name, value in _averaged(module).items():
             if name in self.average:
                 value.copy_(self.average[name])
+        self.followed = []
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from PIL import Image
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from adapt.data.augmentation.pipeline import Augmentation, start_worker
@@ -18,8 +20,21 @@ from adapt.training.runtime import count_workers
 Loader = DataLoader[dict[str, Any]]
 
 
+class _Unnormalised:
+    """A transform that ends before normalising; can be sent to worker processes."""
+
+    def __init__(self, views: Augmentation | Preprocessing) -> None:
+        self.views = views
+
+    def __call__(self, image: Image.Image, *seed: int) -> Tensor:
+        return torch.from_numpy(self.views.pixels(image, *seed))
+
+
 class ImageDataModule(pl.LightningDataModule):
     """Batches `{"image": (B, 3, S, S), "target": (B,), "index": (B,)}` for train and validation.
+
+    Images leave the loading processes as uint8 (B, S, S, 3), a quarter of the bytes, and are
+    normalised on the device of the trainer: on a CPU to the same bits as by the preprocessing.
 
     The batches depend on the seed and the epoch alone: not on the number of workers, the global
     random state, or what was drawn before. Works in a plain `pl.Trainer`, on several devices too. A
@@ -32,7 +47,7 @@ class ImageDataModule(pl.LightningDataModule):
         preprocessing: The model's evaluation transform.
         augmentation: Training views: a policy's name or a list of steps; see `Augmentation`.
         batch_size: Images in one batch of one process; fewer images make a smaller batch.
-        workers: Loading processes, or `auto`.
+        workers: Loading processes of each device, or `auto`.
         seed: Seed of order and views.
 
     Raises:
@@ -64,12 +79,12 @@ class ImageDataModule(pl.LightningDataModule):
         self.done: tuple[int, int] | None = None
         views = Augmentation(augmentation, preprocessing)
         at_least = None if augmentation == "none" else preprocessing.size
-        self.train_set = ImageDataset(train, self.class_names, views, seed, at_least)
+        self.train_set = ImageDataset(train, self.class_names, _Unnormalised(views), seed, at_least)
         self.preprocessing = preprocessing
         self.val_set: ImageDataset | None = None
         self.test_set: ImageDataset | None = None
         if val is not None:
-            self.val_set = ImageDataset(val, self.class_names, preprocessing)
+            self.val_set = ImageDataset(val, self.class_names, _Unnormalised(preprocessing))
 
     def balanced(self, balance: str) -> "ImageDataModule":
         """Draw the classes of the training images evenly; returns itself.
@@ -90,8 +105,14 @@ class ImageDataModule(pl.LightningDataModule):
         Raises:
             DataError: When an image has a class that is not in `class_names`.
         """
-        self.test_set = ImageDataset(images, self.class_names, self.preprocessing)
+        self.test_set = ImageDataset(images, self.class_names, _Unnormalised(self.preprocessing))
         return self
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        """Normalise images that came as uint8; a trainer calls it."""
+        if batch["image"].dtype != torch.uint8:
+            return batch
+        return batch | {"image": self.preprocessing.normalise_batch(batch["image"])}
 
     def train_dataloader(self) -> Loader:
         """Shuffled, augmented batches; the last one may be smaller."""
@@ -142,7 +163,8 @@ class ImageDataModule(pl.LightningDataModule):
         return self.trainer.world_size, self.trainer.global_rank
 
     def _loader(self, data: ImageDataset, sampler: Sampler[Any]) -> Loader:
-        workers = count_workers(self.workers, len(data))
+        sharing = 1 if self.trainer is None else self.trainer.num_devices
+        workers = count_workers(self.workers, len(data), sharing)
         return DataLoader(
             data,
             batch_size=min(self.batch_size, len(data)),

@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint, LearningRateMonitor
 from torch import Tensor
 
 from adapt.common.signals import finishing
@@ -23,11 +24,17 @@ from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.module import AdaptModule
 from adapt.training.objectives import Objective
-from adapt.training.runtime import inference_device, resolve_accelerator, resolve_precision
-from adapt.training.settings import Optim, Runtime
+from adapt.training.runtime import (
+    check_compile,
+    inference_device,
+    made_faster,
+    resolve_accelerator,
+    resolve_precision,
+)
+from adapt.training.settings import Optim, Runtime, for_devices
 from adapt.training.trainer.checkpoints import LAST, AtomicCheckpointIO, checkpoint_to_resume
 from adapt.training.trainer.loggers import make_loggers
-from adapt.training.trainer.stopping import RandomState, StoppedError, StopWhenAsked
+from adapt.training.trainer.stopping import RandomState, SaveOrStop, StoppedError
 
 CHECKPOINTS = "checkpoints"
 
@@ -62,6 +69,8 @@ def train(
         raise ModelError(
             "method - nothing would train - every parameter is frozen - lower optim.freeze_first"
         )
+    optim, runtime = for_devices(optim, context.runtime.devices), context.runtime
+    _check_compile(optim, runtime)
     names, whole = classifier.class_names, getattr(objective, "whole_batch", False)
     weights = loss_weights(optim, data.train, names)
     module = AdaptModule(classifier, optim, context.seed, objective, weights)
@@ -71,16 +80,17 @@ def train(
         names,
         classifier.backbone.preprocessing,
         context.augmentation,
-        micro_batch(optim, context.runtime) * (optim.accumulate if whole else 1),
-        context.runtime.workers,
+        micro_batch(optim, runtime) * (optim.accumulate if whole else 1),
+        runtime.workers,
         context.seed,
     ).balanced(context.balance)
-    _fit(module, loader, context, replace(optim, accumulate=1) if whole else optim)
+    with made_faster(classifier.backbone.image_encoder, runtime):
+        _fit(module, loader, context, replace(optim, accumulate=1) if whole else optim)
     if optim.checkpointing:
         classifier.backbone.model.set_grad_checkpointing(False)
     classifier.eval().requires_grad_(True)
     if module.text_trains and classifier.head_from_text:
-        classifier.to(inference_device(context.runtime)).rebuild_head()
+        classifier.to(inference_device(runtime)).rebuild_head()
     return classifier.cpu()
 
 
@@ -89,10 +99,11 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
     folder = context.folder / CHECKPOINTS if context.folder else None
     resumes = folder is not None and context.resume
     start = checkpoint_to_resume(folder, context.from_previous) if folder and resumes else None
-    with finishing() as asked, quiet_lightning():
-        stop = StopWhenAsked(asked, folder / LAST if folder else None)
+    with finishing() as asked, quiet_lightning(), deterministic():
+        last = folder / LAST if folder else None
+        saving = SaveOrStop(asked, last, context.runtime.checkpoint_minutes)
         pl.seed_everything(context.seed, verbose=False)
-        trainer = make_trainer(optim, context, [RandomState(), stop])
+        trainer = make_trainer(optim, context, [RandomState(), saving])
         try:
             trainer.fit(module, datamodule=loader, ckpt_path=start)
         except (StoppedError, SystemExit) as error:  # Lightning exits on a signal while it starts
@@ -108,6 +119,17 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
             raise
         if asked():
             raise KeyboardInterrupt("training is finished and saved")
+
+
+def _check_compile(optim: Optim, runtime: Runtime) -> None:
+    """Refuse what does not go with `torch.compile`."""
+    check_compile(runtime.compile, resolve_accelerator(runtime.accelerator))
+    for name in ("feature_distillation", "checkpointing"):
+        if runtime.compile != "none" and getattr(optim, name):
+            raise ModelError(
+                f"runtime.compile - does not go with optim.{name} - {runtime.compile!r} - it looks "
+                "into the blocks of the encoder: set one of them to its default"
+            )
 
 
 def loss_weights(optim: Optim, images: ImageList, names: Sequence[str]) -> Tensor | None:
@@ -146,16 +168,7 @@ def make_trainer(
     callbacks = [*average, *callbacks]
     loggers = make_loggers(runtime.loggers or [], folder, context.tell) if folder else []
     if folder:
-        callbacks += [
-            LearningRateMonitor("epoch"),
-            ModelCheckpoint(
-                folder / CHECKPOINTS,
-                filename="last",
-                save_top_k=1,
-                every_n_epochs=1,
-                enable_version_counter=False,
-            ),
-        ]
+        callbacks.append(LearningRateMonitor("epoch"))
     if not context.quiet:
         callbacks.append(EpochLines())
     return pl.Trainer(
@@ -168,15 +181,34 @@ def make_trainer(
         gradient_clip_val=None,
         callbacks=callbacks,
         logger=loggers,
-        enable_checkpointing=folder is not None,
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         use_distributed_sampler=False,
-        deterministic="warn",
     )
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Kernels that give equal results each time, where there are such; as before afterwards."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.get_deterministic_debug_mode()
+    memory: Any = torch.utils.deterministic
+    filling = memory.fill_uninitialized_memory
+    benchmark = torch.backends.cudnn.benchmark
+    torch.set_deterministic_debug_mode("warn")
+    # Otherwise every new tensor is filled with NaN before it is written to.
+    memory.fill_uninitialized_memory = False
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(before)
+        memory.fill_uninitialized_memory = filling
+        torch.backends.cudnn.benchmark = benchmark
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics.classification import MulticlassAccuracy
 
 from adapt.data.augmentation.mixing import apply_mix, draw_mix
 from adapt.errors import ModelError, RunError
@@ -27,6 +26,7 @@ from adapt.training.parameters import (
 from adapt.training.penalties import Regularisers
 from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Optim, warm_up_and_fall
+from adapt.training.trainer.means import Means
 
 SKIPPED_IN_A_ROW = 3
 
@@ -97,9 +97,7 @@ class AdaptModule(pl.LightningModule):
         self.skipped = 0
         self.skipped_in_a_row = 0
         self.images, self.unit = 0, 1
-        classes = len(classifier.class_names)
-        self.val_accuracy = MulticlassAccuracy(num_classes=classes, average="micro")
-        self.test_accuracy = MulticlassAccuracy(num_classes=classes, average="micro")
+        self.trained, self.scores = Means(), Means()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (B, K) of normalised pixels."""
@@ -121,8 +119,8 @@ class AdaptModule(pl.LightningModule):
             if isinstance(module, nn.modules.batchnorm._BatchNorm) and not trains:
                 module.eval()
 
-    def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor | None:
-        """Loss and penalties; None when they are not finite and are left out."""
+    def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor:
+        """Loss and penalties."""
         batch = self._mixed(batch, number)
         pixels, size = batch["image"], len(batch["target"])
         with self._kernels(pixels.device):
@@ -136,50 +134,62 @@ class AdaptModule(pl.LightningModule):
                 lambda other: self.objective(other, batch, self._random())[1],
             )
         loss = loss + sum(penalties.values())
-        if not torch.isfinite(loss):
-            self._skip("loss")
-            return None
-        logged = {"train_loss": loss} | {f"train_{name}": part for name, part in penalties.items()}
-        self.log_dict(
-            {name: value.detach() for name, value in logged.items()},
-            on_step=False,
-            on_epoch=True,
-            batch_size=size,
-            sync_dist=True,
-        )
-        return self._weighed(loss, size)
+        parts = {"train_loss": loss} | {f"train_{name}": part for name, part in penalties.items()}
+        self.trained.add({name: part.detach() * size for name, part in parts.items()}, size)
+        # An infinite loss may have finite gradients. Made NaN, they tell of it on every device, and
+        # the norm is all that a step waits for.
+        return self._weighed(loss * torch.where(torch.isfinite(loss), 1.0, math.nan), size)
 
     def _weighed(self, loss: Tensor, size: int) -> Tensor:
         """The loss of a micro-batch, so that gradients add up to those of a sum over images.
 
-        In units of the first micro-batch: then whole windows need no factor in `_averaged`.
+        In units of the first micro-batch: then whole windows need no factor in `_norm`.
         """
         if self.images == 0:
             self.unit = size if self._world_size() == 1 else 1
         self.images += size
         return loss if size == self.unit else loss * (size / self.unit)
 
-    def _averaged(self, parameters: list[nn.Parameter]) -> None:
-        """Turn gradients of the sum into those of the mean over the images of this step.
+    def _norm(self, gradients: list[Tensor]) -> tuple[float, float]:
+        """Norm of the gradient of the mean over the images of this step, and the factor to it.
 
-        Lightning divides by its number of micro-batches, however many there were.
+        The gradients are those of the sum over the images, which Lightning divided by its number of
+        micro-batches, however many there were.
         """
-        images, self.images = float(self.images), 0
-        if self._world_size() > 1:
-            count = torch.tensor(images, device=self.device)
-            images = float(self.trainer.strategy.reduce(count, reduce_op="mean"))
-        if images and images != (whole := self.trainer.accumulate_grad_batches * self.unit):
-            for parameter in parameters:
-                if parameter.grad is not None:
-                    parameter.grad.mul_(whole / images)
+        images, self.images = self.images, 0
+        norm, whole = nn.utils.get_total_norm(gradients), self.unit
+        whole *= self.trainer.accumulate_grad_batches
+        if self._world_size() == 1:
+            return float(norm) * whole / images, whole / images
+        count = torch.full((), float(images), device=self.device)
+        factor = whole / self.trainer.strategy.reduce(count, reduce_op="mean")
+        length, factor = torch.stack([norm * factor, factor.to(norm)]).tolist()
+        return length, factor
 
     def _world_size(self) -> int:
         return 1 if self._trainer is None else self.trainer.world_size
 
+    def on_train_batch_end(self, *_: Any) -> None:
+        """After the last batch of an epoch, log its means: callbacks see them when it ends."""
+        if self.trainer.is_last_batch:
+            self._report(self.trained)
+
     def on_train_epoch_end(self) -> None:
         """Say how many steps were left out so far, if any."""
+        self._report(self.trained)  # nothing is left, unless a limit of steps ended the epoch
         if self.skipped:
             self.log("skipped_steps", float(self.skipped), sync_dist=True)
+
+    def _report(self, means: Means) -> None:
+        """Log means over all images of all devices."""
+        for name, value in means.take(self._over_devices).items():
+            self.log(name, value, on_step=False, on_epoch=True)
+
+    def _over_devices(self, sums: Tensor) -> Tensor:
+        if self._world_size() == 1:
+            return sums
+        total: Tensor = self.trainer.strategy.reduce(sums, reduce_op="sum")
+        return total
 
     def _mixed(self, batch: dict[str, Tensor], number: int) -> dict[str, Tensor]:
         """The batch, its images mixed if `optim` asks for it: by seed, epoch and step alone."""
@@ -227,12 +237,20 @@ class AdaptModule(pl.LightningModule):
             self.classifier.rebuild_head()
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+        """Add to `val_loss` and `val_accuracy`."""
+        self._score(batch, "val")
+
+    def on_validation_epoch_end(self) -> None:
         """Log `val_loss` and `val_accuracy`, exact over several devices."""
-        self._score(batch, "val", self.val_accuracy)
+        self._report(self.scores)
 
     def test_step(self, batch: dict[str, Tensor], *_: int) -> None:
+        """Add to `test_loss` and `test_accuracy`."""
+        self._score(batch, "test")
+
+    def on_test_epoch_end(self) -> None:
         """Log `test_loss` and `test_accuracy`, exact over several devices."""
-        self._score(batch, "test", self.test_accuracy)
+        self._report(self.scores)
 
     def predict_step(self, batch: dict[str, Tensor], _number: int) -> dict[str, Tensor]:
         """Probabilities (B, K) at the classifier's temperature, and the `index` of each image."""
@@ -244,12 +262,14 @@ class AdaptModule(pl.LightningModule):
             logits: Tensor = self(batch["image"]).float()
         return logits
 
-    def _score(self, batch: dict[str, Tensor], name: str, accuracy: MulticlassAccuracy) -> None:
-        logits, size = self._logits(batch), len(batch["target"])
-        accuracy.update(logits, batch["target"])
-        loss = F.cross_entropy(logits, batch["target"])
-        self.log(f"{name}_loss", loss, batch_size=size, sync_dist=True)
-        self.log(f"{name}_accuracy", accuracy, on_epoch=True, batch_size=size)
+    def _score(self, batch: dict[str, Tensor], name: str) -> None:
+        logits, target = self._logits(batch), batch["target"]
+        sums = {
+            f"{name}_loss": F.cross_entropy(logits, target, reduction="sum"),
+            f"{name}_accuracy": (logits.argmax(1) == target).sum(),
+        }
+        self.scores.add(sums, len(target))
+        self.scores.keep()
 
     def on_after_backward(self) -> None:
         """In the first step: everything that should train has a gradient."""
@@ -268,25 +288,30 @@ class AdaptModule(pl.LightningModule):
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
         """Clip as the class says; a gradient that is not finite is dropped with its step."""
-        parameters = [p for p in self.parameters() if p.grad is not None]
-        self._averaged(parameters)
-        if not parameters:  # the loss was skipped: there was no backward pass
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norm, factor = self._norm(gradients)
+        if not math.isfinite(norm):
+            self._leave_out(optimizer)
             return
+        self.skipped_in_a_row = 0
+        self.trained.keep()
         by_value = gradient_clip_algorithm == "value"
-        norms = [self.optim.clip_norm, 0.0 if by_value else gradient_clip_val or 0.0]
-        norm = nn.utils.clip_grad_norm_(parameters, min(filter(None, norms), default=math.inf))
-        if torch.isfinite(norm):
-            self.skipped_in_a_row = 0
-            if by_value and gradient_clip_val:
-                nn.utils.clip_grad_value_(parameters, gradient_clip_val)
-            return
-        if not isinstance(self.trainer.precision_plugin, pl.plugins.MixedPrecision) or (
-            self.trainer.precision_plugin.scaler is None
-        ):  # a gradient scaler skips such steps itself, and lowers its scale
-            self._skip("gradient")
-            optimizer.zero_grad()
+        limits = [self.optim.clip_norm, 0.0 if by_value else gradient_clip_val or 0.0]
+        limit = min(filter(None, limits), default=math.inf)
+        # The constant is that of `clip_grad_norm_`.
+        factor *= min(1.0, limit / (norm + 1e-6))
+        if factor != 1:
+            torch._foreach_mul_(gradients, factor)
+        if by_value and gradient_clip_val:
+            nn.utils.clip_grad_value_(parameters, gradient_clip_val)
 
-    def _skip(self, what: str) -> None:
+    def _leave_out(self, optimizer: Any) -> None:
+        """Drop a step whose norm is not finite, and count it."""
+        what = "gradient" if self.trained.drop() else "loss"
+        if what == "gradient" and self._scales():
+            return  # a gradient scaler skips such steps itself, and lowers its scale
+        optimizer.zero_grad()
         self.skipped += 1
         self.skipped_in_a_row += 1
         if self.skipped_in_a_row >= SKIPPED_IN_A_ROW:
@@ -295,10 +320,16 @@ class AdaptModule(pl.LightningModule):
                 "optim.lr or set runtime.precision=32; the last checkpoint is kept"
             )
 
+    def _scales(self) -> bool:
+        """Whether losses are scaled, as in half precision; the norms are then those unscaled."""
+        plugin = self.trainer.precision_plugin
+        return isinstance(plugin, pl.plugins.MixedPrecision) and plugin.scaler is not None
+
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up, then cosine decay to zero or a constant rate."""
         groups = parameter_groups(self.classifier, self.optim)
-        optimizer = torch.optim.AdamW(groups, lr=self.optim.lr)
+        # The fused kernel unscales by itself, which would be after the norm is looked at.
+        optimizer = torch.optim.AdamW(groups, lr=self.optim.lr, fused=not self._scales())
         self.steps = int(self.trainer.estimated_stepping_batches)
         factor = schedule_factor(self.steps, self.optim)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

@@ -28,7 +28,9 @@ def weight_distance(weights: dict[str, Tensor], start: dict[str, Tensor]) -> Ten
     >>> weight_distance({"w": torch.tensor([1.0, 4.0])}, {"w": torch.tensor([0.0, 2.0])})
     tensor(5.)
     """
-    distances = [(weights[name] - start[name]).float().square().sum() for name in weights]
+    distances = [
+        F.mse_loss(weights[name].float(), start[name].float(), reduction="sum") for name in weights
+    ]
     return torch.stack(distances).sum()
 
 
@@ -161,7 +163,9 @@ class Regularisers:
     def __init__(self, classifier: Classifier, optim: Optim) -> None:
         self.optim = optim
         self.names = [name for name, p in classifier.named_parameters() if p.requires_grad]
-        self.start = self.teacher = None
+        self.device = next(classifier.parameters()).device
+        self.start: Classifier | None = None
+        self.teacher: Classifier | None = None
         self.weights: dict[str, Tensor] = {}
         if optim.l2_sp:
             self.weights = {n: p.detach().clone() for n, p in self._training(classifier).items()}
@@ -190,6 +194,16 @@ class Regularisers:
         with watch_features(classifier) as seen:
             yield seen
 
+    def _follow(self, device: torch.device) -> None:
+        """Keep the copies where the images are."""
+        if device == self.device:
+            return
+        self.device = device
+        self.weights = {name: weight.to(device) for name, weight in self.weights.items()}
+        for copy in (self.start, self.teacher):
+            if copy is not None:
+                copy.to(device)
+
     def __call__(
         self,
         classifier: Classifier,
@@ -208,12 +222,12 @@ class Regularisers:
             answer: What another classifier says of the same batch.
         """
         optim, penalties = self.optim, {}
+        self._follow(pixels.device)
         if optim.l2_sp:
-            self.weights = {n: w.to(pixels.device) for n, w in self.weights.items()}
             now: dict[str, Tensor] = {**self._training(classifier)}
             penalties["l2_sp"] = optim.l2_sp * weight_distance(now, self.weights)
         if self.start is not None:
-            with torch.no_grad(), watch_features(self.start.to(pixels.device)) as before:
+            with torch.no_grad(), watch_features(self.start) as before:
                 self.start.features(pixels)
             # An objective that encodes in parts gives the depths of one part after another.
             depths = [torch.cat(features[number :: len(before)]) for number in range(len(before))]
@@ -221,7 +235,7 @@ class Regularisers:
             penalties["feature_distillation"] = optim.feature_distillation * distance
         if self.teacher is not None:
             with torch.no_grad():
-                wise = answer(self.teacher.to(pixels.device))
+                wise = answer(self.teacher)
             penalties["self_distillation"] = optim.self_distillation * distillation(logits, wise)
         return penalties
 
@@ -240,7 +254,10 @@ class Regularisers:
         target, source = self.teacher.state_dict(), classifier.state_dict()
         for name in self.moving:
             now = source[name].to(target[name].device)
-            target[name].copy_(target[name].lerp(now, 1 - momentum) if name in self.names else now)
+            if name in self.names:
+                target[name].lerp_(now, 1 - momentum)
+            else:
+                target[name].copy_(now)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The teacher, as far as it differs from the base; empty without one."""

@@ -1,7 +1,9 @@
 """Choices that depend on the machine: precision, kernels, trainer."""
 
+import importlib.util
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -91,6 +93,49 @@ def placed_on(module: nn.Module, device: torch.device) -> Iterator[None]:
         module.to(before)
 
 
+def check_compile(mode: str, device: str) -> None:
+    """Refuse what cannot be compiled here, before anything is trained.
+
+    Args:
+        mode: `none`, `default` or `cuda_graphs`.
+        device: `cuda`, `mps` or `cpu`.
+
+    Raises:
+        ModelError: With the reason.
+    """
+    if mode == "none":
+        return
+    compiler = os.environ.get("CXX", "g++")
+    reasons = {
+        "Apple's GPU cannot do it": device == "mps",
+        "only CUDA has graphs": mode == "cuda_graphs" and device != "cuda",
+        "triton is not installed": device == "cuda" and importlib.util.find_spec("triton") is None,
+        f"no C++ compiler {compiler}": device == "cpu" and shutil.which(compiler) is None,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise ModelError(
+                f"runtime.compile - cannot work on {device} - {mode!r}: {reason} - set it to none"
+            )
+
+
+@contextmanager
+def made_faster(encoder: nn.Module, runtime: Runtime) -> Iterator[None]:
+    """An encoder with its memory laid out and compiled as asked for; plain again afterwards."""
+    if runtime.channels_last:
+        encoder.to(memory_format=torch.channels_last)
+    if runtime.compile != "none":
+        # In place: names of parameters stay.
+        encoder.compile(mode="reduce-overhead" if runtime.compile == "cuda_graphs" else "default")
+    try:
+        yield
+    finally:
+        if runtime.compile != "none":
+            encoder._compiled_call_impl = None
+        if runtime.channels_last:
+            encoder.to(memory_format=torch.contiguous_format)
+
+
 @contextmanager
 def short_sequence_attention(device: torch.device) -> Iterator[None]:
     """On a CPU, use plain attention kernels: for CLIP's short sequences up to twice as fast."""
@@ -120,13 +165,14 @@ def inference_kernels(device: torch.device, precision: str) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def count_workers(workers: int | str, images: int) -> int:
-    """Loading processes for a number of images.
+def count_workers(workers: int | str, images: int, sharing: int = 1) -> int:
+    """Loading processes of one training process for a number of images.
 
     Args:
-        workers: A count, or `auto`: one less than the processors, at most 8, none for fewer than
-            500 images, where starting them takes longer than loading.
+        workers: A count, or `auto`: one less than this process's share of the processors, at most
+            8, none for fewer than 500 images, where starting them takes longer than loading.
         images: Images to load.
+        sharing: Training processes on this machine, one for each device.
 
     Returns:
         0 (load in the main process) or more.
@@ -138,7 +184,8 @@ def count_workers(workers: int | str, images: int) -> int:
     (0, 3, 3)
     """
     if workers == "auto":
-        return 0 if images < FEW_IMAGES else min(max(processors() - 1, 0), MOST_WORKERS)
+        share = processors() // sharing - 1
+        return 0 if images < FEW_IMAGES else min(max(share, 0), MOST_WORKERS)
     if not str(workers).isdigit():
         advice = "give `auto` or a number from 0 up"
         raise RecipeError(f"workers - not a count - {workers!r} - {advice}")

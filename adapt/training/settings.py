@@ -30,6 +30,7 @@ STRATEGIES = (
 )
 SCHEDULES = ("cosine", "constant")
 CLASS_WEIGHTS = ("none", "auto")
+COMPILE = ("none", "default", "cuda_graphs")
 LOGGERS = ("tensorboard", "wandb", "mlflow")
 MOST_SHOTS = 16
 """Images per class above which CLIP-LoRA and 2SFS take no more steps."""
@@ -68,7 +69,7 @@ class Optim:
     epochs: int = 10
     """Passes over the training images."""
     batch_size: int = 64
-    """Images in one optimiser step (over all devices and accumulated micro-batches)."""
+    """Images in one optimiser step, accumulated micro-batches included; see `grow`."""
     weight_decay: float = 0.1
     """AdamW weight decay; gains and biases have none."""
     warmup: float = 0.1
@@ -103,6 +104,9 @@ class Optim:
     self_distillation: float = 0.0
     """Weight of the divergence from a slower copy of the model itself (CaRot); the paper takes
     1.5."""
+    grow: bool = True
+    """On N devices a step takes N times `batch_size` images, at sqrt(N) times `lr`, Adam's rule
+    (arXiv:2205.10287); without it the devices share `batch_size`, and `lr` stays."""
     accumulate: int = 1
     """Micro-batches added up for one step; `batch_size` stays what it is."""
     checkpointing: bool = False
@@ -159,6 +163,8 @@ class Runtime:
         ),
         batch_size=at_least(1),
         inference_precision=one_of(INFERENCE_PRECISIONS),
+        compile=one_of(COMPILE),
+        checkpoint_minutes=at_least(0, "after every step"),
         loggers=or_none(some_of(LOGGERS)),
     )
 
@@ -172,19 +178,41 @@ class Runtime:
     precision: str = "auto"
     """`auto`, `32`, `bf16-mixed` or `16-mixed`."""
     workers: str = "auto"
-    """Image-loading processes: `auto` or a count."""
+    """Image-loading processes of each device: `auto` (its share of the cores) or a count."""
     batch_size: int = 64
     """Images in one batch of evaluation and feature extraction."""
     inference_precision: str = "32"
     """Of the models that alpha is chosen among on held-out images, and of the points of the curve:
     `32`, `tf32` (CUDA's tensor cores) or `bf16`. Scores on evals, and features that methods learn
     from, are always computed in float32."""
+    channels_last: bool = False
+    """Train with the channels of a pixel side by side in memory: faster for convolutional encoders
+    on a GPU, of no use to others."""
+    compile: str = "none"
+    """Training with `torch.compile` of the image encoder: `none`, `default`, or `cuda_graphs`,
+    which also records the kernels. Compiling takes a minute or more."""
+    checkpoint_minutes: float = 10.0
+    """Time between two checkpoints; there is always one at the end."""
     loggers: list[str] | None = None
     """Beside the CSV log: any of `tensorboard`, `wandb`, `mlflow`."""
 
     def __post_init__(self) -> None:
         self.workers = str(self.workers)
         self.ranges.check(self)
+
+
+def for_devices(optim: Optim, devices: int) -> Optim:
+    """The settings as they are on several devices; see `Optim.grow`.
+
+    >>> grown = for_devices(Optim(lr=1e-5, batch_size=64), 4)
+    >>> grown.batch_size, grown.lr
+    (256, 2e-05)
+    """
+    if not optim.grow or devices == 1:
+        return optim
+    return replace(
+        optim, batch_size=devices * optim.batch_size, lr=math.sqrt(devices) * optim.lr, grow=False
+    )
 
 
 def warm_up_and_fall(step: int, warmup: int, steps: int) -> float:

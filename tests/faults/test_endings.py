@@ -37,7 +37,7 @@ method: {{name: full, optim: {{lr: 1.0e-3, epochs: {epochs}, batch_size: 4, ema:
 ensemble: {{alphas: 3, rule: val}}
 evals: {{test: {{kind: folder, root: {root}/../test}}}}
 report: {{formats: []}}
-runtime: {{accelerator: cpu, precision: "32", workers: "0"}}
+runtime: {{accelerator: cpu, precision: "32", workers: "0", checkpoint_minutes: 0}}
 """
 COUNTS = dict.fromkeys(("blue_square", "green_cross", "red_circle"), 6)
 
@@ -297,7 +297,7 @@ def test_a_damaged_checkpoint_is_named(
     shown = capsys.readouterr().err
     assert f"{last} - damaged checkpoint" in shown
     assert "add --from-previous" in shown
-    assert "(after epoch 1)" in shown
+    assert "(after step 7)" in shown
     assert call(monkeypatch, *words, "--from-previous") == 0
     assert scores(again) == scores(finished)
 

@@ -1,5 +1,6 @@
 """Trainings as several tests make them, and how their weights are compared."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytorch_lightning as pl
@@ -47,6 +48,14 @@ def close(
             apart.view(3, -1)[1] = 0
         difference = float(apart.max())
         assert difference <= tolerance, (name, difference)
+
+
+def normalised(
+    batches: Iterable[dict[str, Tensor]], classifier: Classifier
+) -> Iterator[dict[str, Tensor]]:
+    """Batches as a trainer hands them to a module: images in the numbers that a model reads."""
+    for batch in batches:
+        yield batch | {"image": classifier.backbone.preprocessing.normalise_batch(batch["image"])}
 
 
 class Stop(Exception):

@@ -9,7 +9,7 @@ import adapt
 from adapt.data.image_data import ImageData
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData
-from adapt.runs.plan import memory_gib, risks, trainable_parameters
+from adapt.runs.plan import prepared, risks, texts_per_step
 from adapt.training.settings import Optim
 
 
@@ -21,22 +21,29 @@ def loaded(optim: Optim | None = None) -> Any:
     return SimpleNamespace(method=SimpleNamespace(optim=optim) if optim else SimpleNamespace())
 
 
-@pytest.mark.parametrize(("trains", "numbers"), [(True, 34), (False, 4)])
-def test_memory_by_hand(trains: bool, numbers: int) -> None:
-    start = Classifier.from_clip("adapt-icons-xs", "random", ["cat", "dog"])
-    vision = start.backbone.spec.config["vision_cfg"]
-    weights = sum(parameter.numel() for parameter in start.parameters())
-    tokens = (start.backbone.preprocessing.size // vision["patch_size"]) ** 2
-    activations = 64 * tokens * vision["width"] * vision["layers"] * numbers
-    expected = 4 * (2 * weights + 3 * 1000 + activations) / 2**30
-    assert memory_gib(start, 1000, 64, trains) == pytest.approx(expected, abs=0.005)
+def trained(method: str, start: Classifier, **settings: Any) -> int:
+    tuned = prepared(adapt.method(method, **settings), start)
+    return sum(p.numel() for p in tuned.parameters() if p.requires_grad)
 
 
 def test_parameters_that_train(start: Classifier) -> None:
     head = sum(parameter.numel() for parameter in start.head.parameters())
-    assert trainable_parameters(adapt.method("linear_probe"), start) == head
-    frozen = trainable_parameters(adapt.method("full", optim=Optim(freeze_first=1)), start)
-    assert head < frozen < trainable_parameters(adapt.method("full"), start)
+    assert trained("linear_probe", start) == head
+    frozen = trained("full", start, optim=Optim(freeze_first=1))
+    assert head < frozen < trained("full", start)
+
+
+def test_texts_that_a_step_encodes(start: Classifier) -> None:
+    def texts(name: str, **settings: Any) -> int:
+        method = adapt.method(name, **settings)
+        return texts_per_step(method, prepared(method, start), 24)
+
+    classes = len(start.class_names)
+    assert texts("full") == texts("lora") == 0
+    assert texts("flyp") == 24
+    assert texts("clip_lora") == classes
+    assert texts("clip_lora", classes_per_step=2) == 2
+    assert texts("clip_lora", classes_per_step=99) == classes
 
 
 def test_risks_of_small_and_uneven_data(toy_data: ImageData) -> None:

@@ -81,16 +81,28 @@ def test_batches(data: ImageData) -> None:
     own = module(data)
     batches = epoch(own.train_dataloader())
     assert [len(batch["target"]) for batch in batches] == [4, 4, 4, 2]
-    assert batches[0]["image"].shape == (4, 3, 16, 16)
+    assert batches[0]["image"].shape == (4, 16, 16, 3)
+    assert batches[0]["image"].dtype == torch.uint8
     assert sorted(torch.cat([batch["index"] for batch in batches]).tolist()) == list(range(14))
     targets = data.train.targets(data.class_names)
     for batch in batches:
         assert batch["target"].tolist() == targets[batch["index"].numpy()].tolist()
     (val,) = list(module(data, batch_size=64).val_dataloader())
     assert val["index"].tolist() == list(range(6))
-    assert torch.equal(val["image"][2], PLAIN(data.val.open(2)))
+    assert torch.equal(own.on_after_batch_transfer(val, 0)["image"][2], PLAIN(data.val.open(2)))
     assert len(module(data, batch_size=64).train_dataloader()) == 1
     assert not same(batches, epoch(module(data, seed=1).train_dataloader()))
+
+
+@pytest.mark.parametrize("augmentation", ["none", "strong"])
+def test_views_are_normalised_to_the_same_bits(data: ImageData, augmentation: str) -> None:
+    own = module(data, augmentation=augmentation)
+    direct = ImageDataset(data.train, data.class_names, Augmentation(augmentation, PLAIN), 0)
+    for batch in epoch(own.train_dataloader(), 1):
+        expected = torch.stack([direct[1, index]["image"] for index in batch["index"].tolist()])
+        arrived = own.on_after_batch_transfer(batch, 0)
+        assert torch.equal(arrived["image"], expected)
+        assert own.on_after_batch_transfer(arrived, 0) is arrived, "floats are left as they are"
 
 
 def test_global_random_state_is_left_alone(data: ImageData) -> None:

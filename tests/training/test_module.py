@@ -106,7 +106,9 @@ def test_a_classifier_straight_from_clip_trains_tests_and_predicts(
     assert groups == expected.get(train, {"image", "head", "text"})
 
     targets = torch.from_numpy(toy_data.val.targets(CLASSES))
-    pixels = torch.stack([loader.test_set[i]["image"] for i in range(len(toy_data.val))])
+    pixels = start.backbone.preprocessing.normalise_batch(
+        torch.stack([loader.test_set[i]["image"] for i in range(len(toy_data.val))])
+    )
     with torch.no_grad():
         logits = classifier.eval()(pixels)
     assert torch.cat([batch["index"] for batch in batches]).tolist() == list(range(len(targets)))

@@ -40,7 +40,7 @@ from tests.helpers.tiny import (
     tiny_classifier,
     weights,
 )
-from tests.helpers.training import Stop, close, fit
+from tests.helpers.training import Stop, close, fit, normalised
 
 ALL = Optim(
     lr=1e-3,
@@ -194,7 +194,7 @@ def by_hand(start: Classifier, data: ImageData, optim: Optim) -> dict[str, Tenso
         weight_decay=optim.weight_decay,
     )  # fmt: skip
     loader.sampler.set_epoch(0)  # type: ignore[attr-defined]
-    for step, batch in enumerate(loader):
+    for step, batch in enumerate(normalised(loader, start)):
         for group in adam.param_groups:
             group["lr"] = optim.lr * (1 + np.cos(np.pi * step / 3)) / 2
         adam.zero_grad()

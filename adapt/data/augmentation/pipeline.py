@@ -16,7 +16,7 @@ from adapt.common.seeds import sample_seed as sample_seed
 from adapt.common.signals import leave_to_main
 from adapt.data.augmentation.policies import POLICIES, AugmentationLike
 from adapt.data.augmentation.steps import build_transform, complete, step_problems
-from adapt.data.decoding.preprocessing import Preprocessing
+from adapt.data.decoding.preprocessing import PixelArray, Preprocessing
 from adapt.errors import RecipeError, did_you_mean
 
 # It asks the network for newer versions when it is imported.
@@ -74,14 +74,18 @@ class Augmentation:
         Returns:
             Float tensor (3, size, size), normalised.
         """
+        return self.preprocessing.normalise(Image.fromarray(self.pixels(image, seed)))
+
+    def pixels(self, image: Image.Image, seed: int) -> PixelArray:
+        """The same view before it is normalised: uint8 (size, size, 3)."""
         if self.policy == "none":
-            return self.preprocessing(image)
+            return self.preprocessing.pixels(image)
         self.compose.set_random_seed(seed)
         children = np.random.SeedSequence(seed).generate_state(len(self.compose.transforms))
         for transform, child in zip(self.compose.transforms, children, strict=True):
             transform.set_random_seed(int(child))
-        view = self.compose(image=np.asarray(image))["image"]
-        return self.preprocessing.normalise(Image.fromarray(view))
+        view: PixelArray = self.compose(image=np.asarray(image))["image"]
+        return view
 
 
 def start_worker(worker: int) -> None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
@@ -11,6 +13,7 @@ from torchvision.transforms import functional as F
 
 from adapt.errors import RecipeError, did_you_mean
 
+PixelArray: TypeAlias = NDArray[np.uint8]
 INTERPOLATIONS = {"bicubic": InterpolationMode.BICUBIC, "bilinear": InterpolationMode.BILINEAR}
 RESIZE_MODES = ("shortest", "squash", "longest")
 WIDEST = 50
@@ -73,6 +76,10 @@ class Preprocessing:
         else:
             resized = F.center_crop(F.resize(_cut_ends(image), [self.size], how), side)
         return resized
+
+    def pixels(self, image: Image.Image) -> PixelArray:
+        """The image at (size, size), not yet normalised: uint8 (size, size, 3)."""
+        return np.array(self.resize(image).convert("RGB"))
 
     def normalise(self, image: Image.Image) -> Tensor:
         """An RGB image as a float tensor (3, H, W), normalised."""

@@ -34,7 +34,8 @@ class AtomicCheckpointIO(CheckpointIO):
                     torch.save(checkpoint, file)
                     file.flush()
                     os.fsync(file.fileno())
-                torch.load(part, map_location="cpu", weights_only=True)
+                if reason := _unreadable(part):
+                    raise OSError(f"read back {reason}")
             except RuntimeError as error:  # how torch reports a full disk
                 raise OSError(str(error)) from error
             if Path(path).name == LAST and Path(path).is_file():
@@ -96,30 +97,36 @@ def checkpoint_to_resume(folder: Path, from_previous: bool = False) -> Path | No
     if before is not None:
         raise RunError(f"{told}; {PREVIOUS}: {before} - begin again with --overwrite")
     if not from_previous:
-        epochs = _epochs(previous)
+        content = torch.load(previous, map_location="cpu", weights_only=True, mmap=True)
         raise RunError(
             f"{told} - add --from-previous to go on from the checkpoint before it, {previous} "
-            f"(after epoch {epochs}), or begin again with --overwrite"
+            f"(after step {content['global_step']}), or begin again with --overwrite"
         )
     return previous
 
 
 def damage(path: Path) -> str | None:
     """What is wrong with a checkpoint file, None when nothing is. Every byte is checked."""
+    if reason := _unreadable(path):
+        return reason
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    if (
+        not isinstance(content, dict)
+        or not {"state_dict", "global_step", "loops"} <= content.keys()
+    ):
+        return f"{path.stat().st_size:,} bytes, not a checkpoint of a training"
+    return None
+
+
+def _unreadable(path: Path) -> str | None:
+    """Why a file cannot be loaded: its bytes go through a checksum, and none stays in memory."""
     size = f"{path.stat().st_size:,} bytes"
     try:
         with zipfile.ZipFile(path) as archive:
             spoiled = archive.testzip()
         if spoiled is not None:
             return f"{size}, altered or incomplete"
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception:  # of many kinds: the bytes can be anything
         return f"{size}, cut off or not a checkpoint"
-    if not isinstance(content, dict) or not {"state_dict", "epoch", "loops"} <= content.keys():
-        return f"{size}, not a checkpoint of a training"
     return None
-
-
-def _epochs(path: Path) -> int:
-    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return int(content["epoch"]) + 1

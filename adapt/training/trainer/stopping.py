@@ -1,11 +1,13 @@
-"""How training stops when it is asked to: after a step, with everything needed to go on saved."""
+"""When training saves, and how it stops: after a step, with everything needed to go on saved."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import Checkpoint
 
 from adapt.common.signals import take_over
 
@@ -17,49 +19,73 @@ class StoppedError(Exception):
     """
 
 
-class StopWhenAsked(pl.Callback):
-    """Stop after the optimiser step in which a signal came, with a checkpoint of that step.
+class SaveOrStop(Checkpoint):
+    """Save by the clock and after the last step; stop after the step in which a signal came.
 
-    After the last step of an epoch the epoch's own checkpoint is waited for.
+    A checkpoint is always that of a whole optimiser step. After the last step of an epoch,
+    validation is waited for.
 
     Args:
         asked: Whether a signal came.
         last: The checkpoint to write; None saves nothing.
+        minutes: Time between two checkpoints.
     """
 
-    def __init__(self, asked: Callable[[], bool], last: Path | None) -> None:
-        self.asked, self.last = asked, last
+    def __init__(self, asked: Callable[[], bool], last: Path | None, minutes: float) -> None:
+        self.asked, self.last, self.seconds = asked, last, 60 * minutes
+        self.saved = time.monotonic()
+        self.stopping = False
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Lightning has put its own handler of SIGTERM in place by now."""
         take_over()
+        self.saved = time.monotonic()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Stop between two epochs."""
-        if self._asked(trainer):
-            raise StoppedError(f"epoch {trainer.current_epoch} of {trainer.max_epochs} is saved")
+        if self.stopping:
+            raise StoppedError(self._told(f"epoch {trainer.current_epoch} of {trainer.max_epochs}"))
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, number: int
     ) -> None:
-        """Stop within an epoch, where a step is complete."""
+        """Save or stop within an epoch, where a step is complete."""
         whole = (number + 1) % trainer.accumulate_grad_batches == 0
-        if not whole or trainer.is_last_batch or not self._asked(trainer):
+        if not whole or trainer.is_last_batch:
             return
-        place = (
-            f"step {number + 1} of {trainer.num_training_batches} in epoch "
-            f"{trainer.current_epoch + 1} of {trainer.max_epochs}"
-        )
+        asked, due = self._agreed(trainer)
+        if asked or due:
+            self._save(trainer)
+        if asked:
+            place = (
+                f"step {number + 1} of {trainer.num_training_batches} in epoch "
+                f"{trainer.current_epoch + 1} of {trainer.max_epochs}"
+            )
+            raise StoppedError(self._told(place))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Save if it is time, and after the last epoch."""
+        self.stopping, due = self._agreed(trainer)
+        if self.stopping or due or trainer.current_epoch + 1 == trainer.max_epochs:
+            self._save(trainer)
+
+    def _save(self, trainer: pl.Trainer) -> None:
         if self.last is not None:
             trainer.save_checkpoint(self.last)
-            raise StoppedError(f"{place} is saved")
-        raise StoppedError(place)
+            self.saved = time.monotonic()
 
-    def _asked(self, trainer: pl.Trainer) -> bool:
-        """On several devices, all of them stop when one is asked."""
+    def _told(self, place: str) -> str:
+        return place if self.last is None else f"{place} is saved"
+
+    def _agreed(self, trainer: pl.Trainer) -> tuple[bool, bool]:
+        """Whether to stop and whether to save; all devices do what one is asked, or finds due."""
+        asked = self.asked()
+        due = self.last is not None and time.monotonic() - self.saved >= self.seconds
         if trainer.world_size == 1:
-            return self.asked()
-        return bool(trainer.strategy.reduce_boolean_decision(self.asked(), all=False))
+            return asked, due
+        votes = torch.tensor([float(asked), float(due)], device=trainer.strategy.root_device)
+        stop, save = trainer.strategy.reduce(votes, reduce_op="sum").tolist()
+        return bool(stop), bool(save)
 
 
 class RandomState(pl.Callback):

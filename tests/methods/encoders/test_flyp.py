@@ -34,7 +34,7 @@ from tests.helpers.tiny import (
     tiny_classifier,
     weights,
 )
-from tests.helpers.training import close
+from tests.helpers.training import close, normalised
 
 QUICK = Optim(lr=1e-3, epochs=1, batch_size=8, warmup=0.0)
 TOP = math.log(100)
@@ -105,7 +105,7 @@ def by_hand(start: Classifier, data: ImageData, optim: Optim) -> dict[str, Tenso
          {"params": [p for p in parameters if p.ndim >= 2]}],
         weight_decay=optim.weight_decay,
     )  # fmt: skip
-    for step, batch in enumerate(loader_of(data, start, optim.batch_size)):
+    for step, batch in enumerate(normalised(loader_of(data, start, optim.batch_size), start)):
         for group in adam.param_groups:
             group["lr"] = optim.lr * (1 + math.cos(math.pi * step / 3)) / 2
         adam.zero_grad()
@@ -137,7 +137,7 @@ def test_training_equals_plain_pytorch(
 
 def test_a_class_is_captioned_by_all_its_prompts(start: Classifier, toy_data: ImageData) -> None:
     start.prompts = [[f"{key} {number}" for number in range(3)] for key in CLASSES]
-    (batch,) = loader_of(toy_data, start, 24)
+    (batch,) = normalised(loader_of(toy_data, start, 24), start)
     seen: list[list[str]] = []
     start.backbone.encode_text = lambda texts: (  # type: ignore[method-assign]
         seen.append(texts) or torch.eye(24)  # type: ignore[func-returns-value]

@@ -68,7 +68,8 @@ def test_checkpoints_with_objects_are_refused(tmp_path: Path) -> None:
 def saved(folder: Path, count: int) -> Path:
     """So many checkpoints, one after the other."""
     for epoch in range(count):
-        content = {"state_dict": {"w": torch.full((500,), epoch)}, "epoch": epoch, "loops": {}}
+        weights = {"w": torch.full((500,), epoch)}
+        content = {"state_dict": weights, "epoch": epoch, "global_step": 3 * epoch, "loops": {}}
         AtomicCheckpointIO().save_checkpoint(content, folder / LAST)
     return folder
 
@@ -91,7 +92,7 @@ def test_every_cut_and_every_changed_byte_of_the_tensors_is_noticed(tmp_path: Pa
     spoiled += [whole[:middle] + b"\xff" + whole[middle + 1 :], b"PK" * 900, b"{}"]
     for content in spoiled:
         last.write_bytes(content)
-        with pytest.raises(RunError, match=r"damaged .* add --from-previous .*epoch 1"):
+        with pytest.raises(RunError, match=r"damaged .* add --from-previous .*after step 0"):
             checkpoint_to_resume(tmp_path)
         assert checkpoint_to_resume(tmp_path, from_previous=True) == tmp_path / PREVIOUS
     (tmp_path / PREVIOUS).write_bytes(b"")
@@ -105,7 +106,7 @@ def test_every_cut_and_every_changed_byte_of_the_tensors_is_noticed(tmp_path: Pa
 def test_what_is_no_checkpoint_of_a_training(tmp_path: Path) -> None:
     torch.save({"w": torch.zeros(3)}, tmp_path / LAST)
     assert damage(tmp_path / LAST) is not None
-    torch.save({"state_dict": Surprise(), "epoch": 0, "loops": {}}, tmp_path / LAST)
+    torch.save({"state_dict": Surprise(), "global_step": 0, "loops": {}}, tmp_path / LAST)
     reason = damage(tmp_path / LAST)
     assert reason is not None
     assert "weights_only" not in reason, "no advice to load it unsafely"
