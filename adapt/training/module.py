@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchmetrics.classification import MulticlassAccuracy
 
 from adapt.data.augmentation.mixing import apply_mix, draw_mix
 from adapt.errors import ModelError, RunError
@@ -97,7 +98,9 @@ class AdaptModule(pl.LightningModule):
         self.skipped = 0
         self.skipped_in_a_row = 0
         self.images, self.unit = 0, 1
-        self.trained, self.scores = Means(), Means()
+        self.trained, self.losses = Means(), Means()
+        classes = len(classifier.class_names)
+        self.accuracy = MulticlassAccuracy(num_classes=classes, average="micro")
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (B, K) of normalised pixels."""
@@ -242,7 +245,7 @@ class AdaptModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log `val_loss` and `val_accuracy`, exact over several devices."""
-        self._report(self.scores)
+        self._report_scores("val")
 
     def test_step(self, batch: dict[str, Tensor], *_: int) -> None:
         """Add to `test_loss` and `test_accuracy`."""
@@ -250,7 +253,7 @@ class AdaptModule(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Log `test_loss` and `test_accuracy`, exact over several devices."""
-        self._report(self.scores)
+        self._report_scores("test")
 
     def predict_step(self, batch: dict[str, Tensor], _number: int) -> dict[str, Tensor]:
         """Probabilities (B, K) at the classifier's temperature, and the `index` of each image."""
@@ -264,12 +267,15 @@ class AdaptModule(pl.LightningModule):
 
     def _score(self, batch: dict[str, Tensor], name: str) -> None:
         logits, target = self._logits(batch), batch["target"]
-        sums = {
-            f"{name}_loss": F.cross_entropy(logits, target, reduction="sum"),
-            f"{name}_accuracy": (logits.argmax(1) == target).sum(),
-        }
-        self.scores.add(sums, len(target))
-        self.scores.keep()
+        total = F.cross_entropy(logits, target, reduction="sum")
+        self.losses.add({f"{name}_loss": total}, len(target))
+        self.losses.keep()
+        self.accuracy.update(logits, target)
+
+    def _report_scores(self, name: str) -> None:
+        self._report(self.losses)
+        self.log(f"{name}_accuracy", self.accuracy.compute(), on_step=False, on_epoch=True)
+        self.accuracy.reset()
 
     def on_after_backward(self) -> None:
         """In the first step: everything that should train has a gradient."""
