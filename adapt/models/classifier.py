@@ -32,7 +32,14 @@ from adapt.models.bundle.process import verify_in_another_process
 from adapt.models.bundle.read import Bundle, read_bundle
 from adapt.models.bundle.write import write_bundle
 from adapt.models.cache_head import CacheHead, head_from_state, reach
-from adapt.models.heads import check_read, linear_head, text_weights
+from adapt.models.heads import (
+    KeepTensor,
+    check_read,
+    computed,
+    head_name,
+    linear_head,
+    text_weights,
+)
 from adapt.models.prediction.inputs import Inputs
 from adapt.models.prediction.stream import Prediction, predict_stream
 from adapt.models.prediction.uncertainty import Uncertainty, Verdicts
@@ -94,8 +101,10 @@ class Classifier(nn.Module):
         class_names: Sequence[str | ClassName],
         templates: list[str] | None = None,
         seed: int = 0,
+        device: str | torch.device = "cpu",
+        keep: KeepTensor = computed,
     ) -> "Classifier":
-        """Zero-shot classifier: the head is built from text prompts.
+        """Zero-shot classifier on the CPU: the head is built from text prompts.
 
         Args:
             arch: See `load_backbone`.
@@ -103,6 +112,9 @@ class Classifier(nn.Module):
             class_names: Keys (their words are shown to CLIP) or `ClassName`s with own words.
             templates: Set names or templates; default `simple`.
             seed: Only for `pretrained="random"`.
+            device: Where texts are encoded: thousands of prompts take seconds on a GPU.
+            keep: From a name and a computation to its result, such as
+                `adapt.training.features.store.FeatureStore.kept`, so that a head is made once.
 
         Raises:
             DataError: When a name is no text, empty, or the same as another to a reader or to the
@@ -119,8 +131,14 @@ class Classifier(nn.Module):
         backbone = load_backbone(arch, pretrained, seed)
         prompts = class_prompts(names, resolved)
         check_read(backbone, [name.key for name in names], prompts)
-        with torch.no_grad():
-            head = linear_head(text_weights(backbone, prompts))
+
+        def weight() -> Tensor:
+            with torch.no_grad():
+                made = text_weights(backbone.to(device), prompts).cpu()
+            backbone.to("cpu")
+            return made
+
+        head = linear_head(keep(head_name(backbone, prompts), weight))
         return cls(backbone, head, [name.key for name in names], prompts).eval()
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Classification heads on unit features."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 
@@ -7,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adapt.common.content import text_hash
 from adapt.errors import DataError
 from adapt.models.backbones import Backbone, tokenizer_of
+from adapt.models.weight_files import weights_hash
 
 
 def text_weights(backbone: Backbone, prompts: list[list[str]]) -> Tensor:
@@ -27,6 +30,22 @@ def text_weights(backbone: Backbone, prompts: list[list[str]]) -> Tensor:
     features = backbone.encode_text([prompt for own in prompts for prompt in own])
     means = [part.mean(0) for part in features.split([len(own) for own in prompts])]
     return F.normalize(torch.stack(means), dim=-1) * backbone.scale
+
+
+KeepTensor = Callable[[str, Callable[[], Tensor]], Tensor]
+
+
+def computed(_: str, compute: Callable[[], Tensor]) -> Tensor:
+    """What is kept nowhere is computed."""
+    return compute()
+
+
+def head_name(backbone: Backbone, prompts: list[list[str]]) -> str:
+    """A hash of all that `text_weights` depends on, but for the architecture's own code."""
+    state = backbone.model.state_dict()
+    text = {name: value for name, value in state.items() if not name.startswith("visual.")}
+    config = json.dumps([backbone.spec.config, backbone.spec.tokenizer], sort_keys=True)
+    return text_hash(json.dumps([weights_hash(text), config, prompts]))
 
 
 def check_read(backbone: Backbone, class_names: Sequence[str], prompts: list[list[str]]) -> None:

@@ -47,7 +47,8 @@ from adapt.runs.measures.scores import (
 from adapt.runs.measures.uncertainty import write_uncertainty
 from adapt.runs.selection import CandidateLines, Choice, choose, fit_probe
 from adapt.training.context import Context
-from adapt.training.features.store import FeatureStore
+from adapt.training.features.store import FeatureStore, store_of
+from adapt.training.runtime import inference_device
 from adapt.training.trainer.loggers import check_loggers
 
 
@@ -143,16 +144,14 @@ def _begin(loaded: Loaded, folder: Path, resume: Resume | None) -> Callable[[Man
 
 
 def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: bool) -> Run:
-    recipe, model, began = loaded.recipe, loaded.recipe.model, time.monotonic()
+    recipe, began = loaded.recipe, time.monotonic()
     runtime, say = recipe.runtime, _teller(folder, quiet)
     data, quick = _read(loaded, folder, say, _begin(loaded, folder, resume))
     check_measures(recipe, data)
 
-    say(f"zero-shot: {model.arch} ({model.pretrained})")
-    names = [data.fit.train.classes[key] for key in data.fit.class_names]
-    start = Classifier.from_clip(model.arch, model.pretrained, names, model.templates, recipe.seed)
-    refresh = refresh_of(recipe.ensemble.batch_norm, start, data.fit.train, runtime)
     context = _context(recipe, folder, resume, quiet, _noting(data.notes, say))
+    start = _start(recipe, data, context, say)
+    refresh = refresh_of(recipe.ensemble.batch_norm, start, data.fit.train, runtime)
     fit_began = time.monotonic()
     tuned = _fit(loaded, start, data, context, say)
     seconds = {"fit": time.monotonic() - fit_began}
@@ -201,6 +200,19 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     for path in reports:
         say(f"wrote {path}")
     return Run(folder, scores, shipped, reports)
+
+
+def _start(
+    recipe: Recipe, data: RunData, context: Context, say: Callable[[str], None]
+) -> Classifier:
+    """The zero-shot model; its head is made once for the same weights and prompts."""
+    model = recipe.model
+    say(f"zero-shot: {model.arch} ({model.pretrained})")
+    names = [data.fit.train.classes[key] for key in data.fit.class_names]
+    place, keep = inference_device(recipe.runtime), store_of(context).kept
+    return Classifier.from_clip(
+        model.arch, model.pretrained, names, model.templates, recipe.seed, place, keep
+    )
 
 
 def _say_choice(choice: Choice, say: Callable[[str], None]) -> None:

@@ -1,6 +1,7 @@
 """The zero-shot head against a slow computation from its definition."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import open_clip
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from adapt.errors import DataError
+from adapt.models.backbones import Backbone
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
 from tests.helpers.tiny import RESNET, TIMM, VIT, tiny_classifier
@@ -95,3 +97,32 @@ def test_sizes_must_agree() -> None:
     own = tiny_classifier()
     with pytest.raises(DataError, match="2 class names, 3 prompt lists, 3 outputs"):
         Classifier(own.backbone, own.head, ["a", "b"], own.prompts)
+
+
+def test_a_head_is_made_once_for_the_same_weights_and_prompts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: dict[str, torch.Tensor] = {}
+
+    def keep(name: str, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
+        if name not in kept:
+            kept[name] = compute()
+        return kept[name]
+
+    def head(words: str = "a dog", templates: str = "a {}", seed: int = 0) -> torch.Tensor:
+        names, given = ["a cat", words], [templates]
+        made = Classifier.from_clip("adapt-icons-xs", "random", names, given, seed, keep=keep)
+        return made.head.weight.detach()
+
+    first = head()
+    assert torch.equal(first, Classifier.from_clip(
+        "adapt-icons-xs", "random", ["a cat", "a dog"], ["a {}"]
+    ).head.weight)  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(Backbone, "encode_text", lambda *_: pytest.fail("encoded"))
+        assert torch.equal(head(), first)
+    assert len(kept) == 1
+    head("a bird")
+    head(templates="the {}")
+    head(seed=1)
+    assert len(kept) == 4
