@@ -23,7 +23,7 @@ from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Runtime
 from bench.speed.harness import Figure, alternate, row
 
-MODELS = {"b32": ("ViT-B-32", "random", 192), "embedded": ("adapt-icons-xs", "embedded", 768)}
+MODELS = {"b32": ("ViT-B-32", "random", 64), "embedded": ("adapt-icons-xs", "embedded", 768)}
 CPU = torch.device("cpu")
 RUNTIME = Runtime(accelerator="cpu", batch_size=64)
 WORKERS = (0, 1, 2)

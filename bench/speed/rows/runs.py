@@ -19,8 +19,6 @@ from bench.speed.harness import Figure, alternate, row
 BEFORE = "6db18ed"
 """The commit that runs are compared with."""
 HERE = Path(__file__).parents[3]
-TIMES = 2
-"""Alternations: a run at the old commit takes minutes."""
 
 
 @contextmanager
@@ -52,14 +50,14 @@ def run(tree: Path, out: Path, words: list[str], cache: Path | None = None) -> d
     return scores
 
 
-def compared(words: list[str]) -> tuple[Figure, dict[str, Any], dict[str, Any]]:
-    """The run here and at the old commit, in turn."""
+def compared(words: list[str], times: int) -> tuple[Figure, dict[str, Any], dict[str, Any]]:
+    """The run here and at the old commit, in turn; the old commit takes minutes for each."""
     with tempfile.TemporaryDirectory() as name, old_tree() as old:
         folder = Path(name)
         return alternate(
             lambda: run(HERE, folder / "here", words),
             lambda: run(old, folder / "before", words),
-            TIMES,
+            times,
             warm_up=False,
         )
 
@@ -93,7 +91,7 @@ def lora_words() -> Iterator[list[str]]:
 def lora_run() -> Figure:
     """Whole processes, empty caches."""
     with lora_words() as words:
-        figure, ours, theirs = compared(words)
+        figure, ours, theirs = compared(words, 1)
     alphas = [scores["ship"]["candidates"]["mixed"]["alpha"] for scores in (ours, theirs)]
     figure.checks["chosen alpha of the mixed model"] = f"{alphas[0]:g} and {alphas[1]:g}"
     figure.note = f"seconds of the fit {ours['seconds']['fit']:.0f}, all {figure.ours[-1]:.0f}"
@@ -103,7 +101,7 @@ def lora_run() -> Figure:
 @row("quickstart", "`adapt run quickstart`", f"commit {BEFORE}", 2.0)
 def quickstart() -> Figure:
     """Whole processes, empty caches; scores at the points that both compute."""
-    figure, ours, theirs = compared(["quickstart"])
+    figure, ours, theirs = compared(["quickstart"], 2)
     for model in ("zero_shot", "adapted"):
         for name in ("test", "outline", "solid", "colour", "silhouette"):
             pair = [scores["models"][model][name]["accuracy"] for scores in (ours, theirs)]
