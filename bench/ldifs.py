@@ -39,6 +39,11 @@ def row(folder: Path) -> dict[str, float]:
     return cells
 
 
+def shown(values: list[float]) -> str:
+    """The mean, with its range where there are several seeds."""
+    return spread(values) if len(values) > 1 else f"{100 * values[0]:.1f}"
+
+
 def table(runs: Path) -> list[str]:
     """One line for each weight."""
     lines: list[str] = []
@@ -49,7 +54,7 @@ def table(runs: Path) -> list[str]:
             head = ["weight", "seeds", *rows[0]]
             lines = [f"| {' | '.join(head)} |", "|---:|" + "---:|" * (len(head) - 1)]
         if rows:
-            cells = [spread([one[key] for one in rows]) for key in rows[0]]
+            cells = [shown([one[key] for one in rows]) for key in rows[0]]
             lines.append(f"| {weight} | {len(rows)} | {' | '.join(cells)} |")
     return lines
 
