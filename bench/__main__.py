@@ -2,7 +2,8 @@
 
     python -m bench                        # every row; writes docs/benchmarks/speed.md and .json
     python -m bench --list
-    python -m bench --only probe_pets      # one row, in this process, printed
+    python -m bench --only probe_pets      # these rows alone; the others keep their figures
+    python -m bench --table                # write the table again from the stored figures
 
 Features and photos of real benchmarks are read from `--data`; rows that need them are left out
 with the reason where they are not there.
@@ -13,7 +14,7 @@ import json
 import os
 from pathlib import Path
 
-from bench.speed.table import load_rows, machine, markdown, measure_apart, measure_here
+from bench.speed.table import document, load_rows, machine, measure_apart, measure_here
 
 OUT = Path("docs/benchmarks/speed.md")
 DATA = "ADAPT_BENCH_DATA"
@@ -24,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", nargs="*", default=[], help="names of rows")
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
+    parser.add_argument("--table", action="store_true", help="measure nothing")
     parser.add_argument("--json", type=Path, help="with one row: write its figures here")
     parser.add_argument("--data", type=Path, default=None, help="folder of the benchmark data")
     arguments = parser.parse_args()
@@ -39,16 +41,12 @@ def main() -> None:
     stored = OUT.with_suffix(".json")
     known = json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {}
     results = known.get("rows", {})
-    for name in arguments.only or rows:
+    for name in [] if arguments.table else arguments.only or rows:
         results[name] = measure_apart(name)
         print(name, {k: v for k, v in results[name].items() if k != "note"}, flush=True)
         content = {"machine": machine(), "rows": {n: results[n] for n in rows if n in results}}
         stored.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    table = markdown({name: results[name] for name in rows if name in results})
-    OUT.write_text(
-        f"# Speed\n\nMade by `python -m bench`. Machine: {machine()}.\n\n{table}\n",
-        encoding="utf-8",
-    )
+    OUT.write_text(document(results, known.get("machine", machine())), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -76,6 +76,25 @@ def markdown(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join([*lines, "", *notes])
 
 
+def document(results: dict[str, dict[str, Any]], where: str) -> str:
+    """`docs/benchmarks/speed.md`: what was measured, and what was not."""
+    known = {name: results[name] for name in ROWS if name in results}
+    missing = [f"- {row.work} ({row.opponent})" for name, row in ROWS.items() if name not in known]
+    parts = [
+        "# Speed",
+        f"Made by `python -m bench`; figures in `speed.json`. Machine: {where}. Quoted is the "
+        "median of the ratios of runs in turn, with their range.",
+        markdown(known),
+    ]
+    if missing:
+        parts += ["## Not measured yet", "\n".join(missing)]
+    parts += [
+        "## On a GPU",
+        "No GPU was at hand: `python -m bench.gpu` gives these figures where there is one.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
 def _measured(row: Row, result: dict[str, Any]) -> str:
     unit, ours, theirs = UNITS[row.kind], result["ours"], result["theirs"]
     if row.kind in ("seconds", "megabytes"):
