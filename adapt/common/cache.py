@@ -103,7 +103,7 @@ def clear_cache(kind: str | None = None) -> int:
         raise RecipeError(
             f"cache - not a kind - {kind!r} - use {', '.join(KINDS)}, or none for all"
         )
-    sizes = cache_sizes()
-    for each in KINDS if kind is None else (kind,):
+    sizes, chosen = cache_sizes(), KINDS if kind is None else (kind,)
+    for each in chosen:
         shutil.rmtree(cache_folder(each), ignore_errors=True)
-    return sum(sizes[each][1] for each in (KINDS if kind is None else (kind,)))
+    return sum(sizes[each][1] for each in chosen)

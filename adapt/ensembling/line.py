@@ -253,6 +253,7 @@ class Line:
         self.start, self.tuned, self.refresh = start, tuned, refresh
         self._runtime, self._store = runtime, store or FeatureStore()
         self.only_heads = same_encoders(start, tuned)
+        self._same_text: bool | None = None
         self._working: _Working | None = None
         self._hidden: dict[str, KnownRows] = {}
 
@@ -272,10 +273,16 @@ class Line:
         precision = EXACT if exact else runtime.inference_precision
         if alpha == 0 or self.only_heads:
             features = self._store.features(self.start.backbone, pixels, runtime, precision)
-            logits = head_logits(_mix_heads(self.start.head, self.tuned.head, alpha), features)
+            logits = head_logits(self._head(alpha), features)
         else:
             logits = self._from_pixels(alpha, pixels, precision)
         return np.split(logits, np.cumsum([len(split.targets) for split in splits])[:-1])
+
+    def _head(self, alpha: float) -> nn.Linear | CacheHead:
+        """The head at `alpha` where the encoders are those of both ends, as `mix` makes it."""
+        if self._same_text is None:
+            self._same_text = _same_text(self.start, self.tuned)
+        return _head_between(self.tuned, self.start, self.tuned, alpha, self._same_text)
 
     def at(self, alpha: float) -> Classifier:
         """The working copy at `alpha`, ready to predict; the next call changes it."""

@@ -136,6 +136,21 @@ def test_no_text_is_encoded_where_no_text_changed(
 
 
 @pytest.mark.numerical
+def test_heads_of_other_prompts_are_those_of_the_mix(
+    start: Classifier, splits: dict[str, ImageList]
+) -> None:
+    """Equal encoders with heads from different texts: what is judged is what would ship."""
+    tuned = start.clone()
+    tuned.prompts = [[f"a drawing of {own[0]}"] for own in start.prompts]
+    tuned.rebuild_head()
+    line, split = Line(start, tuned, RUNTIME), Split.read("val", splits["val"], start, RUNTIME)
+    assert line.only_heads
+    for alpha in (0.0, 0.5, 1.0):
+        expected = predict_logits(mix(start, tuned, alpha), split.pixels, RUNTIME)
+        np.testing.assert_allclose(line.logits(alpha, [split])[0], expected, atol=2e-5)
+
+
+@pytest.mark.numerical
 def test_what_lies_before_the_first_change_is_computed_once(
     start: Classifier, splits: dict[str, ImageList], monkeypatch: pytest.MonkeyPatch
 ) -> None:

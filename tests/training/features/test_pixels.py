@@ -24,6 +24,17 @@ def images(tmp_path: Path) -> ImageList:
     return from_folder(draw_folder(tmp_path / "own", dict.fromkeys(CLASSES, 3), seed=7))
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Positions of the images that were decoded."""
+    positions: list[int] = []
+    original = ImageList.open
+    monkeypatch.setattr(
+        ImageList, "open", lambda self, i, *more: (positions.append(i), original(self, i, *more))[1]
+    )
+    return positions
+
+
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("workers", ["0", "3"])
 @pytest.mark.parametrize("size", [1, 4, 9, 64])
@@ -59,13 +70,8 @@ def test_keys_name_the_content(images: ImageList, start: Classifier) -> None:
 
 
 def test_what_is_kept_is_decoded_once(
-    images: ImageList, start: Classifier, monkeypatch: pytest.MonkeyPatch
+    images: ImageList, start: Classifier, opened: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[int] = []
-    original = ImageList.open
-    monkeypatch.setattr(
-        ImageList, "open", lambda self, i, *more: (opened.append(i), original(self, i, *more))[1]
-    )
     own, before = start.backbone.preprocessing, BUDGET.left
     kept = prepare(images, own, keep=True)
     assert BUDGET.left == before, "nothing is taken before an image is asked for"
@@ -86,13 +92,8 @@ def test_what_is_kept_is_decoded_once(
 
 
 def test_no_more_than_a_few_blocks_are_decoded_ahead(
-    images: ImageList, start: Classifier, monkeypatch: pytest.MonkeyPatch
+    images: ImageList, start: Classifier, opened: list[int]
 ) -> None:
-    opened: list[int] = []
-    original = ImageList.open
-    monkeypatch.setattr(
-        ImageList, "open", lambda self, i, *more: (opened.append(i), original(self, i, *more))[1]
-    )
     blocks = prepare(images, start.backbone.preprocessing).blocks(1)
     next(blocks)
     blocks.close()
