@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,13 @@ from safetensors.numpy import load_file, save_file
 from adapt.checks.findings.measure import Picture, measure
 from adapt.common.arrays import SingleArray
 from adapt.common.cache import cache_folder
-from adapt.common.content import content_hash, source_files, source_hash
+from adapt.common.content import (
+    code_version,
+    content_hash,
+    library_version,
+    source_files,
+    source_hash,
+)
 from adapt.common.files import write_json, write_whole
 from adapt.data.decoding.formats import suffix_fits
 from adapt.version import __version__
@@ -36,23 +41,15 @@ CHUNK = 512
 SHARD = 2
 """Digits of the hash that name a file of the cache."""
 DECODER = ("adapt.data.decoding",)
+LIBRARIES = ("Pillow", "pillow-heif", "opencv-python-headless")
 MEASURES = ("adapt.checks.findings.measure", "adapt.checks.findings.thumbnails")
-CHECKS = ("adapt.checks", "adapt.data.labels", "adapt.training.logistic")
+CHECKS = ("adapt.checks", "adapt.data.labels", "adapt.training.logistic", "adapt.training.newton")
 
 
 @cache
 def decoder_version() -> str:
     """Changes whenever images may be decoded or measured differently than before."""
-    sources = source_hash((*DECODER, *MEASURES))
-    libraries = [_version(name) for name in ("Pillow", "pillow-heif", "opencv-python-headless")]
-    return _short_hash([sources, *libraries])
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+    return code_version((*DECODER, *MEASURES), LIBRARIES)[:24]
 
 
 def _short_hash(parts: object) -> str:
@@ -74,7 +71,7 @@ def weights_key(arch: str, pretrained: str) -> str:
     files = [path for path in given if path.is_file()]
     files += [path for folder in given if folder.is_dir() for path in sorted(folder.iterdir())]
     content = [content_hash(path) for path in files if path.is_file()]
-    return _short_hash([arch, pretrained, _version("open_clip_torch"), content])
+    return _short_hash([arch, pretrained, library_version("open_clip_torch"), content])
 
 
 @dataclass

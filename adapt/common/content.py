@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from adapt.common.progress import track
@@ -87,3 +88,23 @@ def source_hash(modules: Iterable[str]) -> str:
     """Changes with every file of these modules and packages, and with each that comes or goes."""
     files = [path for module in modules for path in source_files(module)]
     return text_hash(" ".join(f"{path.name} {content_hash(path)}" for path in files))
+
+
+def code_version(modules: Iterable[str], libraries: Iterable[str]) -> str:
+    """Changes with the source of these modules and packages, and with the version of a library.
+
+    Args:
+        modules: Names of modules and packages; nothing of them is imported.
+        libraries: Names of distributions; those that are not installed count as such.
+    """
+    return text_hash(
+        " ".join([source_hash(modules), *(f"{n} {library_version(n)}" for n in libraries)])
+    )
+
+
+def library_version(library: str) -> str:
+    """The version of an installed distribution; empty where there is none."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""

@@ -68,6 +68,16 @@ def test_the_code_of_measurements_is_listed() -> None:
                 assert set(cache.source_files(name)) <= listed, name
 
 
+def test_the_code_of_the_probe_is_listed() -> None:
+    """Answers are kept by the files of the fit that they rest on."""
+    listed = {path for name in cache.CHECKS for path in cache.source_files(name)}
+    for path in cache.source_files("adapt.training.logistic"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            if name.startswith("adapt.training"):
+                assert set(cache.source_files(name)) <= listed, name
+
+
 def refuse(*_: object, **__: object) -> None:
     raise AssertionError("decoded again")
 

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL
 import torch
-import torchvision
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from adapt.common.cache import keep_below, mark_used, most_bytes
-from adapt.common.content import source_hash, text_hash
+from adapt.common.content import code_version, text_hash
 from adapt.common.files import write_whole
 from adapt.errors import RunError
 from adapt.models.backbones import Backbone
@@ -33,12 +31,13 @@ SHARD_IMAGES = 2048
 """Images after which what is known is written: no more is lost when a run is killed."""
 SUFFIX = ".safetensors"
 DECODERS = ("adapt.data.decoding", "adapt.data.shifts")
+LIBRARIES = ("Pillow", "pillow-heif", "opencv-python-headless", "torchvision")
 
 
 @cache
 def decoder_version() -> str:
     """Changes whenever images may be decoded, resized or corrupted differently than before."""
-    return " ".join([source_hash(DECODERS), PIL.__version__, torchvision.__version__])
+    return code_version(DECODERS, LIBRARIES)
 
 
 @dataclass
