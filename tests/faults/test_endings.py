@@ -160,7 +160,9 @@ def test_signal_to_a_real_process(moment: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_f32_killed_within_an_epoch(tmp_path: Path) -> None:
-    words = ["run", "quickstart", "method.optim.epochs=2", "--out"]
+    # A checkpoint after each step: what was killed goes on from one, and does not begin again.
+    settings = ["method.optim.epochs=2", "runtime.checkpoint_minutes=0"]
+    words = ["run", "quickstart", *settings, "--out"]
     process = start(*words, tmp_path / "killed")
     started(process, "epoch 1/")
     time.sleep(1)
