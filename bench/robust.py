@@ -29,6 +29,7 @@ GRADIENT = "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64}"
 SETTINGS = {
     "zero_shot": "",
     "linear_probe": "",
+    "clap": "",
     "full": GRADIENT,
     "paint": GRADIENT,
     "lp_ft": GRADIENT,
@@ -110,14 +111,21 @@ def pictograms(folder: Path) -> Benchmark:
     return Benchmark(listed("emoji", "train", known), evals, folder / "known.yaml")
 
 
-def pacs(folder: Path, root: Path) -> Benchmark:
-    """Photos to adapt to, split by the data; as many of each class, but for the test photos."""
+def pacs(folder: Path, root: Path, domains: dict[str, str] | None = None) -> Benchmark:
+    """Photos to adapt to, split by the data; as many of each class, but for the test photos.
+
+    Args:
+        folder: For the tables.
+        root: Of the images.
+        domains: By the name of the test set; that of `test` is adapted to. `PACS` without it.
+    """
+    domains = domains or PACS
     manifest = pd.read_csv(root / "manifest.csv")
     manifest["domain"] = manifest["path"].str.split("/").str[0]
     tables = {}
     for domain, whole in manifest.groupby("domain"):
         shuffled = whole.sample(frac=1, random_state=0)
-        if domain == PACS["test"]:
+        if domain == domains["test"]:
             train = shuffled[shuffled["split"] == "train"].groupby("label").head(TRAIN_IMAGES)
             rows = pd.concat([train, shuffled[shuffled["split"] != "train"]]).sort_values("path")
         else:
@@ -125,11 +133,11 @@ def pacs(folder: Path, root: Path) -> Benchmark:
         place = folder / f"{domain}.csv"
         rows[["path", "label", "split"]].to_csv(place, index=False)
         tables[domain] = {"kind": "table", "path": str(place), "root": str(root.resolve())}
-    evals = {name: dict(tables[domain]) for name, domain in PACS.items()}
+    evals = {name: dict(tables[domain]) for name, domain in domains.items()}
     evals["test"]["split"] = "val"
     outlines = {"kind": "embedded", "name": "pictograms", "domain": "outline", "split": "test"}
     evals["other"] = {**outlines, "retention": True}
-    return Benchmark({**tables["photo"], "split": "train"}, evals, None)
+    return Benchmark({**tables[domains["test"]], "split": "train"}, evals, None)
 
 
 def recipe_of(benchmark: Benchmark, method: str, seed: int) -> dict[str, Any]:

@@ -302,10 +302,10 @@ def predict(
     ] = "auto",
 ) -> None:
     """Predict images and write a table. Each row has label, confidence, top 5 and error."""
-    from adapt.cli.light import without_transformers
+    from adapt.cli.light import light_imports
     from adapt.cli.progress import progress_shown
 
-    with without_transformers():
+    with light_imports():
         from adapt.cli.predict import check_output, predict_to_table, said
         from adapt.models.classifier import Classifier
         from adapt.training.runtime import resolve_accelerator

@@ -41,6 +41,7 @@ from adapt.models.penultimate import (
 )
 from adapt.models.text_encoding import encode_tokens
 from adapt.models.tokenizers import PackedTokenizer, pack_tokenizer
+from adapt.models.undrawn import Undrawn
 from adapt.models.weight_files import (
     CONFIG,
     check_finite,
@@ -245,11 +246,12 @@ def build_backbone(
         ModelError: When the state dict does not fit the architecture of the spec.
         WeightsError: When a weight is not a finite number.
     """
-    with torch.device("meta"):
+    with Undrawn(outline=True):
         expected = _build(spec).state_dict()
     check_state(state, expected, spec.arch)
     check_finite(state, spec.arch)
-    model = _build(spec)
+    with Undrawn():
+        model = _build(spec)
     model.load_state_dict(state)
     return Backbone(model.eval(), spec, preprocessing)
 
@@ -263,6 +265,8 @@ def _build(spec: BackboneSpec) -> Any:
     custom_text = config.pop("custom_text", False) or spec.text_model is not None
     if spec.text_model is not None:
         _find_transformers()
+    if config["vision_cfg"].get("timm_model_name"):
+        _find_timm()
     config["vision_cfg"]["timm_model_pretrained"] = False
     try:
         with _quiet(), text_model_folder(spec.text_model) as folder:
@@ -284,6 +288,12 @@ def _find_transformers() -> None:
         open_clip.model.HFTextEncoder = importlib.reload(open_clip.hf_model).HFTextEncoder
 
 
+def _find_timm() -> None:
+    """The same for timm, which image encoders other than open_clip's own come from."""
+    if open_clip.timm_model.timm is None:
+        open_clip.model.TimmModel = importlib.reload(open_clip.timm_model).TimmModel
+
+
 def _wrap(model: nn.Module, arch: str, pretrained: str, config: dict[str, Any]) -> Backbone:
     raw = open_clip.get_model_preprocess_cfg(model)
     size = raw["size"] if isinstance(raw["size"], int) else raw["size"][0]
@@ -301,7 +311,7 @@ def _wrap(model: nn.Module, arch: str, pretrained: str, config: dict[str, Any]) 
     )
     state = model.state_dict()
     spec = _spec(model, arch, pretrained, config, weights_hash(state))
-    with torch.device("meta"):
+    with Undrawn(outline=True):
         check_state(state, _build(spec).state_dict(), arch)
     return Backbone(model.eval(), spec, preprocessing)
 

@@ -9,7 +9,16 @@ from PIL import Image
 
 from tests.helpers.tiny import tiny_classifier
 
-HEAVY = ("transformers", "pytorch_lightning", "pandas", "matplotlib", "scipy", "albumentations")
+HEAVY = (
+    "transformers",
+    "timm",
+    "torch._dynamo",
+    "pytorch_lightning",
+    "pandas",
+    "matplotlib",
+    "scipy",
+    "albumentations",
+)
 PROGRAM = """
 import sys
 from adapt.cli.app import app
@@ -18,8 +27,14 @@ try:
 finally:
     print([name for name in {heavy} if sys.modules.get(name) is not None])
     import open_clip, transformers  # both are whole for whoever comes later
-    from adapt.models.backbones import _find_transformers
+    from adapt.models.backbones import _find_timm, _find_transformers
     _find_transformers()
+    _find_timm()
+    assert open_clip.model.TimmModel is open_clip.timm_model.TimmModel
+    assert open_clip.timm_model.timm.__name__ == "timm"
+    import torch._dynamo
+    roi = sys.modules["torchvision.ops.roi_align"]
+    assert roi.is_compile_supported("cpu") == torch._dynamo.utils.is_compile_supported("cpu")
     print(open_clip.model.HFTextEncoder.__module__, open_clip.hf_model.transformers.__name__)
 """
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from adapt.methods.features.cross_validation import rounds
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.heads import linear_head
+from adapt.training.side_by_side import side_by_side
 
 FOLDS = 3
 """Of the race: more would take longer and hardly separate methods that are equally good."""
@@ -114,14 +116,10 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
         unknown = [Ranked(name, math.nan, math.nan, math.nan) for name in [*methods, ZERO_SHOT]]
         return Ranking(tuple(unknown), 0)
     entrants: dict[str, HeadMethod | None] = {**methods, ZERO_SHOT: None}
-    tried = track(entrants.items(), "ranking methods")
-    first = {name: _answers(support, method, [0]) for name, method in tried}
-    later = range(1, last + 1)
-    answers = dict(first)
-    for name in _in_the_race(first) if later else ():
-        parts = zip(first[name], _answers(support, entrants[name], later), strict=True)
-        logits, targets = (torch.cat(part) for part in parts)
-        answers[name] = logits, targets
+    first = _answers(support, entrants, [0])
+    left = {name: entrants[name] for name in _in_the_race(first)} if last else {}
+    later = _answers(support, left, range(1, last + 1))
+    answers = first | {name: _joined([first[name], more]) for name, more in later.items()}
     ranked = _ordered(answers)
     best = ranked[0].name
     logits, targets = answers[best]
@@ -172,20 +170,32 @@ def out_of_fold(support: Support, method: HeadMethod | None) -> tuple[Tensor, Te
         None where no class has two images.
     """
     last = int(rounds(support, FOLDS).max())
-    return _answers(support, method, range(last + 1)) if last >= 0 else None
+    return _answers(support, {"": method}, range(last + 1))[""] if last >= 0 else None
 
 
 def _answers(
-    support: Support, method: HeadMethod | None, folds: Sequence[int]
-) -> tuple[Tensor, Tensor]:
+    support: Support, methods: Mapping[str, HeadMethod | None], folds: Sequence[int]
+) -> dict[str, tuple[Tensor, Tensor]]:
     """Logits (M, K) of images held out in some folds and their classes (M,); zero-shot if None."""
-    number, logits, targets = rounds(support, FOLDS), [], []
-    for fold in folds:
+    number = rounds(support, FOLDS)
+
+    def answer(method: HeadMethod | None, fold: int) -> tuple[Tensor, Tensor]:
         held = number == fold
         head = head_of(method, support.part(~held))
         with torch.no_grad():
-            logits.append(head(support.features[held]).double())
-        targets.append(support.targets[held])
+            return head(support.features[held]).double(), support.targets[held]
+
+    order = [(name, fold) for name in methods for fold in folds]
+    pieces = [partial(answer, methods[name], fold) for name, fold in order]
+    parts: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in methods}
+    found = track(side_by_side(pieces), "ranking methods", len(order))
+    for (name, _), part in zip(order, found, strict=True):
+        parts[name].append(part)
+    return {name: _joined(own) for name, own in parts.items()}
+
+
+def _joined(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    logits, targets = zip(*parts, strict=True)
     return torch.cat(logits), torch.cat(targets)
 
 
@@ -213,15 +223,19 @@ def learning_curve(support: Support, method: HeadMethod | None) -> dict[int, flo
     judged = range(min(CURVE_FOLDS, int(number.max()) + 1))
     largest = int(torch.bincount(support.targets[number != 0]).max())
     counts = [2**power for power in range(largest.bit_length()) if 2**power < largest]
-    right: dict[int, list[Tensor]] = {count: [] for count in [*counts, largest]}
-    for fold in judged:
-        held, rest = number == fold, (number != fold).nonzero()[:, 0]
-        for count, answers in right.items():
+
+    def right(count: int) -> float:
+        answers = []
+        for fold in judged:
+            held, rest = number == fold, (number != fold).nonzero()[:, 0]
             few = rest[_first(support.targets[rest], count)]
             head = head_of(method, support.part(few))
             with torch.no_grad():
                 answers.append(head(support.features[held]).argmax(1) == support.targets[held])
-    return {count: float(torch.cat(part).double().mean()) for count, part in right.items()}
+        return float(torch.cat(answers).double().mean())
+
+    points = [*counts, largest]
+    return dict(zip(points, side_by_side([partial(right, n) for n in points]), strict=True))
 
 
 def _first(targets: Tensor, count: int) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from adapt.methods.base import register
-from adapt.methods.features.fitting import Loss, cosine_loss
+from adapt.methods.features.fitting import Slope, cosine_slope
 from adapt.methods.features.support import Support
 from adapt.methods.heads.zs_lp import ZsLp
 
@@ -22,17 +22,16 @@ class Clap(ZsLp):
     are.
     """
 
-    def loss(self, support: Support) -> Loss:
-        """Cross-entropy on cosine logits, and the penalty."""
-        text, cross_entropy = support.text * self.length, cosine_loss(support)
-        held = penalties(support)
+    def slope(self, support: Support) -> Slope:
+        """Of cross-entropy on cosine logits, and of the penalty."""
+        text, cross_entropy = support.text * self.length, cosine_slope(support)
+        # The mean over classes, as in the authors' code: a sum would grow with their number.
+        held = 2 * penalties(support)[:, None] / support.classes
 
-        def loss(prototypes: Tensor, batch: Tensor) -> Tensor:
-            distance = (prototypes - text).square().sum(1)
-            # The mean over classes, as in the authors' code: a sum would grow with their number.
-            return cross_entropy(prototypes, batch) + (held * distance).mean()
+        def slope(prototypes: Tensor, batch: Tensor) -> Tensor:
+            return cross_entropy(prototypes, batch) + held * (prototypes - text)
 
-        return loss
+        return slope
 
 
 def penalties(support: Support) -> Tensor:

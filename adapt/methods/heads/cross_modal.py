@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adapt.common.ranges import Ranges, above, at_least
@@ -13,9 +12,9 @@ from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.fitting import (
     Step,
     classes_with_support,
+    cross_entropy_slope,
     fit_rows,
     warm_cosine,
-    within_reach,
 )
 from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
@@ -58,19 +57,18 @@ class CrossModal(HeadMethod):
     def head(self, support: Support) -> nn.Linear:
         """Rows w_k times exp(logit scale); the bias is zero."""
         images, targets = support.all_views
-        samples = torch.cat([images, support.text])
-        labels = torch.cat([targets, torch.arange(support.classes)])
         scale = support.scale
+        samples = scale * torch.cat([images, support.text])
+        labels = torch.cat([targets, torch.arange(support.classes)])
 
-        def loss(weight: Tensor, batch: Tensor) -> Tensor:
-            own = labels[batch]
-            logits = within_reach(scale * samples[batch] @ weight.T, own)
-            return F.cross_entropy(logits, own)
+        def slope(weight: Tensor, batch: Tensor) -> Tensor:
+            own = samples.index_select(0, batch)
+            return cross_entropy_slope(own @ weight.T, labels[batch]).T @ own
 
         weight = fit_rows(
             support.text,
             classes_with_support(support.targets),
-            loss,
+            slope,
             lambda tensors: torch.optim.AdamW(
                 tensors, lr=self.lr, weight_decay=self.weight_decay, fused=True
             ),

@@ -15,7 +15,11 @@ from torch import Tensor, nn
 from adapt.common.ranges import Ranges, above, at_least
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
-from adapt.methods.features.fitting import classes_with_support, within_reach
+from adapt.methods.features.fitting import (
+    classes_with_support,
+    cross_entropy_slope,
+    within_reach,
+)
 from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
 
@@ -49,20 +53,23 @@ class LpPlusPlus(HeadMethod):
 
     def head(self, support: Support) -> nn.Linear:
         """Weight `W + alpha * text`, and the bias."""
-        rows, x = classes_with_support(support.targets), support.features
+        rows, x, y = classes_with_support(support.targets), support.features, support.targets
         weight, bias, alpha = released_start(support, rows)
         rate, alpha_rate = released_rates(x, support.text)
-        optimizer = torch.optim.SGD([weight, bias], lr=rate, momentum=MOMENTUM)
+        speeds = torch.zeros_like(weight), torch.zeros_like(bias)
+        text, pull = support.text[rows], torch.zeros_like(alpha)
         kept, best = combine(support, rows, weight, bias, alpha), -1.0
         val = support.val if self.select_on_val else None
         for epoch in range(self.epochs):
-            optimizer.zero_grad()  # alpha's gradient adds up, see above
-            full, offset = combine(support, rows, weight, bias, alpha)
-            logits = within_reach(F.linear(x, full, offset), support.targets)
-            F.cross_entropy(logits, support.targets).backward()
-            optimizer.step()
-            if (epoch + 1) % ALPHA_EVERY == 0 and alpha.grad is not None:
-                alpha.data -= alpha_rate * alpha.grad
+            logits = F.linear(x, *combine(support, rows, weight, bias, alpha))
+            slope = cross_entropy_slope(logits, y)
+            own = slope.index_select(1, rows)
+            gradients = own.T @ x, own.sum(0)
+            pull += (gradients[0] * text).sum(1)  # never zeroed, see above
+            for part, speed, gradient in zip((weight, bias), speeds, gradients, strict=True):
+                part -= rate * speed.mul_(MOMENTUM).add_(gradient)
+            if (epoch + 1) % ALPHA_EVERY == 0:
+                alpha -= alpha_rate * pull
             if val is not None:
                 current = combine(support, rows, weight, bias, alpha)
                 right = float((F.linear(val[0], *current).argmax(1) == val[1]).double().mean())
@@ -100,8 +107,7 @@ def released_start(support: Support, rows: Tensor) -> tuple[Tensor, Tensor, Tens
     bound = x.shape[1] ** -0.5
     bias = (2 * torch.rand(len(rows), generator=random) - 1) * bound
     alpha = torch.full((len(rows),), ALPHA_START * float(cosine.mean()))
-    weight, bias, alpha = (part.requires_grad_(True) for part in (totals, bias, alpha))
-    return weight, bias, alpha
+    return totals, bias, alpha
 
 
 def released_rates(features: Tensor, text: Tensor) -> tuple[float, float]:

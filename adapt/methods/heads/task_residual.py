@@ -11,7 +11,7 @@ from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.fitting import (
     classes_with_support,
     cosine_head,
-    cosine_loss,
+    cosine_slope,
     epochs_of_batches,
     fit_rows,
 )
@@ -65,15 +65,15 @@ class TaskResidual(HeadMethod):
         rows = classes_with_support(support.targets)
         many = len(support.targets) >= MANY_SHOTS * len(rows)
         epochs = self.epochs or (LONG if many else SHORT)
-        text, cross_entropy = support.text * self.length, cosine_loss(support)
+        text, cross_entropy = support.text * self.length, cosine_slope(support)
 
-        def loss(residual: Tensor, batch: Tensor) -> Tensor:
-            return cross_entropy(text + self.scale * residual, batch)
+        def slope(residual: Tensor, batch: Tensor) -> Tensor:
+            return self.scale * cross_entropy(text + self.scale * residual, batch)
 
         residual = fit_rows(
             torch.zeros_like(text),
             rows,
-            loss,
+            slope,
             lambda tensors: torch.optim.Adam(
                 tensors, lr=self.lr, weight_decay=self.weight_decay, fused=True
             ),

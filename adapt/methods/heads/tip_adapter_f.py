@@ -72,7 +72,7 @@ def train_keys(
     generator = torch.Generator().manual_seed(support.seed)
     head.requires_grad_(False)
     head.keys.requires_grad_(True)
-    optimizer = torch.optim.AdamW([head.keys], lr=lr, eps=EPSILON)
+    optimizer = torch.optim.AdamW([head.keys], lr=lr, eps=EPSILON, fused=True)
     steps = epochs * math.ceil(len(support.targets) / batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
     with torch.enable_grad():

@@ -9,10 +9,10 @@ from adapt.common.ranges import Ranges, above, at_least
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.fitting import (
-    Loss,
+    Slope,
     classes_with_support,
     cosine_head,
-    cosine_loss,
+    cosine_slope,
     epochs_of_batches,
     fit_rows,
 )
@@ -52,12 +52,12 @@ class ZsLp(HeadMethod):
         prototypes = fit_rows(
             support.text * self.length,
             classes_with_support(support.targets),
-            self.loss(support),
-            lambda tensors: torch.optim.SGD(tensors, lr=self.lr, momentum=0.9),
+            self.slope(support),
+            lambda tensors: torch.optim.SGD(tensors, lr=self.lr, momentum=0.9, fused=True),
             epochs_of_batches(support, self.batch_size, self.epochs, self.lr),
         )
         return cosine_head(support, prototypes)
 
-    def loss(self, support: Support) -> Loss:
-        """What is descended on."""
-        return cosine_loss(support)
+    def slope(self, support: Support) -> Slope:
+        """Of what is descended on."""
+        return cosine_slope(support)

@@ -4,8 +4,17 @@ import math
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 
-from adapt.methods.features.fitting import epochs_of_batches, fit_rows, warm_cosine, within_reach
+from adapt.methods.features.fitting import (
+    cosine_slope,
+    cross_entropy_slope,
+    epochs_of_batches,
+    fit_rows,
+    warm_cosine,
+    within_reach,
+)
+from adapt.methods.features.support import Support
 from tests.helpers.support_problem import problem
 
 
@@ -43,9 +52,26 @@ def test_rows_that_do_not_train_stay_and_count() -> None:
     fitted = fit_rows(
         start,
         torch.tensor([0, 2]),
-        lambda matrix, _: matrix.mean(0).square().sum(),
+        lambda matrix, _: (2 * matrix.mean(0) / 3).expand_as(matrix),
         lambda tensors: torch.optim.SGD(tensors, lr=0.0),
         [(0.5, torch.tensor([0]))],
     )
     step = 0.5 * 2 * torch.tensor([3.0, 4.0]) / 3
     torch.testing.assert_close(fitted, torch.stack([start[0] - step, start[1], start[2] - step]))
+
+
+def test_slopes_are_those_of_autograd() -> None:
+    """Of cross-entropy on logits, some of them far below the largest, and on cosines."""
+    random = torch.Generator().manual_seed(0)
+    targets = torch.tensor([0, 2, 1, 2, 2])
+    logits = (60 * torch.randn(5, 3, generator=random, dtype=torch.double)).requires_grad_()
+    F.cross_entropy(within_reach(logits, targets), targets).backward()
+    torch.testing.assert_close(cross_entropy_slope(logits.detach(), targets), logits.grad)
+
+    x = F.normalize(torch.randn(5, 4, generator=random), dim=1)
+    text = F.normalize(torch.randn(3, 4, generator=random), dim=1)
+    support, batch = Support(x[None], targets, 7 * text), torch.tensor([4, 0, 1])
+    directions = torch.randn(3, 4, generator=random, requires_grad=True)
+    cosines = x[batch] @ F.normalize(directions, dim=1).T
+    F.cross_entropy(7 * cosines, targets[batch]).backward()
+    torch.testing.assert_close(cosine_slope(support)(directions.detach(), batch), directions.grad)
