@@ -60,14 +60,19 @@ def outlines(folder: Path) -> Benchmark:
         for path in sorted((root / "outline" / "train" / name).glob("*.png"))
     ]
     place = folder / "outline-train-known.csv"
-    pd.DataFrame(files, columns=["path", "label"]).to_csv(place, index=False)
-    evals = {
-        "test" if domain == "outline" else domain: made.evals[
-            "test" if domain == "emoji" else domain
-        ]
-        for domain in DOMAINS
-    }
-    return Benchmark({**made.train, "path": str(place)}, evals, made.classes)
+    train = pd.DataFrame(files, columns=["path", "label"])
+    train.to_csv(place, index=False)
+    words = yaml.safe_load((folder / "known.yaml").read_text(encoding="utf-8"))
+    own = folder / "outlines.yaml"
+    own.write_text(yaml.safe_dump({k: v for k, v in words.items() if k in set(train["label"])}))
+    evals = {}
+    for domain in DOMAINS:
+        given = made.evals["test" if domain == "emoji" else domain]
+        rows = pd.read_csv(given["path"])
+        part = folder / f"of-outlines-{domain}.csv"
+        rows[rows["label"].isin(set(train["label"]))].to_csv(part, index=False)
+        evals["test" if domain == "outline" else domain] = {**given, "path": str(part)}
+    return Benchmark({**made.train, "path": str(place)}, evals, own)
 
 
 def paintings(folder: Path, root: Path) -> Benchmark:

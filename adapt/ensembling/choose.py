@@ -31,12 +31,32 @@ def coarse_points(grid: Sequence[float]) -> list[float]:
     return [grid[round(place * last / max(count - 1, 1))] for place in range(count)]
 
 
-def best_points(evidence: Evidence) -> set[float]:
-    """The best alphas on val, and over val and its corruptions: what rules measure others by."""
-    best = {smallest_within(evidence.accuracy)}
-    if evidence.corrupted:
-        best.add(smallest_within({a: evidence.synthetic(a) or 0.0 for a in evidence.accuracy}))
-    return best
+def can_search(rule: str) -> bool:
+    """Whether a few points of a line are enough for a rule.
+
+    Log-likelihood and the mean over corruptions change smoothly along it. Accuracy on val alone
+    goes up and down by single images, and one set of images is looked at quickly.
+
+    >>> can_search("likelihood_gain"), can_search("val")
+    (True, False)
+    """
+    looks = get_rule(rule)
+    return looks.losses or looks.corruptions
+
+
+def best_points(evidence: Evidence, rule: str) -> set[float]:
+    """The best alphas by which a rule measures others, where it must know them exactly.
+
+    Near its best point the likelihood is flat: what a coarse grid misses of it is next to nothing.
+
+    Args:
+        evidence: Of the points visited so far.
+        rule: Name of the rule.
+    """
+    if not get_rule(rule).corruptions:
+        return set()
+    synthetic = {a: evidence.synthetic(a) or 0.0 for a in evidence.accuracy}
+    return {smallest_within(evidence.accuracy), smallest_within(synthetic)}
 
 
 def visit_towards(
@@ -88,6 +108,8 @@ def choose_alpha(evidence: Evidence, rule: str, fixed: float | None = None) -> f
         raise RecipeError(
             f"ensemble.corruptions - empty - [] - the rule {rule} needs at least one corruption"
         )
+    if chosen.losses and not evidence.losses:
+        raise RecipeError(f"ensemble.rule - lacks losses - {rule} - give losses with the evidence")
     if not chosen.can_use(evidence):
         raise RecipeError(
             f"ensemble.rule - lacks standard errors - {rule} - give synthetic_error with the "

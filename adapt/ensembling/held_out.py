@@ -1,27 +1,31 @@
 """What every choice is made on: the outputs, at each alpha, for images no weight was trained on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from scipy.special import log_softmax
 
 from adapt.common.content import content_hashes
 from adapt.common.progress import track
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.split_names import SPLIT_WORDS
-from adapt.ensembling.choose import best_points, visit_towards
+from adapt.ensembling.choose import best_points, choose_alpha, visit_towards
 from adapt.ensembling.line import Line
 from adapt.ensembling.rules.base import Evidence
 from adapt.ensembling.settings import CORRUPTIONS, SEVERITY
 from adapt.errors import DataError, RecipeError
 from adapt.evaluation.evaluate import Split, sample_of
+from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
 
 CORRUPTED_IMAGES = 500
 """Most held-out images that are corrupted: the error of an accuracy is at most 2.3 points then."""
+LEVEL = 2.0
+"""Standard errors within which two accuracies are level."""
 DEFAULT_CORRUPTIONS = tuple(Shift(kind, SEVERITY) for kind in CORRUPTIONS)
 
 
@@ -37,9 +41,18 @@ class HeldOut:
     """By corruption and alpha: which answers on the corrupted images are right, shape (M,)."""
     sample: np.ndarray | None = None
     """Which of the N images were corrupted, as positions (M,); None for all."""
+    _losses: dict[float, np.ndarray] = field(default_factory=dict, init=False, repr=False)
+
+    def losses(self, alpha: float) -> np.ndarray:
+        """Negative log-likelihoods (N,) in nats under the temperature that is best at an alpha."""
+        if alpha not in self._losses:
+            logits = self.logits[alpha]
+            scaled = log_softmax(logits / fit_temperature(logits, self.targets), axis=1)
+            self._losses[alpha] = -scaled[np.arange(len(self.targets)), self.targets]
+        return self._losses[alpha]
 
     def evidence(self) -> Evidence:
-        """The accuracies a rule may see."""
+        """What a rule may see."""
         accuracy = {
             alpha: float((logits.argmax(1) == self.targets).mean())
             for alpha, logits in self.logits.items()
@@ -49,11 +62,27 @@ class HeldOut:
             for kind, by_alpha in self.corrupted.items()
         }
         errors = {alpha: self._synthetic_error(alpha) for alpha in self.logits}
-        return Evidence(accuracy, len(self.targets), corrupted, errors if corrupted else {})
+        losses = {alpha: self.losses(alpha) for alpha in self.logits}
+        errors = errors if corrupted else {}
+        return Evidence(accuracy, len(self.targets), corrupted, errors, losses)
+
+    def level_with(self, alpha: float) -> list[float]:
+        """The alphas whose accuracy the images do not tell from that at `alpha`.
+
+        A difference of at most two standard errors counts as none, image by image: only images that
+        one of the two answers right and the other does not say anything.
+        """
+        right = {a: logits.argmax(1) == self.targets for a, logits in self.logits.items()}
+        level = []
+        for other in sorted(right):
+            lost = right[alpha].astype(float) - right[other]
+            if abs(lost.mean()) <= LEVEL * lost.std() / np.sqrt(len(lost)):
+                level.append(other)
+        return level
 
     def below(self, alpha: float) -> "HeldOut":
         """The points of the line before `alpha`."""
-        return HeldOut(
+        below = HeldOut(
             self.targets,
             {a: logits for a, logits in self.logits.items() if a < alpha},
             {
@@ -62,6 +91,8 @@ class HeldOut:
             },
             self.sample,
         )
+        below._losses = self._losses
+        return below
 
     def _synthetic_error(self, alpha: float) -> float:
         """Standard error over images of the mean accuracy over each image's versions.
@@ -138,15 +169,13 @@ class JudgedLine:
         return self.held
 
 
-def search_lines(
-    judged: Sequence[JudgedLine], grid: Sequence[float], choose: Callable[[HeldOut], float]
-) -> HeldOut:
+def search_lines(judged: Sequence[JudgedLine], grid: Sequence[float], rule: str) -> HeldOut:
     """Visit as much of the lines of all folds as the choice needs; see `visit_towards`.
 
     Args:
         judged: One line, or one of each fold.
         grid: Ascending alphas.
-        choose: The rule.
+        rule: How alpha is chosen.
 
     Returns:
         What is known of all folds together, at the points that were visited.
@@ -158,11 +187,12 @@ def search_lines(
             if len(judged) > 1:
                 each.line.release()
 
-    def known() -> HeldOut:
-        return pool([each.held for each in judged])
+    def near() -> set[float]:
+        evidence = pool([each.held for each in judged]).evidence()
+        return {choose_alpha(evidence, rule), *best_points(evidence, rule)}
 
-    visit_towards(grid, visit, lambda: {choose(known()), *best_points(known().evidence())})
-    return known()
+    visit_towards(grid, visit, near)
+    return pool([each.held for each in judged])
 
 
 def check_held_out(val: ImageList, evals: Mapping[str, ImageList]) -> None:

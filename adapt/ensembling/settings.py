@@ -45,16 +45,18 @@ class Ensemble:
     """Points on the line from the start (alpha 0) to the adapted model (alpha 1)."""
     select: str = "val"
     """Split alpha is chosen on. Only `val`: evals are test data."""
-    rule: str = "both_one_se"
-    """How alpha is chosen on that split: `val` (best accuracy), `val_one_se` (the smallest alpha
-    within one standard error of the best), `synthetic_shift` (best mean over val and corruptions of
-    it), `synthetic_one_se` (the smallest alpha within one standard error of that), `both_one_se`
-    (the larger of the two; why it is the default: docs/benchmarks/robust.md), `min_regret`
-    (smallest largest loss over these) or `fixed` (needs `alpha`)."""
+    rule: str = "likelihood_gain"
+    """How alpha is chosen on that split: `likelihood_gain` (the smallest alpha that keeps nine
+    tenths of the gain in log-likelihood; why it is the default: docs/benchmarks/alpha_rules.md),
+    `likelihood` (the most likely), `val` (best accuracy), `val_one_se` (the smallest alpha within
+    one standard error of the best), `synthetic_shift` (best mean over val and corruptions of it),
+    `synthetic_one_se` (the smallest alpha within one standard error of that), `both_one_se` (the
+    larger of the two), `min_regret` (smallest largest loss over these) or `fixed` (needs
+    `alpha`)."""
     alpha: float | None = None
     """The alpha of the rule `fixed`, 0 (zero-shot) to 1 (adapted)."""
     corruptions: list[str] = field(default_factory=lambda: list(CORRUPTIONS))
-    """Kinds of corruption of val that are scored along the curve; none saves their time."""
+    """Kinds of corruption of val that are scored along the curve, for a rule that looks at them."""
     severity: int = SEVERITY
     """Strength of these, 1 to 5."""
     shallow: float = 1.0

@@ -45,6 +45,8 @@ class Curve:
     """How it was chosen."""
     rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What every rule would choose: its `alpha`, `why`, val `accuracy` and `temperature` there."""
+    level: list[float] = field(default_factory=list)
+    """The alphas that val does not tell from the chosen one by accuracy."""
     sampled: dict[str, int] = field(default_factory=dict)
     """Images of each eval that its points were scored on, where these are not all."""
     logits: dict[str, dict[float, np.ndarray]] = field(default_factory=dict, repr=False)
@@ -58,6 +60,7 @@ class Curve:
             "chosen": self.chosen,
             "rule": self.rule,
             "rules": self.rules,
+            "level": self.level,
             "sampled": self.sampled,
         }
 
@@ -87,6 +90,7 @@ def sweep(
     drawn = drawn_points(alphas, chosen, curve)
     parts = {split.name: split if curve == FULL else _part_of(split) for split in evals}
     result = Curve(chosen=chosen, rules=rule_table(held), logits={s.name: {} for s in evals})
+    result.level = held.level_with(chosen)
     if curve == SAMPLED:
         counts = {split.name: len(parts[split.name].targets) for split in evals}
         result.sampled = {s.name: counts[s.name] for s in evals if counts[s.name] < len(s.targets)}
@@ -159,7 +163,7 @@ def wise_ft(
     evals: dict[str, ImageList] | None = None,
     alphas: int = 11,
     runtime: Runtime | None = None,
-    rule: str = "both_one_se",
+    rule: str = "likelihood_gain",
     corruptions: Sequence[Shift] = DEFAULT_CORRUPTIONS,
 ) -> tuple[Classifier, Curve]:
     """Interpolate between start and tuned model, and keep the alpha that `val` favours.
@@ -171,8 +175,7 @@ def wise_ft(
         evals: Test sets whose scores are recorded along the curve, for the report.
         alphas: Points from 0 to 1.
         runtime: Device, batch size, workers.
-        rule: `val`, `val_one_se`, `synthetic_shift`, `synthetic_one_se`, `both_one_se`,
-            `min_regret`, or another of `adapt.ensembling.rules`.
+        rule: Of `adapt.ensembling.rules`; see `Ensemble.rule`.
         corruptions: Of val, for the rules that look at them; no other rule computes them.
 
     Returns:

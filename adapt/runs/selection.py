@@ -13,11 +13,11 @@ from adapt.data.settings import Holdout
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.candidates import ZERO_SHOT, Candidate, Decision, decide, too_small
-from adapt.ensembling.choose import alpha_grid, choose_alpha
+from adapt.ensembling.choose import alpha_grid, can_search, choose_alpha
 from adapt.ensembling.guard import guard
 from adapt.ensembling.held_out import HeldOut, HeldOutSets, JudgedLine, pool, search_lines
 from adapt.ensembling.line import Line, Refresh, mix, refresh_of, unchanged
-from adapt.ensembling.rules.base import FIXED
+from adapt.ensembling.rules.base import FIXED, needs_corruptions
 from adapt.ensembling.settings import FULL, MIXED, PROBE, WITHOUT_PROBE, Ensemble
 from adapt.errors import DataError
 from adapt.evaluation.metrics.calibration import fit_temperature
@@ -205,8 +205,10 @@ def _choose_alpha(section: Ensemble, name: str, held: HeldOut) -> float:
 
 def _held_out_sets(recipe: Recipe, start: Classifier, val: ImageList) -> HeldOutSets:
     section = recipe.ensemble
-    shifts = [Shift(kind, section.severity) for kind in section.corruptions]
-    return HeldOutSets.read(start, val, recipe.runtime, shifts if section.kind != "none" else [])
+    looked_at = section.kind != "none" and needs_corruptions(section.rule)
+    kinds = section.corruptions if looked_at else []
+    shifts = [Shift(kind, section.severity) for kind in kinds]
+    return HeldOutSets.read(start, val, recipe.runtime, shifts)
 
 
 def _judge(
@@ -216,10 +218,11 @@ def _judge(
     section, grid = recipe.ensemble, alphas_of(recipe.ensemble)
     judged = [JudgedLine(lines.mixed, sets) for lines, sets in folds]
     every_point = recipe.report.curve == FULL or section.rule == FIXED or section.kind == "none"
-    if every_point or all(each.line.only_heads for each in judged):
+    cheap = all(each.line.only_heads for each in judged)
+    if every_point or cheap or not can_search(section.rule):
         held = pool([each.visit_all(grid) for each in judged])
     else:
-        held = search_lines(judged, grid, lambda known: _choose_alpha(section, MIXED, known))
+        held = search_lines(judged, grid, section.rule)
     # The line to the probe needs features of the start alone.
     probes = [
         JudgedLine(lines.probe, sets).visit_all(grid)

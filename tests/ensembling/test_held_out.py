@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling import held_out as module
-from adapt.ensembling.choose import choose_alpha, possible_rules
+from adapt.ensembling.choose import possible_rules
 from adapt.ensembling.held_out import (
     HeldOut,
     HeldOutSets,
@@ -116,9 +116,25 @@ def test_folds_are_searched_together(start: Classifier, splits: dict[str, ImageL
     sets = HeldOutSets.read(start, splits["val"], RUNTIME)
     judged = [JudgedLine(Line(start, model, RUNTIME), sets) for model in tuned]
     grid = [i / 10 for i in range(11)]
-    known = search_lines(judged, grid, lambda held: choose_alpha(held.evidence(), "val"))
+    known = search_lines(judged, grid, "val")
     assert {0.0, 0.2, 0.5, 0.8, 1.0} < set(known.logits)
     for alpha, logits in known.logits.items():
         single = [held_out(start, m, splits["val"], [alpha], RUNTIME) for m in tuned]
         expected = np.concatenate([held.logits[alpha] for held in single])
         np.testing.assert_allclose(logits, expected, atol=2e-5)
+
+
+def test_alphas_that_images_cannot_tell_apart() -> None:
+    """Against a count of the images that one answer has right and the other has not."""
+    random = np.random.default_rng(3)
+    right = {alpha: random.random(90) < 0.5 + alpha / 3 for alpha in (0.0, 0.3, 0.6, 1.0)}
+    held = HeldOut(np.ones(90, int), {a: np.eye(2)[hits.astype(int)] for a, hits in right.items()})
+    expected = []
+    for alpha, hits in right.items():
+        won, lost = int((hits & ~right[0.6]).sum()), int((right[0.6] & ~hits).sum())
+        variance = (won + lost) / 90 - ((won - lost) / 90) ** 2
+        if abs(won - lost) / 90 <= 2 * (variance / 90) ** 0.5:
+            expected.append(alpha)
+    assert held.level_with(0.6) == expected
+    assert 0.6 in expected
+    assert 0.0 not in expected

@@ -53,7 +53,15 @@ def test_cross_validation_judges_every_training_image_once(recipe: Path, tmp_pat
     assert scores["models"]["ensemble"]["val"]["n"] == 24
     assert scores["guard"]["n"] == 24
     assert curve["rules"]["val"]["accuracy"] == max(p["val"]["accuracy"] for p in curve["points"])
+    assert "synthetic" not in curve["points"][0], "the default rule looks at no corruption"
+    assert curve["chosen"] in curve["level"]
+
+
+def test_corruptions_are_scored_for_a_rule_that_looks_at_them(recipe: Path, tmp_path: Path) -> None:
+    done = run(recipe, ["ensemble.rule=both_one_se"], tmp_path / "run")
+    curve = read(done, "curve.json")
     assert {"synthetic", "regret"} <= set(curve["points"][0])
+    assert {"both_one_se", "likelihood_gain", "val"} <= set(curve["rules"])
 
 
 def test_folds_train_once_each_and_leave_checkpoints_apart(recipe: Path, tmp_path: Path) -> None:
@@ -147,7 +155,7 @@ def test_fixed_alpha_is_on_the_curve_and_shipped(recipe: Path, tmp_path: Path) -
     assert [point["alpha"] for point in curve["points"]] == [0.0, 0.3, 0.5, 1.0]
     assert read(done, "scores.json")["guard"]["alpha_before"] == 0.3
     assert "synthetic" not in curve["points"][0]
-    assert set(curve["rules"]) == {"val", "val_one_se"}
+    assert set(curve["rules"]) == {"likelihood_gain", "likelihood", "val", "val_one_se"}
 
 
 def test_retention_unknowns_groups_and_fewer_classes(

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from adapt.common.registry import Registry
@@ -14,20 +14,23 @@ FIXED = "fixed"
 
 @dataclass(frozen=True)
 class Evidence:
-    """Accuracy, 0 to 1, of every alpha on validation images: all that a rule may see.
+    """How every alpha does on validation images: all that a rule may see.
 
     Raises:
         RecipeError: When there is nothing to choose from.
     """
 
     accuracy: Mapping[float, float]
-    """On the images as they are."""
+    """Accuracy, 0 to 1, on the images as they are."""
     images: int
     """How many images it was measured on."""
     corrupted: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
-    """On corruptions of the same images, by the name of the corruption."""
+    """The same on corruptions of the images, by the name of the corruption."""
     synthetic_error: Mapping[float, float] = field(default_factory=dict)
     """Standard error over the images of `synthetic`, at each alpha; for rules that need errors."""
+    losses: Mapping[float, Collection[float]] = field(default_factory=dict)
+    """Negative log-likelihood of each image in nats (N,), at each alpha, under the temperature that
+    makes it smallest there; for rules that look at likelihood."""
 
     def __post_init__(self) -> None:
         if not self.accuracy or self.images < 1:
@@ -44,6 +47,15 @@ class Evidence:
         if not self.corrupted:
             return None
         values = [self.accuracy[alpha], *(kind[alpha] for kind in self.corrupted.values())]
+        return math.fsum(values) / len(values)
+
+    def loss(self, alpha: float) -> float:
+        """Mean negative log-likelihood at an alpha, in nats.
+
+        >>> Evidence({0.0: 0.5}, 2, losses={0.0: (1.0, 2.0)}).loss(0.0)
+        1.5
+        """
+        values = self.losses[alpha]
         return math.fsum(values) / len(values)
 
     def regret(self, alpha: float) -> float | None:
@@ -65,6 +77,7 @@ class Rule:
     choose: Callable[[Evidence], float]
     corruptions: bool
     errors: bool
+    losses: bool = False
 
     @property
     def sentence(self) -> str:
@@ -77,18 +90,28 @@ class Rule:
         return bool(
             (evidence.corrupted or not self.corruptions)
             and (evidence.synthetic_error or not self.errors)
+            and (evidence.losses or not self.losses)
         )
 
 
 RULES = Registry[Rule](
     "rule",
     __package__,
-    first=("val", "val_one_se", "synthetic_shift", "synthetic_one_se", "both_one_se", "min_regret"),
+    first=(
+        "likelihood_gain",
+        "likelihood",
+        "val",
+        "val_one_se",
+        "synthetic_shift",
+        "synthetic_one_se",
+        "both_one_se",
+        "min_regret",
+    ),
 )
 
 
 def rule(
-    name: str, corruptions: bool = False, errors: bool = False
+    name: str, corruptions: bool = False, errors: bool = False, losses: bool = False
 ) -> Callable[[Callable[[Evidence], float]], Callable[[Evidence], float]]:
     """Decorator: make a function from evidence to alpha known as `ensemble.rule: NAME`.
 
@@ -96,10 +119,11 @@ def rule(
         name: Its name in recipes and in `curve.json`.
         corruptions: Whether it looks at `Evidence.corrupted`, `synthetic` or `regret`.
         errors: Whether it looks at `Evidence.synthetic_error`.
+        losses: Whether it looks at `Evidence.losses`.
     """
 
     def add(choose: Callable[[Evidence], float]) -> Callable[[Evidence], float]:
-        RULES.register(name, Rule(choose, corruptions, errors))
+        RULES.register(name, Rule(choose, corruptions, errors, losses))
         return choose
 
     return add
@@ -109,7 +133,7 @@ def rule_names() -> tuple[str, ...]:
     """Every value that `ensemble.rule` may have.
 
     >>> rule_names()[:2], rule_names()[-1]
-    (('val', 'val_one_se'), 'fixed')
+    (('likelihood_gain', 'likelihood'), 'fixed')
     """
     return (*RULES.table(), FIXED)
 
@@ -146,3 +170,12 @@ def smallest_within(values: Mapping[float, float], margin: float = 0.0) -> float
     """
     best = max(values.values())
     return min(alpha for alpha, value in values.items() if value >= best - margin)
+
+
+def nearest(alphas: Iterable[float], wanted: float) -> float:
+    """The alpha nearest to a number; of two equally near ones the smaller.
+
+    >>> nearest([0.0, 0.5, 1.0], 0.75)
+    0.5
+    """
+    return min(sorted(alphas), key=lambda alpha: abs(alpha - wanted))

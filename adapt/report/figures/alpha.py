@@ -13,6 +13,7 @@ from adapt.report.record.curve import (
     chosen_alpha,
     curve_points,
     curve_shifts,
+    level_alphas,
     rule_choices,
     sampled_sets,
 )
@@ -132,6 +133,7 @@ def _caption(run: RunRecord) -> str:
     by_rule = number(rule_choices(run).get(rule, {}).get("alpha"))
     if by_rule is not None and chosen is not None and by_rule != chosen:
         text += f" The guard then stepped back from {by_rule:g} to {chosen:g}."
+    text += _level(level_alphas(run), chosen)
     if sampled := sampled_sets(run):
         text += (
             f" Curves of {enumerated(list(sampled))} rest on {max(sampled.values())} images; the "
@@ -140,6 +142,18 @@ def _caption(run: RunRecord) -> str:
     if rule_choices(run):
         text += " Below: what each rule would choose."
     return text
+
+
+def _level(level: list[float], chosen: float | None) -> str:
+    """Which alphas the held-out images leave open."""
+    others = [alpha for alpha in level if alpha != chosen]
+    if not others or chosen is None:
+        return ""
+    named = enumerated([f"{alpha:g}" for alpha in others], 12)
+    return (
+        f" By accuracy val does not tell {chosen:g} from {named}: the differences are within two "
+        "standard errors, image by image."
+    )
 
 
 def _curve_alt(run: RunRecord, stored: Sequence[Point], named: Sequence[str]) -> str:

@@ -53,6 +53,12 @@ def chosen_alpha(run: RunRecord) -> float | None:
     return number((run.curve or {}).get("chosen"))
 
 
+def level_alphas(run: RunRecord) -> list[float]:
+    """The alphas that val does not tell from the chosen one; empty where none was stored."""
+    stored = (run.curve or {}).get("level") or []
+    return [alpha for value in stored if (alpha := number(value)) is not None]
+
+
 def rule_choices(run: RunRecord) -> dict[str, Point]:
     """What each rule would choose: by rule, its alpha, val accuracy and temperature."""
     stored = mapping((run.curve or {}).get("rules"))

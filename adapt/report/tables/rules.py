@@ -36,13 +36,21 @@ def rules_table(run: RunRecord) -> Table | None:
         shipped["accuracy"] = at_point(point, [SELECTION]) if point else None
         rows.append(_row(run, SHIPPED, shipped, True))
     base = run.scores.test or "test"
-    header = ["rule", "alpha", "val", SYNTHETIC, "temperature", base, mean_of_shifts(run.scores)]
-    groups = (("", 1), ("on val only", 4), ("for information only", 2))
+    corrupted = _corrupted(run)
+    mixed = [SYNTHETIC] if corrupted else []
+    header = ["rule", "alpha", "val", *mixed, "temperature", base, mean_of_shifts(run.scores)]
+    groups = (("", 1), ("on val only", 3 + len(mixed)), ("for information only", 2))
+    seen = "val and corruptions of val" if corrupted else "val"
     legend = (
-        f"Every rule sees val and corruptions of val, nothing else. The columns of {base} and of "
-        "the shifts are there to check the rules; they took no part in any choice."
+        f"Every rule sees {seen}, nothing else. The columns of {base} and of the shifts are there "
+        "to check the rules; they took no part in any choice."
     )
     return Table("What each rule would choose", header, rows, groups, legend=legend)
+
+
+def _corrupted(run: RunRecord) -> bool:
+    """Whether corruptions of val were scored along the curve."""
+    return any(number(point.get("synthetic")) is not None for point in curve_points(run))
 
 
 def _row(run: RunRecord, rule: str, choice: Point, used: bool) -> list[Cell]:
@@ -55,7 +63,7 @@ def _row(run: RunRecord, rule: str, choice: Point, used: bool) -> list[Cell]:
         Cell(f"{rule}{mark}", why, strong=used),
         Cell("n/a" if alpha is None else f"{alpha:g}"),
         Cell(percent(choice.get("accuracy"))),
-        Cell(percent(point.get("synthetic"))),
+        *([Cell(percent(point.get("synthetic")))] if _corrupted(run) else []),
         Cell(decimal(choice.get("temperature"), 2)),
         Cell(percent(at_point(point, [base] if base else []))),
         Cell(percent(at_point(point, shifts))),

@@ -10,6 +10,8 @@ from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.choose import alpha_grid, choose_alpha
 from adapt.ensembling.held_out import DEFAULT_CORRUPTIONS, HeldOutSets, JudgedLine, search_lines
 from adapt.ensembling.line import Line, mix
+from adapt.ensembling.rules.base import needs_corruptions
+from adapt.ensembling.settings import Ensemble
 from adapt.evaluation.evaluate import Split, metrics
 from adapt.models.classifier import Classifier
 from adapt.training.features.encode import predict_logits
@@ -17,6 +19,7 @@ from adapt.training.settings import Runtime
 from bench.speed.harness import Figure, alternate, row
 from bench.speed.rows.embedding import photos
 
+RULE = Ensemble().rule
 RUNTIME = Runtime(accelerator="cpu", batch_size=64)
 CLASSES = [f"thing {number}" for number in range(10)]
 
@@ -58,23 +61,21 @@ def head_sweep() -> Figure:
 
 @row("full_sweep", "choice among 11 alphas as a run makes it, 2,000 photos", "11 evaluations", 3.0)
 def full_sweep() -> Figure:
-    """Val and six corruptions of it; both have decoded their images before."""
+    """Val, and corruptions of it where the rule looks at them; both have decoded their images."""
     start, images = labelled(2000)
     tuned = start.clone()
     with torch.no_grad():
         for parameter in tuned.backbone.image_encoder.parameters():
             parameter.add_(0.1 * parameter.std() * torch.randn_like(parameter))
-    shifts: list[Shift] = list(DEFAULT_CORRUPTIONS)
+    shifts: list[Shift] = list(DEFAULT_CORRUPTIONS) if needs_corruptions(RULE) else []
     sets = HeldOutSets.read(start, images, RUNTIME, shifts)
     whole = [Split.read("val", images, start, RUNTIME)]
     whole += [Split.read(s.kind, images.with_shift(s), start, RUNTIME) for s in shifts]
 
     def ours() -> float:
         judged = JudgedLine(Line(start, tuned, RUNTIME), sets)
-        held = search_lines(
-            [judged], alpha_grid(11), lambda h: choose_alpha(h.evidence(), "both_one_se")
-        )
-        return choose_alpha(held.evidence(), "both_one_se")
+        held = search_lines([judged], alpha_grid(11), RULE)
+        return choose_alpha(held.evidence(), RULE)
 
     def theirs() -> float:
         judged = JudgedLine(Line(start, tuned, RUNTIME), HeldOutSets(whole[0], whole[1:]))
@@ -84,7 +85,7 @@ def full_sweep() -> Figure:
             judged.held.logits[alpha] = logits[0]
             for split, own in zip(whole[1:], logits[1:], strict=True):
                 judged.held.corrupted[split.name][alpha] = own.argmax(1) == split.targets
-        return choose_alpha(judged.held.evidence(), "both_one_se")
+        return choose_alpha(judged.held.evidence(), RULE)
 
     figure, mine, other = alternate(ours, theirs, 3)
     figure.checks["chosen alpha"] = f"{mine:g} and {other:g}"

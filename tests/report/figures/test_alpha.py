@@ -27,3 +27,11 @@ def test_a_curve_from_before_the_rules_still_draws(run: RunRecord) -> None:
         del point["synthetic"], point["regret"]
     old = replace(run, curve={"points": points, "chosen": 0.4, "rule": "val"})
     assert len(figure_of(alpha_curve(old)).drawing.axes) == 1
+
+
+def test_alphas_that_val_leaves_open_are_named(run: RunRecord) -> None:
+    chosen = stored(run, "curve")["chosen"]
+    caption = figure_of(alpha_curve(changed(run, "curve", level=[chosen, 0.6, 0.8]))).caption
+    assert f"By accuracy val does not tell {chosen:g} from 0.6 and 0.8: " in caption
+    alone = figure_of(alpha_curve(changed(run, "curve", level=[chosen]))).caption
+    assert "does not tell" not in alone

@@ -39,3 +39,16 @@ def test_what_ships_after_the_guard_has_its_own_row(run: RunRecord) -> None:
     lower = changed(lower, "scores", guard=make_guard("lowered"))
     row = rows_of(rules_table(lower))["shipped"]
     assert (row[0].note, row[1].text) == ("after the guard stepped back", "0.2")
+
+
+def test_without_corruptions_there_is_no_column_of_them(run: RunRecord) -> None:
+    points = [
+        {key: value for key, value in point.items() if key not in ("synthetic", "regret")}
+        for point in stored(run, "curve")["points"]
+    ]
+    table = rules_table(changed(run, "curve", points=points))
+    assert table is not None
+    assert "val and its corruptions" not in table.header
+    assert table.groups[1] == ("on val only", 3)
+    assert table.legend.startswith("Every rule sees val, nothing else.")
+    assert {len(row) for row in table.rows} == {len(table.header)}
