@@ -102,6 +102,9 @@ def run(
 
     adapt run photos | adapt run robust_default photos | adapt run quickstart
     """
+    from adapt.common.light import import_open_clip
+
+    import_open_clip()
     from adapt.cli.progress import progress_shown
     from adapt.recipe.photos import read_call
     from adapt.report import verdict
@@ -167,6 +170,9 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a run would do. Prints settings, parameters, images, memory and risks."""
+    from adapt.common.light import import_open_clip
+
+    import_open_clip()
     from adapt.cli.progress import progress_shown
     from adapt.runs.plan import plan as make_plan
 
@@ -228,6 +234,9 @@ def check(
     ] = "error",
 ) -> None:
     """Find what is wrong with labelled images, and how to fix it."""
+    from adapt.common.light import import_open_clip
+
+    import_open_clip()
     from adapt.checks.check import check as check_data
     from adapt.checks.record import exclusions
     from adapt.cli.check import check_fail_on, default_folder, print_check, print_left_out
@@ -302,13 +311,13 @@ def predict(
     ] = "auto",
 ) -> None:
     """Predict images and write a table. Each row has label, confidence, top 5 and error."""
-    from adapt.cli.light import light_imports
-    from adapt.cli.progress import progress_shown
+    from adapt.common.light import import_open_clip
 
-    with light_imports():
-        from adapt.cli.predict import check_output, predict_to_table, said
-        from adapt.models.classifier import Classifier
-        from adapt.training.runtime import resolve_accelerator
+    import_open_clip()
+    from adapt.cli.predict import check_output, predict_to_table, said
+    from adapt.cli.progress import progress_shown
+    from adapt.models.classifier import Classifier
+    from adapt.training.runtime import resolve_accelerator
 
     check_output(output, overwrite)
     place = resolve_accelerator(device, "--device")
@@ -343,6 +352,9 @@ def soup(
     ] = False,
 ) -> None:
     """Average the tuned models of runs. Val images come from the first run."""
+    from adapt.common.light import import_open_clip
+
+    import_open_clip()
     from adapt.cli.progress import progress_shown
     from adapt.runs.soup import soup_runs
 
@@ -369,6 +381,9 @@ def mix(
     ] = False,
 ) -> None:
     """Make a model with another alpha from a run. Trains nothing."""
+    from adapt.common.light import import_open_clip
+
+    import_open_clip()
     from adapt.cli.progress import progress_shown
     from adapt.runs.soup import mix_run
 

@@ -18,7 +18,7 @@ from adapt.ensembling.held_out import (
     check_held_out,
 )
 from adapt.ensembling.line import Line, mix
-from adapt.ensembling.rules.base import get_rule, needs_corruptions
+from adapt.ensembling.rules.base import get_rule, nearest, needs_corruptions
 from adapt.ensembling.settings import FULL, NONE, SAMPLED
 from adapt.errors import RecipeError
 from adapt.evaluation.evaluate import Split, metrics, sample_of
@@ -29,6 +29,8 @@ from adapt.training.settings import Runtime
 
 CURVE_IMAGES = 400
 """Images of an eval in a sampled curve: the 95 % interval of an accuracy is 5 points either way."""
+NEAR = 0.15
+"""How near to a quarter of the line the chosen point stands for it on a sampled curve."""
 TAKEN = frozenset({"val", "alpha", "synthetic", "regret"})
 
 
@@ -117,15 +119,16 @@ def drawn_points(alphas: Sequence[float], chosen: float, curve: str) -> list[flo
     Args:
         alphas: Those visited on held-out images.
         chosen: One of them.
-        curve: `full`; `sampled`, the ends, the choice and what is nearest to five evenly spread
-            points; `none`.
+        curve: `full`; `sampled`, the ends, the choice and what is nearest to a quarter, a half and
+            three quarters, unless the choice is as near; `none`.
 
     >>> drawn_points([0.0, 0.2, 0.3, 0.4, 0.5, 0.8, 1.0], 0.4, "sampled")
-    [0.0, 0.2, 0.4, 0.5, 0.8, 1.0]
+    [0.0, 0.2, 0.4, 0.8, 1.0]
     """
     if curve == NONE:
         return []
-    near = {min(alphas, key=lambda alpha: abs(alpha - place / 4)) for place in range(5)}
+    quarters = [place / 4 for place in (1, 2, 3) if abs(chosen - place / 4) > NEAR]
+    near = {nearest(alphas, quarter) for quarter in quarters}
     return sorted(alphas if curve == FULL else near | {0.0, 1.0, chosen})
 
 

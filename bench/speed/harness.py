@@ -6,10 +6,13 @@ of the ratios, pair by pair. That both do the same is asserted beside, never ass
 """
 
 import gc
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 ALTERNATIONS = 5
@@ -71,6 +74,19 @@ def row(
         return measure
 
     return add
+
+
+def peak() -> float:
+    """Most memory that this process has held, in MB.
+
+    From Linux's own account of this program: `getrusage` counts what its parent held before.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**10
+    scale = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:

@@ -1,6 +1,5 @@
 """The method `auto`: every head ranked by cross-validation, and the best fitted on all images."""
 
-import resource
 import subprocess
 import sys
 
@@ -28,12 +27,6 @@ def support() -> Support:
     return Support(x[None], y, 100 * F.normalize(centres + offset, dim=1))
 
 
-def peak() -> float:
-    """Most memory that this process has held, in MB."""
-    scale = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
-
-
 @row("auto_seconds", WORK, "-", LIMIT, "seconds")
 def seconds() -> Figure:
     """Time of the ranking and the head."""
@@ -50,8 +43,8 @@ def seconds() -> Figure:
 def memory() -> Figure:
     """Growth of the peak, each time in a process of its own."""
     code = (
-        "from bench.speed.rows import auto as a; data = a.support(); before = a.peak();"
-        "a.Auto().ranked_head(data); print(a.peak() - before)"
+        "from bench.speed.harness import peak; from bench.speed.rows import auto as a;"
+        "data = a.support(); before = peak(); a.Auto().ranked_head(data); print(peak() - before)"
     )
     command = [sys.executable, "-c", code]
     outputs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout

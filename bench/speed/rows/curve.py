@@ -59,10 +59,10 @@ def head_sweep() -> Figure:
     return figure
 
 
-@row("full_sweep", "choice among 11 alphas as a run makes it, 2,000 photos", "11 evaluations", 3.0)
+@row("full_sweep", "choice among 11 alphas as a run makes it, 500 photos", "11 evaluations", 3.0)
 def full_sweep() -> Figure:
     """Val, and corruptions of it where the rule looks at them; both have decoded their images."""
-    start, images = labelled(2000)
+    start, images = labelled(500)
     tuned = start.clone()
     with torch.no_grad():
         for parameter in tuned.backbone.image_encoder.parameters():

@@ -161,7 +161,7 @@ def _enter(name: str, limit: float, what: str, load: Callable[[], Split], times:
         return compare(own_search, load(), times)
 
 
-_enter("caltech", 10, f"Caltech-101, {FEATURES}", lambda: stored("caltech101"), TIMES)
+_enter("caltech", 10, f"Caltech-101, {FEATURES}", lambda: stored("caltech101"), 2)
 _enter("pets", 10, f"Oxford Pets, {FEATURES}", lambda: stored("oxford_pets"), TIMES)
 _enter("dtd", 10, f"DTD, {FEATURES}", lambda: stored("dtd"), TIMES)
 _enter("overlapping", 5, OVERLAPPING, overlapping, 1)

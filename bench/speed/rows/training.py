@@ -5,7 +5,6 @@ at norm 1 and the same schedule. That both end at the same weights is asserted.
 """
 
 import tempfile
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from adapt.training.module import schedule_factor
 from adapt.training.parameters import parameter_groups
 from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Optim, Runtime
-from bench.speed.harness import Figure, alternate, row, timed
+from bench.speed.harness import ALTERNATIONS, Figure, alternate, row, timed
 
 STEPS, CLASSES = 20, 4
 MODELS = {"embedded": ("adapt-icons-xs", "embedded", 64), "vit_b_32": ("ViT-B-32", "random", 16)}
@@ -84,11 +83,12 @@ class Case:
         return classifier.eval()
 
 
-def _compare(model: str, method: str) -> Figure:
+def _compare(model: str, method: str, times: int = ALTERNATIONS) -> Figure:
     case = Case(model, method)
-    copies = [case.prepared() for _ in range(12)]
+    warm_up = times == ALTERNATIONS
+    copies = [case.prepared() for _ in range(2 * (times + warm_up))]
     figure, ours, theirs = alternate(
-        lambda: case.ours(copies.pop()), lambda: case.by_hand(copies.pop())
+        lambda: case.ours(copies.pop()), lambda: case.by_hand(copies.pop()), times, warm_up
     )
     apart, moved = _apart(ours, theirs), _apart(ours, case.prepared())
     assert apart <= 1e-2 * moved, (apart, moved)
@@ -118,13 +118,13 @@ def fit_lora_embedded() -> Figure:
 @row("fit_full_vit_b_32", "Fit, all weights, ViT-B-32", HAND, 0.97)
 def fit_full_vit_b_32() -> Figure:
     """A whole fit of ViT-B-32."""
-    return _compare("vit_b_32", "full")
+    return _compare("vit_b_32", "full", 2)
 
 
 @row("fit_lora_vit_b_32", "Fit, LoRA, ViT-B-32", HAND, 0.97)
 def fit_lora_vit_b_32() -> Figure:
     """The same with LoRA."""
-    return _compare("vit_b_32", "lora")
+    return _compare("vit_b_32", "lora", 2)
 
 
 @row("lora_step", "Step of LoRA, ViT-B-32", "the same step of all weights", 0.70, "fraction")
@@ -132,7 +132,7 @@ def lora_step() -> Figure:
     """Five steps of LoRA and of full fine-tuning."""
     lora, full = Case("vit_b_32", "lora", 5), Case("vit_b_32", "full", 5)
     small, large = lora.prepared(), full.prepared()
-    figure, _, _ = alternate(lambda: lora.by_hand(small), lambda: full.by_hand(large))
+    figure, _, _ = alternate(lambda: lora.by_hand(small), lambda: full.by_hand(large), 3)
     figure.note = "5 steps of 16 images in fp32, in the loop by hand"
     return figure
 
@@ -181,17 +181,4 @@ def fit_setup() -> Figure:
         if turn:
             figure.ours.append(seconds)
     figure.note = "a fit of one step of two images, that step included"
-    return figure
-
-
-@row("fit_ema_embedded", "Fit with EMA, embedded model", "the fit without", 0.97)
-def fit_ema_embedded() -> Figure:
-    """The moving average is kept in place."""
-    case = Case("embedded", "full")
-    optim = replace(case.optim, ema=0.99)
-    copies = [case.prepared() for _ in range(12)]
-    figure, _, _ = alternate(
-        lambda: train(copies.pop(), case.data, optim, CONTEXT), lambda: case.ours(copies.pop())
-    )
-    figure.note = f"{STEPS} steps of {case.optim.batch_size} images"
     return figure

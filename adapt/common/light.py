@@ -1,8 +1,6 @@
-"""What a command leaves out of its imports, because most models do not need it."""
+"""What a program of our own leaves out of its imports, because most models do not need it."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -11,9 +9,8 @@ TRANSFORMERS, TIMM = "transformers", "timm"
 COMPILER, ITS_TOOLS, ASKED = "torch._dynamo", "torch._dynamo.utils", "is_compile_supported"
 
 
-@contextmanager
-def light_imports() -> Iterator[None]:
-    """Import open_clip inside without transformers, timm and torch's compiler.
+def import_open_clip() -> None:
+    """Import open_clip without transformers, timm and torch's compiler.
 
     They take most of the time of a command. Models that need transformers or timm find them when
     they are built; torchvision imports the compiler for a single function, which is looked up when
@@ -21,7 +18,6 @@ def light_imports() -> Iterator[None]:
     installed.
     """
     if "open_clip" in sys.modules:
-        yield
         return
     stands_in: dict[str, ModuleType | None] = {
         TRANSFORMERS: None,
@@ -32,7 +28,7 @@ def light_imports() -> Iterator[None]:
     added = {name: module for name, module in stands_in.items() if name not in sys.modules}
     sys.modules.update(added)  # type: ignore[arg-type]
     try:
-        yield
+        import_module("open_clip")
     finally:
         _drop(added)
 
