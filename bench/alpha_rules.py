@@ -11,7 +11,10 @@ and chosen on the first two tasks (`CHOSEN_ON`) alone; the others were never loo
 
 import argparse
 import itertools
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +26,11 @@ import yaml
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.embedded import EMBEDDED
 from adapt.ensembling.choose import alpha_grid
-from adapt.ensembling.held_out import HeldOutSets
+from adapt.ensembling.held_out import HeldOut, HeldOutSets
 from adapt.ensembling.line import Line
-from adapt.ensembling.settings import CORRUPTIONS, SEVERITY
+from adapt.ensembling.rules.base import RULES, Evidence, nearest
+from adapt.ensembling.rules.likelihood_gain import keeping
+from adapt.ensembling.settings import CORRUPTIONS, SEVERITY, Ensemble
 from adapt.evaluation.evaluate import Split
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import build_data
@@ -47,6 +52,13 @@ CHOSEN_ON = ("pictograms", "pacs")
 TASKS = (*CHOSEN_ON, "outlines", "paintings")
 ALPHAS = alpha_grid(6)
 HELD_OUT, CORRUPTED = 0.4, 60
+
+
+SIZES = (40, 100, 0)
+"""Val images that a rule sees; 0 is all."""
+KEPT = (0.5, 0.8, 0.9, 0.95, 0.98)
+MARKER = "<!-- Below this line: written by bench/alpha_rules.py -->"
+Choose = Callable[[Evidence], float]
 
 
 def outlines(folder: Path) -> Benchmark:
@@ -149,6 +161,143 @@ def collect(arguments: argparse.Namespace) -> None:
         print(task, seed, method, right, flush=True)
 
 
+@dataclass
+class Replay:
+    """One stored run: what a rule sees of it, and what its choice is worth."""
+
+    task: str
+    method: str
+    val: HeldOut
+    test: dict[float, float]
+    """Accuracy on the test set by alpha, in points."""
+    shifts: dict[float, float]
+    """Mean accuracy on the shifts."""
+
+    @classmethod
+    def read(cls, path: Path) -> "Replay":
+        """From the file of a run."""
+        with np.load(path) as stored:
+            names = [name[7:] for name in stored.files if name.startswith("logits/")]
+            logits = {name: stored[f"logits/{name}"] for name in names}
+            targets = {name: stored[f"targets/{name}"] for name in names}
+        right = {name: logits[name].argmax(2) == targets[name] for name in names}
+        corruptions = {f"{kind}_{SEVERITY}" for kind in CORRUPTIONS}
+        shifts = [name for name in names if name not in {"val", "test", *corruptions}]
+        held = HeldOut(
+            targets["val"],
+            dict(zip(ALPHAS, logits["val"], strict=True)),
+            {kind: dict(zip(ALPHAS, right[kind], strict=True)) for kind in sorted(corruptions)},
+            np.arange(len(targets[min(corruptions)])),
+        )
+        points = {name: 100 * right[name].mean(1) for name in names}
+        means = np.mean([points[name] for name in shifts], axis=0)
+        return cls(
+            path.parent.name,
+            path.stem.rpartition("-")[0],
+            held,
+            dict(zip(ALPHAS, points["test"].tolist(), strict=True)),
+            dict(zip(ALPHAS, means.tolist(), strict=True)),
+        )
+
+    def evidence(self, size: int) -> Evidence:
+        """What a rule sees when val has so many images."""
+        count = size or len(self.val.targets)
+        sample = self.val.sample
+        assert sample is not None
+        return HeldOut(
+            self.val.targets[:count],
+            {alpha: logits[:count] for alpha, logits in self.val.logits.items()},
+            {
+                kind: {alpha: hits[:count] for alpha, hits in along.items()}
+                for kind, along in self.val.corrupted.items()
+            },
+            sample[sample < count],
+        ).evidence()
+
+    def worth(self, alpha: float) -> tuple[float, float, float]:
+        """Points below the best of the line on the shifts and on test, and alpha."""
+        lost = max(self.shifts.values()) - self.shifts[alpha]
+        return lost, max(self.test.values()) - self.test[alpha], alpha
+
+
+def tried() -> dict[str, Choose]:
+    """Every rule, the shares of the gain, and alphas that look at nothing."""
+    rules: dict[str, Choose] = {name: own.choose for name, own in RULES.table().items()}
+    rules |= {f"gain, {kept:g} kept": partial(keeping, kept=kept) for kept in KEPT}
+    for prior in (0.6, 0.8):
+        rules[f"most likely, half way to {prior:g}"] = partial(_half_way, prior=prior)
+    rules |= {f"always {alpha:g}": lambda _, alpha=alpha: alpha for alpha in ALPHAS[2:]}
+    return rules
+
+
+def _half_way(evidence: Evidence, prior: float) -> float:
+    best = RULES.table()["likelihood"].choose(evidence)
+    return nearest(sorted(evidence.accuracy), (best + prior) / 2)
+
+
+def rows(runs: Sequence[Replay], seen: Sequence[Mapping[int, Evidence]]) -> list[str]:
+    """One line for each rule: means over runs, with their worst, for each size of val."""
+    titles = [f"val of {size}" if size else "all of val" for size in SIZES]
+    lines = [
+        f"| rule | {' | '.join(titles)} | worst on the shifts | mean alpha |",
+        "|---|" + "---:|" * (len(SIZES) + 2),
+    ]
+    for name, choose in tried().items():
+        worth = {
+            size: np.array(
+                [run.worth(choose(own[size])) for run, own in zip(runs, seen, strict=True)]
+            )
+            for size in SIZES
+        }
+        cells = [f"{own[:, 0].mean():.1f} / {own[:, 1].mean():.1f}" for own in worth.values()]
+        worst = max(own[:, 0].max() for own in worth.values())
+        alpha = np.mean([own[:, 2].mean() for own in worth.values()])
+        lines.append(f"| {name} | {' | '.join(cells)} | {worst:.1f} | {alpha:.2f} |")
+    return lines
+
+
+def document(store: Path) -> list[str]:
+    """Tables of the tasks that rules were chosen on, of the others, and of single methods."""
+    runs = [Replay.read(path) for path in sorted(store.glob("*/*[0-9].npz"))]
+    seen = [{size: run.evidence(size) for size in SIZES} for run in runs]
+    pairs = list(zip(runs, seen, strict=True))
+    lines = []
+    for title, wanted in (("Tasks that the rule was chosen on", True), ("Other tasks", False)):
+        own = [pair for pair in pairs if (pair[0].task in CHOSEN_ON) == wanted]
+        if own:
+            lines += ["", f"## {title}", "", _counted([run for run, _ in own]), ""]
+            lines += rows(*zip(*own, strict=True))
+    lines += ["", "## By method, all of val", "", *by_method(pairs)]
+    return lines
+
+
+def _counted(runs: Sequence[Replay]) -> str:
+    counts = Counter(run.task for run in runs)
+    return f"{len(runs)} runs: {', '.join(f'{task} {n}' for task, n in sorted(counts.items()))}."
+
+
+def by_method(pairs: Sequence[tuple[Replay, Mapping[int, Evidence]]]) -> list[str]:
+    """What the default rule and both ends are worth for each method."""
+    default = RULES.table()[Ensemble().rule].choose
+    lines = [
+        "| task | method | runs | alpha | shifts: rule, ends, best | test: rule, ends, best |",
+        "|---|---|---:|---|---|---|",
+    ]
+    for key in sorted({(run.task, run.method) for run, _ in pairs}):
+        own = [(run, seen) for run, seen in pairs if (run.task, run.method) == key]
+        alphas = [default(seen[0]) for _, seen in own]
+        cells = []
+        for kind in ("shifts", "test"):
+            along = [getattr(run, kind) for run, _ in own]
+            picked = [values[alpha] for values, alpha in zip(along, alphas, strict=True)]
+            ends = [[values[end] for values in along] for end in (0.0, 1.0)]
+            parts = [picked, *ends, [max(values.values()) for values in along]]
+            cells.append(", ".join(f"{np.mean(part):.1f}" for part in parts))
+        shown = ", ".join(f"{alpha:g}" for alpha in alphas)
+        lines.append(f"| {key[0]} | {key[1]} | {len(own)} | {shown} | {' | '.join(cells)} |")
+    return lines
+
+
 def main() -> None:
     """Collect or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -160,7 +309,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("out", type=Path, nargs="?", help="document of `table`")
     arguments = parser.parse_args()
-    collect(arguments)
+    if arguments.what == "collect":
+        collect(arguments)
+        return
+    assert arguments.out is not None, "name the document"
+    words = arguments.out.read_text(encoding="utf-8").split(MARKER)[0].rstrip()
+    text = "\n".join([words, "", MARKER, *document(arguments.store)])
+    arguments.out.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

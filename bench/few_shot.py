@@ -29,7 +29,8 @@ from scipy.stats import t as student
 import adapt
 from adapt.data.image_data import ImageData
 from adapt.data.sources.tables import from_table
-from adapt.methods.auto.method import Auto, feature_methods
+from adapt.methods.auto.method import Auto
+from adapt.methods.features.named import feature_methods
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.features.encode import image_features, predict_logits

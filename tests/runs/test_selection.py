@@ -155,7 +155,8 @@ def test_fixed_alpha_is_on_the_curve_and_shipped(recipe: Path, tmp_path: Path) -
     assert [point["alpha"] for point in curve["points"]] == [0.0, 0.3, 0.5, 1.0]
     assert read(done, "scores.json")["guard"]["alpha_before"] == 0.3
     assert "synthetic" not in curve["points"][0]
-    assert set(curve["rules"]) == {"likelihood_gain", "likelihood", "val", "val_one_se"}
+    likely = {"likelihood_gain", "likelihood", "likelihood_mean"}
+    assert set(curve["rules"]) == {*likely, "val", "val_one_se"}
 
 
 def test_retention_unknowns_groups_and_fewer_classes(

@@ -16,16 +16,23 @@ def likelihood_gain(evidence: Evidence) -> float:
     change smoothly, so a few dozen images say where it bends; accuracy changes in steps of whole
     images.
     """
+    return keeping(evidence, KEPT)
+
+
+def keeping(evidence: Evidence, kept: float) -> float:
+    """The alpha nearest to where a fraction of the gain in log-likelihood is reached.
+
+    Args:
+        evidence: With losses.
+        kept: 0 to 1; 1 is the most likely alpha.
+    """
     alphas, best = sorted(evidence.losses), likelihood(evidence)
     loss = {alpha: evidence.loss(alpha) for alpha in alphas}
-    limit = loss[best] + (1 - KEPT) * (loss[alphas[0]] - loss[best])
-    before = alphas[0]
-    for alpha in alphas:
-        if loss[alpha] <= limit:
-            break
-        before = alpha
-    if alpha == before:
-        return alpha
+    limit = loss[best] + (1 - kept) * (loss[alphas[0]] - loss[best])
+    after = next(alpha for alpha in alphas if loss[alpha] <= limit)
+    if after == alphas[0]:
+        return after
+    before = alphas[alphas.index(after) - 1]
     # Between two points of the curve it is taken as straight.
-    crossed = before + (alpha - before) * (loss[before] - limit) / (loss[before] - loss[alpha])
+    crossed = before + (after - before) * (loss[before] - limit) / (loss[before] - loss[after])
     return nearest(alphas, crossed)

@@ -7,16 +7,19 @@ from torch import nn
 
 from adapt.common.files import write_json
 from adapt.data.image_data import ImageData
-from adapt.errors import did_you_mean
-from adapt.methods.auto.ranking import ZERO_SHOT, Ranking, head_of, rank_methods
-from adapt.methods.base import get, register, schemas
+from adapt.methods.auto.mixture import MIXTURE, Mixed, Mixture
+from adapt.methods.auto.out_of_fold import head_of
+from adapt.methods.auto.ranking import ZERO_SHOT, Ranking, rank_methods
+from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod, read_support
+from adapt.methods.features.named import feature_method, feature_methods
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 
 PREFERRED = (
+    MIXTURE,
     "gda",
     "lp_plus_plus",
     "zs_lp",
@@ -31,9 +34,12 @@ PREFERRED = (
     "knn",
 )
 """By mean accuracy in docs/benchmarks/few_shot.md: the order of methods that are level."""
-PREFERRED_OF_ONE = ("clap", "cross_modal", "task_residual", "zs_lp", "lp_plus_plus_clean")
-"""The same where each class has one image, so that nothing can be held out; then `PREFERRED`. Of
-the first three, which are as good, `clap` is least often below zero-shot."""
+PREFERRED_OF_ONE = (MIXTURE, "clap", "cross_modal", "task_residual", "zs_lp", "lp_plus_plus_clean")
+"""The same where each class has one image, so that nothing can be held out; then `PREFERRED`."""
+WITHOUT_TEXT = ("gda", "zs_lp", "lp_plus_plus", "linear_probe")
+"""The same where all classes have the same text direction, so that zero-shot says nothing."""
+WITHOUT_TEXT_OF_ONE = ("cross_modal", "task_residual")
+"""The same with one image per class."""
 FILE = "ranking.json"
 
 
@@ -50,16 +56,18 @@ class Auto(HeadMethod):
         ValueError: When a candidate is not a method on features.
     """
 
+    composed = True
+
     candidates: list[str] = field(default_factory=list)
     """Methods to try, each with its defaults except `views`, which is set here; an empty list
-    tries every feature-space method."""
+    tries every feature-space method and `mixture`."""
     views: int = 1
     """Augmented views of each image; 1 is the evaluation view alone."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in self.candidates:
-            feature_method(name)
+            _candidate(name)
 
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Put the head of the best method on a copy of the start."""
@@ -77,36 +85,35 @@ class Auto(HeadMethod):
     def ranked_head(self, support: Support) -> tuple[Ranking, nn.Linear | CacheHead]:
         """The ranking, and the head of the best method fitted on all of the support set."""
         ranking = self.rank(support)
-        best = None if ranking.best == ZERO_SHOT else feature_method(ranking.best)
+        if ranking.mixture:
+            members = {name: feature_method(name) for name in ranking.mixture}
+            return ranking, Mixed(members, ranking.mixture).head(support)
+        best = None if ranking.best == ZERO_SHOT else _candidate(ranking.best)
         return ranking, head_of(best, support)
 
     def rank(self, support: Support) -> Ranking:
         """The candidates, from the best to the worst."""
-        named = self.candidates or feature_methods()
-        single = int(torch.bincount(support.targets).max()) == 1
-        order = [*(PREFERRED_OF_ONE if single else ()), *PREFERRED, *named]
-        names = [name for name in dict.fromkeys(order) if name in named]
-        return rank_methods(support, {name: feature_method(name) for name in names})
+        named = self.candidates or [MIXTURE, *feature_methods()]
+        names = [name for name in dict.fromkeys([*_order(support), *named]) if name in named]
+        return rank_methods(support, {name: _candidate(name) for name in names})
 
 
-def feature_methods() -> list[str]:
-    """Names of all methods that fit a head on features, except `auto` itself."""
-    known = {name: schema for name, schema in schemas(("heads",)).items() if schema is not Auto}
-    return [name for name, schema in known.items() if hasattr(schema, "head")]
+def _candidate(name: str) -> HeadMethod:
+    return Mixture() if name == MIXTURE else feature_method(name)
 
 
-def feature_method(name: str) -> HeadMethod:
-    """A feature-space method with its defaults.
+def _order(support: Support) -> list[str]:
+    """Methods as the documented comparison ranks them for such a support set."""
+    single = int(torch.bincount(support.targets).max()) == 1
+    if without_text(support):
+        return [*(WITHOUT_TEXT_OF_ONE if single else ()), *WITHOUT_TEXT, *PREFERRED]
+    return [*(PREFERRED_OF_ONE if single else ()), *PREFERRED]
 
-    Raises:
-        ValueError: When there is none of that name.
+
+def without_text(support: Support) -> bool:
+    """Whether every class has the same row of the zero-shot head.
+
+    >>> without_text(Support(torch.eye(2)[None], torch.tensor([0, 1]), torch.eye(2)))
+    False
     """
-    known = feature_methods()
-    if name not in known:
-        hint = did_you_mean(name, known)
-        raise ValueError(
-            f"candidates - no feature-space method - {name!r}{hint} - choose from "
-            f"{', '.join(known)}"
-        )
-    chosen: HeadMethod = get(name)()
-    return chosen
+    return bool((support.zero_shot == support.zero_shot[0]).all())

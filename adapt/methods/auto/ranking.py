@@ -9,18 +9,22 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from scipy.optimize import curve_fit
-from torch import Tensor, nn
+from torch import Tensor
 
-from adapt.common.progress import track
+from adapt.methods.auto.mixture import Mixture
+from adapt.methods.auto.out_of_fold import (
+    FOLDS,
+    Answer,
+    FitsHead,
+    answers_of,
+    head_of,
+    joined,
+)
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import rounds
 from adapt.methods.features.support import Support
-from adapt.models.cache_head import CacheHead
-from adapt.models.heads import linear_head
 from adapt.training.side_by_side import side_by_side
 
-FOLDS = 3
-"""Of the race: more would take longer and hardly separate methods that are equally good."""
 APART = 2.0
 """Standard errors that tell two methods apart. Where few images judge, this rarely happens; methods
 ordered by accuracy or log loss instead lost 1 to 3 points on test images."""
@@ -33,8 +37,7 @@ FEWEST_POINTS = 3
 """Of a learning curve: two numbers are fitted to it."""
 
 
-Answers = Mapping[str, tuple[Tensor, Tensor]]
-"""By method: logits (M, K) of held-out images, and their classes (M,)."""
+Answers = Mapping[str, Answer]
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,9 @@ class Ranking:
     """Cross-validated accuracy of the best method by training images per class."""
     recall: dict[int, float] = field(default_factory=dict)
     """Cross-validated recall of the best method by class number."""
-    answers: tuple[Tensor, Tensor] | None = field(default=None, repr=False, compare=False)
+    mixture: dict[str, float] = field(default_factory=dict)
+    """What the logits of each member are multiplied by, where a mixture is the best."""
+    answers: Answer | None = field(default=None, repr=False, compare=False)
     """Logits (M, K) of held-out images under the best method, and their classes (M,); None where
     no class has two images."""
 
@@ -95,6 +100,7 @@ class Ranking:
             "methods": [asdict(ranked) for ranked in self.methods],
             "curve": {str(shots): value for shots, value in self.curve.items()},
             "expected": {str(shots): value for shots, value in expected.items()},
+            "mixture": self.mixture,
             "recall": {class_names[number]: value for number, value in self.recall.items()},
         }
 
@@ -105,7 +111,9 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
     Every image is judged by a head that was fitted without it; the only image of a class stays in
     every fit and is judged by none. It is a race: methods that the first fold tells from the most
     accurate one are not fitted again. Those that are level in the end keep the order in which they
-    were given; the others follow by accuracy. Zero-shot takes part as the last one.
+    were given; the others follow by accuracy. Zero-shot takes part as the last one. A mixture is
+    judged by the answers of its members, whose scales rest on the same images: that flatters it by
+    a number or two, next to nothing beside the images that judge.
 
     Args:
         support: Features and classes; its `val` plays no part.
@@ -115,18 +123,26 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
     if last < 0:
         unknown = [Ranked(name, math.nan, math.nan, math.nan) for name in [*methods, ZERO_SHOT]]
         return Ranking(tuple(unknown), 0)
-    entrants: dict[str, HeadMethod | None] = {**methods, ZERO_SHOT: None}
-    first = _answers(support, entrants, [0])
-    left = {name: entrants[name] for name in _in_the_race(first)} if last else {}
-    later = _answers(support, left, range(1, last + 1))
-    answers = first | {name: _joined([first[name], more]) for name, more in later.items()}
+    mixtures = {name: m for name, m in methods.items() if isinstance(m, Mixture)}
+    members = {name: own for m in mixtures.values() for name, own in m.methods().items()}
+    entrants: dict[str, HeadMethod | None] = {**members, **methods, ZERO_SHOT: None}
+    single = {name: method for name, method in entrants.items() if name not in mixtures}
+    first = answers_of(support, single, [0])
+    left = {n: m for n, m in single.items() if n in members or n in _in_the_race(first)}
+    later = answers_of(support, left, range(1, last + 1))
+    given = first | {name: joined([first[name], more]) for name, more in later.items()}
+    mixed = {name: m.mixed({n: given[n] for n in m.members}) for name, m in mixtures.items()}
+    given |= {name: m.answer(given) for name, m in mixed.items()}
+    answers = {name: given[name] for name in [*methods, ZERO_SHOT]}
     ranked = _ordered(answers)
     best = ranked[0].name
     logits, targets = answers[best]
     right = logits.argmax(1) == targets
     recall = {int(k): float(right[targets == k].double().mean()) for k in targets.unique()}
-    curve = learning_curve(support, methods.get(best))
-    return Ranking(tuple(ranked), len(targets), curve, recall, (logits, targets))
+    chosen: FitsHead | None = mixed[best] if best in mixed else methods.get(best)
+    scales = mixed[best].scales if best in mixed else {}
+    curve = learning_curve(support, chosen)
+    return Ranking(tuple(ranked), len(targets), curve, recall, scales, (logits, targets))
 
 
 def _in_the_race(first: Answers) -> list[str]:
@@ -159,52 +175,7 @@ def _ordered(answers: Answers) -> list[Ranked]:
     return level + sorted(rest, key=lambda ranked: (-ranked.accuracy, ranked.loss, ranked.name))
 
 
-def out_of_fold(support: Support, method: HeadMethod | None) -> tuple[Tensor, Tensor] | None:
-    """Logits (M, K) of support images from heads fitted without them, and their classes (M,).
-
-    Args:
-        support: Features and classes.
-        method: The method; zero-shot if None.
-
-    Returns:
-        None where no class has two images.
-    """
-    last = int(rounds(support, FOLDS).max())
-    return _answers(support, {"": method}, range(last + 1))[""] if last >= 0 else None
-
-
-def _answers(
-    support: Support, methods: Mapping[str, HeadMethod | None], folds: Sequence[int]
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Logits (M, K) of images held out in some folds and their classes (M,); zero-shot if None."""
-    number = rounds(support, FOLDS)
-
-    def answer(method: HeadMethod | None, fold: int) -> tuple[Tensor, Tensor]:
-        held = number == fold
-        head = head_of(method, support.part(~held))
-        with torch.no_grad():
-            return head(support.features[held]).double(), support.targets[held]
-
-    order = [(name, fold) for name in methods for fold in folds]
-    pieces = [partial(answer, methods[name], fold) for name, fold in order]
-    parts: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in methods}
-    found = track(side_by_side(pieces), "ranking methods", len(order))
-    for (name, _), part in zip(order, found, strict=True):
-        parts[name].append(part)
-    return {name: _joined(own) for name, own in parts.items()}
-
-
-def _joined(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    logits, targets = zip(*parts, strict=True)
-    return torch.cat(logits), torch.cat(targets)
-
-
-def head_of(method: HeadMethod | None, support: Support) -> nn.Linear | CacheHead:
-    """The head that a method fits; the zero-shot head if None."""
-    return linear_head(support.zero_shot) if method is None else method.head(support)
-
-
-def learning_curve(support: Support, method: HeadMethod | None) -> dict[int, float]:
+def learning_curve(support: Support, method: FitsHead | None) -> dict[int, float]:
     """Accuracy on held-out support images by the number of training images per class.
 
     The numbers are 1, 2, 4, ... up to what is left in the largest class when a third is held out;

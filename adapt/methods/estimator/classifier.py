@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from adapt.errors import DataError, RecipeError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.methods.auto.method import Auto
-from adapt.methods.auto.ranking import Ranking, out_of_fold
+from adapt.methods.auto.out_of_fold import out_of_fold
+from adapt.methods.auto.ranking import Ranking
 from adapt.methods.estimator.encoded import Inputs, TextHead, encode, stacked
 from adapt.methods.estimator.inputs import (
     name_labels,

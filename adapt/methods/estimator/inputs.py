@@ -20,8 +20,8 @@ from adapt.data.labels.classes import (
     normal,
 )
 from adapt.errors import DataError, RecipeError, did_you_mean
-from adapt.methods.auto.method import feature_methods
 from adapt.methods.base import get
+from adapt.methods.features.named import feature_methods
 
 KINDS: dict[Any, tuple[Any, str]] = {
     int: (Integral, "an integer"),
@@ -224,7 +224,7 @@ def read_method(name: str, settings: Any, names: Mapping[Any, str]) -> Any:
     """The method with its settings.
 
     Args:
-        name: One of the feature-space methods, `auto` or `zero_shot`.
+        name: One of the feature-space methods, `auto`, `mixture` or `zero_shot`.
         settings: Hyper-parameters; keys of `class_weights` are labels, or their names.
         names: Names by label.
 
@@ -232,7 +232,7 @@ def read_method(name: str, settings: Any, names: Mapping[Any, str]) -> Any:
         RecipeError: When the method or a setting is not known, a value is not of its type or out
             of range, or it asks for views or val images, of which there are none.
     """
-    known = [*feature_methods(), "auto", "zero_shot"]
+    known = [*feature_methods(), "auto", "mixture", "zero_shot"]
     if name not in known:
         hint, choice = did_you_mean(str(name), known), ", ".join(known)
         raise RecipeError(

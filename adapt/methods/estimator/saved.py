@@ -172,6 +172,7 @@ def _ranking_facts(ranking: Ranking | None) -> dict[str, Any] | None:
         "images": ranking.images,
         "curve": list(ranking.curve.items()),
         "recall": list(ranking.recall.items()),
+        "mixture": ranking.mixture,
     }
 
 
@@ -273,6 +274,7 @@ def _ranking(facts: Any, tensors: dict[str, Tensor]) -> Ranking | None:
         facts["images"],
         {place: _number(value) for place, value in facts["curve"]},
         {place: _number(value) for place, value in facts["recall"]},
+        facts["mixture"],
         answers,  # type: ignore[arg-type]
     )
 

@@ -32,6 +32,8 @@ class HeadMethod(ABC):
     """What its settings may be; a subclass adds to them."""
     fits_bias: ClassVar[bool] = True
     """Whether the head has a bias that is fitted."""
+    composed: ClassVar[bool] = False
+    """Whether it is made of other feature-space methods."""
     features: str = PROJECTED
     """What the head sees of an image; few methods may choose."""
     views: int = 1

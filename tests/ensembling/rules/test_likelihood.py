@@ -33,6 +33,17 @@ def test_by_hand() -> None:
     assert choose_alpha(evidence(GRID), "likelihood_gain") == 0.0, "only to lose"
 
 
+def test_the_mean_over_resampled_images() -> None:
+    """Three of four images prefer alpha 0, by as much as the fourth prefers 1: by hand."""
+    losses = {0.0: [0.0, 0.0, 0.0, 3.0], 0.5: [0.6, 0.6, 0.6, 2.4], 1.0: [1.0, 1.0, 1.0, 0.0]}
+    # Draws hold the fourth image k times of 4 with probability C(4, k) 3^(4 - k) / 4^4; alpha 0
+    # costs 3k, alpha 1 costs 4 - k, so alpha 0 is best for k = 0 and (with the first of equals)
+    # k = 1: 189 of 256 draws. The mean is 67 / 256, nearest to 0.5.
+    expected = 67 / 256
+    found = choose_alpha(Evidence(dict.fromkeys(losses, 0.5), 4, losses=losses), "likelihood_mean")
+    assert found == min(losses, key=lambda alpha: abs(alpha - expected))
+
+
 @given(st.lists(st.floats(0.01, 10), min_size=11, max_size=11))
 def test_never_beyond_the_most_likely(loss: list[float]) -> None:
     """And what is taken, or a point beside it, keeps its share of the gain."""

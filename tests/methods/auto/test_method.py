@@ -5,8 +5,15 @@ import torch
 
 import adapt
 from adapt.methods import schemas
-from adapt.methods.auto.method import PREFERRED, PREFERRED_OF_ONE, Auto, feature_methods
+from adapt.methods.auto.method import (
+    PREFERRED,
+    PREFERRED_OF_ONE,
+    WITHOUT_TEXT,
+    WITHOUT_TEXT_OF_ONE,
+    Auto,
+)
 from adapt.methods.features.base import HeadMethod
+from adapt.methods.features.named import feature_methods
 from tests.helpers.support_problem import ALL, problem
 
 SINGLE = [0, 1, 2, 3, 4]
@@ -14,9 +21,9 @@ SINGLE = [0, 1, 2, 3, 4]
 
 def test_every_head_but_auto_itself_takes_part() -> None:
     heads = {name for name, schema in schemas().items() if issubclass(schema, HeadMethod)}
-    assert set(feature_methods()) == heads - {"auto"}
+    assert set(feature_methods()) == heads - {"auto", "mixture"}
     assert set(PREFERRED) <= heads, "the documented order names methods that exist"
-    assert set(PREFERRED_OF_ONE) <= set(PREFERRED)
+    assert {*PREFERRED_OF_ONE, *WITHOUT_TEXT, *WITHOUT_TEXT_OF_ONE} <= set(PREFERRED)
 
 
 def test_candidates_keep_the_documented_order_where_nothing_can_be_held_out() -> None:

@@ -17,9 +17,9 @@ from sklearn.preprocessing import FunctionTransformer
 from adapt.data.labels.classes import ClassName
 from adapt.data.sources.folders import from_folder
 from adapt.errors import AdaptError, DataError, RecipeError
-from adapt.methods.auto.method import feature_methods
 from adapt.methods.estimator.classifier import FewShotClassifier
 from adapt.methods.features.cross_validation import rounds
+from adapt.methods.features.named import feature_methods
 from adapt.methods.features.support import Support
 from adapt.methods.heads.gda import GDA
 from adapt.models.cache_head import CacheHead
