@@ -341,7 +341,10 @@ def soup(
     runs: Annotated[list[Path], typer.Argument(help="Two or more run folders.")],
     out: Annotated[Path, typer.Option(help="New folder for the model and soup.json.")],
     select: Annotated[
-        str, typer.Option(help="greedy (keeps what helps on val), uniform or model_stock.")
+        str,
+        typer.Option(
+            help="greedy (keeps what helps on val), uniform, model_stock, ties, dare or slerp."
+        ),
     ] = "greedy",
     allow_other_splits: Annotated[
         bool,

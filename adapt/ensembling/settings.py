@@ -12,7 +12,7 @@ CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", 
 SEVERITY = 3
 """Strength of the corruptions, in the middle."""
 BATCH_NORMS = ("average", "reestimate")
-SOUPS = ("greedy", "uniform", "model_stock")
+SOUPS = ("greedy", "uniform", "model_stock", "ties", "dare", "slerp")
 MIXED, PROBE = "mixed", "probe"
 FULL, SAMPLED, NONE = "full", "sampled", "none"
 CURVES = (FULL, SAMPLED, NONE)
@@ -70,7 +70,8 @@ class Ensemble:
     """Trainings, with seeds that follow each other, whose weights are averaged to the adapted
     model (a soup) before alpha is chosen."""
     soup: str = "greedy"
-    """How: `greedy` (keeps what helps on val), `uniform` (all) or `model_stock`."""
+    """How: `greedy` (keeps what helps on val), `uniform` (all), `model_stock`, `ties`, `dare` or
+    `slerp` (of two members)."""
 
     def __post_init__(self) -> None:
         wrong = self._wrong_alpha()
@@ -78,6 +79,8 @@ class Ensemble:
             wrong.append(f"corruptions - empty - [] - the rule {self.rule} needs at least one")
         if len(set(self.corruptions)) < len(self.corruptions):
             wrong.append(f"corruptions - listed twice - {self.corruptions} - give each kind once")
+        if self.soup == "slerp" and self.members not in (1, 2):
+            wrong.append(f"soup - slerp goes between two models - {self.members} - set members: 2")
         self.ranges.check(self, wrong)
 
     def _wrong_alpha(self) -> list[str]:

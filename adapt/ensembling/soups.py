@@ -1,7 +1,7 @@
 """Soups of classifiers: the mean of models tuned from one start, chosen on held-out images."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,12 @@ import torch
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.line import Refresh, unchanged
 from adapt.ensembling.settings import SOUPS
+from adapt.ensembling.weights.dare import dare
 from adapt.ensembling.weights.interpolate import State
 from adapt.ensembling.weights.model_stock import model_stock
+from adapt.ensembling.weights.slerp import Slerp
 from adapt.ensembling.weights.soup import Mean, TensorFiles, Trial, check_alike, greedy_soup
+from adapt.ensembling.weights.ties import ties
 from adapt.errors import RecipeError, WeightsError, did_you_mean
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.bootstrap import paired_difference
@@ -27,6 +30,10 @@ from adapt.training.features.encode import predict_logits
 from adapt.training.settings import Runtime
 
 ModelOrBundle = Classifier | str | Path
+MERGES: dict[str, Callable[[State, Sequence[State]], State]] = {"ties": ties, "dare": dare}
+FROM_START = ("model_stock", *MERGES)
+"""Merges of changes from the start."""
+PAIR = 2
 _ENCODERS, _HEAD = "backbone.model.", "head."
 
 
@@ -35,7 +42,7 @@ class SoupReport:
     """What went into a soup, how it scores on val, and why a model was refused."""
 
     select: str
-    """`uniform`, `greedy` or `model_stock`."""
+    """How they were averaged; see `soup`."""
     images: int
     """Number of val images."""
     alone: dict[str, float]
@@ -134,10 +141,12 @@ def soup(
         val: Held-out images that none of the models was trained on. `greedy` chooses on them; all
             are scored on them, and the temperature of the result is fitted on them.
         select: `uniform` (all; arXiv:2203.05482), `greedy` (those that make the soup better on
-            val; arXiv:2203.05482) or `model_stock` (all, pulled back to the start where they
-            disagree; arXiv:2403.19522).
-        start: What all were tuned from. `model_stock` needs it; with it `greedy` can say how a
-            refused model lies to the others.
+            val; arXiv:2203.05482), `model_stock` (all, pulled back to the start where they
+            disagree; arXiv:2403.19522), `ties` (large changes whose signs agree;
+            arXiv:2306.01708), `dare` (changes dropped at random; arXiv:2311.03099) or `slerp` (of
+            two, on the arc between them).
+        start: What all were tuned from. `model_stock`, `ties` and `dare` need it; with it `greedy`
+            can say how a refused model lies to the others.
         runtime: Device, batch size, workers.
         refresh: What becomes of each average; see `adapt.ensembling.line.refresh_of`.
 
@@ -154,9 +163,14 @@ def soup(
     if select not in SOUPS:
         hint = did_you_mean(select, SOUPS)
         raise RecipeError(f"select - not known - {select!r}{hint} - use {', '.join(SOUPS)}")
-    if select == "model_stock" and start is None:
-        raise RecipeError("start - missing - model_stock measures angles from it - give it")
+    if select in FROM_START and start is None:
+        raise RecipeError(f"start - missing - {select} measures changes from it - give it")
     ingredients = _read(models)
+    if select == "slerp" and len(ingredients) != PAIR:
+        raise RecipeError(
+            f"select - slerp goes between two models - {len(ingredients)} given - give two, or "
+            "choose uniform"
+        )
     origin = None if start is None else _Ingredient.read("the start", start)
     _check([*ingredients, origin] if origin else ingredients)
     from_text = all(ingredient.head_from_text for ingredient in ingredients)
@@ -217,6 +231,10 @@ class _SoupBuilder:
         elif select == "model_stock" and start is not None:
             stock = model_stock(start, list(states.values()))
             state, report.ratios = stock.state, stock.ratios
+        elif select in MERGES and start is not None:
+            state = MERGES[select](start, list(states.values()))
+        elif select == "slerp":
+            state = Slerp(*states.values())
         logits = self.logits(state, len(report.chosen) > 1)
         soup_right = self.right(logits)
         report.accuracy = float(soup_right.mean())

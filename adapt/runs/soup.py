@@ -109,7 +109,7 @@ def soup_runs(
         folders: Two or more run folders.
         out: New folder for `model/` (the bundle) and `soup.json` (scores, and why a model was
             left out).
-        select: `greedy`, `uniform` or `model_stock`; see `adapt.ensembling.soups.soup`.
+        select: How they are averaged; see `adapt.ensembling.soups.soup`.
         allow_other_splits: Continue although a run trained on val images of the first, which makes
             the scores too good; a note says so.
 

@@ -11,7 +11,10 @@ import torch
 from adapt.data.image_data import ImageData
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.soups import soup
+from adapt.ensembling.weights.dare import dare
 from adapt.ensembling.weights.model_stock import model_stock
+from adapt.ensembling.weights.slerp import Slerp
+from adapt.ensembling.weights.ties import ties
 from adapt.errors import BundleError, RecipeError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.backbones import build_backbone
@@ -237,3 +240,25 @@ def test_wrong_arguments(start: Classifier, val: ImageList, tmp_path: Path) -> N
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(BundleError, match="altered"):
         soup([start, tmp_path / "one"], val)
+
+
+@pytest.mark.parametrize("select", ["ties", "dare", "slerp"])
+def test_other_merges_of_classifiers(select: str, start: Classifier, val: ImageList) -> None:
+    """The weights are those of the function on the state dicts; more than two are no arc."""
+    models = [moved(start, seed, size=0.2) for seed in (0, 1)]
+    found, report = soup(models, val, select, start, RUNTIME)
+    given = [weights(model) for model in models]
+    expected = {
+        "ties": lambda: ties(weights(start), given),
+        "dare": lambda: dare(weights(start), given),
+        "slerp": lambda: Slerp(*given),
+    }[select]()
+    for name, value in weights(found).items():
+        torch.testing.assert_close(value, expected[name])
+    assert report.chosen == ["model 1", "model 2"]
+    if select == "slerp":
+        with pytest.raises(RecipeError, match="between two models - 3 given"):
+            soup([*models, moved(start, 2, size=0.2)], val, select, start, RUNTIME)
+    else:
+        with pytest.raises(RecipeError, match=f"start - missing - {select}"):
+            soup(models, val, select, runtime=RUNTIME)
