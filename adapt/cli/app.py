@@ -102,7 +102,7 @@ def run(
 
     adapt run photos | adapt run robust_default photos | adapt run quickstart
     """
-    from adapt.common.light import import_open_clip
+    from adapt.models.building.light import import_open_clip
 
     import_open_clip()
     from adapt.cli.progress import progress_shown
@@ -170,9 +170,6 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a run would do. Prints settings, parameters, images, memory and risks."""
-    from adapt.common.light import import_open_clip
-
-    import_open_clip()
     from adapt.cli.progress import progress_shown
     from adapt.runs.plan import plan as make_plan
 
@@ -234,7 +231,7 @@ def check(
     ] = "error",
 ) -> None:
     """Find what is wrong with labelled images, and how to fix it."""
-    from adapt.common.light import import_open_clip
+    from adapt.models.building.light import import_open_clip
 
     import_open_clip()
     from adapt.checks.check import check as check_data
@@ -311,7 +308,7 @@ def predict(
     ] = "auto",
 ) -> None:
     """Predict images and write a table. Each row has label, confidence, top 5 and error."""
-    from adapt.common.light import import_open_clip
+    from adapt.models.building.light import import_open_clip
 
     import_open_clip()
     from adapt.cli.predict import check_output, predict_to_table, said
@@ -341,10 +338,7 @@ def soup(
     runs: Annotated[list[Path], typer.Argument(help="Two or more run folders.")],
     out: Annotated[Path, typer.Option(help="New folder for the model and soup.json.")],
     select: Annotated[
-        str,
-        typer.Option(
-            help="greedy (keeps what helps on val), uniform, model_stock, ties, dare or slerp."
-        ),
+        str, typer.Option(help="greedy, uniform, model_stock, ties, dare or slerp (of two).")
     ] = "greedy",
     allow_other_splits: Annotated[
         bool,
@@ -355,9 +349,6 @@ def soup(
     ] = False,
 ) -> None:
     """Average the tuned models of runs. Val images come from the first run."""
-    from adapt.common.light import import_open_clip
-
-    import_open_clip()
     from adapt.cli.progress import progress_shown
     from adapt.runs.soup import soup_runs
 
@@ -384,9 +375,6 @@ def mix(
     ] = False,
 ) -> None:
     """Make a model with another alpha from a run. Trains nothing."""
-    from adapt.common.light import import_open_clip
-
-    import_open_clip()
     from adapt.cli.progress import progress_shown
     from adapt.runs.soup import mix_run
 

@@ -1,12 +1,7 @@
 """Pretrained CLIP models through open_clip, which only this file and `weight_files` import."""
 
 import copy
-import importlib
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +26,8 @@ from adapt.models.architectures import (
     text_model_settings,
     without_lookups,
 )
+from adapt.models.building.libraries import find_timm, find_transformers, quiet
+from adapt.models.building.undrawn import Undrawn
 from adapt.models.penultimate import (
     FEATURES,
     PENULTIMATE,
@@ -41,7 +38,6 @@ from adapt.models.penultimate import (
 )
 from adapt.models.text_encoding import encode_tokens
 from adapt.models.tokenizers import PackedTokenizer, pack_tokenizer
-from adapt.models.undrawn import Undrawn
 from adapt.models.weight_files import (
     CONFIG,
     check_finite,
@@ -209,7 +205,7 @@ def load_backbone(arch: str, pretrained: str, seed: int = 0) -> Backbone:
         WeightsError: When a weight is not a finite number.
     """
     identifier, weights, quick_gelu = _resolve(arch, pretrained)
-    with _quiet(), torch.random.fork_rng(devices=[]):
+    with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         source = source_of(identifier, weights)
         try:
@@ -264,12 +260,12 @@ def _build(spec: BackboneSpec) -> Any:
     check_files(text, spec.text_model, spec.tokenizer)
     custom_text = config.pop("custom_text", False) or spec.text_model is not None
     if spec.text_model is not None:
-        _find_transformers()
+        find_transformers()
     if config["vision_cfg"].get("timm_model_name"):
-        _find_timm()
+        find_timm()
     config["vision_cfg"]["timm_model_pretrained"] = False
     try:
-        with _quiet(), text_model_folder(spec.text_model) as folder:
+        with quiet(), text_model_folder(spec.text_model) as folder:
             if folder is not None:
                 text |= {"hf_model_name": folder, "hf_model_pretrained": False}
             if not custom_text:
@@ -280,18 +276,6 @@ def _build(spec: BackboneSpec) -> Any:
         raise ModelError(
             f"{spec.arch} - cannot be built - {one_line(error)} - use another model"
         ) from error
-
-
-def _find_transformers() -> None:
-    """Let open_clip see transformers where it was imported without it, as `adapt predict` does."""
-    if open_clip.hf_model.transformers is None:
-        open_clip.model.HFTextEncoder = importlib.reload(open_clip.hf_model).HFTextEncoder
-
-
-def _find_timm() -> None:
-    """The same for timm, which image encoders other than open_clip's own come from."""
-    if open_clip.timm_model.timm is None:
-        open_clip.model.TimmModel = importlib.reload(open_clip.timm_model).TimmModel
 
 
 def _wrap(model: nn.Module, arch: str, pretrained: str, config: dict[str, Any]) -> Backbone:
@@ -395,16 +379,3 @@ def _forced_quick_gelu(arch: str, tag: str) -> bool:
             f"were trained without it - use {arch.replace('-quickgelu', '')}"
         )
     return trained and not configured
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """open_clip reports through warnings and the root logger what we turn into errors."""
-    level = logging.getLogger().level
-    logging.getLogger().setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="QuickGELU mismatch")
-        try:
-            yield
-        finally:
-            logging.getLogger().setLevel(level)

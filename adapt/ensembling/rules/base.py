@@ -100,6 +100,7 @@ RULES = Registry[Rule](
     first=(
         "likelihood_gain",
         "likelihood",
+        "likelihood_mean",
         "val",
         "val_one_se",
         "synthetic_shift",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from adapt.ensembling.weights.interpolate import State
-from adapt.ensembling.weights.task_vectors import Merged
+from adapt.ensembling.weights.task_vectors import MergedVectors
 
 DROPPED = 0.5
 """Of each task vector. The paper drops up to 0.9, of models many times as large."""
@@ -15,7 +15,7 @@ DROPPED = 0.5
 
 def dare(
     start: State, ingredients: Sequence[State], dropped: float = DROPPED, seed: int = 0
-) -> Merged:
+) -> MergedVectors:
     """The mean of task vectors of which a part is dropped and the rest divided by what is left.
 
     Each number is kept or dropped by itself, so the expected merge is the mean of the ingredients.
@@ -41,4 +41,4 @@ def dare(
             total += vector * stays / (1 - dropped)
         return total / len(vectors)
 
-    return Merged(start, ingredients, combine)
+    return MergedVectors(start, ingredients, combine)

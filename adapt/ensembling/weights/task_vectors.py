@@ -12,7 +12,7 @@ Combine = Callable[[str, list[Tensor]], Tensor]
 """From a tensor's name and its flat task vectors, one for each ingredient, to a flat one."""
 
 
-class Merged(Mapping[str, Tensor]):
+class MergedVectors(Mapping[str, Tensor]):
     """`start + combine(task vectors)`: a state dict whose tensors are computed as they are read.
 
     Tensors that nobody changed, and those that are not floating point, are the start's. A task
@@ -51,7 +51,7 @@ class Merged(Mapping[str, Tensor]):
 
 
 def check_ingredients(start: State, ingredients: Sequence[State]) -> None:
-    """Check that there are two or more, alike each other and the start; see `Merged`."""
+    """Check that there are two or more, alike each other and the start; see `MergedVectors`."""
     named = {f"ingredient {n}": state for n, state in enumerate(ingredients, start=1)}
     check_alike(named)
     check_alike({"the start": start, **named})

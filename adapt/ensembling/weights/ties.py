@@ -7,7 +7,7 @@ from torch import Tensor
 
 from adapt.ensembling.weights.interpolate import State
 from adapt.ensembling.weights.task_vectors import (
-    Merged,
+    MergedVectors,
     changed_names,
     check_ingredients,
     task_vectors,
@@ -19,7 +19,7 @@ KEPT = 0.2
 
 def ties(
     start: State, ingredients: Sequence[State], kept: float = KEPT, scale: float = 1.0
-) -> Merged:
+) -> MergedVectors:
     """Merge models so that small and contrary changes do not blur each other.
 
     Of each task vector the largest numbers are kept, over all its tensors together. Each weight
@@ -56,7 +56,7 @@ def ties(
         count = agree.sum(0).clamp(min=1)
         return scale * (left * agree).sum(0) / count
 
-    return Merged(start, ingredients, combine)
+    return MergedVectors(start, ingredients, combine)
 
 
 def _signs(trimmed: Tensor) -> Tensor:

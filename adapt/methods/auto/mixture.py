@@ -16,9 +16,9 @@ from adapt.methods.auto.out_of_fold import Answer, out_of_fold
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.named import feature_method
+from adapt.methods.features.side_by_side import side_by_side
 from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
-from adapt.training.side_by_side import side_by_side
 
 MIXTURE = "mixture"
 MEMBERS = ("clap", "gda")
@@ -68,8 +68,22 @@ class Mixture(HeadMethod):
         Raises:
             ValueError: When a member's head is not linear.
         """
+        return self.mixed(self._answers(support)).head(support)
+
+    def held_out(self, support: Support) -> Answer | None:
+        """What it answers for support images that its members were fitted without.
+
+        Its two scales rest on all of them.
+
+        Returns:
+            Logits (M, K) and classes (M,); None where no class has two images.
+        """
+        answers = self._answers(support)
+        return self.mixed(answers).answer(answers) if answers else None
+
+    def _answers(self, support: Support) -> dict[str, Answer]:
         answers = {name: out_of_fold(support, method) for name, method in self.methods().items()}
-        return self.mixed({n: own for n, own in answers.items() if own is not None}).head(support)
+        return {name: own for name, own in answers.items() if own is not None}
 
     def mixed(self, answers: Mapping[str, Answer]) -> "Mixed":
         """The mixture whose scales suit answers of its members; all count the same without any.

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from adapt.common.progress import track
 from adapt.methods.features.cross_validation import rounds
+from adapt.methods.features.side_by_side import side_by_side
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.heads import linear_head
-from adapt.training.side_by_side import side_by_side
 
 FOLDS = 3
 """More would take longer and hardly separate methods that are equally good."""

@@ -22,8 +22,8 @@ from adapt.methods.auto.out_of_fold import (
 )
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import rounds
+from adapt.methods.features.side_by_side import side_by_side
 from adapt.methods.features.support import Support
-from adapt.training.side_by_side import side_by_side
 
 APART = 2.0
 """Standard errors that tell two methods apart. Where few images judge, this rarely happens; methods
@@ -79,11 +79,11 @@ class Ranking:
     """Cross-validated accuracy of the best method by training images per class."""
     recall: dict[int, float] = field(default_factory=dict)
     """Cross-validated recall of the best method by class number."""
-    mixture: dict[str, float] = field(default_factory=dict)
-    """What the logits of each member are multiplied by, where a mixture is the best."""
     answers: Answer | None = field(default=None, repr=False, compare=False)
     """Logits (M, K) of held-out images under the best method, and their classes (M,); None where
     no class has two images."""
+    mixture: dict[str, float] = field(default_factory=dict)
+    """What the logits of each member are multiplied by, where a mixture is the best."""
 
     @property
     def best(self) -> str:
@@ -142,7 +142,7 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
     chosen: FitsHead | None = mixed[best] if best in mixed else methods.get(best)
     scales = mixed[best].scales if best in mixed else {}
     curve = learning_curve(support, chosen)
-    return Ranking(tuple(ranked), len(targets), curve, recall, scales, (logits, targets))
+    return Ranking(tuple(ranked), len(targets), curve, recall, (logits, targets), scales)
 
 
 def _in_the_race(first: Answers) -> list[str]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from adapt.errors import DataError, RecipeError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.methods.auto.method import Auto
+from adapt.methods.auto.mixture import Mixture
 from adapt.methods.auto.out_of_fold import out_of_fold
 from adapt.methods.auto.ranking import Ranking
 from adapt.methods.estimator.encoded import Inputs, TextHead, encode, stacked
@@ -366,6 +367,8 @@ def _temperature(support: Support, method: Any, ranking: Ranking | None) -> floa
     """That makes out-of-fold logits as sure as they are right; 1 where there are none."""
     if ranking is not None:
         answers = ranking.answers
+    elif isinstance(method, Mixture):
+        answers = method.held_out(support)
     else:
         answers = out_of_fold(support, None if isinstance(method, ZeroShot) else method)
     return 1.0 if answers is None else fit_temperature(*(part.numpy() for part in answers))

@@ -274,8 +274,8 @@ def _ranking(facts: Any, tensors: dict[str, Tensor]) -> Ranking | None:
         facts["images"],
         {place: _number(value) for place, value in facts["curve"]},
         {place: _number(value) for place, value in facts["recall"]},
-        facts["mixture"],
         answers,  # type: ignore[arg-type]
+        facts["mixture"],
     )
 
 

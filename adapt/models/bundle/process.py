@@ -11,7 +11,7 @@ SECONDS = 600
 # It is text, since the process that runs it must know nothing of this one.
 CODE = """
 import sys
-from adapt.common.light import import_open_clip
+from adapt.models.building.light import import_open_clip
 from adapt.errors import AdaptError
 import_open_clip()
 from adapt.models.classifier import verify_bundle

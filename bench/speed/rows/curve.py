@@ -89,5 +89,8 @@ def full_sweep() -> Figure:
 
     figure, mine, other = alternate(ours, theirs, 3)
     figure.checks["chosen alpha"] = f"{mine:g} and {other:g}"
-    figure.note = "embedded model; the tuned model is the start with noise in every weight"
+    figure.note = (
+        "embedded model, the tuned model is the start with noise in every weight; the rule needs "
+        "seven or eight of the eleven points to choose as on the whole grid"
+    )
     return figure

@@ -84,7 +84,8 @@ class Files(Dataset[Tensor]):
         from PIL import Image
 
         with Image.open(self.paths[place]) as image:
-            pixels: Tensor = self.transform(image)  # type: ignore[operator]
+            # open_clip itself would resize the numbers of a palette and convert then.
+            pixels: Tensor = self.transform(image.convert("RGB"))  # type: ignore[operator]
             return pixels
 
 
@@ -92,7 +93,15 @@ class Files(Dataset[Tensor]):
 def hand_written(backbone: Backbone, images: ImageList, workers: int) -> Tensor:
     """open_clip's transform, a loader and a loop."""
     own = backbone.preprocessing
-    transform = open_clip.image_transform(own.size, False, mean=own.mean, std=own.std)
+    transform = open_clip.image_transform(
+        own.size,
+        False,
+        mean=own.mean,
+        std=own.std,
+        resize_mode=own.resize_mode,
+        interpolation=own.interpolation,
+        fill_color=own.fill_color,
+    )
     loader = DataLoader(Files(images.paths, transform), batch_size=64, num_workers=workers)
     return torch.cat([F.normalize(backbone.model.encode_image(x), dim=-1) for x in loader])
 

@@ -127,7 +127,7 @@ def test_one_shot_of_a_class_and_the_ranking() -> None:
     model = FewShotClassifier.from_features(text).fit(x[keep], y[keep])
     assert model.ranking_ is not None
     names = [one.name for one in model.ranking_.methods]
-    assert sorted(names) == sorted([*feature_methods(), "zero_shot"])
+    assert sorted(names) == sorted([*feature_methods(), "mixture", "zero_shot"])
     assert model.ranking_.images == 18  # the only dog is held out by none
     assert set(model.ranking_.recall) == {0, 1, 2}
 

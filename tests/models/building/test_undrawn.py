@@ -4,7 +4,7 @@ import open_clip
 import pytest
 import torch
 
-from adapt.models.undrawn import Undrawn
+from adapt.models.building.undrawn import Undrawn
 
 
 @pytest.mark.parametrize("arch", ["ViT-B-32", "RN50", "convnext_base"])

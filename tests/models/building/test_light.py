@@ -27,9 +27,9 @@ try:
 finally:
     print([name for name in {heavy} if sys.modules.get(name) is not None])
     import open_clip, transformers  # both are whole for whoever comes later
-    from adapt.models.backbones import _find_timm, _find_transformers
-    _find_transformers()
-    _find_timm()
+    from adapt.models.building.libraries import find_timm, find_transformers
+    find_transformers()
+    find_timm()
     assert open_clip.model.TimmModel is open_clip.timm_model.TimmModel
     assert open_clip.timm_model.timm.__name__ == "timm"
     import torch._dynamo

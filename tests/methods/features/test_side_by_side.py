@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from adapt.training.side_by_side import side_by_side
+from adapt.methods.features.side_by_side import side_by_side
 
 
 def test_results_keep_their_order_and_threads_are_left_alone() -> None:

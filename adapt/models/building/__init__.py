@@ -1,0 +1,1 @@
+"""How open_clip is imported, and how its models are built."""

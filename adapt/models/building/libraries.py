@@ -1,0 +1,34 @@
+"""What open_clip builds models with, found when it is needed, and kept quiet."""
+
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import open_clip
+
+
+def find_transformers() -> None:
+    """Let open_clip see transformers where it was imported without it, as `adapt predict` does."""
+    if open_clip.hf_model.transformers is None:
+        open_clip.model.HFTextEncoder = importlib.reload(open_clip.hf_model).HFTextEncoder
+
+
+def find_timm() -> None:
+    """The same for timm, which image encoders other than open_clip's own come from."""
+    if open_clip.timm_model.timm is None:
+        open_clip.model.TimmModel = importlib.reload(open_clip.timm_model).TimmModel
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """open_clip reports through warnings and the root logger what we turn into errors."""
+    level = logging.getLogger().level
+    logging.getLogger().setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="QuickGELU mismatch")
+        try:
+            yield
+        finally:
+            logging.getLogger().setLevel(level)
