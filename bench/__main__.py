@@ -18,6 +18,7 @@ from bench.speed.table import document, load_rows, machine, measure_apart, measu
 
 OUT = Path("docs/benchmarks/speed.md")
 DATA = "ADAPT_BENCH_DATA"
+MARKER = "<!-- Below this line: written by python -m bench -->"
 
 
 def main() -> None:
@@ -46,7 +47,9 @@ def main() -> None:
         print(name, {k: v for k, v in results[name].items() if k != "note"}, flush=True)
         content = {"machine": machine(), "rows": {n: results[n] for n in rows if n in results}}
         stored.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    OUT.write_text(document(results, known.get("machine", machine())), encoding="utf-8")
+    words = OUT.read_text(encoding="utf-8").split(MARKER)[0].rstrip()
+    tables = document(results, known.get("machine", machine()))
+    OUT.write_text(f"{words}\n\n{MARKER}\n\n{tables}", encoding="utf-8")
 
 
 if __name__ == "__main__":

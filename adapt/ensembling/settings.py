@@ -46,13 +46,13 @@ class Ensemble:
     select: str = "val"
     """Split alpha is chosen on. Only `val`: evals are test data."""
     rule: str = "likelihood_gain"
-    """How alpha is chosen on that split: `likelihood_gain` (the smallest alpha that keeps 97 %
-    of the gain in log-likelihood; why it is the default: docs/benchmarks/alpha_rules.md),
-    `likelihood` (the most likely), `likelihood_mean` (its mean over resampled images), `val` (best accuracy), `val_one_se` (the smallest alpha within
-    one standard error of the best), `synthetic_shift` (best mean over val and corruptions of it),
-    `synthetic_one_se` (the smallest alpha within one standard error of that), `both_one_se` (the
-    larger of the two), `min_regret` (smallest largest loss over these) or `fixed` (needs
-    `alpha`)."""
+    """How alpha is chosen on that split: `likelihood_gain` (the smallest alpha that keeps 97 % of
+    the gain in log-likelihood; why it is the default: docs/benchmarks/alpha_rules.md),
+    `likelihood` (the most likely), `likelihood_mean` (its mean over resampled images), `val` (best
+    accuracy), `val_one_se` (the smallest alpha within one standard error of the best),
+    `synthetic_shift` (best mean over val and corruptions of it), `synthetic_one_se` (the smallest
+    alpha within one standard error of that), `both_one_se` (the larger of the two), `min_regret`
+    (smallest largest loss over these) or `fixed` (needs `alpha`)."""
     alpha: float | None = None
     """The alpha of the rule `fixed`, 0 (zero-shot) to 1 (adapted)."""
     corruptions: list[str] = field(default_factory=lambda: list(CORRUPTIONS))

@@ -234,7 +234,8 @@ class _SoupBuilder:
         elif select in MERGES and start is not None:
             state = MERGES[select](start, list(states.values()))
         elif select == "slerp":
-            state = Slerp(*states.values())
+            first, second = states.values()
+            state = Slerp(first, second)
         logits = self.logits(state, len(report.chosen) > 1)
         soup_right = self.right(logits)
         report.accuracy = float(soup_right.mean())

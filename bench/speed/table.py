@@ -81,7 +81,7 @@ def document(results: dict[str, dict[str, Any]], where: str) -> str:
     known = {name: results[name] for name in ROWS if name in results}
     missing = [f"- {row.work} ({row.opponent})" for name, row in ROWS.items() if name not in known]
     parts = [
-        "# Speed",
+        "## Measured",
         f"Made by `python -m bench`; figures in `speed.json`. Machine: {where}. Quoted is the "
         "median of the ratios of runs in turn, with their range.",
         markdown(known),

@@ -33,7 +33,8 @@ PREFERRED = (
     "tip_adapter",
     "knn",
 )
-"""By mean accuracy in docs/benchmarks/few_shot.md: the order of methods that are level."""
+"""By mean accuracy in docs/benchmarks/mixture.md and few_shot.md: the order of methods that are
+level."""
 PREFERRED_OF_ONE = (MIXTURE, "clap", "cross_modal", "task_residual", "zs_lp", "lp_plus_plus_clean")
 """The same where each class has one image, so that nothing can be held out; then `PREFERRED`."""
 WITHOUT_TEXT = ("gda", "zs_lp", "lp_plus_plus", "linear_probe")
