@@ -16,6 +16,7 @@ from adapt.methods.features.support import Support
 from tests.helpers.support_problem import ALL, problem
 
 SINGLE = [0, 1, 2, 3, 4]
+pytestmark = pytest.mark.numerical
 
 
 def answers(seed: int, images: int = 60) -> tuple[list[torch.Tensor], torch.Tensor]:

@@ -6,6 +6,8 @@ import torch
 
 from adapt.models.building.undrawn import Undrawn
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize("arch", ["ViT-B-32", "RN50", "convnext_base"])
 @pytest.mark.parametrize("outline", [False, True])
