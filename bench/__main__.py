@@ -14,6 +14,7 @@ import json
 import os
 from pathlib import Path
 
+from bench.document import rewrite_below
 from bench.speed.table import document, load_rows, machine, measure_apart, measure_here
 
 OUT = Path("docs/benchmarks/speed.md")
@@ -47,9 +48,7 @@ def main() -> None:
         print(name, {k: v for k, v in results[name].items() if k != "note"}, flush=True)
         content = {"machine": machine(), "rows": {n: results[n] for n in rows if n in results}}
         stored.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    words = OUT.read_text(encoding="utf-8").split(MARKER)[0].rstrip()
-    tables = document(results, known.get("machine", machine()))
-    OUT.write_text(f"{words}\n\n{MARKER}\n\n{tables}", encoding="utf-8")
+    rewrite_below(OUT, MARKER, ["", *document(results, known.get("machine", machine()))])
 
 
 if __name__ == "__main__":

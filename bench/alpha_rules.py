@@ -36,6 +36,7 @@ from adapt.models.classifier import Classifier
 from adapt.recipe.data import build_data
 from adapt.recipe.load import load
 from adapt.training.context import Context
+from bench.document import rewrite_below
 from bench.robust import DOMAINS, Benchmark, pacs, pictograms, recipe_of
 
 METHODS = (
@@ -313,9 +314,7 @@ def main() -> None:
         collect(arguments)
         return
     assert arguments.out is not None, "name the document"
-    words = arguments.out.read_text(encoding="utf-8").split(MARKER)[0].rstrip()
-    text = "\n".join([words, "", MARKER, *document(arguments.store)])
-    arguments.out.write_text(text + "\n", encoding="utf-8")
+    rewrite_below(arguments.out, MARKER, document(arguments.store))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Every few-shot method x shots x draws, and what `auto` takes: accuracy, seconds, harm.
 
-    python bench/few_shot.py --features CLIP_FEATURES --clothing CLOTHING --cells cells OUT.md
+    python -m bench.few_shot --features CLIP_FEATURES --clothing CLOTHING --cells cells OUT.md
 
 Sets: features of a real CLIP (Caltech-101 and Pets: the classes that have a text; Caltech-101, Pets
 and DTD, all classes: no text, so all have one direction and zero-shot knows nothing), and features
@@ -23,19 +23,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from few_shot_features import BASELINES, NAMED, SETS, Cell, only, read, scores, texts
 from scipy.stats import t as student
 
 import adapt
 from adapt.data.image_data import ImageData
 from adapt.data.sources.tables import from_table
 from adapt.methods.auto.method import Auto
+from adapt.methods.auto.mixture import MIXTURE
 from adapt.methods.features.named import feature_methods
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.features.encode import image_features, predict_logits
 from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
+from bench.document import rewrite_below
+from bench.few_shot_features import BASELINES, NAMED, SETS, Cell, only, read, scores, texts
 
 SHOTS, DRAWS = (1, 2, 4, 8, 16), 5
 AUTO = "auto"
@@ -235,7 +237,7 @@ def report(found: Results, names: list[str], methods: list[str]) -> list[str]:
 
 def read_finished(folder: Path, sets: list[Cell], given: argparse.Namespace) -> Results:
     """Every cell that was measured of these shots and draws."""
-    found, methods = Results(), [*BASELINES, *feature_methods(), AUTO, *TUNED]
+    found, methods = Results(), [*BASELINES, *feature_methods(), MIXTURE, AUTO, *TUNED]
     for cell, shots, seed, method in itertools.product(
         sets, given.shots, range(given.draws), methods
     ):
@@ -252,7 +254,7 @@ def main() -> None:
     parser.add_argument("--cells", type=Path, required=True)
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--shots", type=int, nargs="*", default=list(SHOTS))
-    known = [*BASELINES, *feature_methods(), AUTO]
+    known = [*BASELINES, *feature_methods(), MIXTURE, AUTO]
     parser.add_argument("--methods", nargs="+", default=known, help="all that work on features")
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
@@ -265,9 +267,7 @@ def main() -> None:
                 measured(given.cells, cell, shots, seed, method)
         print(seed, shots, cell.name, flush=True)
     found = read_finished(given.cells, sets, given)
-    words = given.out.read_text(encoding="utf-8").split(MARKER)[0].rstrip()
-    lines = report(found, [cell.name for cell in sets], known)
-    given.out.write_text("\n".join([words, "", MARKER, *lines]) + "\n", encoding="utf-8")
+    rewrite_below(given.out, MARKER, report(found, [cell.name for cell in sets], known))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import torch
 from adapt.methods.auto.mixture import MEMBERS, Mixture, mixing_scales
 from adapt.methods.auto.out_of_fold import Answer, out_of_fold
 from adapt.methods.features.named import feature_method
+from bench.document import rewrite_below
 from bench.few_shot_features import Cell, cells
 
 SHOTS, DRAWS = (1, 2, 4, 8, 16), 5
@@ -106,9 +107,7 @@ def main() -> None:
             found[key] = measured(cell, shots, seed)
             given.cells.write_text(json.dumps(found))
             print(key, {name: round(value, 1) for name, value in found[key].items()}, flush=True)
-    words = given.out.read_text(encoding="utf-8").split(MARKER)[0].rstrip()
-    text = "\n".join([words, "", MARKER, *document(found)])
-    given.out.write_text(text + "\n", encoding="utf-8")
+    rewrite_below(given.out, MARKER, document(found))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Every method before and after WiSE-FT, on two benchmarks, and what each rule for alpha costs.
 
-    python bench/robust.py --data pictograms --runs bench-runs docs/benchmarks/robust.md
-    python bench/robust.py --data pacs --pacs PACS --runs bench-runs docs/benchmarks/robust.md
+    python -m bench.robust --data pictograms --runs bench-runs docs/benchmarks/robust.md
+    python -m bench.robust --data pacs --pacs PACS --runs bench-runs docs/benchmarks/robust.md
 
 `pictograms`: adapt on emoji of 24 classes, test on unseen emoji and four other domains; the other
 8 classes, as outlines, are the retention set. `pacs`: adapt on photos, test on photos, art, cartoon
@@ -24,6 +24,7 @@ import yaml
 
 from adapt import run
 from adapt.data.sources.embedded import EMBEDDED
+from bench.document import rewrite_below
 
 GRADIENT = "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64}"
 SETTINGS = {
@@ -321,9 +322,7 @@ def main() -> None:
             folder = finished(tables.parent / name, recipe_of(made, method, seed))
             end = measures(folder)["along"][1.0]
             print(method, seed, {key: round(value, 3) for key, value in end.items()}, flush=True)
-    words = arguments.out.read_text(encoding="utf-8").split(MARKER)[0].rstrip()
-    text = "\n".join([words, "", MARKER, *document(arguments.runs)])
-    arguments.out.write_text(text + "\n", encoding="utf-8")
+    rewrite_below(arguments.out, MARKER, document(arguments.runs))
 
 
 if __name__ == "__main__":

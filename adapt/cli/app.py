@@ -231,9 +231,6 @@ def check(
     ] = "error",
 ) -> None:
     """Find what is wrong with labelled images, and how to fix it."""
-    from adapt.models.building.light import import_open_clip
-
-    import_open_clip()
     from adapt.checks.check import check as check_data
     from adapt.checks.record import exclusions
     from adapt.cli.check import check_fail_on, default_folder, print_check, print_left_out

@@ -41,15 +41,19 @@ class HeldOut:
     """By corruption and alpha: which answers on the corrupted images are right, shape (M,)."""
     sample: np.ndarray | None = None
     """Which of the N images were corrupted, as positions (M,); None for all."""
-    _losses: dict[float, np.ndarray] = field(default_factory=dict, init=False, repr=False)
+    _temperatures: dict[float, float] = field(default_factory=dict, init=False, repr=False)
+
+    def temperature(self, alpha: float) -> float:
+        """The temperature under which the images are most likely at an alpha, fitted once."""
+        if alpha not in self._temperatures:
+            self._temperatures[alpha] = fit_temperature(self.logits[alpha], self.targets)
+        return self._temperatures[alpha]
 
     def losses(self, alpha: float) -> np.ndarray:
         """Negative log-likelihoods (N,) in nats under the temperature that is best at an alpha."""
-        if alpha not in self._losses:
-            logits = self.logits[alpha]
-            scaled = log_softmax(logits / fit_temperature(logits, self.targets), axis=1)
-            self._losses[alpha] = -scaled[np.arange(len(self.targets)), self.targets]
-        return self._losses[alpha]
+        scaled = log_softmax(self.logits[alpha] / self.temperature(alpha), axis=1)
+        losses: np.ndarray = -scaled[np.arange(len(self.targets)), self.targets]
+        return losses
 
     def evidence(self) -> Evidence:
         """What a rule may see."""
@@ -91,7 +95,7 @@ class HeldOut:
             },
             self.sample,
         )
-        below._losses = self._losses
+        below._temperatures = self._temperatures
         return below
 
     def _synthetic_error(self, alpha: float) -> float:

@@ -33,6 +33,8 @@ ModelOrBundle = Classifier | str | Path
 MERGES: dict[str, Callable[[State, Sequence[State]], State]] = {"ties": ties, "dare": dare}
 FROM_START = ("model_stock", *MERGES)
 """Merges of changes from the start."""
+WITHOUT_START = ("uniform", "slerp")
+"""Averages in which the start plays no part."""
 PAIR = 2
 _ENCODERS, _HEAD = "backbone.model.", "head."
 

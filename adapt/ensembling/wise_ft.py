@@ -18,11 +18,10 @@ from adapt.ensembling.held_out import (
     check_held_out,
 )
 from adapt.ensembling.line import Line, mix
-from adapt.ensembling.rules.base import get_rule, nearest, needs_corruptions
+from adapt.ensembling.rules.base import Evidence, get_rule, nearest, needs_corruptions
 from adapt.ensembling.settings import FULL, NONE, SAMPLED
 from adapt.errors import RecipeError
 from adapt.evaluation.evaluate import Split, metrics, sample_of
-from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.evaluation.metrics.intervals import WILSON
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
@@ -88,7 +87,7 @@ def sweep(
         curve: `full`, every point; `sampled`, five of them; `none`, none.
         interval: Of proportions; see `proportion_interval`.
     """
-    alphas, ends = sorted(held.logits), {0.0, 1.0, chosen}
+    alphas, ends, evidence = sorted(held.logits), {0.0, 1.0, chosen}, held.evidence()
     drawn = drawn_points(alphas, chosen, curve)
     parts = {split.name: split if curve == FULL else _part_of(split) for split in evals}
     result = Curve(chosen=chosen, rules=rule_table(held), logits={s.name: {} for s in evals})
@@ -97,7 +96,7 @@ def sweep(
         counts = {split.name: len(parts[split.name].targets) for split in evals}
         result.sampled = {s.name: counts[s.name] for s in evals if counts[s.name] < len(s.targets)}
     for alpha in track(alphas, "points of the curve"):
-        point = _on_held_out(held, alpha, interval)
+        point = _on_held_out(held, evidence, alpha, interval)
         scored: dict[str, np.ndarray] = {}
         if alpha in ends:
             whole = line.logits(alpha, evals, exact=True)
@@ -137,8 +136,7 @@ def _part_of(split: Split) -> Split:
     return split if len(rows) == len(split.targets) else split.subset(rows)
 
 
-def _on_held_out(held: HeldOut, alpha: float, interval: str) -> dict[str, Any]:
-    evidence = held.evidence()
+def _on_held_out(held: HeldOut, evidence: Evidence, alpha: float, interval: str) -> dict[str, Any]:
     on_val = metrics(held.logits[alpha], held.targets, interval=interval)
     point: dict[str, Any] = {"alpha": alpha, "val": on_val}
     if evidence.corrupted:
@@ -152,8 +150,7 @@ def rule_table(held: HeldOut) -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = {}
     for rule in possible_rules(evidence):
         alpha = choose_alpha(evidence, rule)
-        temperature = fit_temperature(held.logits[alpha], held.targets)
-        accuracy = evidence.accuracy[alpha]
+        accuracy, temperature = evidence.accuracy[alpha], held.temperature(alpha)
         table[rule] = {"alpha": alpha, "accuracy": accuracy, "temperature": temperature}
         table[rule]["why"] = get_rule(rule).sentence
     return table

@@ -1,4 +1,4 @@
-"""Pretrained CLIP models through open_clip, which only this file and `weight_files` import."""
+"""Pretrained CLIP models through open_clip, imported here, in `building` and `weight_files`."""
 
 import copy
 import json

@@ -20,7 +20,6 @@ from adapt.ensembling.line import Line, Refresh, mix, refresh_of, unchanged
 from adapt.ensembling.rules.base import FIXED, needs_corruptions
 from adapt.ensembling.settings import FULL, MIXED, PROBE, WITHOUT_PROBE, Ensemble
 from adapt.errors import DataError
-from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.methods.base import Method
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
@@ -188,7 +187,7 @@ def _candidate(
     checked = guard(held, alpha, class_names, raw_probe)
     temperature = 1.0
     if recipe.calibration.kind == "temperature":
-        temperature = fit_temperature(held.logits[checked.alpha_after], held.targets)
+        temperature = held.temperature(checked.alpha_after)
     return Candidate(name, held, checked, temperature)
 
 

@@ -21,7 +21,7 @@ from adapt.ensembling.line import (
     scale_by_depth,
     unchanged,
 )
-from adapt.ensembling.soups import SoupReport, soup
+from adapt.ensembling.soups import WITHOUT_START, SoupReport, soup
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.calibration import fit_temperature
@@ -133,7 +133,7 @@ def soup_runs(
     runs = [RunFolder.read(folder) for folder in folders]
     notes = check_splits(runs, allow_other_splits)
     recipe, val = runs[0].loaded.recipe, val_images(runs[0])
-    start = None if select == "uniform" else start_of(runs[0])
+    start = None if select in WITHOUT_START else start_of(runs[0])
     models = {str(run.folder): run.adapted for run in runs}
     mixed, report = soup(models, val, select, start, recipe.runtime, _refresh(runs[0]))
     if recipe.calibration.kind == "none":

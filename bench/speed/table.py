@@ -76,7 +76,7 @@ def markdown(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join([*lines, "", *notes])
 
 
-def document(results: dict[str, dict[str, Any]], where: str) -> str:
+def document(results: dict[str, dict[str, Any]], where: str) -> list[str]:
     """`docs/benchmarks/speed.md`: what was measured, and what was not."""
     known = {name: results[name] for name in ROWS if name in results}
     missing = [f"- {row.work} ({row.opponent})" for name, row in ROWS.items() if name not in known]
@@ -92,7 +92,7 @@ def document(results: dict[str, dict[str, Any]], where: str) -> str:
         "## On a GPU",
         "No GPU was at hand: `python -m bench.gpu` gives these figures where there is one.",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts).split("\n")
 
 
 def _measured(row: Row, result: dict[str, Any]) -> str:

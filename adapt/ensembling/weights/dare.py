@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from adapt.ensembling.weights.interpolate import State
+from adapt.ensembling.weights.soup import check_ingredients
 from adapt.ensembling.weights.task_vectors import MergedVectors
 
 DROPPED = 0.5
@@ -31,6 +32,7 @@ def dare(
         RecipeError: When there are fewer than two ingredients.
         WeightsError: When names or shapes differ.
     """
+    check_ingredients(start, ingredients)
 
     def combine(name: str, vectors: list[Tensor]) -> Tensor:
         total = torch.zeros_like(vectors[0])

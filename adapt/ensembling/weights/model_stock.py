@@ -1,13 +1,13 @@
 """Model Stock: how far to trust the mean of a few models (Jang et al. 2024, arXiv:2403.19522)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from adapt.ensembling.weights.interpolate import State
-from adapt.ensembling.weights.soup import BLOCK, Mean, check_alike
+from adapt.ensembling.weights.soup import BLOCK, Computed, Mean, check_ingredients
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,7 @@ def model_stock(start: State, ingredients: Sequence[State]) -> Stock:
         RecipeError: When there are fewer than two ingredients.
         WeightsError: When names or shapes differ.
     """
-    named = {f"ingredient {n}": state for n, state in enumerate(ingredients, start=1)}
-    check_alike(named)
-    check_alike({"the start": start, **named})
+    check_ingredients(start, ingredients)
     cosines = {
         name: _mean_cosine(start[name].detach(), ingredients, name)
         for name in start
@@ -67,10 +65,11 @@ def model_stock(start: State, ingredients: Sequence[State]) -> Stock:
     return Stock(_Merged(start, Mean(ingredients), ratios), cosines, ratios)
 
 
-class _Merged(Mapping[str, Tensor]):
+class _Merged(Computed):
     """Tensors between `start` and `mean`, at the weight given for each."""
 
     def __init__(self, start: State, mean: State, ratios: Mapping[str, float]) -> None:
+        super().__init__(start)
         self._start, self._mean, self._ratios = start, mean, ratios
 
     def __getitem__(self, name: str) -> Tensor:
@@ -85,12 +84,6 @@ class _Merged(Mapping[str, Tensor]):
         for into, first, second in blocks:
             into.copy_((1 - weight) * first.cpu().double() + weight * second.double())
         return merged
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._start)
-
-    def __len__(self) -> int:
-        return len(self._start)
 
 
 def _mean_cosine(origin: Tensor, ingredients: Sequence[State], name: str) -> float:

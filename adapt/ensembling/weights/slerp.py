@@ -1,18 +1,18 @@
 """Spherical interpolation of two models, tensor by tensor (Shoemake 1985; mergekit's `slerp`)."""
 
 import math
-from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from adapt.ensembling.weights.interpolate import State, above_zero, check_same
+from adapt.ensembling.weights.soup import Computed
 
 NEARLY_PARALLEL = 0.9995
 """Cosine from which the straight line is taken, as in mergekit: the sphere is flat there."""
 
 
-class Slerp(Mapping[str, Tensor]):
+class Slerp(Computed):
     """Models on the arc between two: a state dict whose tensors are computed as they are read.
 
     Each tensor turns from the first to the second, and its length goes along, where the straight
@@ -34,6 +34,7 @@ class Slerp(Mapping[str, Tensor]):
 
     def __init__(self, first: State, second: State, fraction: float = 0.5) -> None:
         check_same(first, second)
+        super().__init__(first)
         self._first, self._second, self._fraction = first, second, fraction
 
     def __getitem__(self, name: str) -> Tensor:
@@ -42,12 +43,6 @@ class Slerp(Mapping[str, Tensor]):
             return begin
         turned = _turned(begin.double(), end.double(), self._fraction)
         return above_zero(name, turned.to(begin.dtype))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._first)
-
-    def __len__(self) -> int:
-        return len(self._first)
 
 
 def _turned(begin: Tensor, end: Tensor, fraction: float) -> Tensor:

@@ -5,6 +5,7 @@ tensor when it is read (`Mean`), so the number of ingredients does not matter to
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,28 @@ class TensorFiles(Mapping[str, Tensor]):
         return dict(self._outline)
 
 
-class Mean(Mapping[str, Tensor]):
+class Computed(Mapping[str, Tensor], ABC):
+    """A state dict whose tensors are computed each time they are read.
+
+    Args:
+        outline: A state dict with its names.
+    """
+
+    def __init__(self, outline: State) -> None:
+        self._outline = outline
+
+    @abstractmethod
+    def __getitem__(self, name: str) -> Tensor:
+        """One tensor."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._outline)
+
+    def __len__(self) -> int:
+        return len(self._outline)
+
+
+class Mean(Computed):
     """The mean of ingredients: a state dict whose tensors are computed each time they are read.
 
     Sums are taken in float64 and rounded once, to the type of the first ingredient, so the mean of
@@ -77,6 +99,7 @@ class Mean(Mapping[str, Tensor]):
     """
 
     def __init__(self, ingredients: Sequence[State]) -> None:
+        super().__init__(ingredients[0])
         self._parts = list(ingredients)
 
     def __getitem__(self, name: str) -> Tensor:
@@ -91,12 +114,6 @@ class Mean(Mapping[str, Tensor]):
             for into, block in zip(total.split(BLOCK), values.split(BLOCK), strict=True):
                 into.add_(block.cpu())
         return total.div_(len(self._parts)).to(dtype).view(shape)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._parts[0])
-
-    def __len__(self) -> int:
-        return len(self._parts[0])
 
 
 def check_alike(ingredients: Mapping[str, State]) -> None:
@@ -121,6 +138,18 @@ def check_alike(ingredients: Mapping[str, State]) -> None:
             check_same(outlines[first], outline)
         except WeightsError as error:
             raise WeightsError(f"{first} and {name}: {error}") from error
+
+
+def check_ingredients(start: State, ingredients: Sequence[State]) -> None:
+    """Check that there are two ingredients or more, alike each other and the start.
+
+    Raises:
+        RecipeError: When there are fewer than two.
+        WeightsError: Naming the ingredient and the first difference.
+    """
+    named = {f"ingredient {n}": state for n, state in enumerate(ingredients, start=1)}
+    check_alike(named)
+    check_alike({"the start": start, **named})
 
 
 def uniform_soup(ingredients: Sequence[State]) -> dict[str, Tensor]:

@@ -1,18 +1,18 @@
 """Merges of task vectors, computed tensor by tensor when they are read."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from adapt.ensembling.weights.interpolate import State, above_zero
-from adapt.ensembling.weights.soup import check_alike
+from adapt.ensembling.weights.soup import Computed
 
 Combine = Callable[[str, list[Tensor]], Tensor]
 """From a tensor's name and its flat task vectors, one for each ingredient, to a flat one."""
 
 
-class MergedVectors(Mapping[str, Tensor]):
+class MergedVectors(Computed):
     """`start + combine(task vectors)`: a state dict whose tensors are computed as they are read.
 
     Tensors that nobody changed, and those that are not floating point, are the start's. A task
@@ -21,16 +21,12 @@ class MergedVectors(Mapping[str, Tensor]):
 
     Args:
         start: What the ingredients were tuned from.
-        ingredients: Two or more state dicts.
+        ingredients: State dicts that `check_ingredients` let pass.
         combine: What is done with the task vectors of a tensor.
-
-    Raises:
-        RecipeError: When there are fewer than two ingredients.
-        WeightsError: When names or shapes differ.
     """
 
     def __init__(self, start: State, ingredients: Sequence[State], combine: Combine) -> None:
-        check_ingredients(start, ingredients)
+        super().__init__(start)
         self._start, self._ingredients, self._combine = start, ingredients, combine
 
     def __getitem__(self, name: str) -> Tensor:
@@ -42,19 +38,6 @@ class MergedVectors(Mapping[str, Tensor]):
             return origin
         moved = origin.cpu().float() + self._combine(name, vectors).view(origin.shape)
         return above_zero(name, moved.to(origin.dtype))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._start)
-
-    def __len__(self) -> int:
-        return len(self._start)
-
-
-def check_ingredients(start: State, ingredients: Sequence[State]) -> None:
-    """Check that there are two or more, alike each other and the start; see `MergedVectors`."""
-    named = {f"ingredient {n}": state for n, state in enumerate(ingredients, start=1)}
-    check_alike(named)
-    check_alike({"the start": start, **named})
 
 
 def task_vectors(start: State, ingredients: Sequence[State], name: str) -> list[Tensor]:

@@ -6,12 +6,8 @@ import torch
 from torch import Tensor
 
 from adapt.ensembling.weights.interpolate import State
-from adapt.ensembling.weights.task_vectors import (
-    MergedVectors,
-    changed_names,
-    check_ingredients,
-    task_vectors,
-)
+from adapt.ensembling.weights.soup import check_ingredients
+from adapt.ensembling.weights.task_vectors import MergedVectors, changed_names, task_vectors
 
 KEPT = 0.2
 """Of each task vector; the authors' default."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from adapt.common.ranges import Ranges, at_least
 from adapt.evaluation.metrics.calibration import LOWEST_TEMPERATURE, fit_temperature
-from adapt.methods.auto.out_of_fold import Answer, out_of_fold
+from adapt.methods.auto.out_of_fold import Answer, answers_of, folds_of
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.named import feature_method
@@ -82,8 +82,7 @@ class Mixture(HeadMethod):
         return self.mixed(answers).answer(answers) if answers else None
 
     def _answers(self, support: Support) -> dict[str, Answer]:
-        answers = {name: out_of_fold(support, method) for name, method in self.methods().items()}
-        return {name: own for name, own in answers.items() if own is not None}
+        return answers_of(support, self.methods(), folds_of(support))
 
     def mixed(self, answers: Mapping[str, Answer]) -> "Mixed":
         """The mixture whose scales suit answers of its members; all count the same without any.
@@ -141,7 +140,7 @@ def mixing_scales(logits: Sequence[Tensor], targets: Tensor, shrink: float) -> l
         targets: Class numbers (M,).
         shrink: See `Mixture.shrink`.
 
-    >>> good, bad = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), torch.zeros(3, 2)
+    >>> good = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     >>> [scale > 0 for scale in mixing_scales([good, good], torch.tensor([0, 1, 0]), 1.0)]
     [True, True]
     """

@@ -32,6 +32,11 @@ def head_of(method: FitsHead | None, support: Support) -> nn.Linear | CacheHead:
     return linear_head(support.zero_shot) if method is None else method.head(support)
 
 
+def folds_of(support: Support) -> range:
+    """Numbers of the folds; none where no class has two images."""
+    return range(int(rounds(support, FOLDS).max()) + 1)
+
+
 def out_of_fold(support: Support, method: FitsHead | None) -> Answer | None:
     """Logits (M, K) of support images from heads fitted without them, and their classes (M,).
 
@@ -42,14 +47,16 @@ def out_of_fold(support: Support, method: FitsHead | None) -> Answer | None:
     Returns:
         None where no class has two images.
     """
-    last = int(rounds(support, FOLDS).max())
-    return answers_of(support, {"": method}, range(last + 1))[""] if last >= 0 else None
+    return answers_of(support, {"": method}, folds_of(support)).get("")
 
 
 def answers_of(
     support: Support, methods: Mapping[str, FitsHead | None], folds: Sequence[int]
 ) -> dict[str, Answer]:
-    """By method, what it answers for the images that some folds hold out; zero-shot if None."""
+    """By method, what it answers for the images that some folds hold out; zero-shot if None.
+
+    Empty where there are no folds.
+    """
     number = rounds(support, FOLDS)
 
     def answer(method: FitsHead | None, fold: int) -> Answer:

@@ -17,6 +17,7 @@ from adapt.methods.auto.out_of_fold import (
     Answer,
     FitsHead,
     answers_of,
+    folds_of,
     head_of,
     joined,
 )
@@ -119,8 +120,8 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
         support: Features and classes; its `val` plays no part.
         methods: By name, the one expected to be best first, without zero-shot.
     """
-    last = int(rounds(support, FOLDS).max())
-    if last < 0:
+    folds = folds_of(support)
+    if not folds:
         unknown = [Ranked(name, math.nan, math.nan, math.nan) for name in [*methods, ZERO_SHOT]]
         return Ranking(tuple(unknown), 0)
     mixtures = {name: m for name, m in methods.items() if isinstance(m, Mixture)}
@@ -128,8 +129,9 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
     entrants: dict[str, HeadMethod | None] = {**members, **methods, ZERO_SHOT: None}
     single = {name: method for name, method in entrants.items() if name not in mixtures}
     first = answers_of(support, single, [0])
-    left = {n: m for n, m in single.items() if n in members or n in _in_the_race(first)}
-    later = answers_of(support, left, range(1, last + 1))
+    stay = {*members, *_in_the_race(first)}
+    left = {name: method for name, method in single.items() if name in stay}
+    later = answers_of(support, left, folds[1:])
     given = first | {name: joined([first[name], more]) for name, more in later.items()}
     mixed = {name: m.mixed({n: given[n] for n in m.members}) for name, m in mixtures.items()}
     given |= {name: m.answer(given) for name, m in mixed.items()}
