@@ -1,8 +1,8 @@
-"""Measurements, features and answers that are kept, by content, decoder and weights.
+"""Measurements and answers that are kept, by content and decoder; features are the store's.
 
-Measurements are JSON, features safetensors, in 256 files each by the first digits of the content
-hash, so that only the new images of a set are measured. Whole answers are kept too. A file that
-cannot be read counts as missing.
+Measurements are JSON, in 256 files by the first digits of the content hash, so that only the new
+images of a set are measured. Whole answers are kept too. A file that cannot be read counts as
+missing. Features lie in the store that runs use: what either has encoded is there for both.
 """
 
 import hashlib
@@ -80,7 +80,7 @@ class Encoder:
 
     key: str
     load: "Callable[[], Backbone]"
-    """Called at most once, and only when a feature is missing."""
+    """Gives the model; called only when a feature is missing."""
 
 
 @dataclass
@@ -148,16 +148,12 @@ def _as_named(picture: Picture, path: str) -> Picture:
 
 
 class _Store:
-    """Measurements and features by content hash, in memory and on disk."""
+    """Measurements by content hash, in memory and on disk, and the store of the features."""
 
     def __init__(self, encoder: Encoder | None) -> None:
-        self.encoder = encoder
-        self.backbone: Backbone | None = None
         self.pictures: dict[str, Picture] = {}
-        self.features: dict[str, SingleArray] = {}
         self.folder = cache_folder("check", f"measured-{decoder_version()}")
-        key = encoder.key if encoder else ""
-        self.encoded = cache_folder("check", f"features-{decoder_version()}-{key}")
+        self.features = None if encoder is None else _Features(encoder)
 
     def read(self, wanted: list[str]) -> list[str]:
         """Load what is stored for these hashes; return the others."""
@@ -165,66 +161,81 @@ class _Store:
             known = read_json(self.folder / f"{shard}.json")
             here = [digest for digest in wanted if digest[:SHARD] == shard and digest in known]
             self.pictures |= {digest: _picture(known[digest]) for digest in here}
-            if self.encoder and here:
-                features = _read_features(self.encoded / f"{shard}.safetensors")
-                self.features |= {digest: features[digest] for digest in here if digest in features}
-        return [digest for digest in wanted if not self.knows(digest)]
-
-    def knows(self, digest: str) -> bool:
-        picture = self.pictures.get(digest)
-        return picture is not None and (
-            self.encoder is None or picture.error is not None or digest in self.features
-        )
+        broken = {key for key, picture in self.pictures.items() if picture.error is not None}
+        missing = [digest for digest in wanted if digest not in self.pictures]
+        if self.features is not None:
+            missing += self.features.missing([key for key in wanted if key not in broken])
+        return sorted(set(missing))
 
     def add(self, hashes: list[str], paths: list[str], step: Callable[[int], None]) -> None:
         """Decode, measure, encode and store a chunk."""
-        if self.encoder is None:
-            pictures, features = measure(paths, None, step), None
+        if self.features is None:
+            pictures = measure(paths, None, step)
         else:
-            self.backbone = self.backbone or self.encoder.load()
-            pictures, features = _encoded(self.backbone, paths, step)
+            pictures = self.features.add(hashes, paths, step)
         self.pictures |= dict(zip(hashes, pictures, strict=True))
-        if features is not None:
-            good = [index for index, picture in enumerate(pictures) if picture.error is None]
-            self.features |= {hashes[index]: features[index] for index in good}
-        self._write(hashes)
-
-    def _write(self, hashes: list[str]) -> None:
         for shard in sorted({digest[:SHARD] for digest in hashes}):
-            new = [digest for digest in hashes if digest[:SHARD] == shard]
             path = self.folder / f"{shard}.json"
-            write_json(
-                path, read_json(path) | {digest: asdict(self.pictures[digest]) for digest in new}
-            )
-            features = {key: self.features[key] for key in new if key in self.features}
-            if features:
-                path = self.encoded / f"{shard}.safetensors"
-                _write_features(path, _read_features(path) | features)
+            new = {key: asdict(self.pictures[key]) for key in hashes if key[:SHARD] == shard}
+            write_json(path, read_json(path) | new)
 
     def gathered(self, hashes: Sequence[str]) -> SingleArray | None:
-        if self.encoder is None:
+        """Features (N, D), zeros where an image cannot be read; None without an encoder."""
+        if self.features is None:
             return None
-        width = len(next(iter(self.features.values()), ()))
-        none = np.zeros(width, np.float32)
-        rows = [self.features.get(digest, none) for digest in hashes]
-        return np.stack(rows) if rows else np.zeros((0, width), np.float32)
+        good = [row for row, key in enumerate(hashes) if key and self.pictures[key].error is None]
+        known = self.features.of([hashes[row] for row in good])
+        rows = np.zeros((len(hashes), known.shape[1]), np.float32)
+        rows[good] = known
+        return rows
 
 
-def _encoded(
-    backbone: "Backbone", paths: list[str], step: Callable[[int], None]
-) -> tuple[list[Picture], SingleArray]:
-    from adapt.training.features.encode import image_features
-    from adapt.training.features.pixels import Pixels
-    from adapt.training.settings import Runtime
+class _Features:
+    """Features of one encoder in the store that runs use, asked for without loading the encoder."""
 
-    preprocessing = backbone.preprocessing
-    values = np.zeros((len(paths), preprocessing.size, preprocessing.size, 3), np.uint8)
+    def __init__(self, encoder: Encoder) -> None:
+        from adapt.training.features import store
 
-    def keep(index: int, image: Image.Image) -> None:
-        values[index] = np.asarray(preprocessing.resize(image))
+        self.encoder, self.store = encoder, store.FeatureStore(cache_folder("features"))
+        made_by = _short_hash([encoder.key, store.decoder_version()])
+        self.path = cache_folder("check", "spaces", f"{made_by}.json")
+        self.space = str(read_json(self.path).get("space", ""))
+        """Its name in the store. Only the weights tell it: it is kept for when none are loaded."""
 
-    pictures = measure(paths, keep, step)
-    return pictures, image_features(backbone, Pixels.of(values, preprocessing), Runtime()).numpy()
+    def missing(self, hashes: list[str]) -> list[str]:
+        """Those whose features are not known."""
+        if not self.space or self.store.missing(self.space, hashes):
+            backbone = self.encoder.load()
+            self.space = self.store.space(backbone, backbone.preprocessing)
+            write_json(self.path, {"space": self.space})
+        return [hashes[row] for row in self.store.missing(self.space, hashes)]
+
+    def add(
+        self, hashes: list[str], paths: list[str], step: Callable[[int], None]
+    ) -> list[Picture]:
+        """Decode each image once, to measure and to encode it."""
+        from adapt.training.features.pixels import Pixels
+        from adapt.training.settings import Runtime
+
+        backbone = self.encoder.load()
+        preprocessing = backbone.preprocessing
+        values = np.zeros((len(paths), preprocessing.size, preprocessing.size, 3), np.uint8)
+
+        def keep(index: int, image: Image.Image) -> None:
+            values[index] = np.asarray(preprocessing.resize(image))
+
+        pictures = measure(paths, keep, step)
+        good = [row for row, picture in enumerate(pictures) if picture.error is None]
+        pixels = Pixels.of(values, preprocessing, hashes).subset(good)
+        self.store.features(backbone, pixels, Runtime())
+        return pictures
+
+    def of(self, hashes: list[str]) -> SingleArray:
+        """Features (N, D) of images that were encoded."""
+        if not hashes:
+            return np.zeros((0, 0), np.float32)
+        features: SingleArray = self.store.known(self.space, hashes).numpy()
+        return features
 
 
 def _picture(stored: Mapping[str, Any]) -> Picture:
@@ -238,24 +249,6 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _read_features(path: Path) -> dict[str, SingleArray]:
-    from safetensors import safe_open
-
-    try:
-        with safe_open(path, "np") as stored:
-            names = (stored.metadata() or {}).get("hashes", "").split()
-        rows = load_file(path)["features"]
-    except (OSError, SafetensorError, KeyError):
-        return {}
-    return dict(zip(names, rows, strict=True)) if len(names) == len(rows) else {}
-
-
-def _write_features(path: Path, features: Mapping[str, SingleArray]) -> None:
-    stacked = {"features": np.stack(list(features.values()))}
-    names = {"hashes": " ".join(features)}
-    write_whole(path, lambda part: save_file(stacked, part, names), ADVICE)
 
 
 def read_head(key: str) -> SingleArray | None:

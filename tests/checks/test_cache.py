@@ -2,17 +2,27 @@
 
 import ast
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 import adapt.checks.cache as check_cache
 import adapt.checks.check as check_data
 import adapt.checks.findings.measure as pictures
 from adapt.checks import cache
 from adapt.checks.check import check
+from adapt.common.cache import cache_folder
 from adapt.data.sources.folders import from_folder
+from adapt.models.backbones import Backbone, load_backbone
+from adapt.training.features import store as features_store
+from adapt.training.features.encode import image_features
+from adapt.training.features.pixels import Pixels, prepare
+from adapt.training.features.store import FeatureStore
+from adapt.training.settings import Runtime
 from tests.helpers.planted import clean, draw, planted
 from tests.helpers.tiny import VIT
 
@@ -117,22 +127,64 @@ def test_only_what_is_new_is_measured(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [Path(path).name for path in seen] == ["new.png"]
 
 
-def test_features_are_those_of_the_model(tmp_path: Path) -> None:
-    from adapt.models.backbones import load_backbone
-    from adapt.training.features.encode import image_features
-    from adapt.training.features.pixels import prepare
-    from adapt.training.settings import Runtime
-
+def test_features_are_those_that_a_run_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run has encoded is not encoded again, nor what a check has; the bits are the same."""
     images = from_folder(clean(tmp_path / "photos") / "train")
+    backbone, runtime = load_backbone(VIT, "random"), Runtime()
+    pixels = prepare(images, backbone.preprocessing)
+    half = list(range(0, len(images), 2))
+    by_run = FeatureStore(cache_folder("features"))
+    first = by_run.features(backbone, pixels.subset(half), runtime)
+    counts: list[int] = []
+    original = features_store.encoded_batches
+
+    def counted(backbone: Backbone, pixels: Pixels, *more: Any) -> Iterator[Tensor]:
+        counts.append(len(pixels))
+        return original(backbone, pixels, *more)
+
+    monkeypatch.setattr(features_store, "encoded_batches", counted)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    paths = [str(broken), *images.paths]
+    hashes, steps = check_data.known_hashes(paths), check_cache.Progress(None)
     judge = check_data.Model(VIT, "random")
-    hashes = check_data.known_hashes(images.paths)
-    steps = check_cache.Progress(None)
-    found = [check_cache.measured(images.paths, hashes, judge.encoder, steps) for _ in range(2)]
-    backbone = load_backbone(VIT, "random")
-    expected = image_features(backbone, prepare(images, backbone.preprocessing), Runtime())
-    for one in found:
-        assert one.features is not None
-        np.testing.assert_allclose(one.features, expected.numpy(), atol=1e-5)
+    measured = check_cache.measured(paths, hashes, judge.encoder, steps)
+    assert counts == [len(images) - len(half)]
+    assert measured.features is not None
+    assert not measured.features[0].any(), "an image that cannot be read"
+    own = measured.features[1:]
+    np.testing.assert_array_equal(own[half], first.numpy())
+    expected = image_features(backbone, prepare(images, backbone.preprocessing), runtime)
+    np.testing.assert_allclose(own, expected.numpy(), atol=1e-5)
+    later = FeatureStore(cache_folder("features")).features(backbone, pixels, runtime)
+    np.testing.assert_array_equal(later.numpy(), own)
+    monkeypatch.setattr("adapt.models.backbones.load_backbone", refuse)
+    monkeypatch.setattr(pictures, "inspect_image", refuse)
+    again = check_cache.measured(paths[1:], hashes[1:], judge.encoder, steps)
+    assert again.features is not None
+    np.testing.assert_array_equal(again.features, own)
+    assert len(counts) == 1
+
+
+def test_weights_that_changed_behind_their_name_are_encoded_again(tmp_path: Path) -> None:
+    """The name of the weights in the store is looked at again where anything is to be encoded."""
+    images = from_folder(clean(tmp_path / "photos") / "train")
+    hashes, steps = check_data.known_hashes(images.paths), check_cache.Progress(None)
+
+    def features(count: int, seed: int) -> np.ndarray:
+        encoder = check_cache.Encoder("same", lambda: load_backbone(VIT, "random", seed))
+        own = check_cache.measured(images.paths[:count], hashes[:count], encoder, steps).features
+        assert own is not None
+        return own
+
+    before, after = features(4, 0), features(6, 1)
+    assert not np.allclose(before, after[:4], atol=1e-3)
+    backbone = load_backbone(VIT, "random", 1)
+    pixels = prepare(images.subset(range(6)), backbone.preprocessing)
+    expected = image_features(backbone, pixels, Runtime())
+    np.testing.assert_allclose(after, expected.numpy(), atol=1e-5)
 
 
 def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path) -> None:

@@ -133,10 +133,20 @@ class Pixels:
     """Threads that decode."""
 
     @classmethod
-    def of(cls, values: np.ndarray, preprocessing: Preprocessing) -> "Pixels":
-        """Images that are resized already, uint8 (N, size, size, 3)."""
+    def of(
+        cls, values: np.ndarray, preprocessing: Preprocessing, keys: Sequence[str] | None = None
+    ) -> "Pixels":
+        """Images that are resized already.
+
+        Args:
+            values: uint8 (N, size, size, 3).
+            preprocessing: Resized them.
+            keys: SHA-256 of the bytes of each file; without, of its pixels.
+        """
 
         def names(rows: Sequence[int]) -> list[str]:
+            if keys is not None:
+                return [keys[row] for row in rows]
             return [hashlib.sha256(values[row].tobytes()).hexdigest() for row in rows]
 
         return cls(preprocessing, Frames.of(values), range(len(values)), names)

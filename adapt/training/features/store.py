@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from adapt.common.cache import keep_below, mark_used, most_bytes
 from adapt.common.content import code_version, text_hash
 from adapt.common.files import write_whole
+from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import RunError
 from adapt.models.backbones import Backbone
 from adapt.models.weight_files import weights_hash
@@ -96,16 +97,29 @@ class FeatureStore:
             runtime: Device and batch size.
             precision: See `adapt.training.runtime.inference_kernels`.
         """
-        name = self._name(backbone, pixels, precision)
-        space, keys = self._spaces.setdefault(name, KnownRows()), pixels.keys
-        missing = [row for row, key in enumerate(keys) if key not in space.places]
-        if missing and self.folder is not None:
-            _read_shards(self.folder / name, space)
-            missing = [row for row in missing if keys[row] not in space.places]
-        if missing:
+        name = self.space(backbone, pixels.preprocessing, precision)
+        if missing := self.missing(name, pixels.keys):
             part = pixels.subset(missing)
             self._add(part.keys, encoded_batches(backbone, part, runtime, precision), name)
-        return space.gather(keys) if keys else torch.empty(0, backbone.width)
+        return self.known(name, pixels.keys) if len(pixels) else torch.empty(0, backbone.width)
+
+    def missing(self, space: str, keys: Sequence[str]) -> list[int]:
+        """Positions of the images whose features are not known, in memory or in the folder.
+
+        Args:
+            space: See `space`.
+            keys: The content of each image; see `Pixels.keys`.
+        """
+        rows = self._spaces.setdefault(space, KnownRows())
+        missing = [row for row, key in enumerate(keys) if key not in rows.places]
+        if missing and self.folder is not None:
+            _read_shards(self.folder / space, rows)
+            missing = [row for row in missing if keys[row] not in rows.places]
+        return missing
+
+    def known(self, space: str, keys: Sequence[str]) -> Tensor:
+        """Features (N, D) of one image or more, none of which is `missing`."""
+        return self._spaces[space].gather(keys)
 
     def kept(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
         """A tensor by name: known, read from the folder, or computed and kept.
@@ -155,13 +169,15 @@ class FeatureStore:
                 f"{self.folder} - features are not kept - {reason} - {advice}", stacklevel=2
             )
 
-    def _name(self, backbone: Backbone, pixels: Pixels, precision: str) -> str:
+    def space(
+        self, backbone: Backbone, preprocessing: Preprocessing, precision: str = EXACT
+    ) -> str:
         """A hash of all that features depend on beside the images."""
         return text_hash(
             str(
                 (
                     self._weights(backbone.image_encoder),
-                    sorted(pixels.preprocessing.to_dict().items()),
+                    sorted(preprocessing.to_dict().items()),
                     backbone.spec.config.get("quick_gelu", False),
                     backbone.features,
                     precision,
