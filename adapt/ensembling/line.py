@@ -25,8 +25,8 @@ from adapt.models.weight_files import plain_names
 from adapt.training.context import KeepsFeatures
 from adapt.training.features.batch_norm import check_batch_norms, measure_batch_norms
 from adapt.training.features.encode import head_logits, predict_logits, through
-from adapt.training.features.pixels import BUDGET, Pixels, prepare
-from adapt.training.features.store import FeatureStore, KnownRows
+from adapt.training.features.pixels import Pixels, prepare
+from adapt.training.features.store import FeatureStore
 from adapt.training.parameters import MODEL, block_numbers, in_encoder
 from adapt.training.runtime import EXACT, inference_device
 from adapt.training.settings import Runtime
@@ -255,7 +255,6 @@ class Line:
         self.only_heads = same_encoders(start, tuned)
         self._same_text: bool | None = None
         self._working: _Working | None = None
-        self._hidden: dict[str, KnownRows] = {}
 
     def logits(
         self, alpha: float, splits: Sequence[Split], exact: bool = False
@@ -304,36 +303,18 @@ class Line:
         encoder = model.backbone.image_encoder
         if cut is None or self.refresh is not unchanged:
             return predict_logits(model, pixels, self._runtime, precision)
-        hidden = self._before_cut(cut, model, pixels, precision)
+        runtime = self._runtime
+        hidden = self._store.activations(cut, model.backbone, pixels, runtime, precision)
         if hidden is None:
-            return predict_logits(model, pixels, self._runtime, precision)
-        parts = [part.to(model.device) for part in hidden.split(self._runtime.batch_size)]
+            return predict_logits(model, pixels, runtime, precision)
         features = through(
             lambda part: F.normalize(cut.after(encoder, part), dim=-1),
-            parts,
+            (part.to(model.device) for part in hidden),
             model.device,
             precision,
-            len(parts),
+            -(-len(pixels) // runtime.batch_size),
         )
         return head_logits(model.head, torch.cat(list(features)))
-
-    def _before_cut(
-        self, cut: Cut, model: Classifier, pixels: Pixels, precision: str
-    ) -> Tensor | None:
-        """Activations at the cut, kept in memory; None where there is no room for them."""
-        known = self._hidden.setdefault(precision, KnownRows())
-        missing = [row for row, key in enumerate(pixels.keys) if key not in known.places]
-        encoder, size = model.backbone.image_encoder, self._runtime.batch_size
-        if missing:
-            if not BUDGET.reserve(known, 4 * len(missing) * cut.size(encoder)):
-                return None
-            part = pixels.subset(missing)
-            batches, total = part.batches(size, model.device), -(-len(part) // size)
-            before = through(
-                lambda batch: cut.before(encoder, batch), batches, model.device, precision, total
-            )
-            known.add(part.keys, torch.cat(list(before)))
-        return known.gather(pixels.keys)
 
 
 @dataclass

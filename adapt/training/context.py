@@ -1,6 +1,6 @@
 """What is not a method's business: devices, seed, augmentation, folders."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,11 @@ class KeepsFeatures(Protocol):
         self, backbone: Any, pixels: Any, runtime: Runtime, precision: str = ...
     ) -> Tensor:
         """Unit features (N, D) of images."""
+
+    def activations(
+        self, cut: Any, backbone: Any, pixels: Any, runtime: Runtime, precision: str = ...
+    ) -> Iterator[Tensor] | None:
+        """Activations where an encoder is cut, batch by batch; None where there is no room."""
 
     def kept(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
         """A tensor by name, computed where it is not known."""

@@ -1,7 +1,7 @@
 """Train the image encoder's last projection alone, near its start (ProLIP, arXiv:2410.05270)."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -9,14 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adapt.common.ranges import Ranges, above, at_least
-from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.image_data import ImageData
-from adapt.data.loading.datasets import ImageDataset
 from adapt.methods.base import register
 from adapt.models.adapters.projection import projection_of, without_projection
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
-from adapt.training.features.views import encode_views
+from adapt.training.features.views import kept_views
 from adapt.training.module import schedule_factor
 from adapt.training.runtime import inference_device
 from adapt.training.settings import Optim
@@ -77,16 +75,15 @@ class VisualProjection:
         """
         context = context or Context()
         tuned = self.prepare(start)
-        encoder, runtime = tuned.backbone.image_encoder, context.runtime
+        backbone, images = tuned.backbone, data.train
         views = self.views if context.augmentation != "none" else 1  # all would be the same
-        policy = context.augmentation if views > 1 else "none"
-        augment = Augmentation(policy, tuned.backbone.preprocessing)
-        dataset = ImageDataset(data.train, start.class_names, augment, context.seed)
-        projection = projection_of(encoder)
+        drawn = context if views > 1 else replace(context, augmentation="none")
+        projection = projection_of(backbone.image_encoder)
+        pooling = without_projection(backbone.image_encoder)
         matrix = fit_projection(
-            encode_views(without_projection(encoder), dataset, views, runtime),
-            torch.from_numpy(dataset.targets),
-            projection.matrix.to(inference_device(runtime)),
+            kept_views(pooling, backbone, images, views, drawn),
+            torch.from_numpy(images.targets(start.class_names)),
+            projection.matrix.to(inference_device(context.runtime)),
             projection.bias,
             tuned.head,
             self.strength or len(data.class_names) / len(data.train),

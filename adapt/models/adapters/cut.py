@@ -39,10 +39,24 @@ class Cut:
             hidden = block(hidden)
         return hidden.transpose(0, 1) if turned else hidden
 
+    def weights(self, encoder: nn.Module) -> dict[str, Tensor]:
+        """The tensors of the first part, by their names in the encoder."""
+        return {
+            name: value
+            for name, value in encoder.state_dict().items()
+            if not name.startswith(BEHIND) and _block(name) < self.block
+        }
+
     def size(self, encoder: Any) -> int:
         """Numbers in the activations of one image."""
         tokens, width = encoder.positional_embedding.shape
         return int(tokens * width)
+
+
+def _block(name: str) -> int:
+    """Number of the block that a tensor belongs to; -1 for what lies before them."""
+    place = BLOCK.match(name)
+    return int(place.group(1)) if place else -1
 
 
 def cut_before(encoder: nn.Module, changed: Iterable[str]) -> Cut | None:

@@ -31,16 +31,28 @@ def image_features(
 
 
 def encoded_batches(
-    backbone: Backbone, pixels: Pixels, runtime: Runtime, precision: str = EXACT
+    backbone: Backbone,
+    pixels: Pixels,
+    runtime: Runtime,
+    precision: str = EXACT,
+    encode: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[Tensor]:
-    """Unit features of the images, batch by batch and in order, in float32 on the CPU."""
+    """Unit features of the images, batch by batch and in order, in float32 on the CPU.
+
+    Args:
+        backbone: Whose image encoder is used.
+        pixels: What it sees.
+        runtime: Device and batch size.
+        precision: See `adapt.training.runtime.inference_kernels`.
+        encode: A part of the image encoder, to be used in its place.
+    """
     device = inference_device(runtime)
     backbone.eval()
     # Not inference_mode around the move: weights made there could never train again.
     with placed_on(backbone, device):
         batches = pixels.batches(runtime.batch_size, device)
         total = -(-len(pixels) // runtime.batch_size)
-        yield from through(backbone.encode_image, batches, device, precision, total)
+        yield from through(encode or backbone.encode_image, batches, device, precision, total)
 
 
 def through(

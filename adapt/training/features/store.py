@@ -20,16 +20,19 @@ from adapt.common.content import code_version, text_hash
 from adapt.common.files import write_whole
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import RunError
+from adapt.models.adapters.cut import Cut
 from adapt.models.backbones import Backbone
 from adapt.models.weight_files import weights_hash
 from adapt.training.context import Context, KeepsFeatures
 from adapt.training.features.encode import encoded_batches
-from adapt.training.features.pixels import Pixels
+from adapt.training.features.pixels import BUDGET, Pixels
 from adapt.training.runtime import EXACT
 from adapt.training.settings import Runtime
 
 SHARD_IMAGES = 2048
 """Images after which what is known is written: no more is lost when a run is killed."""
+SHARD_BYTES = 1 << 26
+"""Size after which it is written as well."""
 SUFFIX = ".safetensors"
 DECODERS = ("adapt.data.decoding", "adapt.data.shifts")
 LIBRARIES = ("Pillow", "pillow-heif", "opencv-python-headless", "torchvision")
@@ -82,7 +85,7 @@ class FeatureStore:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self._spaces: dict[str, KnownRows] = {}
-        self._hashes: weakref.WeakKeyDictionary[nn.Module, tuple[Any, str]] = (
+        self._hashes: weakref.WeakKeyDictionary[nn.Module, dict[Cut | None, tuple[Any, str]]] = (
             weakref.WeakKeyDictionary()
         )
 
@@ -102,6 +105,39 @@ class FeatureStore:
             part = pixels.subset(missing)
             self._add(part.keys, encoded_batches(backbone, part, runtime, precision), name)
         return self.known(name, pixels.keys) if len(pixels) else torch.empty(0, backbone.width)
+
+    def activations(
+        self, cut: Cut, backbone: Backbone, pixels: Pixels, runtime: Runtime, precision: str = EXACT
+    ) -> Iterator[Tensor] | None:
+        """Activations (B, T, W) of images where an encoder is cut, batch by batch and in order.
+
+        They depend on the weights before the cut alone: models of one start that were changed
+        behind it share them, also those of later runs. An image takes much more than a feature (150
+        KB in ViT-B/32), so that no more are computed than memory for several passes has room for.
+
+        Args:
+            cut: Where.
+            backbone: Whose image encoder is cut.
+            pixels: What it sees.
+            runtime: Device and batch size.
+            precision: See `adapt.training.runtime.inference_kernels`.
+
+        Returns:
+            In float32 on the CPU; None where there is no room.
+        """
+        name = self.space(backbone, pixels.preprocessing, precision, cut)
+        encoder = backbone.image_encoder
+        if missing := self.missing(name, pixels.keys):
+            size = 4 * len(missing) * cut.size(encoder)
+            if size > most_bytes() or not BUDGET.reserve(self._spaces[name], size):
+                return None
+            part = pixels.subset(missing)
+            batches = encoded_batches(
+                backbone, part, runtime, precision, lambda batch: cut.before(encoder, batch)
+            )
+            self._add(part.keys, batches, name)
+        keys, step = pixels.keys, runtime.batch_size
+        return (self.known(name, keys[at : at + step]) for at in range(0, len(keys), step))
 
     def missing(self, space: str, keys: Sequence[str]) -> list[int]:
         """Positions of the images whose features are not known, in memory or in the folder.
@@ -143,7 +179,8 @@ class FeatureStore:
         for batch in batches:
             parts.append(batch)
             count = sum(map(len, parts))
-            if count >= SHARD_IMAGES or done + count == len(keys):
+            full = count >= SHARD_IMAGES or sum(part.nbytes for part in parts) >= SHARD_BYTES
+            if full or done + count == len(keys):
                 features, own = torch.cat(parts), keys[done : done + count]
                 space.add(own, features)
                 self._write(name, space, features, own)
@@ -170,32 +207,33 @@ class FeatureStore:
             )
 
     def space(
-        self, backbone: Backbone, preprocessing: Preprocessing, precision: str = EXACT
+        self,
+        backbone: Backbone,
+        preprocessing: Preprocessing,
+        precision: str = EXACT,
+        cut: Cut | None = None,
     ) -> str:
-        """A hash of all that features depend on beside the images."""
-        return text_hash(
-            str(
-                (
-                    self._weights(backbone.image_encoder),
-                    sorted(preprocessing.to_dict().items()),
-                    backbone.spec.config.get("quick_gelu", False),
-                    backbone.features,
-                    precision,
-                    decoder_version(),
-                )
-            )
+        """A hash of all that features, or activations at a cut, depend on beside the images."""
+        parts = (
+            self._weights(backbone.image_encoder, cut),
+            sorted(preprocessing.to_dict().items()),
+            backbone.spec.config.get("quick_gelu", False),
+            backbone.features,
+            precision,
+            decoder_version(),
         )
+        return text_hash(str(parts if cut is None else (*parts, cut)))
 
-    def _weights(self, encoder: nn.Module) -> str:
-        """SHA-256 of the weights, taken again only when one was written to."""
-        state = encoder.state_dict()
+    def _weights(self, encoder: nn.Module, cut: Cut | None) -> str:
+        """SHA-256 of the weights, those before a cut if there is one; again once they change."""
+        state = encoder.state_dict() if cut is None else cut.weights(encoder)
         if any(value.is_inference() for value in state.values()):  # they count no changes
             return weights_hash(state)
         version = [(value.data_ptr(), value._version) for value in state.values()]
-        known = self._hashes.get(encoder)
-        if known is None or known[0] != version:
-            known = self._hashes[encoder] = version, weights_hash(state)
-        return known[1]
+        known = self._hashes.setdefault(encoder, {})
+        if cut not in known or known[cut][0] != version:
+            known[cut] = version, weights_hash(state)
+        return known[cut][1]
 
 
 def _read_shards(folder: Path, space: KnownRows) -> None:

@@ -16,7 +16,7 @@ from adapt.data.sources.image_list import ImageList
 from adapt.models.backbones import Backbone
 from adapt.models.weight_files import weights_hash
 from adapt.training.context import Context
-from adapt.training.features.store import store_of
+from adapt.training.features.store import decoder_version, store_of
 from adapt.training.runtime import (
     count_workers,
     inference_device,
@@ -36,28 +36,39 @@ def view_features(backbone: Backbone, images: ImageList, views: int, context: Co
         context: Augmentation, seed of the views, device. In its store they are kept under a hash
             of the images' bytes, the preprocessing, the weights, the augmentation and the seed.
     """
+    raw = kept_views(backbone.image_encoder, backbone, images, views, context)
+    return F.normalize(raw, dim=-1)
+
+
+def kept_views(
+    encoder: nn.Module, backbone: Backbone, images: ImageList, views: int, context: Context
+) -> Tensor:
+    """What a part of a backbone's image encoder makes of the views, (V, N, W); see `view_features`.
+
+    Args:
+        encoder: The image encoder, or the part of it that is left where its end trains: what it
+            makes of the views is the same in every run with these weights.
+        backbone: Whose preprocessing holds.
+        images: The images.
+        views: Number of views V of each.
+        context: Augmentation, seed of the views, device, store.
+    """
     augment = Augmentation(context.augmentation, backbone.preprocessing)
     dataset = ImageDataset(images, images.class_names, augment, context.seed)
-
-    def compute() -> Tensor:
-        return F.normalize(
-            encode_views(backbone.image_encoder, dataset, views, context.runtime), dim=-1
-        )
-
-    return store_of(context).kept(_key(backbone, images, views, context), compute)
-
-
-def _key(backbone: Backbone, images: ImageList, views: int, context: Context) -> str:
     parts = {
         "images": content_hashes(images.paths),
         "shift": str(images.shift),
         "preprocessing": backbone.preprocessing.to_dict(),
-        "weights": weights_hash(backbone.image_encoder.state_dict()),
+        "weights": weights_hash(encoder.state_dict()),
         "activation": backbone.spec.config.get("quick_gelu", False),
         "augmentation": str(context.augmentation),
         "views": [views, context.seed],
+        "decoders": decoder_version(),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return store_of(context).kept(
+        name, lambda: encode_views(encoder, dataset, views, context.runtime)
+    )
 
 
 def encode_views(encoder: nn.Module, dataset: ImageDataset, views: int, runtime: Runtime) -> Tensor:

@@ -15,12 +15,13 @@ from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.image_data import ImageData
 from adapt.data.loading.datasets import ImageDataset
 from adapt.data.sources.embedded import from_embedded
-from adapt.methods.encoders import visual_projection
-from adapt.methods.encoders.visual_projection import VisualProjection, encode_views, fit_projection
+from adapt.methods.encoders.visual_projection import VisualProjection, fit_projection
 from adapt.models.adapters.projection import projection_of, without_projection
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.training.context import Context
+from adapt.training.features import views as views_module
+from adapt.training.features.views import encode_views
 from tests.helpers.tiny import RESNET, TIMM, VIT, bit_equal, cross_entropy, tiny_classifier, weights
 
 pytestmark = pytest.mark.numerical
@@ -154,13 +155,13 @@ def test_one_view_is_the_evaluation_view(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[tuple[str, int]] = []
-    original = visual_projection.encode_views
+    original = views_module.encode_views
 
     def spy(encoder: nn.Module, dataset: ImageDataset, count: int, runtime: Any) -> Tensor:
         seen.append((dataset.transform.policy, count))  # type: ignore[attr-defined]
         return original(encoder, dataset, count, runtime)
 
-    monkeypatch.setattr(visual_projection, "encode_views", spy)
+    monkeypatch.setattr(views_module, "encode_views", spy)
     own = replace(context, augmentation=augmentation)
     VisualProjection(views=views, steps=1).fit(start, toy_data, own)
     assert seen == [expected]

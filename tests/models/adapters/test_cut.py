@@ -41,3 +41,19 @@ def test_where_nothing_is_saved() -> None:
     assert (
         cut_before(tiny_classifier(RESNET).backbone.image_encoder, ["attnpool.c_proj.bias"]) is None
     )
+
+
+def test_the_weights_before_a_cut_are_those_it_depends_on() -> None:
+    """Exactly the tensors that `cut_before` takes for what comes before."""
+    for arch in (VIT, "ViT-B-32"):
+        encoder = (
+            tiny_classifier(VIT).backbone.image_encoder
+            if arch == VIT
+            else open_clip.create_model(arch, load_weights=False).visual
+        )
+        for block in (1, len(encoder.transformer.resblocks)):
+            own = Cut(block).weights(encoder)
+            for name in encoder.state_dict():
+                earlier = cut_before(encoder, [name])
+                behind = earlier is not None and earlier.block >= block
+                assert (name in own) is not behind, name

@@ -13,9 +13,11 @@ from adapt.data.shifts.shift import Shift
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
 from adapt.methods.features.base import read_support
+from adapt.models.adapters.cut import Cut
 from adapt.models.backbones import Backbone
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
+from adapt.training.features import pixels as pixels_module
 from adapt.training.features import store as module
 from adapt.training.features import views
 from adapt.training.features.encode import image_features
@@ -178,3 +180,39 @@ def test_a_run_reads_its_support_set_once(
     for changed in (replace(context, seed=4), replace(context, augmentation="strong")):
         assert not torch.equal(read_support(start, toy_data, changed, views=2).views, first.views)
     assert len(shards(tmp_path / "cache")) == 4
+
+
+def test_activations_at_a_cut_hold_beyond_the_run(
+    images: ImageList, start: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the weights before the cut alone, within the memory that is left, in small shards."""
+    monkeypatch.setattr(module, "SHARD_BYTES", 1)  # after each batch
+    cut, own = Cut(1), start.backbone.preprocessing
+    pixels, folder = prepare(images, own), tmp_path / "cache"
+    whole = torch.stack([own(images.open(row)) for row in range(len(images))])
+    with torch.no_grad():
+        expected = cut.before(start.backbone.image_encoder, whole)
+
+    def get(model: Classifier, precision: str = "32") -> torch.Tensor | None:
+        batches = FeatureStore(folder).activations(cut, model.backbone, pixels, RUNTIME, precision)
+        return None if batches is None else torch.cat(list(batches))
+
+    first = get(start)
+    torch.testing.assert_close(first, expected, atol=1e-5, rtol=1e-5)
+    assert len(shards(folder)) == 3, "batches of 4, 4 and 1"
+    behind, before = start.clone(), start.clone()
+    with torch.no_grad():
+        behind.backbone.model.visual.proj.add_(0.1)
+        behind.backbone.model.visual.transformer.resblocks[1].ln_1.weight.add_(0.1)
+        before.backbone.model.visual.transformer.resblocks[0].ln_1.weight.add_(0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Cut, "before", lambda *_: pytest.fail("computed"))
+        assert torch.equal(get(behind), first)
+    assert not torch.equal(get(before), first)
+    assert not torch.equal(get(start, "bf16"), first)
+    monkeypatch.setattr(pixels_module.BUDGET, "left", 0)
+    assert torch.equal(get(start), first), "what is known takes no room"
+    changed = before.clone()
+    with torch.no_grad():
+        changed.backbone.model.visual.conv1.weight.mul_(2)
+    assert get(changed) is None

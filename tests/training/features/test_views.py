@@ -9,10 +9,11 @@ from torch.nn import functional
 from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.image_data import ImageData
 from adapt.data.loading.datasets import ImageDataset
+from adapt.models.adapters.projection import without_projection
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.features.store import FeatureStore
-from adapt.training.features.views import view_features
+from adapt.training.features.views import kept_views, view_features
 
 
 def test_each_view_is_what_an_epoch_of_training_would_see(
@@ -42,3 +43,27 @@ def test_views_are_kept_by_seed_and_augmentation(
         view_features(start.backbone, images, 2, other)
     view_features(start.backbone, images, 3, cached)
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_views_of_a_part_of_an_encoder_are_kept_by_its_weights(
+    start: Classifier, toy_data: ImageData, context: Context, tmp_path: Path
+) -> None:
+    """A projection that trains is no part of the key; what lies before it is."""
+    images = toy_data.train.subset([0, 9])
+    cached = replace(context, augmentation="clip", store=FeatureStore(tmp_path))
+
+    def pooled(model: Classifier) -> torch.Tensor:
+        part = without_projection(model.backbone.image_encoder)
+        return kept_views(part, model.backbone, images, 2, cached)
+
+    first, moved = pooled(start), start.clone()
+    with torch.no_grad():
+        moved.backbone.model.visual.proj.add_(1.0)
+    assert torch.equal(pooled(moved), first)
+    assert len(list(tmp_path.iterdir())) == 1
+    projected = first @ start.backbone.model.visual.proj
+    whole = view_features(start.backbone, images, 2, cached)
+    torch.testing.assert_close(functional.normalize(projected, dim=-1), whole)
+    with torch.no_grad():
+        moved.backbone.model.visual.ln_post.weight.mul_(2.0)
+    torch.testing.assert_close(pooled(moved), 2 * first)
