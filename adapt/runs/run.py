@@ -48,7 +48,7 @@ from adapt.runs.measures.uncertainty import write_uncertainty
 from adapt.runs.selection import CandidateLines, Choice, choose, fit_probe
 from adapt.training.context import Context
 from adapt.training.features.store import FeatureStore, store_of
-from adapt.training.runtime import inference_device
+from adapt.training.runtime import held_on_device, inference_device
 from adapt.training.trainer.loggers import check_loggers
 
 
@@ -96,7 +96,7 @@ def run(
     folder = resolve_path(out or Path("runs") / f"{loaded.recipe.name}-{stamp}")
     earlier = read_ledger(folder)
     name = loaded.recipe.name if out is None else folder.resolve().name
-    with run_folder(folder, going_on is not None, overwrite), lines_unless(quiet):
+    with run_folder(folder, going_on is not None, overwrite), lines_unless(quiet), held_on_device():
         write_ledger(folder, earlier)
         try:
             return _run(loaded, folder, name, going_on, quiet)

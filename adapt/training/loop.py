@@ -26,6 +26,7 @@ from adapt.training.module import AdaptModule
 from adapt.training.objectives import Objective
 from adapt.training.runtime import (
     check_compile,
+    give_back,
     inference_device,
     made_faster,
     resolve_accelerator,
@@ -102,6 +103,7 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
     with finishing() as asked, quiet_lightning(), deterministic():
         last = folder / LAST if folder else None
         saving = SaveOrStop(asked, last, context.runtime.checkpoint_minutes)
+        give_back()
         pl.seed_everything(context.seed, verbose=False)
         trainer = make_trainer(optim, context, [RandomState(), saving])
         try:

@@ -1,4 +1,4 @@
-"""Choices that depend on the machine: precision, kernels, trainer."""
+"""What depends on the machine: precision, kernels, where models are."""
 
 import importlib.util
 import itertools
@@ -6,10 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from adapt.errors import ModelError, RecipeError
 from adapt.training.settings import Runtime
@@ -78,19 +81,76 @@ def inference_device(runtime: Runtime) -> torch.device:
     return torch.device(resolve_accelerator(runtime.accelerator))
 
 
+@dataclass(frozen=True)
+class _Copy:
+    """A tensor on a device, and what it was copied from."""
+
+    home: Tensor
+    version: int
+    there: Tensor
+
+    def holds(self, tensor: Tensor, device: torch.device) -> bool:
+        """Whether it is what the tensor holds now, on that device."""
+        unchanged = self.home.data_ptr() == tensor.data_ptr() and self.version == tensor._version
+        return unchanged and self.there.device == device
+
+
+_held: ContextVar[WeakTensorKeyDictionary | None] = ContextVar("held", default=None)
+
+
+@contextmanager
+def held_on_device() -> Iterator[None]:
+    """Within, each model is moved to the device once, however often it is placed there.
+
+    Its copy stays there until the end, until `give_back`, or until the model is gone. Without this
+    the copy goes each time the model has computed.
+    """
+    token = _held.set(WeakTensorKeyDictionary())
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
+def give_back() -> None:
+    """Free what is held on devices, as before a training; it is moved again when it is needed."""
+    if (held := _held.get()) is not None:
+        held.clear()
+
+
 @contextmanager
 def placed_on(module: nn.Module, device: torch.device) -> Iterator[None]:
     """Keep a model on a device for a while; afterwards it is where it was.
 
-    So every model outside is on one device, and weights of any two can be compared and mixed.
+    So every model outside is on one device, and weights of any two can be compared and mixed. What
+    was not written to there is not copied back.
     """
-    first = next(itertools.chain(module.parameters(), module.buffers()), torch.empty(0))
-    before = first.device
-    module.to(device)
+    place, held = torch.empty(0, device=device).device, _held.get()
+    copies = WeakTensorKeyDictionary() if held is None else held
+    tensors = itertools.chain(module.parameters(), module.buffers())
+    moving = [(tensor, tensor.data) for tensor in tensors if not _is_on(tensor, place)]
+    versions = [tensor._version for tensor, _ in moving]
+    for tensor, home in moving:
+        known = copies.get(tensor)
+        if known is None or not known.holds(tensor, place):
+            known = copies[tensor] = _Copy(home, tensor._version, _moved(home, place))
+        tensor.data = known.there
     try:
         yield
     finally:
-        module.to(before)
+        for (tensor, home), version in zip(moving, versions, strict=True):
+            if tensor._version != version:
+                del copies[tensor]
+                home = _moved(tensor.data, home.device)
+            tensor.data = home
+
+
+def _is_on(tensor: Tensor, device: torch.device) -> bool:
+    return tensor.device == device
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    return tensor.to(device)
 
 
 def check_compile(mode: str, device: str) -> None:

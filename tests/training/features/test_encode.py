@@ -22,7 +22,6 @@ from adapt.training.features import encode as features
 from adapt.training.features import views
 from adapt.training.features.encode import head_logits, predict_logits
 from adapt.training.features.pixels import prepare
-from adapt.training.runtime import placed_on
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, RESNET, VIT, draw_folder, tiny_classifier
 
@@ -66,26 +65,6 @@ def test_head_logits(start: Classifier) -> None:
     expected = x.double() @ start.head.weight.detach().double().T
     np.testing.assert_allclose(head_logits(start.head, x), expected.numpy(), atol=1e-5)
     assert head_logits(start.head, x).dtype == np.float32
-
-
-def test_a_model_is_placed_for_a_while_alone() -> None:
-    """It goes back, also after an error, so that models outside are all on one device."""
-    moves = []
-
-    class Spy(torch.nn.Linear):
-        def to(self, *args: object, **kwargs: object) -> "Spy":
-            moves.append(args[0])
-            return self
-
-    device = torch.device("meta")  # any other than the CPU; the spy moves nothing
-    with placed_on(Spy(2, 2), device):
-        assert moves == [device]
-    assert moves == [device, torch.device("cpu")]
-    with pytest.raises(KeyError), placed_on(Spy(2, 2), device):
-        raise KeyError
-    assert moves[2:] == [device, torch.device("cpu")]
-    with placed_on(torch.nn.Identity(), device):  # nothing to move
-        pass
 
 
 def test_whoever_encodes_puts_the_model_back(
