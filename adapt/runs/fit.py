@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from adapt.common.files import write_json
@@ -11,6 +12,7 @@ from adapt.data.loading.balance import check_class_names
 from adapt.ensembling.line import refresh_of, same_encoders, scale_by_depth
 from adapt.ensembling.settings import Ensemble
 from adapt.ensembling.soups import soup
+from adapt.ensembling.weights.shared import share_weights
 from adapt.errors import DataError
 from adapt.methods.base import Method
 from adapt.models.classifier import Classifier
@@ -55,15 +57,25 @@ def _fit_members(
         raise DataError(
             "data.val - no images - a soup of members is scored on val - give val images"
         )
-    members = {
-        f"seed {context.seed + number}": method.fit(start, data, _member_context(context, number))
-        for number in range(ensemble.members)
-    }
     refresh = refresh_of(ensemble.batch_norm, start, data.train, context.runtime)
-    tuned, report = soup(members, data.val, ensemble.soup, start, context.runtime, refresh)
+    with models_aside(context) as models:
+        members = {}
+        for number in range(ensemble.members):
+            member = method.fit(start, data, _member_context(context, number))
+            file = Path(models, f"{number}.safetensors")
+            members[f"seed {context.seed + number}"] = share_weights(member, start, file)
+        tuned, report = soup(members, data.val, ensemble.soup, start, context.runtime, refresh)
     if context.folder is not None:
         write_json(context.folder / "soup.json", report.to_dict())
     return tuned.with_temperature(1.0)
+
+
+def models_aside(context: Context) -> "TemporaryDirectory[str]":
+    """A folder for the weights of models that are needed for a while; see `share_weights`."""
+    if context.folder is not None:
+        context.folder.mkdir(parents=True, exist_ok=True)
+    # Windows deletes no file that is mapped.
+    return TemporaryDirectory(prefix="models-", dir=context.folder, ignore_cleanup_errors=True)
 
 
 def _member_context(context: Context, number: int) -> Context:

@@ -19,13 +19,14 @@ from adapt.ensembling.held_out import HeldOut, HeldOutSets, JudgedLine, pool, se
 from adapt.ensembling.line import Line, Refresh, mix, refresh_of, unchanged
 from adapt.ensembling.rules.base import FIXED, needs_corruptions
 from adapt.ensembling.settings import FULL, MIXED, PROBE, WITHOUT_PROBE, Ensemble
+from adapt.ensembling.weights.shared import share_weights
 from adapt.errors import DataError
 from adapt.methods.base import Method
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import fold_count
 from adapt.recipe.schema import Recipe
-from adapt.runs.fit import fit
+from adapt.runs.fit import fit, models_aside
 from adapt.training.context import Context
 
 
@@ -237,18 +238,22 @@ def _cross_validate(
     """Train once without each fold; every image is scored by the models that did not see it.
 
     The images of a fold are not val images of its training either: what a method chooses on val,
-    such as the C of a probe, would be chosen on the very images that score it.
+    such as the C of a probe, would be chosen on the very images that score it. The models of all
+    folds take the memory of one: what differs from the start lies in files until alpha is chosen.
     """
     judged = []
-    for number, fold in enumerate(track(folds, "folds")):
-        assert fold.val is not None
-        folder: Path | None = None
-        if context.folder is not None:
-            folder = context.folder / "folds" / str(number)
-        rest = ImageData(fold.train)
-        tuned = fit(method, start, rest, replace(context, folder=folder), recipe.ensemble)
-        refresh = refresh_of(recipe.ensemble.batch_norm, start, fold.train, context.runtime)
-        probe = fit_probe(recipe, start, rest, context)
-        lines = CandidateLines.between(start, tuned, probe, context, refresh)
-        judged.append((lines, _held_out_sets(recipe, start, fold.val)))
-    return _judge(recipe, judged)
+    with models_aside(context) as models:
+        for number, fold in enumerate(track(folds, "folds")):
+            assert fold.val is not None
+            folder, files = context.folder, Path(models, str(number))
+            if folder is not None:
+                folder = folder / "folds" / str(number)
+            rest = ImageData(fold.train)
+            tuned = fit(method, start, rest, replace(context, folder=folder), recipe.ensemble)
+            share_weights(tuned, start, files / "tuned.safetensors")
+            refresh = refresh_of(recipe.ensemble.batch_norm, start, fold.train, context.runtime)
+            if (probe := fit_probe(recipe, start, rest, context)) is not None:
+                share_weights(probe, start, files / "probe.safetensors")
+            lines = CandidateLines.between(start, tuned, probe, context, refresh)
+            judged.append((lines, _held_out_sets(recipe, start, fold.val)))
+        return _judge(recipe, judged)

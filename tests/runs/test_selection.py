@@ -13,6 +13,7 @@ from adapt.data.sources.embedded import EMBEDDED
 from adapt.errors import DataError, RecipeError
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
+from adapt.runs import selection
 from adapt.runs.run import Run, run
 from tests.helpers.tiny import CLASSES, VIT, draw_folder
 
@@ -25,6 +26,7 @@ report: {formats: []}
 runtime: {accelerator: cpu, precision: "32", workers: "0"}
 """
 FULL = "method={name: full, optim: {lr: 1.0e-4, epochs: 1, batch_size: 8}}"
+LORA = FULL.replace("full", "lora")
 TINY = f"model={{arch: {VIT}, pretrained: random}}"
 """Where nothing depends on what the model knows, nor on a start that all seeds share."""
 
@@ -69,6 +71,33 @@ def test_folds_train_once_each_and_leave_checkpoints_apart(recipe: Path, tmp_pat
     for place in ("", "folds/0/", "folds/1/"):
         assert (done.folder / f"{place}checkpoints" / "last.ckpt").is_file()
     assert "linear_probe" in read(done, "scores.json")["guard"]["against"]
+
+
+def test_the_models_of_all_folds_take_the_memory_of_one(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal tensors are those of the start; the others lie in files until alpha is chosen."""
+    real, own = selection._judge, set[str]()
+
+    def looked_at(recipe: Any, folds: Any) -> Any:
+        for lines, _ in folds:
+            for line in (lines.mixed, lines.probe):
+                start = {n: v.data_ptr() for n, v in line.start.state_dict().items()}
+                now = {n: v.data_ptr() for n, v in line.tuned.state_dict().items()}
+                changed = {name for name in now if now[name] != start.get(name)}
+                assert changed
+                own.update(changed)
+        files = sorted(path.relative_to(out) for path in out.glob("models-*/*/*"))
+        assert [(path.parts[1], path.name) for path in files] == [
+            (fold, f"{name}.safetensors") for fold in "01" for name in ("probe", "tuned")
+        ]
+        return real(recipe, folds)
+
+    out = tmp_path / "run"
+    monkeypatch.setattr(selection, "_judge", looked_at)
+    run(recipe, [TINY, LORA, "data.val={from: train, folds: 2}"], out)
+    assert all(name.startswith("head.") or ".attn." in name for name in own), own
+    assert not list(out.glob("models-*"))
 
 
 def test_no_fold_is_val_to_its_own_training(
