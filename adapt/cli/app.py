@@ -335,7 +335,10 @@ def soup(
     runs: Annotated[list[Path], typer.Argument(help="Two or more run folders.")],
     out: Annotated[Path, typer.Option(help="New folder for the model and soup.json.")],
     select: Annotated[
-        str, typer.Option(help="greedy, uniform, model_stock, ties, dare or slerp (of two).")
+        str,
+        typer.Option(
+            help="greedy, uniform, model_stock, ties, dare, slerp (of two), fisher or regmean."
+        ),
     ] = "greedy",
     allow_other_splits: Annotated[
         bool,

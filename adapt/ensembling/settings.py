@@ -12,7 +12,7 @@ CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", 
 SEVERITY = 3
 """Strength of the corruptions, in the middle."""
 BATCH_NORMS = ("average", "reestimate")
-SOUPS = ("greedy", "uniform", "model_stock", "ties", "dare", "slerp")
+SOUPS = ("greedy", "uniform", "model_stock", "ties", "dare", "slerp", "fisher", "regmean")
 MIXED, PROBE = "mixed", "probe"
 FULL, SAMPLED, NONE = "full", "sampled", "none"
 CURVES = (FULL, SAMPLED, NONE)
@@ -70,8 +70,10 @@ class Ensemble:
     """Trainings, with seeds that follow each other, whose weights are averaged to the adapted
     model (a soup) before alpha is chosen."""
     soup: str = "greedy"
-    """How: `greedy` (keeps what helps on val), `uniform` (all), `model_stock`, `ties`, `dare` or
-    `slerp` (of two members)."""
+    """How: `greedy` (keeps what helps on val), `uniform` (all), `model_stock`, `ties`, `dare`,
+    `slerp` (of two members), `fisher` (each weight by how certain each member is of it) or
+    `regmean` (linear layers that answer most as the members do). The last two look at training
+    images too: at 256 and 1024."""
 
     def __post_init__(self) -> None:
         wrong = self._wrong_alpha()

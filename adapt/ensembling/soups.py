@@ -1,10 +1,10 @@
 """Soups of classifiers: the mean of models tuned from one start, chosen on held-out images."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,13 +13,23 @@ from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.line import Refresh, unchanged
 from adapt.ensembling.settings import SOUPS
 from adapt.ensembling.weights.dare import dare
+from adapt.ensembling.weights.fisher import fisher
 from adapt.ensembling.weights.interpolate import State
 from adapt.ensembling.weights.model_stock import model_stock
+from adapt.ensembling.weights.regmean import regmean
 from adapt.ensembling.weights.slerp import Slerp
-from adapt.ensembling.weights.soup import Mean, TensorFiles, Trial, check_alike, greedy_soup
+from adapt.ensembling.weights.soup import (
+    AdjustedMean,
+    Mean,
+    TensorFiles,
+    Trial,
+    check_alike,
+    differing_names,
+    greedy_soup,
+)
 from adapt.ensembling.weights.ties import ties
 from adapt.errors import RecipeError, WeightsError, did_you_mean
-from adapt.evaluation.evaluate import Split
+from adapt.evaluation.evaluate import Split, sample_of
 from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.bundle.manifest import ENCODERS, HEAD
@@ -27,15 +37,24 @@ from adapt.models.bundle.read import read_bundle
 from adapt.models.classifier import Classifier
 from adapt.models.weight_files import plain_names
 from adapt.training.features.encode import predict_logits
+from adapt.training.features.fisher import fisher_information
+from adapt.training.features.grams import input_grams
+from adapt.training.features.pixels import Pixels, prepare
 from adapt.training.settings import Runtime
 
 ModelOrBundle = Classifier | str | Path
 MERGES: dict[str, Callable[[State, Sequence[State]], State]] = {"ties": ties, "dare": dare}
 FROM_START = ("model_stock", *MERGES)
 """Merges of changes from the start."""
-WITHOUT_START = ("uniform", "slerp")
+MEASURED = {"fisher": 256, "regmean": 1024}
+"""Merges that measure each model on its training images, and at how many they look."""
+WITHOUT_START = ("uniform", "slerp", *MEASURED)
 """Averages in which the start plays no part."""
 PAIR = 2
+Trained = ImageList | Mapping[str, ImageList]
+"""Training images that all models share, or those of each by its name."""
+Statistic = TypeVar("Statistic")
+Measure = Callable[[Classifier, Pixels, set[str], Runtime], Statistic]
 _ENCODERS, _HEAD = "backbone.model.", "head."
 
 
@@ -130,6 +149,7 @@ def soup(
     start: Classifier | None = None,
     runtime: Runtime | None = None,
     refresh: Refresh = unchanged,
+    train: Trained | None = None,
 ) -> tuple[Classifier, SoupReport]:
     """Average models that were tuned from one start.
 
@@ -145,12 +165,16 @@ def soup(
         select: `uniform` (all; arXiv:2203.05482), `greedy` (those that make the soup better on
             val; arXiv:2203.05482), `model_stock` (all, pulled back to the start where they
             disagree; arXiv:2403.19522), `ties` (large changes whose signs agree;
-            arXiv:2306.01708), `dare` (changes dropped at random; arXiv:2311.03099) or `slerp` (of
-            two, on the arc between them).
+            arXiv:2306.01708), `dare` (changes dropped at random; arXiv:2311.03099), `slerp` (of
+            two, on the arc between them), `fisher` (each weight by how certain each model is of
+            it; arXiv:2111.09832) or `regmean` (linear layers whose outputs are nearest to those
+            of the models; arXiv:2212.09849).
         start: What all were tuned from. `model_stock`, `ties` and `dare` need it; with it `greedy`
             can say how a refused model lies to the others.
         runtime: Device, batch size, workers.
         refresh: What becomes of each average; see `adapt.ensembling.line.refresh_of`.
+        train: What the models were trained on. `fisher` and `regmean` need it: they look at as many
+            of a model's images as `MEASURED` says, drawn by content, as evaluation sees them.
 
     Returns:
         The soup, and the report of it.
@@ -167,6 +191,9 @@ def soup(
         raise RecipeError(f"select - not known - {select!r}{hint} - use {', '.join(SOUPS)}")
     if select in FROM_START and start is None:
         raise RecipeError(f"start - missing - {select} measures changes from it - give it")
+    if select in MEASURED and train is None:
+        advice = "give the images that the models were trained on, or choose another merge"
+        raise RecipeError(f"train - missing - {select} measures the models on them - {advice}")
     ingredients = _read(models)
     if select == "slerp" and len(ingredients) != PAIR:
         raise RecipeError(
@@ -185,6 +212,8 @@ def soup(
     runtime, working = runtime or Runtime(), ingredients[0].copy()
     working.head_from_text = rebuild
     builder = _SoupBuilder(working, Split.read("val", val, working, runtime), runtime, refresh)
+    if select in MEASURED and train is not None:
+        builder.trained = _drawn(train, list(states), MEASURED[select], working, runtime)
     report, logits = builder.build(select, states, base)
     if from_text and not rebuild:
         report.notes.insert(0, "the models have different prompts: their text heads were averaged")
@@ -200,14 +229,19 @@ class _SoupBuilder:
     split: Split
     runtime: Runtime
     refresh: Refresh
+    trained: dict[str, Pixels] = field(default_factory=dict)
+    """Training images by model, for merges that measure."""
 
-    def logits(self, state: State, average: bool = True) -> np.ndarray:
+    def load(self, state: State) -> Classifier:
+        """The classifier with these weights."""
         with torch.no_grad():
             own = self.classifier.state_dict()
             for name in state:
                 own[name].copy_(state[name])
-        if self.classifier.head_from_text:
-            self.classifier.rebuild_head()
+        return self.classifier.rebuild_head() if self.classifier.head_from_text else self.classifier
+
+    def logits(self, state: State, average: bool = True) -> np.ndarray:
+        self.load(state)
         if average:
             self.refresh(self.classifier)
         return predict_logits(self.classifier, self.split.pixels, self.runtime)
@@ -238,13 +272,54 @@ class _SoupBuilder:
         elif select == "slerp":
             first, second = states.values()
             state = Slerp(first, second)
+        elif select in MEASURED:
+            state = self.measured(select, states, report)
         logits = self.logits(state, len(report.chosen) > 1)
         soup_right = self.right(logits)
         report.accuracy = float(soup_right.mean())
         report.best = max(alone, key=lambda name: alone[name])
         report.difference = {**paired_difference(soup_right, right[report.best])}
-        report.notes = _notes(report)
+        report.notes += _notes(report)
         return report, logits
+
+    def measured(self, select: str, states: dict[str, State], report: SoupReport) -> AdjustedMean:
+        """A merge by what each model does on its training images, one model after the other."""
+        names, ingredients = differing_names(list(states.values())), list(states.values())
+
+        def each(measure: Measure[Statistic]) -> Iterator[Statistic]:
+            for name, state in states.items():
+                yield measure(self.load(state), self.trained[name], names, self.runtime)
+
+        if select == "fisher":
+            merged = fisher(ingredients, each(fisher_information))
+        else:
+            merged = regmean(ingredients, each(input_grams))
+        seen = max(len(pixels) for pixels in self.trained.values())
+        report.notes.append(
+            f"{select} weighs {len(merged.adjusted)} of the {len(names)} tensors in which the "
+            f"models differ, by {seen} training images of each; the others are plain means"
+        )
+        return merged
+
+
+def _drawn(
+    train: Trained, names: list[str], most: int, classifier: Classifier, runtime: Runtime
+) -> dict[str, Pixels]:
+    """Pixels of the training images that a merge looks at; what models share is decoded once."""
+
+    def drawn(images: ImageList) -> Pixels:
+        sizes = classifier.backbone.preprocessing
+        rows = sample_of(prepare(images, sizes, runtime).keys, most)
+        return prepare(images.subset(rows), sizes, runtime, keep=True)
+
+    if isinstance(train, ImageList):
+        return dict.fromkeys(names, drawn(train))
+    if missing := [name for name in names if name not in train]:
+        raise RecipeError(
+            f"train - no images of {missing[0]} - there are images of {', '.join(train)} - "
+            "give those of each model by its name"
+        )
+    return {name: drawn(train[name]) for name in names}
 
 
 def _notes(report: SoupReport) -> list[str]:

@@ -64,7 +64,9 @@ def _fit_members(
             member = method.fit(start, data, _member_context(context, number))
             file = Path(models, f"{number}.safetensors")
             members[f"seed {context.seed + number}"] = share_weights(member, start, file)
-        tuned, report = soup(members, data.val, ensemble.soup, start, context.runtime, refresh)
+        tuned, report = soup(
+            members, data.val, ensemble.soup, start, context.runtime, refresh, data.train
+        )
     if context.folder is not None:
         write_json(context.folder / "soup.json", report.to_dict())
     return tuned.with_temperature(1.0)

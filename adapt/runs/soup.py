@@ -21,7 +21,7 @@ from adapt.ensembling.line import (
     scale_by_depth,
     unchanged,
 )
-from adapt.ensembling.soups import WITHOUT_START, SoupReport, soup
+from adapt.ensembling.soups import MEASURED, WITHOUT_START, SoupReport, soup
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.calibration import fit_temperature
@@ -29,7 +29,7 @@ from adapt.models.backbones import load_backbone
 from adapt.models.bundle.manifest import MANIFEST, read_manifest
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
-from adapt.recipe.data import build_data
+from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded, load
 from adapt.training.features.encode import predict_logits
 
@@ -118,7 +118,7 @@ def soup_runs(
             or `out` in use.
         RunError: When a run has no tuned model.
         DataError: When the val images of the first run have changed, or another run was trained on
-            some of them.
+            some of them; when the training images of a run have changed and `select` needs them.
         WeightsError: When the models do not have the same classes and the same start.
     """
     target = _new_folder(out)
@@ -135,7 +135,9 @@ def soup_runs(
     recipe, val = runs[0].loaded.recipe, val_images(runs[0])
     start = None if select in WITHOUT_START else start_of(runs[0])
     models = {str(run.folder): run.adapted for run in runs}
-    mixed, report = soup(models, val, select, start, recipe.runtime, _refresh(runs[0]))
+    train = {str(run.folder): train_images(run) for run in runs} if select in MEASURED else None
+    refresh = _refresh(runs[0])
+    mixed, report = soup(models, val, select, start, recipe.runtime, refresh, train)
     if recipe.calibration.kind == "none":
         mixed.temperature = report.temperature = 1.0
     report.notes = notes + report.notes
@@ -202,8 +204,8 @@ def _refresh(run: RunFolder) -> Refresh:
     recipe = run.loaded.recipe
     if recipe.ensemble.batch_norm == "average":
         return unchanged
-    data = build_data(replace(recipe, evals={}))
-    return refresh_of(recipe.ensemble.batch_norm, start_of(run), data.fit.train, recipe.runtime)
+    train = train_images(run)
+    return refresh_of(recipe.ensemble.batch_norm, start_of(run), train, recipe.runtime)
 
 
 def val_images(run: RunFolder) -> ImageList:
@@ -212,23 +214,43 @@ def val_images(run: RunFolder) -> ImageList:
     Raises:
         DataError: When there are none, or they are not the ones that `split.json` lists.
     """
-    recipe = run.loaded.recipe
-    aside = [name for name, part in recipe.evals.items() if isinstance(part, FromTrain)]
-    data = build_data(replace(recipe, evals={name: recipe.evals[name] for name in aside}))
+    data = _data_of(run)
     if data.fit.val is None:
         raise DataError(
             f"{run.folder} - no val images - its recipe holds out none - "
             "first make a run with data.val: {from: train, fraction: 0.2}"
         )
-    now = Counter((row["sha256"], row["label"]) for row in data.manifest["splits"]["val"])
-    expected = run.content("val")
+    _check_unchanged(run, data, "val")
+    return data.fit.val
+
+
+def train_images(run: RunFolder) -> ImageList:
+    """The training images of a run, read again from its recipe.
+
+    Raises:
+        DataError: When they are not the ones that `split.json` lists.
+    """
+    data = _data_of(run)
+    _check_unchanged(run, data, "train")
+    return data.fit.train
+
+
+def _data_of(run: RunFolder) -> RunData:
+    """Train and val of a run; test sets are read only where they were set aside from train."""
+    recipe = run.loaded.recipe
+    aside = [name for name, part in recipe.evals.items() if isinstance(part, FromTrain)]
+    return build_data(replace(recipe, evals={name: recipe.evals[name] for name in aside}))
+
+
+def _check_unchanged(run: RunFolder, data: RunData, split: str) -> None:
+    now = Counter((row["sha256"], row["label"]) for row in data.manifest["splits"][split])
+    expected = run.content(split)
     if now != expected:
         lost, new = (expected - now).total(), (now - expected).total()
         raise DataError(
-            f"{run.folder} - val images have changed - {lost} of the {expected.total()} in "
+            f"{run.folder} - {split} images have changed - {lost} of the {expected.total()} in "
             f"split.json are missing and {new} are new - restore the images of the run"
         )
-    return data.fit.val
 
 
 def start_of(run: RunFolder) -> Classifier:

@@ -37,6 +37,18 @@ def in_encoder(name: str, encoder: str) -> bool:
     return encoder == "both" or name.startswith(f"{MODEL}visual.") == (encoder == "image")
 
 
+def reach_text_head(classifier: Classifier, names: Iterable[str]) -> bool:
+    """Whether the head comes from text, and weights of these names are among those it is made of.
+
+    >>> start = Classifier.from_clip("adapt-icons-xs", "random", ["cat", "dog"])
+    >>> reach_text_head(start, [f"{MODEL}logit_scale"]), reach_text_head(start, ["head.bias"])
+    (True, False)
+    """
+    return classifier.head_from_text and any(
+        name.startswith(MODEL) and not in_encoder(name, "image") for name in names
+    )
+
+
 def trainable_copy(
     start: Classifier, wanted: Callable[[str], bool], train_head: bool = False
 ) -> Classifier:

@@ -10,16 +10,21 @@ import torch
 
 from adapt.data.image_data import ImageData
 from adapt.data.sources.image_list import ImageList
-from adapt.ensembling.soups import soup
+from adapt.ensembling.soups import MEASURED, soup
 from adapt.ensembling.weights.dare import dare
+from adapt.ensembling.weights.fisher import fisher
 from adapt.ensembling.weights.model_stock import model_stock
+from adapt.ensembling.weights.regmean import regmean
 from adapt.ensembling.weights.slerp import Slerp
+from adapt.ensembling.weights.soup import Mean
 from adapt.ensembling.weights.ties import ties
 from adapt.errors import BundleError, RecipeError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.backbones import build_backbone
 from adapt.models.classifier import Classifier
 from adapt.training.features.encode import predict_logits
+from adapt.training.features.fisher import fisher_information
+from adapt.training.features.grams import input_grams
 from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, VIT, bit_equal, moved, tiny_classifier, weights
@@ -262,3 +267,69 @@ def test_other_merges_of_classifiers(select: str, start: Classifier, val: ImageL
     else:
         with pytest.raises(RecipeError, match=f"start - missing - {select}"):
             soup(models, val, select, runtime=RUNTIME)
+
+
+MERGES = {"fisher": (fisher, fisher_information), "regmean": (regmean, input_grams)}
+
+
+@pytest.mark.parametrize("learned", [True, False])
+@pytest.mark.parametrize("select", ["fisher", "regmean"])
+def test_merges_that_look_at_training_images(
+    select: str, learned: bool, start: Classifier, toy_data: ImageData, val: ImageList
+) -> None:
+    """The weights are those of the function on state dicts and statistics of each model alone."""
+    models = [moved(start, seed, 0.03, learned) for seed in (0, 1)]
+    train = {f"model {n}": toy_data.train.subset(range(n, 24, 6)) for n in (1, 2)}
+    before = [weights(model) for model in models]
+    result, report = soup(models, val, select, runtime=RUNTIME, train=train)
+    assert all(bit_equal(weights(a), b) for a, b in zip(models, before, strict=True))
+    kept = [n for n in before[0] if learned or not n.startswith("head.")]
+    states = [{name: state[name] for name in kept} for state in before]
+    merge, measure = MERGES[select]
+    statistics = [
+        measure(model, prepare(images, model.backbone.preprocessing), kept, RUNTIME)
+        for model, images in zip(models, train.values(), strict=True)
+    ]
+    expected = merge(states, statistics)
+    mean = Mean(states)
+    for name in kept:
+        torch.testing.assert_close(weights(result)[name], expected[name])
+    apart = [n for n in expected.adjusted if not torch.allclose(mean[n], expected[n], rtol=1e-3)]
+    assert len(apart) > len(expected.adjusted) / 2
+    assert result.head_from_text != learned
+    if not learned:
+        assert torch.equal(result.head.weight, result.clone().rebuild_head().head.weight)
+    text = [name for name in expected.adjusted if "model.transformer." in name]
+    assert bool(text) != learned
+    assert f"{select} weighs {len(expected.adjusted)} of the" in report.notes[0]
+    assert "by 4 training images of each" in report.notes[0]
+
+
+def test_only_what_differs_is_measured(
+    start: Classifier, toy_data: ImageData, val: ImageList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a bounded number of images, which do not depend on their order."""
+    models = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        models.append(start.with_learned_head(torch.nn.Linear(24, 3)))
+    result, report = soup(models, val, "fisher", runtime=RUNTIME, train=toy_data.train)
+    assert report.notes[0].startswith("fisher weighs 2 of the 2 tensors")
+    assert "by 24 training images of each" in report.notes[0]
+    monkeypatch.setitem(MEASURED, "fisher", 5)
+    few, report = soup(models, val, "fisher", runtime=RUNTIME, train=toy_data.train)
+    assert "by 5 training images of each" in report.notes[0]
+    turned = toy_data.train.subset(range(24)[::-1])
+    again, _ = soup(models, val, "fisher", runtime=RUNTIME, train=turned)
+    torch.testing.assert_close(few.head.weight, again.head.weight)
+    assert not torch.allclose(few.head.weight, result.head.weight, rtol=1e-3)
+
+
+def test_training_images_that_are_missing(
+    start: Classifier, toy_data: ImageData, val: ImageList
+) -> None:
+    models = [moved(start, seed) for seed in (0, 1)]
+    with pytest.raises(RecipeError, match="train - missing - regmean measures the models on them"):
+        soup(models, val, "regmean", runtime=RUNTIME)
+    with pytest.raises(RecipeError, match=r"train - no images of model 2 - there are images of m"):
+        soup(models, val, "fisher", runtime=RUNTIME, train={"model 1": toy_data.train})

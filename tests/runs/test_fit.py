@@ -1,5 +1,6 @@
 """The training of a run: members of a soup, and the names in class weights."""
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from adapt.errors import DataError, RecipeError
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
 from adapt.runs.fit import check_weight_names, fit
+from adapt.runs.run import run
 from adapt.training.context import Context
-from tests.helpers.tiny import CLASSES, moved
+from tests.helpers.tiny import CLASSES, RESNET, VIT, moved
 
 
 @dataclass
@@ -63,3 +65,33 @@ def test_names_are_checked_in_every_section() -> None:
     )
     assert second.startswith("method.probe.class_weights.x - not a class - 2.0 - classes are: blue")
     check_weight_names(adapt.method("zero_shot"), CLASSES)
+
+
+RECIPE = """
+version: 1
+name: merged
+model: {{arch: {arch}, pretrained: random, templates: [plain]}}
+data:
+  train: {{kind: folder, root: {root}/train}}
+  val: {{kind: folder, root: {root}/val}}
+method: {{name: full, optim: {{lr: 1.0e-3, epochs: 1, batch_size: 8}}}}
+ensemble: {{members: 2, soup: {merge}, alphas: 3}}
+evals:
+  test: {{kind: folder, root: {root}/test}}
+report: {{formats: []}}
+runtime: {{accelerator: cpu, precision: "32", workers: "0"}}
+"""
+
+
+@pytest.mark.parametrize(("merge", "arch"), [("fisher", VIT), ("regmean", RESNET)])
+def test_a_run_whose_members_are_measured(
+    merge: str, arch: str, toy_root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "recipe.yaml").write_text(RECIPE.format(arch=arch, root=toy_root, merge=merge))
+    done = run(tmp_path / "recipe.yaml", [], tmp_path / "run")
+    report = json.loads((done.folder / "soup.json").read_text())
+    assert (report["select"], report["chosen"]) == (merge, ["seed 0", "seed 1"])
+    assert report["notes"][0].startswith(f"{merge} weighs ")
+    assert "by 24 training images of each" in report["notes"][0]
+    assert 0 <= done.scores["models"]["adapted"]["test"]["accuracy"] <= 1
+    assert Classifier.load(done.folder / "model").class_names == CLASSES

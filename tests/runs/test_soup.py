@@ -3,24 +3,27 @@
 import json
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from adapt.cli import app as cli
+from adapt.common.content import content_hashes
 from adapt.common.files import write_json
 from adapt.ensembling.line import mix
+from adapt.ensembling.soups import soup
 from adapt.errors import DataError, RecipeError, RunError, WeightsError
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.classifier import Classifier, verify_bundle
 from adapt.recipe.data import build_data
 from adapt.recipe.load import load
-from adapt.runs.soup import RunFolder, mix_run, soup_runs, start_of, val_images
+from adapt.runs.soup import RunFolder, mix_run, soup_runs, start_of, train_images, val_images
 from adapt.training.features.encode import predict_logits
 from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
-from tests.helpers.tiny import CLASSES, VIT, bit_equal, moved, weights
+from tests.helpers.tiny import CLASSES, VIT, bit_equal, draw_folder, moved, weights
 
 RECIPE = """
 version: 1
@@ -99,6 +102,49 @@ def test_a_greedy_soup_of_runs(runs: list[Path], tmp_path: Path) -> None:
     each = [weights(Classifier.load(Path(name) / "adapted")) for name in content["chosen"]]
     mean = np.mean([one["head.weight"].double().numpy() for one in each], axis=0)
     np.testing.assert_allclose(weights(made.classifier)["head.weight"], mean, rtol=1e-6)
+
+
+def test_runs_are_measured_on_their_own_training_images(
+    runs: list[Path], root: Path, tmp_path: Path
+) -> None:
+    select = "regmean"
+    own = make_run(tmp_path / "own", draw_own(tmp_path / "images", root), 4)
+    models = {str(run): Classifier.load(run / "adapted") for run in (runs[0], own)}
+    train = {name: build_data(load(Path(name) / "recipe.yaml").recipe).fit.train for name in models}
+    expected, _ = soup(
+        models, val_images(RunFolder.read(runs[0])), select, runtime=RUNTIME, train=train
+    )
+    made = soup_runs([runs[0], own], tmp_path / "out", select)
+    assert bit_equal(weights(made.classifier), weights(expected))
+    assert any(note.startswith(f"{select} weighs ") for note in made.notes)
+
+    (tmp_path / "images" / "train" / "red_circle" / "0.png").unlink()
+    expected_error = f"{own} - train images have changed - 1 of the 9 in split.json are missing"
+    with pytest.raises(DataError, match=expected_error):
+        soup_runs([runs[0], own], tmp_path / "again", select)
+    assert soup_runs([runs[0], own], tmp_path / "again", "uniform").folder.is_dir()
+
+
+def draw_own(images: Path, root: Path) -> Path:
+    """Other training images beside the val and test images of the runs."""
+    for split in ("val", "test"):
+        shutil.copytree(root / "images" / split, images / split)
+    draw_folder(images / "train", dict.fromkeys(CLASSES, 3), 77)
+    return images
+
+
+def test_the_training_images_are_those_of_the_run(root: Path, tmp_path: Path) -> None:
+    """What was set aside from them as a test set is not among them."""
+    run = make_run(tmp_path / "run", root / "images", 0)
+    text = (run / "recipe.yaml").read_text()
+    changed = text.replace("evals:", "evals:\n  aside:\n    from: train\n    fraction: 0.25", 1)
+    (run / "recipe.yaml").write_text(changed)
+    write_json(run / "split.json", build_data(load(run / "recipe.yaml").recipe).manifest)
+    train = train_images(RunFolder.read(run))
+    assert len(train) < 24
+    listed = RunFolder.read(run).content("train")
+    hashes = content_hashes(train.paths)
+    assert listed == Counter(zip(hashes, train.labels, strict=True))
 
 
 def test_no_temperature_where_the_recipe_wants_none(runs: list[Path], tmp_path: Path) -> None:

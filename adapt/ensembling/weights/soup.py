@@ -6,7 +6,7 @@ tensor when it is read (`Mean`), so the number of ingredients does not matter to
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +116,29 @@ class Mean(Computed):
         return total.div_(len(self._parts)).to(dtype).view(shape)
 
 
+class AdjustedMean(Computed):
+    """The mean of ingredients, to some of whose tensors something is added as they are read.
+
+    Args:
+        mean: Of the ingredients.
+        adjusted: Names of tensors that are not the plain mean.
+        adjustment: From such a name to what is added.
+    """
+
+    def __init__(
+        self, mean: Mean, adjusted: Collection[str], adjustment: Callable[[str], Tensor]
+    ) -> None:
+        super().__init__(mean)
+        self.adjusted = frozenset(adjusted)
+        self._mean, self._adjustment = mean, adjustment
+
+    def __getitem__(self, name: str) -> Tensor:
+        value = self._mean[name]
+        if name not in self.adjusted:
+            return value
+        return (value.double() + self._adjustment(name)).to(value.dtype)
+
+
 def check_alike(ingredients: Mapping[str, State]) -> None:
     """Check that there are two ingredients or more, with the same names and shapes.
 
@@ -138,6 +161,22 @@ def check_alike(ingredients: Mapping[str, State]) -> None:
             check_same(outlines[first], outline)
         except WeightsError as error:
             raise WeightsError(f"{first} and {name}: {error}") from error
+
+
+def differing_names(ingredients: Sequence[State]) -> set[str]:
+    """Names of the floating-point tensors in which not all ingredients are equal.
+
+    >>> first, second = ({"w": torch.ones(1), "b": torch.full((1,), value)} for value in (0.0, 1.0))
+    >>> differing_names([first, second])
+    {'b'}
+    """
+    first, *others = ingredients
+    return {
+        name
+        for name in first
+        if first[name].is_floating_point()
+        and not all(torch.equal(first[name].cpu(), other[name].cpu()) for other in others)
+    }
 
 
 def check_ingredients(start: State, ingredients: Sequence[State]) -> None:
