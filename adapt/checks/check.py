@@ -29,6 +29,7 @@ from adapt.checks.record import (
     small_pictures,
     write_check,
     write_exclusions,
+    write_names,
 )
 from adapt.checks.sources import CheckedSets, DataLike, read_sets
 from adapt.common.files import write_json
@@ -95,6 +96,20 @@ class Check:
             RunError: When it cannot be written.
         """
         return write_exclusions(path, self.content, labels)
+
+    def write_names(self, path: str | Path) -> tuple[list[str], list[str]]:
+        """Write words for the class names that are not written as words, for `data.classes`.
+
+        Args:
+            path: The file.
+
+        Returns:
+            Lines of words that were guessed, and comments that only the user can fill.
+
+        Raises:
+            RunError: When it cannot be written.
+        """
+        return write_names(path, self.content)
 
 
 def check(

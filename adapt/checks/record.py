@@ -12,6 +12,7 @@ from PIL import Image
 
 from adapt.checks.findings.finding import LEVELS, Finding, Place
 from adapt.checks.findings.measure import Picture
+from adapt.checks.findings.names import PLACEHOLDER, PROPOSED
 from adapt.common.files import plain, write_json, write_text
 from adapt.data.decoding.open import ImageError, open_image
 from adapt.data.splits.exclusions import Excluded, exclusion_line, format_exclusions
@@ -159,6 +160,36 @@ def write_exclusions(
     lines = exclusions(content, labels)
     write_text(Path(path), format_exclusions(lines))
     return lines
+
+
+def proposed_names(content: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Lines for `data.classes`: the words of classes whose names are not written as words.
+
+    Args:
+        content: `check.json`.
+
+    Returns:
+        Lines of words that can be guessed, and of those that only the user knows.
+    """
+    told = {
+        entry["name"]: entry["line"]
+        for finding in content["findings"]
+        if finding["kind"] in PROPOSED
+        for entry in finding["details"]["classes"]
+    }
+    lines = [told[name] for name in sorted(told)]
+    unknown = [line for line in lines if line.endswith(PLACEHOLDER)]
+    return [line for line in lines if line not in unknown], unknown
+
+
+def write_names(path: str | Path, content: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Write class names for `data.classes`; see `proposed_names` and `write_text`.
+
+    What only the user knows stands in comments, so that it is not taken for words.
+    """
+    lines, unknown = proposed_names(content)
+    write_text(Path(path), "\n".join([*lines, *(f"# {line}" for line in unknown), ""]))
+    return lines, unknown
 
 
 def small_pictures(

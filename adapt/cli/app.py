@@ -221,7 +221,11 @@ def check(
         typer.Option(help="Folder for check.html and check.json; default check-NAME."),
     ] = None,
     fix: Annotated[
-        Path | None, typer.Option(help="Write the list of images to leave out, for `data.exclude`.")
+        list[Path] | None,
+        typer.Option(
+            help="Write the list of images to leave out, for `data.exclude`; or, as FILE.yaml, "
+            "class names in words, for `data.classes`. May be given twice."
+        ),
     ] = None,
     fix_labels: Annotated[
         bool, typer.Option("--fix-labels", help="Also leave out images with suspected labels.")
@@ -232,8 +236,7 @@ def check(
 ) -> None:
     """Find what is wrong with labelled images, and how to fix it."""
     from adapt.checks.check import check as check_data
-    from adapt.checks.record import exclusions
-    from adapt.cli.check import check_fail_on, default_folder, print_check, print_left_out
+    from adapt.cli.check import check_fail_on, default_folder, print_check, write_fixes
     from adapt.cli.progress import progress_shown
     from adapt.common.progress import told
 
@@ -245,9 +248,7 @@ def check(
     print_check(console, result)
     page = result.write(out or default_folder(result.content["name"]))
     console.print(f"page    {page}", soft_wrap=True, markup=False)
-    if fix is not None:
-        result.write_exclusions(fix, fix_labels)
-    print_left_out(console, exclusions(result.content, fix_labels), fix)
+    write_fixes(console, result, fix or [], fix_labels)
     if result.failed(fail_on):
         raise typer.Exit(3)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FAIL_ON = ("error", "warning", "never")
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 STRONGER = "a stronger CLIP finds more and makes fewer errors: --model ViT-B-32 --pretrained openai"
+YAML = (".yaml", ".yml")
 SHOWN = 20
 """Images printed of one reason to leave images out; the list and check.json hold all."""
 
@@ -92,6 +93,35 @@ def print_left_out(console: Console, lines: "Sequence[Excluded]", written: Path 
         _print(console, Text(f"--fix FILE would leave out {count}:"))
     for line in left_out(lines):
         _print(console, Text(line, style="dim"))
+
+
+def write_fixes(
+    console: Console, check: "Check", files: Sequence[Path], labels: bool = False
+) -> None:
+    """Write the files of `--fix`, and print what they hold or would hold.
+
+    Args:
+        console: Where to.
+        check: The result.
+        files: Those that end like YAML are for class names, others for images to leave out.
+        labels: Whether images with suspected labels are left out too.
+    """
+    from adapt.checks.record import exclusions
+
+    names = [file for file in files if file.suffix.lower() in YAML]
+    lists = [file for file in files if file not in names]
+    for listed in lists:
+        check.write_exclusions(listed, labels)
+    written: list[Path | None] = [*lists]
+    for file in written or [None]:
+        print_left_out(console, exclusions(check.content, labels), file)
+    for named in names:
+        lines, unknown = check.write_names(named)
+        use = f"use it in a recipe as `data.classes: {named}`" if lines else "nothing to clean"
+        _print(console, Text(f"names   {named}: {plural(len(lines), 'class')}; {use}"))
+        if unknown:
+            todo = f"{plural(len(unknown), 'class')} only you can name: fill in the comments"
+            _print(console, Text(f"        {todo}", style="dim"))
 
 
 def leak_sentence(scores: dict[str, float | None]) -> str:

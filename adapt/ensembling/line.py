@@ -149,7 +149,8 @@ def _head_between(
     if same_text or alpha in (0, 1) or not (start.head_from_text and tuned.head_from_text):
         return head
     with torch.no_grad():
-        return linear_head(text_weights(mixed.backbone, mixed.prompts)).to(mixed.device)
+        weight = text_weights(mixed.backbone, mixed.prompts, mixed.prompt_weights)
+        return linear_head(weight).to(mixed.device)
 
 
 def _same_text(start: Classifier, tuned: Classifier) -> bool:
@@ -163,7 +164,7 @@ def _same_text(start: Classifier, tuned: Classifier) -> bool:
         for model in (start, tuned)
     )
     return (
-        start.prompts == tuned.prompts
+        (start.prompts, start.prompt_weights) == (tuned.prompts, tuned.prompt_weights)
         and first.keys() == second.keys()
         and all(torch.equal(value, second[name]) for name, value in first.items())
     )

@@ -32,7 +32,7 @@ from adapt.errors import RecipeError, WeightsError, did_you_mean
 from adapt.evaluation.evaluate import Split, sample_of
 from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.calibration import fit_temperature
-from adapt.models.bundle.manifest import ENCODERS, HEAD
+from adapt.models.bundle.manifest import ENCODERS, HEAD, PROMPT_WEIGHTS
 from adapt.models.bundle.read import read_bundle
 from adapt.models.classifier import Classifier
 from adapt.models.weight_files import plain_names
@@ -99,7 +99,8 @@ class _Ingredient:
     model: ModelOrBundle
     weights: State
     facts: dict[str, Any]
-    prompts: list[list[str]]
+    prompts: tuple[list[list[str]], list[list[float]] | None]
+    """Those of each class, and how much each counts."""
     head_from_text: bool
 
     @classmethod
@@ -108,7 +109,8 @@ class _Ingredient:
             spec, sizes = model.backbone.spec, model.backbone.preprocessing.to_dict()
             facts = _facts(model.class_names, spec.base_hash, spec.config, sizes)
             state = plain_names(model.state_dict())
-            return cls(name, model, state, facts, model.prompts, model.head_from_text)
+            said = model.prompts, model.prompt_weights
+            return cls(name, model, state, facts, said, model.head_from_text)
         folder = Path(model)
         # Checks every hash; its tensors are mapped, not read, and dropped at once.
         bundle = read_bundle(folder)
@@ -120,8 +122,8 @@ class _Ingredient:
             config["model_cfg"],
             config["preprocess_cfg"],
         )
-        prompts, from_text = manifest["prompts"], manifest["head_from_text"]
-        return cls(name, model, TensorFiles(files), facts, prompts, from_text)
+        said = manifest["prompts"], manifest.get(PROMPT_WEIGHTS)
+        return cls(name, model, TensorFiles(files), facts, said, manifest["head_from_text"])
 
     def state(self, with_head: bool) -> State:
         """All weights, or those of the encoders."""

@@ -13,10 +13,18 @@ from adapt.common.files import json_text
 from adapt.common.typed import resolve_path
 from adapt.data.decoding.open import open_image
 from adapt.data.decoding.preprocessing import Preprocessing
-from adapt.data.labels.classes import ClassName, check_names, check_words, default_words
+from adapt.data.labels.classes import ClassName, check_names
+from adapt.data.labels.naming import given_classes
 from adapt.errors import AdaptError, BundleError, DataError, one_line
 from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_backbone
-from adapt.models.bundle.manifest import ENCODERS, HEAD, PROBE, UNCERTAINTY, facts_of
+from adapt.models.bundle.manifest import (
+    ENCODERS,
+    HEAD,
+    PROBE,
+    PROMPT_WEIGHTS,
+    UNCERTAINTY,
+    facts_of,
+)
 from adapt.models.bundle.probe import (
     FACTS,
     Differences,
@@ -62,10 +70,11 @@ class Classifier(nn.Module):
             encoders change), or learned (then it is averaged like any other weight).
         temperature: Probabilities are softmax(logits / temperature).
         uncertainty: When `predict` abstains, and the rest of `Prediction` beside the label.
+        prompt_weights: How much each prompt counts in a head from text; all alike without.
 
     Raises:
-        DataError: When names, prompts, outputs and thresholds per class differ in their number, or
-            a class name is no text, empty, or equal to another.
+        DataError: When names, prompts, weights, outputs and thresholds per class differ in their
+            number, or a class name is no text, empty, or equal to another.
     """
 
     def __init__(
@@ -77,6 +86,7 @@ class Classifier(nn.Module):
         head_from_text: bool = True,
         temperature: float = 1.0,
         uncertainty: Uncertainty | None = None,
+        prompt_weights: list[list[float]] | None = None,
     ) -> None:
         super().__init__()
         class_names = check_names(class_names, "class_names")
@@ -87,7 +97,12 @@ class Classifier(nn.Module):
             )
         self.backbone = backbone
         self.head: nn.Linear | CacheHead = head
+        counts = [[len(own) for own in given] for given in (prompts, prompt_weights or prompts)]
+        if counts[0] != counts[1]:
+            advice = "give one for each prompt"
+            raise DataError(f"classifier - prompt_weights do not fit - {counts[1]} - {advice}")
         self.class_names, self.prompts = class_names, prompts
+        self.prompt_weights = prompt_weights
         self.head_from_text, self.temperature = head_from_text, temperature
         if uncertainty is not None:
             uncertainty.check_classes(len(class_names))
@@ -126,7 +141,7 @@ class Classifier(nn.Module):
             >>> clf(torch.zeros(1, 3, 48, 48)).shape
             torch.Size([1, 2])
         """
-        names = _named(class_names)
+        names = given_classes(class_names)
         resolved = resolve_templates(templates or ["simple"])
         backbone = load_backbone(arch, pretrained, seed)
         prompts = class_prompts(names, resolved)
@@ -169,7 +184,7 @@ class Classifier(nn.Module):
     def rebuild_head(self) -> "Classifier":
         """Set the head to what the text encoder says now; returns self."""
         with torch.no_grad():
-            weight = text_weights(self.backbone, self.prompts)
+            weight = text_weights(self.backbone, self.prompts, self.prompt_weights)
             self.head.weight.copy_(weight)
             self.head.bias.zero_()
         return self
@@ -279,6 +294,8 @@ class Classifier(nn.Module):
         }
         if self.uncertainty is not None:
             manifest[UNCERTAINTY] = self.uncertainty.to_dict()
+        if self.prompt_weights is not None:
+            manifest[PROMPT_WEIGHTS] = self.prompt_weights
         tensors = {
             ENCODERS: plain.backbone.model.state_dict(),
             HEAD: plain.head.state_dict(),
@@ -331,6 +348,7 @@ class Classifier(nn.Module):
             manifest["head_from_text"],
             float(manifest["temperature"]),
             None if stored is None else Uncertainty.from_dict(stored, len(names)),
+            manifest.get(PROMPT_WEIGHTS),
         ).eval()
 
     def answers(self, images: list[bytes]) -> ProbeAnswers:
@@ -345,22 +363,6 @@ class Classifier(nn.Module):
         pixels = torch.stack([own(open_image(image)) for image in images])
         logits: Tensor = self.eval()(pixels.to(self.device))
         return logits
-
-
-def _named(given: Any) -> list[ClassName]:
-    """Class names with their words, checked."""
-    given = given.tolist() if hasattr(given, "tolist") else given
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        keys = [name.key if isinstance(name, ClassName) else name for name in given]
-    else:
-        keys = given
-    keys = check_names(keys, "class_names")
-    names = [
-        name if isinstance(name, ClassName) else ClassName(key, default_words(key))
-        for key, name in zip(keys, given, strict=True)
-    ]
-    check_words({name.key: name for name in names}, "class_names")
-    return names
 
 
 def verify_bundle(folder: str | Path) -> Differences:

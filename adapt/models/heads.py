@@ -14,7 +14,9 @@ from adapt.models.backbones import Backbone, tokenizer_of
 from adapt.models.weight_files import weights_hash
 
 
-def text_weights(backbone: Backbone, prompts: list[list[str]]) -> Tensor:
+def text_weights(
+    backbone: Backbone, prompts: list[list[str]], weights: list[list[float]] | None = None
+) -> Tensor:
     """One direction per class: each prompt's unit feature, averaged, made unit again, scaled.
 
     Prompt ensembling of CLIP (Radford et al. 2021, arXiv:2103.00020). Differentiable with respect
@@ -23,12 +25,17 @@ def text_weights(backbone: Backbone, prompts: list[list[str]]) -> Tensor:
     Args:
         backbone: The CLIP whose text encoder is used.
         prompts: The prompts of each class; classes may have different numbers of them.
+        weights: How much each counts in the average; all alike without.
 
     Returns:
         Weights (K, D); `features @ weights.T` are logits, exp(logit scale) included.
     """
     features = backbone.encode_text([prompt for own in prompts for prompt in own])
-    means = [part.mean(0) for part in features.split([len(own) for own in prompts])]
+    parts = features.split([len(own) for own in prompts])
+    if weights is None:
+        means = [part.mean(0) for part in parts]
+    else:
+        means = [part.new_tensor(own) @ part for part, own in zip(parts, weights, strict=True)]
     return F.normalize(torch.stack(means), dim=-1) * backbone.scale
 
 

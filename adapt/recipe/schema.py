@@ -30,7 +30,7 @@ from adapt.evaluation.settings import (
     UncertaintySettings,
 )
 from adapt.methods.settings import FewShot
-from adapt.models.settings import TEMPLATE_SETS
+from adapt.models.settings import TEMPLATE_SETS, Prompts
 from adapt.training.settings import Runtime
 
 VERSION = 1
@@ -64,6 +64,8 @@ class ModelSection:
     """Pretrained weights: an open_clip tag, or the path of a weights file."""
     templates: list[str] = field(default_factory=lambda: ["simple"])
     """Prompts: sentences with one `{}` for the class name, or names of sets of them."""
+    prompts: Prompts = field(default_factory=Prompts)
+    """Sentences for each class, and how much each prompt counts."""
 
     def __post_init__(self) -> None:
         self.ranges.check(self)

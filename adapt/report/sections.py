@@ -18,6 +18,7 @@ from adapt.report.record.words import enumerated
 from adapt.report.tables.cells import Table, Text
 from adapt.report.tables.few_shot import below_words, outlook_words, ranking_table, shots_table
 from adapt.report.tables.guard import NO_GUARD, guard_table, worse_classes_table
+from adapt.report.tables.prompts import prompts_table, search_words, sentences_words
 from adapt.report.tables.robustness import (
     corruption_table,
     effective_table,
@@ -141,6 +142,9 @@ _NO_COUNTS = "the run stored no counts per class"
 # fmt: off
 SECTIONS = (
     Section("summary", "Summary", (ladder_table, ladder)),
+    Section("prompts", "Prompts", (
+        sentences_words, search_words, prompts_table,
+    ), optional=True),
     Section("alpha", "Choosing alpha", (
         alpha_curve,
         _or(rules_table, "Rules", _NO_RULES, "curve.json"),

@@ -10,6 +10,7 @@ from adapt.recipe.load import Loaded
 from adapt.recipe.schema import Recipe
 from adapt.runs.fit import check_weight_names
 from adapt.runs.memory import Memory, Where, inference_memory, training_memory
+from adapt.runs.start import classes_of, zero_shot_of
 from adapt.training.features.batch_norm import check_batch_norms
 from adapt.training.loop import micro_batch
 from adapt.training.parameters import freeze_first, text_trains
@@ -32,10 +33,7 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     data = build_data(recipe)
     data.notes[:0] = loaded.notes
     check_weight_names(loaded.method, data.fit.class_names)
-    names = [data.fit.train.classes[key] for key in data.fit.class_names]
-    start = Classifier.from_clip(
-        recipe.model.arch, recipe.model.pretrained, names, recipe.model.templates, recipe.seed
-    )
+    start = zero_shot_of(recipe, classes_of(recipe, data.fit))
     if recipe.ensemble.batch_norm == "reestimate":
         check_batch_norms(start)
     tuned = prepared(loaded.method, start)

@@ -46,9 +46,10 @@ from adapt.runs.measures.scores import (
 )
 from adapt.runs.measures.uncertainty import write_uncertainty
 from adapt.runs.selection import CandidateLines, Choice, choose, fit_probe
+from adapt.runs.start import PROMPTS_FILE, Start, start_of_recipe
 from adapt.training.context import Context
-from adapt.training.features.store import FeatureStore, store_of
-from adapt.training.runtime import held_on_device, inference_device
+from adapt.training.features.store import FeatureStore
+from adapt.training.runtime import held_on_device
 from adapt.training.trainer.loggers import check_loggers
 
 
@@ -150,7 +151,8 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     check_measures(recipe, data)
 
     context = _context(recipe, folder, resume, quiet, _noting(data.notes, say))
-    start = _start(recipe, data, context, say)
+    begun = _start(recipe, data, context, say)
+    start = begun.classifier
     refresh = refresh_of(recipe.ensemble.batch_norm, start, data.fit.train, runtime)
     fit_began = time.monotonic()
     tuned = _fit(loaded, start, data, context, say)
@@ -176,7 +178,7 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     write_robustness(folder, recipe, data, models, outputs, splits, alphas, refresh)
     stored = write_uncertainty(folder, recipe, data, shipped, outputs, splits)
     shipped = shipped.with_uncertainty(stored)
-    _write_few_shot(loaded, start, data, splits, context, say)
+    _write_few_shot(loaded, begun.unsearched, data, splits, context, say)
     seconds["total"] = time.monotonic() - began
     scores = _summary(loaded, data, quick, outputs, choice) | {
         "name": name,
@@ -202,17 +204,15 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     return Run(folder, scores, shipped, reports)
 
 
-def _start(
-    recipe: Recipe, data: RunData, context: Context, say: Callable[[str], None]
-) -> Classifier:
-    """The zero-shot model; its head is made once for the same weights and prompts."""
-    model = recipe.model
-    say(f"zero-shot: {model.arch} ({model.pretrained})")
-    names = [data.fit.train.classes[key] for key in data.fit.class_names]
-    place, keep = inference_device(recipe.runtime), store_of(context).kept
-    return Classifier.from_clip(
-        model.arch, model.pretrained, names, model.templates, recipe.seed, place, keep
-    )
+def _start(recipe: Recipe, data: RunData, context: Context, say: Callable[[str], None]) -> Start:
+    """The zero-shot model; the folder gets what was chosen of its prompts."""
+    say(f"zero-shot: {recipe.model.arch} ({recipe.model.pretrained})")
+    start = start_of_recipe(recipe, data.fit, context)
+    if start.prompts is not None and context.folder is not None:
+        write_json(context.folder / PROMPTS_FILE, start.prompts)
+    for note in start.notes:
+        context.tell(note)
+    return start
 
 
 def _say_choice(choice: Choice, say: Callable[[str], None]) -> None:

@@ -26,7 +26,7 @@ from adapt.errors import DataError, RecipeError, RunError, WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.evaluation.metrics.calibration import fit_temperature
 from adapt.models.backbones import load_backbone
-from adapt.models.bundle.manifest import MANIFEST, read_manifest
+from adapt.models.bundle.manifest import MANIFEST, PROMPT_WEIGHTS, read_manifest
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
 from adapt.recipe.data import RunData, build_data
@@ -267,9 +267,12 @@ def start_of(run: RunFolder) -> Classifier:
             f"{backbone.spec.base_hash[:12]} here, {manifest['base_hash'][:12]} in the run - "
             "give the weights that the run started from"
         )
+    prompts, weights = manifest["prompts"], manifest.get(PROMPT_WEIGHTS)
     with torch.no_grad():
-        head = linear_head(text_weights(backbone, manifest["prompts"]))
-    return Classifier(backbone, head, manifest["class_names"], manifest["prompts"]).eval()
+        head = linear_head(text_weights(backbone, prompts, weights))
+    return Classifier(
+        backbone, head, manifest["class_names"], prompts, prompt_weights=weights
+    ).eval()
 
 
 def check_splits(runs: list[RunFolder], allow: bool) -> list[str]:

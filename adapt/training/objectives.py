@@ -46,7 +46,8 @@ class CrossEntropy:
         """Loss and logits of a batch."""
         target, smoothing, weight = batch["target"], self.label_smoothing, self.class_weights
         if self.text_trains and classifier.head_from_text:
-            prompts = [[_one_of(own, generator)] for own in classifier.prompts]
+            everything = range(len(classifier.prompts))
+            prompts = [[drawn_prompt(classifier, number, generator)] for number in everything]
             if 0 < self.classes_per_step < len(prompts):
                 drawn = drawn_classes(target, len(prompts), self.classes_per_step, generator)
                 prompts = [prompts[number] for number in drawn.tolist()]
@@ -121,7 +122,7 @@ class Contrastive:
         """Loss and similarities of a batch."""
         backbone, pixels = classifier.backbone, batch["image"]
         if self.captions is None:
-            texts = [_one_of(classifier.prompts[k], generator) for k in batch["target"].tolist()]
+            texts = [drawn_prompt(classifier, k, generator) for k in batch["target"].tolist()]
         else:
             texts = [self.captions[index] for index in batch["index"].tolist()]
         images = in_parts(backbone.encode_image, pixels, self.parts)
@@ -176,5 +177,15 @@ def contrastive_loss(similarity: Tensor, group: Tensor, same_class: str = "mask"
     return loss, (rows, columns)
 
 
-def _one_of(texts: list[str], generator: torch.Generator) -> str:
-    return texts[int(torch.randint(len(texts), (1,), generator=generator))]
+def drawn_prompt(classifier: Classifier, number: int, generator: torch.Generator) -> str:
+    """A prompt of a class, drawn as often as it counts.
+
+    Args:
+        classifier: Has prompts, and their weights where these differ.
+        number: Of the class.
+        generator: Where the random number comes from.
+    """
+    texts, weights = classifier.prompts[number], classifier.prompt_weights
+    if weights is None:
+        return texts[int(torch.randint(len(texts), (1,), generator=generator))]
+    return texts[int(torch.multinomial(torch.tensor(weights[number]), 1, generator=generator))]

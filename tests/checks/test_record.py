@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from adapt.checks.check import check
-from adapt.checks.record import choices
+from adapt.checks.record import choices, write_names
+from adapt.data.labels.classes import read_classes
 from adapt.data.splits.exclusions import read_exclusions
 from adapt.errors import DataError
 from adapt.recipe.data import build_data
@@ -66,3 +67,21 @@ def test_what_the_page_saves_is_the_list_of_fix(tmp_path: Path) -> None:
         for place in (place for places in finding["places"] for place in places):
             if place["sha256"]:
                 assert read[place["split"], place["path"]].sha256 == place["sha256"]
+
+
+def test_the_names_that_are_written_can_be_read_as_classes(tmp_path: Path) -> None:
+    lines = {
+        "numbered_name": ["001.Black_cat: black cat", "002.Dog: dog"],
+        "unreadable_name": ["n01440764: what the images show"],
+        "long_name": ["x: y"],
+    }
+    findings = [
+        {"kind": kind, "details": {"classes": [{"name": t.split(":")[0], "line": t} for t in own]}}
+        for kind, own in lines.items()
+    ]
+    file = tmp_path / "classes.yaml"
+    written = write_names(file, {"findings": findings})
+    assert written == (lines["numbered_name"], lines["unreadable_name"])
+    words = {key: name.words for key, name in read_classes(file).items()}
+    assert words == {"001.Black_cat": "black cat", "002.Dog": "dog"}
+    assert file.read_text().endswith("# n01440764: what the images show\n")

@@ -53,3 +53,27 @@ def test_the_page_goes_beside_by_default(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, clean(tmp_path / "my photos"), "--model", "none") == 0
     assert (tmp_path / "check-my-photos" / "check.html").is_file()
+
+
+def test_names_in_words_are_written_and_a_second_check_finds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, names = clean(tmp_path / "photos"), tmp_path / "classes.yaml"
+    for split in root.iterdir():
+        first, second = sorted(split.iterdir())[:2]
+        first.rename(split / "GoldenRetriever")
+        second.rename(split / "n01440764")
+    given = ["--model", "none", "--out", tmp_path / "out", "--fail-on", "never"]
+    assert call(monkeypatch, root, *given, "--fix", names) == 0
+    said = capsys.readouterr().out
+    assert f"{names}: 1 class; use it in a recipe as `data.classes: {names}`" in said
+    assert "1 class only you can name" in said
+    assert names.read_text().startswith("GoldenRetriever: golden retriever\n# n01440764: ")
+    assert "joined_name" in (tmp_path / "out" / "check.json").read_text()
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"{{version: 1, name: x, model: {{arch: adapt-icons-xs, pretrained: embedded}}, data: "
+        f"{{train: {root / 'train'}, classes: {names}}}, method: {{name: zero_shot}}}}"
+    )
+    assert call(monkeypatch, recipe, *given) == 0
+    assert "joined_name" not in (tmp_path / "out" / "check.json").read_text()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from adapt.training.objectives import CrossEntropy, contrastive_loss, drawn_classes
+from adapt.training.objectives import CrossEntropy, contrastive_loss, drawn_classes, drawn_prompt
 from tests.helpers.tiny import tiny_classifier
 from tests.helpers.training import after_prompts
 
@@ -80,3 +80,14 @@ def test_equal_captions_are_positives_of_each_other() -> None:
             total += np.mean([log_sum - table[i, j] for j in positives]) / 5
     loss = contrastive_loss(7.0 * images @ texts.T, torch.tensor(group), "positive")[0]
     assert loss.item() == pytest.approx(total / 2, abs=1e-12)
+
+
+def test_prompts_are_drawn_as_often_as_they_count() -> None:
+    classifier, random = tiny_classifier(), torch.Generator().manual_seed(0)
+    count = len(classifier.class_names)
+    classifier.prompts = [["rare", "frequent"]] * count
+    draws = [drawn_prompt(classifier, 1, random) for _ in range(2000)]
+    assert abs(draws.count("rare") - 1000) < 5 * math.sqrt(2000 * 0.25)
+    classifier.prompt_weights = [[0.1, 0.9]] * count
+    draws = [drawn_prompt(classifier, 1, random) for _ in range(2000)]
+    assert abs(draws.count("rare") - 200) < 5 * math.sqrt(2000 * 0.09)

@@ -11,7 +11,8 @@ import yaml
 
 from adapt.checks.findings.finding import Finding
 from adapt.common.words import plural
-from adapt.data.labels.classes import ClassName, folded
+from adapt.data.labels.classes import ClassName, default_words, folded
+from adapt.data.labels.cleaning import cleaned_words
 from adapt.data.sources.folders import SPLIT_NAMES, is_junk
 from adapt.errors import DataError
 
@@ -22,6 +23,7 @@ LONGEST = 120
 FEWEST_IMAGES = 5
 """With fewer images of a class, its recall means nothing."""
 PLACEHOLDER = "what the images show"
+UNREADABLE = "is a number or a code, of which zero-shot can only guess what it means"
 
 _GENERIC = frozenset(
     {"category", "class", "classes", "cls", "code", "file", "folder", "group", "grp", "id", "idx"}
@@ -43,6 +45,8 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _WORD = re.compile(r"[^\W_]+")
 _NUMBERED = re.compile(r"^\d+\s*[.)\s_-]\s*(?=[^\W\d_])")
 _NAME = dict[str, Any]
+PROPOSED = ("unreadable_name", "numbered_name", "joined_name")
+"""The kinds of which `adapt check --fix FILE.yaml` writes words."""
 
 
 def name_findings(
@@ -64,10 +68,11 @@ def name_findings(
 
     Returns:
         Findings `equal_name`, `junk_name`, `unreadable_name`, `similar_name`, `same_direction`,
-        `numbered_name`, `catch_all_name`, `long_name`, `foreign_name` and `unrecognised_class`, in
-        this order. Each holds under `details["classes"]`, for each class (or set of classes), its
-        `name`, `words` and the `line` of `classes.yaml` to write; with `zero_shot` also `images`,
-        `recall` and `answered` (the class that is predicted most often for its images).
+        `numbered_name`, `joined_name`, `catch_all_name`, `long_name`, `foreign_name` and
+        `unrecognised_class`, in this order. Each holds under `details["classes"]`, for each class
+        (or set of classes), its `name`, `words` and the `line` of `classes.yaml` to write; with
+        `zero_shot` also `images`, `recall` and `answered` (the class that is predicted most often
+        for its images).
 
     Raises:
         DataError: When the sizes differ.
@@ -94,10 +99,11 @@ def name_findings(
             "does not look like a class name; is this folder not a class?",
             junk.__contains__,
         ),
-        each("unreadable_name", "warning", "is a number or a code", is_code),
+        each("unreadable_name", "warning", UNREADABLE, is_code),
         _of_sets("similar_name", "warning", alike, about, "names that hardly differ"),
         _directions(class_names, text_directions, about),
         _numbered(read, about),
+        _joined(read, about),
         each(
             "catch_all_name",
             "note",
@@ -239,7 +245,7 @@ def _answers(
 
 def class_line(name: ClassName) -> str:
     """The line of `classes.yaml` that gives a class other words: a guess or a placeholder."""
-    plain = " ".join(_readable(name.words))
+    plain = " ".join(_readable(cleaned_words(name.words)))
     words = plain if plain and plain != name.words and not is_no_class(plain) else PLACEHOLDER
     line: str = yaml.safe_dump({name.key: words}, allow_unicode=True, width=10**6)
     return line.strip()
@@ -256,6 +262,8 @@ def _of_classes(
     else:
         fix = f"write in classes.yaml: `{told[0]['line']}`"
     more = f", and likewise for the other {len(names) - 1}" if len(names) > 1 else ""
+    if kind in PROPOSED:
+        more += "; --fix classes.yaml writes what can be guessed"
     subject = f"the name {names[0].key!r}" if len(names) == 1 else f"{len(names)} class names: each"
     shown = "" if len(names) == 1 else f" ({_shown(names)})"
     return Finding(
@@ -323,6 +331,20 @@ def _numbered(names: list[ClassName], about: dict[str, _NAME]) -> Finding | None
         return None
     reason = "begins with a number, which CLIP reads too"
     return _of_classes("numbered_name", "warning", reason, names, about)
+
+
+def _joined(names: list[ClassName], about: dict[str, _NAME]) -> Finding | None:
+    """Names that nobody put into words, and that hold several in one, or a synset before them."""
+    entries = [
+        entry
+        for entry in names
+        if entry.words == default_words(entry.key)
+        and not _NUMBERED.match(entry.words)
+        and cleaned_words(entry.key) != entry.words.lower()
+        and not is_code(entry.words)
+    ]
+    reason = "is not written as words"
+    return _of_classes("joined_name", "warning", reason, entries, about)
 
 
 def _unrecognised(class_names: Sequence[ClassName], about: dict[str, _NAME]) -> Finding | None:

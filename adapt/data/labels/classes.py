@@ -3,6 +3,7 @@
 The key is the folder name or the label in a table; the words go into the prompts.
 """
 
+import json
 import unicodedata
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
@@ -176,6 +177,38 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def read_plain(path: str | Path, form: str) -> Any:
+    """What a YAML or JSON file holds: plain data, without tags, aliases and repeated keys.
+
+    Args:
+        path: The file.
+        form: What to write, for the message.
+
+    Raises:
+        DataError: When it cannot be read, or holds anything else.
+    """
+    try:
+        place = resolve_path(path)
+        text = place.read_text(encoding="utf-8-sig")
+        if place.suffix.lower() == ".json":  # a hundred times as fast as by YAML
+            return json.loads(text, object_pairs_hook=_no_key_twice)
+        # A subclass of SafeLoader that reads less; bandit's S506 knows SafeLoader by name only.
+        return yaml.load(text, Loader=_StrictLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+        kind = "JSON" if str(path).lower().endswith(".json") else "YAML"
+        raise DataError(f"{path} - cannot be read as {kind} - {error} - {form}") from error
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, if no key is in it twice."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice!r} is listed twice")
+    return content
+
+
 def read_classes(path: str | Path) -> dict[str, ClassName]:
     r"""Read class names from YAML: `folder: words` or `folder: {words: ..., prompts: [...]}`.
 
@@ -191,12 +224,7 @@ def read_classes(path: str | Path) -> dict[str, ClassName]:
         DataError: When the file cannot be read, a folder is not text, a field is not known, or
             two classes have equal words.
     """
-    try:
-        text = resolve_path(path).read_text(encoding="utf-8-sig")
-        # A subclass of SafeLoader that reads less; bandit's S506 knows SafeLoader by name only.
-        content = yaml.load(text, Loader=_StrictLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} - cannot be read as YAML - {error} - {FORM}") from error
+    content = read_plain(path, FORM)
     if not isinstance(content, dict) or not content:
         kind = type(content).__name__
         raise DataError(f"{path} - not a table of classes - given {kind} - {FORM}")

@@ -2,12 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from adapt.common.words import first_few
-from adapt.data.labels.classes import ClassName, name_classes, read_classes
+from adapt.data.labels.classes import (
+    ClassName,
+    check_names,
+    check_words,
+    default_words,
+    name_classes,
+    read_classes,
+)
 from adapt.errors import DataError, did_you_mean
 
 GivenClasses: TypeAlias = str | Path | Mapping[str, ClassName] | None
@@ -68,3 +75,26 @@ def class_positions(
                 f"{did_you_mean(label, class_names)} - known are: {known}"
             )
     return np.array([position[label] for label in labels], dtype=np.int64)
+
+
+def given_classes(given: Any) -> list[ClassName]:
+    """Class names with their words, from names, an array of them, or `ClassName`s.
+
+    Raises:
+        DataError: When a name is no text, empty, or the same as another.
+
+    >>> given_classes(["alarm_clock"])[0].words
+    'alarm clock'
+    """
+    given = given.tolist() if hasattr(given, "tolist") else given
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        keys = [name.key if isinstance(name, ClassName) else name for name in given]
+    else:
+        keys = given
+    keys = check_names(keys, "class_names")
+    names = [
+        name if isinstance(name, ClassName) else ClassName(key, default_words(key))
+        for key, name in zip(keys, given, strict=True)
+    ]
+    check_words({name.key: name for name in names}, "class_names")
+    return names

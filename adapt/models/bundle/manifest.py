@@ -24,6 +24,8 @@ FILES = (CONFIG, ENCODERS, HEAD, PROBE)
 OPTIONAL = (TEXT_MODEL, TOKENIZER)
 """What a bundle has when its text encoder or tokenizer is one of Hugging Face."""
 UNCERTAINTY = "uncertainty"
+PROMPT_WEIGHTS = "prompt_weights"
+"""Present where not all prompts of a class count the same."""
 OWN_HASH = "sha256"
 """Key of the manifest's hash of all its other keys."""
 KEYS: dict[str, Any] = {
@@ -59,7 +61,8 @@ def manifest_hash(content: dict[str, Any]) -> str:
 
 def facts_of(manifest: dict[str, Any]) -> dict[str, Any]:
     """What of a manifest decides about predictions; the probe holds the hash of it."""
-    return {name: manifest.get(name) for name in FACTS_OF}
+    facts = {name: manifest.get(name) for name in FACTS_OF}
+    return facts | {name: manifest[name] for name in (PROMPT_WEIGHTS,) if name in manifest}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -97,10 +100,11 @@ def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
     missing = [key for key in KEYS if key not in manifest]
     if missing:
         raise BundleError(f"{path} - incomplete - {', '.join(missing)} missing - {COPY}")
-    unknown = sorted(set(manifest) - {*KEYS, UNCERTAINTY})
+    unknown = sorted(set(manifest) - {*KEYS, UNCERTAINTY, PROMPT_WEIGHTS})
     if unknown:
         raise BundleError(f"{path} - a field not known - {unknown[0]!r} - {COPY}")
-    for key, hint in KEYS.items():
+    kinds = KEYS | ({PROMPT_WEIGHTS: list[list[float]]} if PROMPT_WEIGHTS in manifest else {})
+    for key, hint in kinds.items():
         if problem := misfit(hint, manifest[key], key):
             raise BundleError(f"{path} - {problem} - {COPY}")
     names, files = manifest["class_names"], manifest["files"]
@@ -109,6 +113,7 @@ def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
         "class_names - empty or twice": not names or len(set(names)) < len(names) or "" in names,
         "prompts - not one list per class": len(manifest["prompts"]) != len(names),
         "prompts - an empty list": not all(manifest["prompts"]),
+        "prompt_weights - not one for each prompt": not _weighted(manifest),
         "temperature - not above 0": not manifest["temperature"] > 0,
         "files - not those of a bundle": not set(FILES) <= set(files) <= {*FILES, *OPTIONAL},
         "files - not hashes": not all(map(DIGEST.fullmatch, files.values())),
@@ -117,6 +122,15 @@ def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
         if wrong:
             given = str(manifest[problem.partition(" ")[0]])[:60]
             raise BundleError(f"{path} - {problem} - {given} - {COPY}")
+
+
+def _weighted(manifest: dict[str, Any]) -> bool:
+    """Whether every prompt has a weight, and those of a class sum to 1; also without weights."""
+    given, prompts = manifest.get(PROMPT_WEIGHTS), manifest["prompts"]
+    return given is None or (
+        [len(own) for own in given] == [len(own) for own in prompts]
+        and all(min(own) >= 0 and abs(sum(own) - 1) < 1e-6 for own in given)
+    )
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -120,9 +120,21 @@ def test_a_number_before_every_name() -> None:
     keys = ["001.Black_footed_Albatross", "002.Laysan_Albatross"]
     finding = found(*keys)["numbered_name"]
     assert told(finding) == keys
-    assert "`001.Black_footed_Albatross: Black footed Albatross`" in finding.fix
+    assert "`001.Black_footed_Albatross: black footed albatross`" in finding.fix
     assert "and likewise for the other 1" in finding.fix
     assert "numbered_name" not in found(*keys, "dog")
+
+
+def test_words_that_are_joined() -> None:
+    keys = ["GoldenRetriever", "n02099601-golden_cat", "golden.fish"]
+    finding = found(*keys, "hot_dog", "Boeing 737", "n01440764")["joined_name"]
+    assert told(finding) == keys
+    assert "`GoldenRetriever: golden retriever`" in finding.fix
+    assert [one["line"].split(": ")[1] for one in finding.details["classes"]] == [
+        "golden retriever", "golden cat", "golden fish",
+    ]  # fmt: skip
+    named = [ClassName("GoldenRetriever", "YouTube dog"), ClassName("cat", "cat")]
+    assert not [finding for finding in name_findings(named) if finding.kind == "joined_name"]
 
 
 def test_notes() -> None:
