@@ -173,6 +173,19 @@ class JudgedLine:
         return self.held
 
 
+def in_turn(judged: Sequence[JudgedLine]) -> list[tuple[JudgedLine, JudgedLine]]:
+    """Each line and the one that works on its copy of the model afterwards."""
+    return list(zip(judged, [*judged[1:], *judged[:1]], strict=True))
+
+
+def visit_lines(judged: Sequence[JudgedLine], alphas: Sequence[float]) -> HeldOut:
+    """Visit all these points of the lines of all folds, one line after the other."""
+    for each, following in in_turn(judged):
+        each.visit_all(alphas)
+        following.line.take_over(each.line)
+    return pool([each.held for each in judged])
+
+
 def search_lines(judged: Sequence[JudgedLine], grid: Sequence[float], rule: str) -> HeldOut:
     """Visit as much of the lines of all folds as the choice needs; see `visit_towards`.
 
@@ -186,10 +199,9 @@ def search_lines(judged: Sequence[JudgedLine], grid: Sequence[float], rule: str)
     """
 
     def visit(alpha: float) -> None:
-        for each in judged:
+        for each, following in in_turn(judged):
             each.visit(alpha)
-            if len(judged) > 1:
-                each.line.release()
+            following.line.take_over(each.line)
 
     def near() -> set[float]:
         evidence = pool([each.held for each in judged]).evidence()

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 
 import numpy as np
@@ -254,7 +255,6 @@ class Line:
         self.start, self.tuned, self.refresh = start, tuned, refresh
         self._runtime, self._store = runtime, store or FeatureStore()
         self.only_heads = same_encoders(start, tuned)
-        self._same_text: bool | None = None
         self._working: _Working | None = None
 
     def logits(
@@ -280,27 +280,36 @@ class Line:
 
     def _head(self, alpha: float) -> nn.Linear | CacheHead:
         """The head at `alpha` where the encoders are those of both ends, as `mix` makes it."""
-        if self._same_text is None:
-            self._same_text = _same_text(self.start, self.tuned)
-        return _head_between(self.tuned, self.start, self.tuned, alpha, self._same_text)
+        return _head_between(self.tuned, self.start, self.tuned, alpha, self._ends.same_text)
 
     def at(self, alpha: float) -> Classifier:
         """The working copy at `alpha`, ready to predict; the next call changes it."""
         return self._copy().moved_to(alpha, self.refresh)
 
-    def release(self) -> None:
-        """Give the memory of the working copy back until it is needed again."""
-        self._working = None
+    def take_over(self, other: "Line") -> None:
+        """Work on the copy of another line from the same start, which needs it no longer.
+
+        So several lines take the memory of one copy, and for each no more is written to it than
+        what differs from the start.
+        """
+        if other is not self and other._working is not None:
+            left, other._working = other._working, None
+            self._working = _Working.on(left.as_start(self.tuned), self._ends)
+
+    @cached_property
+    def _ends(self) -> "_Ends":
+        """What differs between the two ends: looked for once."""
+        return _Ends.between(self.start, self.tuned)
 
     def _copy(self) -> "_Working":
         if self._working is None:
-            device = inference_device(self._runtime)
-            self._working = _Working.between(self.start, self.tuned, device)
+            model = self.tuned.clone().to(inference_device(self._runtime)).eval()
+            self._working = _Working.on(model, self._ends)
         return self._working
 
     def _from_pixels(self, alpha: float, pixels: Pixels, precision: str) -> np.ndarray:
         """Logits of the working copy; what lies before the first change is computed once."""
-        model, cut = self.at(alpha), self._copy().cut
+        model, cut = self.at(alpha), self._ends.cut
         encoder = model.backbone.image_encoder
         if cut is None or self.refresh is not unchanged:
             return predict_logits(model, pixels, self._runtime, precision)
@@ -318,42 +327,74 @@ class Line:
         return head_logits(model.head, torch.cat(list(features)))
 
 
-@dataclass
-class _Working:
-    """A copy whose weights are replaced, and what differs between the two ends."""
+@dataclass(frozen=True)
+class _Ends:
+    """Two models, and what differs between them."""
 
-    model: Classifier
-    ends: tuple[Classifier, Classifier]
+    start: Classifier
+    tuned: Classifier
     before: dict[str, Tensor]
+    """Tensors of the start that differ; buffers always, see `mix`."""
     after: dict[str, Tensor]
     same_text: bool
     cut: Cut | None
     """Where the image encoder can be cut so that no alpha changes what comes before."""
-    alpha: float = 1.0
 
     @classmethod
-    def between(cls, start: Classifier, tuned: Classifier, device: torch.device) -> "_Working":
-        """The tuned model on a device, and the tensors that differ; buffers always, see `mix`."""
+    def between(cls, start: Classifier, tuned: Classifier) -> "_Ends":
+        """Compare them tensor by tensor."""
         first = plain_names(start.backbone.model.state_dict())
         second = plain_names(tuned.backbone.model.state_dict())
-        model = tuned.clone().to(device).eval()
-        buffers = {name for name, _ in model.backbone.model.named_buffers()}
+        buffers = {name for name, _ in tuned.backbone.model.named_buffers()}
         names = [n for n in first if n in buffers or not torch.equal(first[n], second[n])]
-        before, after = ({n: s[n].to(device) for n in names} for s in (first, second))
+        before, after = ({n: s[n] for n in names} for s in (first, second))
         visual = [n.removeprefix(VISUAL) for n in names if n.startswith(VISUAL)]
         projected = tuned.backbone.features == start.backbone.features == PROJECTED
-        cut = cut_before(model.backbone.image_encoder, visual) if projected else None
-        return cls(model, (start, tuned), before, after, _same_text(start, tuned), cut)
+        cut = cut_before(tuned.backbone.image_encoder, visual) if projected else None
+        return cls(start, tuned, before, after, _same_text(start, tuned), cut)
+
+
+@dataclass
+class _Working:
+    """A copy whose weights are replaced, and what is written to it."""
+
+    model: Classifier
+    ends: _Ends
+    before: dict[str, Tensor]
+    after: dict[str, Tensor]
+    alpha: float | None = None
+    """Where it is, once it was moved."""
+
+    @classmethod
+    def on(cls, model: Classifier, ends: _Ends) -> "_Working":
+        """With what differs on the device of the copy."""
+        before, after = (
+            {name: value.to(model.device) for name, value in part.items()}
+            for part in (ends.before, ends.after)
+        )
+        return cls(model, ends, before, after)
+
+    def as_start(self, tuned: Classifier) -> Classifier:
+        """The copy with the encoders of the start, and the prompts of another model."""
+        self._write(self.before)
+        self.model.prompts, self.model.head_from_text = tuned.prompts, tuned.head_from_text
+        return self.model
 
     def moved_to(self, alpha: float, refresh: Refresh) -> Classifier:
         """The copy with the weights at `alpha`: what `mix` gives, bit for bit."""
         if alpha != self.alpha:
-            own = self.model.backbone.model.state_dict()
-            with torch.no_grad():
-                for name, value in interpolate(self.before, self.after, alpha).items():
-                    own[name].copy_(value)
-            self.model.head = _head_between(self.model, *self.ends, alpha, self.same_text)
+            ends = self.ends
+            self._write(interpolate(self.before, self.after, alpha))
+            self.model.head = _head_between(
+                self.model, ends.start, ends.tuned, alpha, ends.same_text
+            )
             if alpha not in (0, 1):
                 refresh(self.model)
             self.alpha = alpha
         return self.model
+
+    def _write(self, values: dict[str, Tensor]) -> None:
+        own = self.model.backbone.model.state_dict()
+        with torch.no_grad():
+            for name, value in values.items():
+                own[name].copy_(value)

@@ -15,7 +15,7 @@ from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.candidates import ZERO_SHOT, Candidate, Decision, decide, too_small
 from adapt.ensembling.choose import alpha_grid, can_search, choose_alpha
 from adapt.ensembling.guard import guard
-from adapt.ensembling.held_out import HeldOut, HeldOutSets, JudgedLine, pool, search_lines
+from adapt.ensembling.held_out import HeldOut, HeldOutSets, JudgedLine, search_lines, visit_lines
 from adapt.ensembling.line import Line, Refresh, mix, refresh_of, unchanged
 from adapt.ensembling.rules.base import FIXED, needs_corruptions
 from adapt.ensembling.settings import FULL, MIXED, PROBE, WITHOUT_PROBE, Ensemble
@@ -220,16 +220,12 @@ def _judge(
     every_point = recipe.report.curve == FULL or section.rule == FIXED or section.kind == "none"
     cheap = all(each.line.only_heads for each in judged)
     if every_point or cheap or not can_search(section.rule):
-        held = pool([each.visit_all(grid) for each in judged])
+        held = visit_lines(judged, grid)
     else:
         held = search_lines(judged, grid, section.rule)
     # The line to the probe needs features of the start alone.
-    probes = [
-        JudgedLine(lines.probe, sets).visit_all(grid)
-        for lines, sets in folds
-        if lines.probe is not None
-    ]
-    return held, pool(probes) if probes else None
+    probes = [JudgedLine(lines.probe, sets) for lines, sets in folds if lines.probe is not None]
+    return held, visit_lines(probes, grid) if probes else None
 
 
 def _cross_validate(

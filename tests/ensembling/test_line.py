@@ -110,10 +110,41 @@ def test_the_working_copy_is_the_mix_bit_by_bit(arch: str, from_text: bool) -> N
     line = Line(start, tuned, RUNTIME)
     for alpha in (0.3, 0.0, 0.7, 1.0, 0.3):
         assert bit_equal(weights(line.at(alpha)), weights(mix(start, tuned, alpha)))
-    line.release()
-    assert bit_equal(weights(line.at(0.7)), weights(mix(start, tuned, 0.7)))
     assert bit_equal(weights(start), before[0])
     assert bit_equal(weights(tuned), before[1])
+
+
+@pytest.mark.parametrize("arch", [VIT, RESNET])
+def test_lines_of_one_start_take_turns_on_one_copy(
+    arch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is at its own mix, bit for bit, and nothing of the others is left."""
+    start = tiny_classifier(arch)
+    other = start.clone()  # differs in little, and in what the first leaves alone
+    with torch.no_grad():
+        other.backbone.model.visual.conv1.weight.add_(0.1)
+        other.backbone.model.logit_scale.add_(0.5)
+    headed = new_head(start)
+    ends = [moved(start), other, headed]
+    ends[0].head_from_text = False
+    before = [weights(end) for end in (start, *ends)]
+    lines, clones = [Line(start, end, RUNTIME) for end in ends], []
+    real = Classifier.clone
+    monkeypatch.setattr(Classifier, "clone", lambda own: (clones.append(1), real(own))[1])
+    for alpha in (0.3, 0.0, 1.0, 0.3):
+        for number, line in enumerate(lines):
+            model = line.at(alpha)
+            counted = len(clones)
+            expected = mix(start, ends[number], alpha)
+            del clones[counted:]
+            assert bit_equal(weights(model), weights(expected))
+            assert model.head_from_text == ends[number].head_from_text
+            lines[(number + 1) % len(lines)].take_over(line)
+            line.take_over(line)
+    assert clones == [1]
+    assert all(
+        bit_equal(weights(end), own) for end, own in zip((start, *ends), before, strict=True)
+    )
 
 
 def test_no_text_is_encoded_where_no_text_changed(
