@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapt.errors import AdaptError
-from adapt.version import __version__
+from adapt.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from adapt.checks.check import check
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adapt.data.images import Images
     from adapt.ensembling.wise_ft import mix, wise_ft
     from adapt.evaluation.evaluate import evaluate
+    from adapt.export.load import load
     from adapt.methods import method
     from adapt.methods.estimator.classifier import FewShotClassifier
     from adapt.models.classifier import Classifier
@@ -44,6 +45,7 @@ _HOMES = {
     "Optim": "adapt.training.settings",
     "check": "adapt.checks.check",
     "evaluate": "adapt.evaluation.evaluate",
+    "load": "adapt.export.load",
     "method": "adapt.methods",
     "mix": "adapt.ensembling.wise_ft",
     "run": "adapt.runs.run",
@@ -60,9 +62,9 @@ __all__ = [
     "ImageDataModule",
     "Images",
     "Optim",
-    "__version__",
     "check",
     "evaluate",
+    "load",
     "method",
     "mix",
     "run",

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from adapt.cli.cache import commands as cache_commands
 from adapt.cli.endings import Carried, run_command
 from adapt.cli.tables import score_table, soup_sentence, soup_table
-from adapt.cli.weights import convert, verify
+from adapt.cli.weights import convert, export, verify
 from adapt.common.files import json_text, write_whole
 from adapt.common.words import MISSING
 from adapt.errors import RecipeError
@@ -255,9 +255,11 @@ def check(
 
 @app.command("list")
 def list_names(
-    kind: Annotated[str, typer.Argument(help="recipes, methods, models, shifts or templates")],
+    kind: Annotated[
+        str, typer.Argument(help="recipes, methods, models, shifts, templates, formats")
+    ],
 ) -> None:
-    """List recipes, methods, models, shifts or templates."""
+    """List recipes, methods, models, shifts, templates or formats of export."""
     from adapt.cli.listing import names_of
 
     rows = names_of(kind)
@@ -289,7 +291,7 @@ def copy(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")],
+    model: Annotated[Path, typer.Argument(help="The `model` folder of a run, or an export of it.")],
     source: Annotated[
         Path,
         typer.Argument(help="Folder, CSV or Parquet file with a `path` column, or one image."),
@@ -311,13 +313,14 @@ def predict(
     import_open_clip()
     from adapt.cli.predict import check_output, predict_to_table, said
     from adapt.cli.progress import progress_shown
-    from adapt.models.classifier import Classifier
+    from adapt.export.load import is_export, load
     from adapt.training.runtime import resolve_accelerator
 
     check_output(output, overwrite)
-    place = resolve_accelerator(device, "--device")
+    exported = is_export(model) and device == "auto"
+    place = "cpu" if exported else resolve_accelerator(device, "--device")
     with progress_shown():
-        classifier = Classifier.load(model).to(place)
+        classifier = load(model).to(place)
         written = predict_to_table(classifier, source, output, batch_size, overwrite)
     _print_path(f"{said(written)} on {place}: {written.path}")
 
@@ -392,6 +395,7 @@ def _print_made(notes: list[str], model: Path) -> None:
 
 app.command()(convert)
 app.command()(verify)
+app.command()(export)
 app.add_typer(cache_commands, name="cache")
 
 

@@ -9,7 +9,7 @@ def names_of(kind: str) -> list[tuple[str, str]]:
     """Names of one kind, each with a few words.
 
     Args:
-        kind: recipes, methods, models, shifts or templates.
+        kind: recipes, methods, models, shifts, templates or formats.
 
     Raises:
         RecipeError: When there is no such kind.
@@ -20,6 +20,7 @@ def names_of(kind: str) -> list[tuple[str, str]]:
         "models": _models,
         "shifts": _shifts,
         "templates": _templates,
+        "formats": _formats,
     }
     if kind not in kinds:
         raise RecipeError(
@@ -59,3 +60,9 @@ def _templates() -> list[tuple[str, str]]:
     return [
         (name, f"{len(templates)}: {templates[0]}") for name, templates in template_sets().items()
     ]
+
+
+def _formats() -> list[tuple[str, str]]:
+    from adapt.export.base import FORMATS
+
+    return [(name, own.what) for name, own in FORMATS.table().items()]

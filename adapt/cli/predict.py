@@ -16,7 +16,7 @@ from adapt.common.progress import track
 from adapt.common.words import first_few, plural
 from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk, walk_images
 from adapt.errors import DataError, RecipeError, did_you_mean
-from adapt.models.classifier import Classifier
+from adapt.export.load import Loaded
 from adapt.models.prediction.stream import Prediction
 from adapt.models.prediction.uncertainty import Uncertainty
 
@@ -169,7 +169,7 @@ def check_output(target: Path, overwrite: bool = False) -> str:
 
 
 def predict_to_table(
-    classifier: Classifier,
+    classifier: Loaded,
     source: Path,
     target: Path,
     batch_size: int = 64,

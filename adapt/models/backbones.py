@@ -243,17 +243,21 @@ def build_backbone(
         WeightsError: When a weight is not a finite number.
     """
     with Undrawn(outline=True):
-        expected = _build(spec).state_dict()
+        expected = build_model(spec).state_dict()
     check_state(state, expected, spec.arch)
     check_finite(state, spec.arch)
     with Undrawn():
-        model = _build(spec)
+        model = build_model(spec)
     model.load_state_dict(state)
     return Backbone(model.eval(), spec, preprocessing)
 
 
-def _build(spec: BackboneSpec) -> Any:
-    """A model of untrained weights, if all that its spec says is on the list."""
+def build_model(spec: BackboneSpec) -> Any:
+    """A model of untrained weights, if all that its spec says is on the list.
+
+    Raises:
+        ModelError: When it is not, or cannot be built.
+    """
     check_config(spec.config)
     config = copy.deepcopy(spec.config)
     text = config["text_cfg"]
@@ -296,7 +300,7 @@ def _wrap(model: nn.Module, arch: str, pretrained: str, config: dict[str, Any]) 
     state = model.state_dict()
     spec = _spec(model, arch, pretrained, config, weights_hash(state))
     with Undrawn(outline=True):
-        check_state(state, _build(spec).state_dict(), arch)
+        check_state(state, build_model(spec).state_dict(), arch)
     return Backbone(model.eval(), spec, preprocessing)
 
 

@@ -4,8 +4,6 @@ Linear probes of CLIP were fitted there (arXiv:2103.00020, section 3.2).
 """
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -40,8 +38,7 @@ def before_projection(encoder: nn.Module, pixels: Tensor) -> Tensor:
         encoder: The `visual` of an open_clip model: a ViT, a ResNet or one of timm.
         pixels: Normalised, shape (B, 3, H, W).
     """
-    with _without_projection(encoder) as changed:
-        features = changed(pixels)
+    features = without_projection(encoder)(pixels)
     first: Tensor = features[0] if isinstance(features, tuple) else features
     return first
 
@@ -72,8 +69,7 @@ def _place(encoder: nn.Module) -> tuple[nn.Module, str] | None:
     return None
 
 
-@contextmanager
-def _without_projection(encoder: nn.Module) -> Iterator[nn.Module]:
+def without_projection(encoder: nn.Module) -> nn.Module:
     """A view of the encoder that shares its weights and has no projection; itself unchanged."""
     place = _place(encoder)
     assert place is not None
@@ -97,4 +93,4 @@ def _without_projection(encoder: nn.Module) -> Iterator[nn.Module]:
         inner._parameters[name] = None
     else:
         inner._modules[name] = nn.Identity()
-    yield view
+    return view

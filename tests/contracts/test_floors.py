@@ -67,7 +67,12 @@ SETTINGS_OF: dict[str, tuple[str, ...]] = {
 PLACES = {
     "pytorch_lightning": ("adapt.training",),
     "lightning": (),
-    "open_clip": ("adapt.models.backbones", "adapt.models.building", "adapt.models.weight_files"),
+    "open_clip": (
+        "adapt.models.backbones",
+        "adapt.models.building",
+        "adapt.models.weight_files",
+        "adapt.export.formats.open_clip",
+    ),
     "peft": ("adapt.models.adapters.lora",),
     "albumentations": ("adapt.data.augmentation",),
     "pydantic": ("adapt.data.augmentation",),

@@ -1,6 +1,7 @@
 """Reading a bundle: every file is checked against its hash before anything is built from it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def read_bundle(folder: Path) -> Bundle:
             link, or none of its own.
     """
     manifest = read_manifest(folder)
-    _check_files(folder, manifest["files"])
+    check_files(folder, manifest["files"], MANIFEST)
     config = read_mapping(folder / CONFIG)
     _check_preprocessing(folder / CONFIG, config)
     text_model = read_mapping(folder / TEXT_MODEL) if TEXT_MODEL in manifest["files"] else None
@@ -79,28 +80,38 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(config, manifest, tensors, text_model, _tokenizer(folder, manifest["files"]))
 
 
-def _check_files(folder: Path, hashes: dict[str, str]) -> None:
+def check_files(folder: Path, hashes: Mapping[str, str], listing: str) -> None:
+    """Check that a folder holds the listed files, unaltered, and no others.
+
+    Args:
+        folder: Files of it are directly in it.
+        hashes: SHA-256 by name.
+        listing: Name of the file that lists them.
+
+    Raises:
+        BundleError: When a file is missing, altered, a link, or not listed.
+    """
     for path in sorted(folder.iterdir()):
-        own = path.name in hashes or path.name == MANIFEST
+        own = path.name in hashes or path.name == listing
         if path.is_symlink() or (own and not path.is_file()):
             raise BundleError(
                 f"{path} - not a plain file - a link or a folder - put the files themselves there"
             )
         if not own and UNFINISHED.fullmatch(path.name) is None:
             raise BundleError(
-                f"{path} - not a file of this bundle - {MANIFEST} does not list it - remove it"
+                f"{path} - not a file of this bundle - {listing} does not list it - remove it"
             )
     for name, expected in hashes.items():
         path = folder / name
         if not path.is_file():
-            raise BundleError(f"{path} - missing - {MANIFEST} lists it - {COPY}")
+            raise BundleError(f"{path} - missing - {listing} lists it - {COPY}")
         try:
             actual = content_hash(path)
         except DataError as error:
             raise BundleError(str(error)) from error
         if actual != expected:
             raise BundleError(
-                f"{path} - altered - its hash is not the one in {MANIFEST} - copy it again"
+                f"{path} - altered - its hash is not the one in {listing} - copy it again"
             )
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from adapt.data.decoding.open import ImageError, open_image
-from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import RecipeError
 from adapt.models.prediction.inputs import ImageLike as ImageLike
 from adapt.models.prediction.inputs import Inputs, listed
@@ -22,6 +22,8 @@ NO_NUMBERS = (
     "the model gives no numbers for this image (NaN or infinite) - its weights or temperature are "
     "broken: check it with `adapt verify`, or train again with a lower learning rate"
 )
+Prepare = Callable[[Image.Image], Tensor]
+"""From a decoded image to what the model reads."""
 _Row = tuple[Tensor, np.bool_, np.ndarray, np.bool_]
 
 
@@ -54,7 +56,7 @@ class Prediction:
 def predict_stream(
     judged: Callable[[Tensor], tuple[Tensor, Verdicts]],
     class_names: list[str],
-    preprocessing: Preprocessing,
+    preprocessing: Prepare,
     inputs: Inputs,
     batch_size: int = 64,
     top: int = 5,
@@ -62,10 +64,10 @@ def predict_stream(
     """Predict in batches with bounded memory; the order of the inputs is kept.
 
     Args:
-        judged: From normalised pixels (B, 3, H, W) to probabilities (B, K) and what the stored
-            uncertainty says about them.
+        judged: From a batch of what `preprocessing` gives to probabilities (B, K) and what the
+            stored uncertainty says about them.
         class_names: The K classes.
-        preprocessing: What makes pixels of an image.
+        preprocessing: What makes pixels of a decoded image.
         inputs: One image or many; see `adapt.models.prediction.inputs.listed`.
         batch_size: Inputs computed at once.
         top: How many classes each prediction lists.
@@ -85,7 +87,7 @@ def predict_stream(
 def _predictions(
     judged: Callable[[Tensor], tuple[Tensor, Verdicts]],
     class_names: list[str],
-    preprocessing: Preprocessing,
+    preprocessing: Prepare,
     inputs: Iterable[ImageLike],
     sizes: tuple[int, int],
 ) -> Iterator[Prediction]:
@@ -108,9 +110,7 @@ def _predictions(
             )
 
 
-def _read(
-    number: int, item: Any, preprocessing: Preprocessing
-) -> tuple[str, Tensor | None, str | None]:
+def _read(number: int, item: Any, preprocessing: Prepare) -> tuple[str, Tensor | None, str | None]:
     source = str(item) if isinstance(item, (str, PathLike)) else f"image {number}"
     try:
         return source, preprocessing(open_image(item)), None

@@ -1,0 +1,1 @@
+"""Other formats of a model, and the proof that they answer as the model does."""

@@ -1,0 +1,68 @@
+"""What a format is, and all formats by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from adapt.common.registry import Registry
+from adapt.common.words import listed
+from adapt.errors import MissingExtraError, RecipeError, did_you_mean
+from adapt.export.answers import Runtime
+from adapt.export.record import Record
+from adapt.models.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way of writing a model.
+
+    Attributes:
+        what: What it is, for a listing.
+        write: Writes the files of a model into a folder that is empty.
+        read: Opens such a folder in the runtime that the format is for.
+        any_size: Whether its runtime takes images of any size; else the square that is read.
+        needs: Modules of the optional dependencies.
+        extra: Name of the extra that installs these.
+    """
+
+    what: str
+    write: Callable[[Classifier, Path], object]
+    read: Callable[[Path, Record], Runtime]
+    any_size: bool = True
+    needs: tuple[str, ...] = ()
+    extra: str = ""
+
+    def check_installed(self, name: str) -> None:
+        """Check that its optional dependencies are there.
+
+        Raises:
+            MissingExtraError: Naming the extra.
+        """
+        for module in self.needs:
+            try:
+                import_module(module)
+            except ImportError as error:
+                raise MissingExtraError(
+                    f"format {name} - {module} is not installed - {error} - "
+                    f"pip install 'adapt-clip[{self.extra}]'"
+                ) from error
+
+
+FORMATS: Registry[Format] = Registry("format", "adapt.export.formats")
+
+
+def format_of(name: str) -> Format:
+    """A format by its name.
+
+    Raises:
+        RecipeError: When it is not known.
+        MissingExtraError: When its optional dependencies are not installed.
+    """
+    table = FORMATS.table()
+    if name not in table:
+        raise RecipeError(
+            f"format - not known - {name!r}{did_you_mean(name, table)} - use {listed(list(table))}"
+        )
+    table[name].check_installed(name)
+    return table[name]

@@ -1,0 +1,1 @@
+"""One file for each format; a file that stands here is a format."""

@@ -1,0 +1,82 @@
+"""The image encoder, the head and the thresholds alone: no text encoder."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from adapt.common.files import write_json
+from adapt.errors import BundleError
+from adapt.export.answers import Runtime
+from adapt.export.base import FORMATS, Format
+from adapt.export.graph.whole import WholeGraph, runtime_of
+from adapt.export.record import Record
+from adapt.models.backbones import BackboneSpec, build_model
+from adapt.models.building.undrawn import Undrawn
+from adapt.models.bundle.manifest import CONFIG, COPY, HEAD, read_mapping
+from adapt.models.bundle.tensors import load_tensors, save_tensors
+from adapt.models.cache_head import head_from_state
+from adapt.models.classifier import Classifier
+from adapt.models.penultimate import PROJECTED, without_projection
+from adapt.models.weight_files import check_finite, check_state
+
+ENCODER = "image_encoder.safetensors"
+
+
+TEXT = {"width": 64, "heads": 1, "layers": 1}
+"""The smallest of text encoders stands in for the one that is left out."""
+
+
+def write(classifier: Classifier, folder: Path) -> None:
+    """Weights of the image encoder and of the head, and how to build the encoder."""
+    plain = classifier.clone().float().cpu()
+    own = plain.backbone
+    config = {"model_cfg": _image_config(own.spec.config), "features": own.features}
+    write_json(folder / CONFIG, config)
+    save_tensors(own.image_encoder.state_dict(), folder / ENCODER)
+    save_tensors(plain.head.state_dict(), folder / HEAD)
+
+
+def read(folder: Path, record: Record) -> Runtime:
+    """The graph in torch.
+
+    Raises:
+        BundleError: When the parts do not fit each other.
+    """
+    config, state = read_mapping(folder / CONFIG), load_tensors(folder / HEAD)
+    if set(config) != {"model_cfg", "features"}:
+        raise BundleError(f"{folder / CONFIG} - other keys - {', '.join(config)[:60]} - {COPY}")
+    encoder = _image_encoder(config["model_cfg"], load_tensors(folder / ENCODER))
+    if config["features"] != PROJECTED:
+        encoder = without_projection(encoder)
+    preprocessing, uncertainty = record.parts()
+    width = state["weight"].shape[-1] if "weight" in state else 0
+    head = head_from_state(state, len(record.class_names), width)
+    return runtime_of(
+        WholeGraph(encoder, head, preprocessing, record.temperature, uncertainty).eval()
+    )
+
+
+def _image_config(config: dict[str, Any]) -> dict[str, Any]:
+    """What of a config builds the image encoder."""
+    quick = {"quick_gelu": True} if config.get("quick_gelu") else {}
+    vision = {"embed_dim": config["embed_dim"], "vision_cfg": config["vision_cfg"]}
+    return {**vision, "text_cfg": TEXT, **quick}
+
+
+def _image_encoder(config: dict[str, Any], state: dict[str, Tensor]) -> nn.Module:
+    """The encoder, if its config is on the list of what may be built and its weights fit."""
+    spec = BackboneSpec("image encoder", "", config, "")
+    with Undrawn(outline=True):
+        expected = build_model(spec).visual.state_dict()
+    check_state(state, expected, spec.arch)
+    check_finite(state, spec.arch)
+    with Undrawn():
+        encoder: nn.Module = build_model(spec).visual
+    encoder.load_state_dict(state)
+    return encoder.eval()
+
+
+FORMATS.register(
+    "lean", Format("image encoder, head and thresholds for adapt itself: no text", write, read)
+)

@@ -1,0 +1,1 @@
+"""What the exported graph computes around the encoder, in tensors alone."""

@@ -1,0 +1,72 @@
+"""An exported model that predicts as a `Classifier` does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from adapt.errors import RecipeError
+from adapt.export.answers import Runtime
+from adapt.export.base import format_of
+from adapt.export.record import Record
+from adapt.models.prediction.inputs import Inputs
+from adapt.models.prediction.stream import Prediction, predict_stream
+from adapt.models.prediction.uncertainty import Verdicts
+
+
+class ExportedClassifier:
+    """What `adapt.load` gives for a folder that `adapt export` wrote.
+
+    Args:
+        record: What the model is.
+        runtime: From images to answers.
+    """
+
+    def __init__(self, record: Record, runtime: Runtime) -> None:
+        self.record, self.runtime = record, runtime
+        self.class_names, self.temperature = record.class_names, record.temperature
+        self.preprocessing, self.uncertainty = record.parts()
+
+    @classmethod
+    def load(cls, folder: Path) -> "ExportedClassifier":
+        """Check the files of a folder and open them.
+
+        Raises:
+            BundleError: When it is no export, or altered.
+            MissingExtraError: When its runtime is not installed.
+        """
+        record = Record.read(folder)
+        return cls(record, format_of(record.to).read(folder, record))
+
+    def to(self, device: str) -> "ExportedClassifier":
+        """Itself: exports compute on the CPU here.
+
+        Raises:
+            RecipeError: When another device is asked for.
+        """
+        if device != "cpu":
+            raise RecipeError(
+                f"device - an export runs on the CPU here - {device} - use --device cpu, the "
+                "bundle itself, or the runtime of the format"
+            )
+        return self
+
+    def predict(self, inputs: Inputs, batch_size: int = 64, top: int = 5) -> list[Prediction]:
+        """As `Classifier.predict`."""
+        return list(self.predict_iter(inputs, batch_size, top))
+
+    def predict_iter(
+        self, inputs: Inputs, batch_size: int = 64, top: int = 5
+    ) -> Iterator[Prediction]:
+        """As `Classifier.predict_iter`."""
+        return predict_stream(self._judged, self.class_names, self._read, inputs, batch_size, top)
+
+    def _read(self, image: Image.Image) -> Tensor:
+        return torch.from_numpy(self.preprocessing.pixels(image))
+
+    def _judged(self, pixels: Tensor) -> tuple[Tensor, Verdicts]:
+        answers = self.runtime(pixels.numpy())
+        verdicts = Verdicts(answers.abstained, answers.conformal_set, answers.unknown)
+        return torch.from_numpy(answers.probabilities), verdicts

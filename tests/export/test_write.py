@@ -1,0 +1,76 @@
+"""Exports are whole and proven, or absent."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from adapt.errors import BundleError, MissingExtraError, RecipeError
+from adapt.export import base
+from adapt.export.base import FORMATS, Format
+from adapt.export.formats import lean
+from adapt.export.load import load
+from adapt.export.record import Record
+from adapt.export.write import export
+from adapt.models.classifier import Classifier
+from tests.helpers.exports import noise
+
+
+def test_files_and_parity(model: Classifier, tmp_path: Path) -> None:
+    folder = export(model, tmp_path / "new" / "lean", "lean", {"alpha": 0.8})
+    parity = json.loads((folder / "parity.json").read_text())
+    assert [case["batch"] for case in parity["cases"]] == [1, 1, 1, 1, 1, 3, 8]
+    assert all(case["top1"] == 1 for case in parity["cases"])
+    assert Record.read(folder).info == {"alpha": 0.8}
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["lean"]
+
+
+def test_what_answers_otherwise_leaves_nothing_behind(
+    model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worse(classifier: Classifier, folder: Path) -> None:
+        other = classifier.clone()
+        with torch.no_grad():
+            other.head.bias[0] += 0.01
+        lean.write(other, folder)
+
+    table = {**FORMATS.table(), "lean": Format("worse", worse, lean.read)}
+    monkeypatch.setattr(FORMATS, "table", lambda: table)
+    with pytest.raises(BundleError, match="other answers than the model - probabilities differ"):
+        export(model, tmp_path / "out", "lean")
+    assert not list(tmp_path.iterdir())
+
+
+def test_refusals(model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RecipeError, match="'onx', did you mean 'onnx'"):
+        export(model, tmp_path / "out", "onx")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.txt").write_text("mine")
+    with pytest.raises(RecipeError, match="exists - it would be overwritten"):
+        export(model, tmp_path / "full", "lean")
+    assert (tmp_path / "full" / "a.txt").read_text() == "mine"
+
+    def missing(name: str) -> Any:
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(base, "import_module", missing)
+    with pytest.raises(MissingExtraError, match=r"pip install 'adapt-clip\[onnx\]'"):
+        export(model, tmp_path / "out", "onnx")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_format_is_one_file() -> None:
+    files = {path.stem for path in Path(lean.__file__).parent.glob("*.py")} - {"__init__"}
+    assert files == {"lean", "onnx", "open_clip", "torch_program"}
+    assert set(FORMATS.table()) == {"lean", "onnx", "open_clip", "torch"}
+
+
+def test_an_empty_folder_is_filled(model: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    folder = export(model, tmp_path / "out", "lean")
+    images = noise(4)
+    assert [x.label for x in load(folder).predict(images)] == [
+        x.label for x in model.predict(images)
+    ]
