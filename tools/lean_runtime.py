@@ -3,6 +3,10 @@
     python tools/lean_runtime.py FOLDER
     pip --python FOLDER/bin/python install --no-deps .
 
+or what is named: what an export needs
+
+    python tools/lean_runtime.py FOLDER onnxruntime numpy Pillow
+
 The packages are links to those of the environment that runs this: torch takes minutes to install.
 """
 
@@ -32,11 +36,11 @@ def with_requirements(names: tuple[str, ...]) -> set[str]:
     return wanted
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, names: tuple[str, ...]) -> None:
     venv.create(folder, with_pip=False)
     here = Path(sysconfig.get_path("purelib"))
     there = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
-    for name in sorted(with_requirements(NEEDED)):
+    for name in sorted(with_requirements(names)):
         tops = {file.parts[0] for file in distribution(name).files or []}
         for top in tops - {"..", "__pycache__"}:
             link = there / top
@@ -46,4 +50,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), tuple(sys.argv[2:]) or NEEDED)

@@ -5,7 +5,7 @@ import pytest
 from tests.cli.test_app import call
 
 
-@pytest.mark.parametrize("kind", ["recipes", "methods", "models", "shifts", "templates"])
+@pytest.mark.parametrize("kind", ["recipes", "methods", "models", "shifts", "templates", "formats"])
 def test_list(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -16,6 +16,7 @@ def test_list(
         "models": "adapt-icons-xs",
         "shifts": "fog",
         "templates": "openai",
+        "formats": "onnx",
     }
     assert expected[kind] in capsys.readouterr().out
 

@@ -44,7 +44,7 @@ def resized(pixels: Tensor, own: Preprocessing) -> Tensor:
     parts = (pixels.to(torch.float64), down, across)
     tall = _down_first(height, width, own)
     values: Tensor
-    if torch.compiler.is_exporting():
+    if torch.compiler.is_compiling():
         values = torch.cond(tall, _down_and_across, _across_and_down, parts)
     else:
         values = (_down_and_across if tall else _across_and_down)(*parts)
