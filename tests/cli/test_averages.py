@@ -7,7 +7,7 @@ import pytest
 from tests.cli.test_app import call
 
 
-@pytest.mark.parametrize("words", [("soup", "a"), ("mix", "a", "--alpha", "0.5")])
+@pytest.mark.parametrize("words", [("soup", "a", "b"), ("mix", "a", "--alpha", "0.5")])
 def test_a_folder_that_is_no_run_is_named(
     words: tuple[str, ...],
     tmp_path: Path,
