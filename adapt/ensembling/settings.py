@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from adapt.common.ranges import Ranges, fraction, one_of, or_none, within
+from adapt.common.ranges import Range, Ranges, fraction, one_of, or_none, within
 from adapt.ensembling.rules.base import needs_corruptions, rule_names
 
 ENSEMBLES = ("wise_ft", "none")
@@ -21,6 +21,37 @@ CANDIDATES = (MIXED, PROBE)
 """What may ship beside zero-shot: the mixed model and the mixed probe."""
 WITHOUT_PROBE = ("linear_probe", "zero_shot")
 """Methods that no linear probe is fitted beside."""
+MOST_MEMBERS = 100
+TRAININGS = Range(
+    lambda given: isinstance(given, Members) or 1 <= given <= MOST_MEMBERS,
+    f"give 1 to {MOST_MEMBERS} trainings, or {{seeds: 3}}, {{checkpoints: 4}} or both",
+    schema={"minimum": 1, "maximum": MOST_MEMBERS},
+)
+
+
+@dataclass
+class Members:
+    """Models whose weights are averaged: of several trainings, several of each, or both."""
+
+    ranges: ClassVar[Ranges] = Ranges(
+        seeds=within(1, MOST_MEMBERS, "trainings"),
+        checkpoints=within(1, MOST_MEMBERS, "checkpoints"),
+    )
+
+    seeds: int = 1
+    """Trainings, with seeds that follow each other."""
+    checkpoints: int = 1
+    """Models of each training (SWA, arXiv:1803.05407), the last of which is its result: evenly
+    spaced over the last half of the steps where the learning rate falls to zero, over the last
+    quarter where it is constant. They cost no training, and room on disk while the run lasts."""
+
+    def __post_init__(self) -> None:
+        self.ranges.check(self)
+
+    @property
+    def count(self) -> int:
+        """How many models there are."""
+        return self.seeds * self.checkpoints
 
 
 @dataclass
@@ -34,7 +65,7 @@ class Ensemble:
         alpha=or_none(within(0, 1), "choose by the rule"),
         severity=within(1, 5),
         shallow=fraction(),
-        members=within(1, 100, "trainings"),
+        members=TRAININGS,
         soup=one_of(SOUPS),
         batch_norm=one_of(BATCH_NORMS),
     )
@@ -66,9 +97,9 @@ class Ensemble:
     batch_norm: str = "average"
     """Statistics of batch norms in averaged weights: `average` them, or `reestimate` them on the
     training images, which costs a pass over these for each alpha; refused without batch norms."""
-    members: int = 1
-    """Trainings, with seeds that follow each other, whose weights are averaged to the adapted
-    model (a soup) before alpha is chosen."""
+    members: int | Members = 1
+    """Models whose weights are averaged to the adapted model (a soup) before alpha is chosen: a
+    number of trainings, with seeds that follow each other, or `seeds` and `checkpoints`."""
     soup: str = "greedy"
     """How: `greedy` (keeps what helps on val), `uniform` (all), `model_stock`, `ties`, `dare`,
     `slerp` (of two members), `fisher` (each weight by how certain each member is of it) or
@@ -81,9 +112,18 @@ class Ensemble:
             wrong.append(f"corruptions - empty - [] - the rule {self.rule} needs at least one")
         if len(set(self.corruptions)) < len(self.corruptions):
             wrong.append(f"corruptions - listed twice - {self.corruptions} - give each kind once")
-        if self.soup == "slerp" and self.members not in (1, 2):
-            wrong.append(f"soup - slerp goes between two models - {self.members} - set members: 2")
+        count = self.models.count
+        if self.soup == "slerp" and count not in (1, 2):
+            wrong.append(f"soup - slerp goes between two models - {count} - set members: 2")
         self.ranges.check(self, wrong)
+
+    @property
+    def models(self) -> Members:
+        """`members`, where a number of trainings is given too."""
+        # A number that is out of range is refused by `ranges`, with the path of this section.
+        if isinstance(self.members, Members):
+            return self.members
+        return Members(seeds=min(max(self.members, 1), MOST_MEMBERS))
 
     def _wrong_alpha(self) -> list[str]:
         if self.rule == "fixed" and self.alpha is None:

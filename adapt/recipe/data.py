@@ -155,7 +155,8 @@ def _train_and_val(recipe: Recipe, pool: list[ImageList]) -> ImageData:
     if val.by is None:
         part = val.held_out
         # A soup is scored on val images, so that it needs some.
-        if val.folds == "auto" and (recipe.ensemble.members > 1 or not automatic_folds(pool[0])):
+        several = recipe.ensemble.models.count > 1
+        if val.folds == "auto" and (several or not automatic_folds(pool[0])):
             part = FIFTH
         fit = ImageData.build(
             pool[0], part, train.shots, seed, split_seed=val.seed, fraction=train.fraction

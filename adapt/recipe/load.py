@@ -22,6 +22,7 @@ from adapt.recipe.rules import (
     check_files,
     check_holdout,
     check_line,
+    check_members,
     check_steps,
 )
 from adapt.recipe.schema import Recipe
@@ -97,6 +98,7 @@ def load(
     method = _method(builder, data, schemas)
     steps = check_steps(builder, data)
     check_balance(builder, None if method is None else type(method))
+    check_members(builder, None if method is None else type(method))
     check_evals(builder, data)
     check_choices(builder, data)
     check_candidates(builder, data)

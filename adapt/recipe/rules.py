@@ -169,6 +169,20 @@ def check_steps(builder: Builder, data: dict[str, Any]) -> list[Step] | None:
     return [full_step(step) for step in steps]
 
 
+def check_members(builder: Builder, schema: type | None) -> None:
+    """Refuse checkpoints of a method that does not train by steps.
+
+    Args:
+        builder: Has read the members; notes what is wrong.
+        schema: Dataclass of the method, if that is known.
+    """
+    here = "ensemble.members.checkpoints"
+    wanted = builder.built.get(here, 1)
+    if wanted > 1 and schema is not None and "optim" not in {f.name for f in fields(schema)}:
+        todo = "remove it, or choose a method with settings named `optim`"
+        builder.problems.add(here, "has no effect on this method", wanted, todo)
+
+
 def check_balance(builder: Builder, schema: type | None) -> None:
     """Refuse to balance classes where the method has no setting to do so.
 

@@ -179,10 +179,16 @@ class Recipe:
         if self.version != VERSION:
             todo = "install a newer adapt" if self.version > VERSION else f"write {VERSION}"
             wrong.append(f"version - not known to this adapt - {self.version} - {todo}")
-        if isinstance(self.data.val, Holdout) and self.data.val.folds and self.ensemble.members > 1:
+        members = self.ensemble.models
+        if isinstance(self.data.val, Holdout) and self.data.val.folds and members.count > 1:
             wrong.append(
-                f"ensemble.members - does not go with folds - {self.ensemble.members} - hold out a "
+                f"ensemble.members - does not go with folds - {members.count} models - hold out a "
                 "fraction of the images: a soup is scored on it"
+            )
+        if members.checkpoints > 1 and self.runtime.strategy == "fsdp":
+            wrong.append(
+                "ensemble.members - checkpoints do not go with fsdp - "
+                f"{members.checkpoints} - set runtime.strategy: no device has the whole weights"
             )
         if MIXED not in self.ship and self.ensemble.kind == "none":
             wrong.append(

@@ -24,7 +24,7 @@ from adapt.recipe.load import Loaded, load
 from adapt.recipe.schema import Recipe
 from adapt.report import write_report
 from adapt.runs.augmentation_sheet import write_views
-from adapt.runs.fit import check_weight_names, fit
+from adapt.runs.fit import check_weight_names, fit, remove_checkpoints
 from adapt.runs.folder.files import environment, skipped_steps, training_log
 from adapt.runs.folder.ledger import eval_hashes, open_tests, read_ledger, write_ledger
 from adapt.runs.folder.lock import run_folder
@@ -196,6 +196,7 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
         "scores": scores["models"][outputs.shipped],
     }
     shipped.save(folder / "model", info, another_process=True)
+    remove_checkpoints(folder)
     say("bundle written; another process loaded it and gave the same probabilities")
     formats = recipe.report.formats
     reports = write_report(folder, formats)[: len(formats)] if formats else []

@@ -29,6 +29,18 @@ class KeepsFeatures(Protocol):
         """A tensor by name, computed where it is not known."""
 
 
+class KeepsModels(Protocol):
+    """What keeps models on the way of a training."""
+
+    folder: Path
+    """Gets the weights that train, which a resumed training looks for."""
+    count: int
+    """How many models, without the result of the training."""
+
+    def keep(self, model: Any) -> None:
+        """Take what the method would have returned at that point; its weights change afterwards."""
+
+
 @dataclass
 class Context:
     """Everything about a run that is not a method's business."""
@@ -53,3 +65,5 @@ class Context:
     """What keeps features of frozen encoders, so that none is computed twice; nothing without."""
     tell: Callable[[str], None] = write_line
     """Called with a sentence that whoever uses the result should know."""
+    trajectory: KeepsModels | None = None
+    """What keeps models on the way of the training; none are kept without."""

@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,6 @@ from adapt.data.loading.balance import class_weights
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
-from adapt.training.callbacks import EpochLines, MovingAverage
 from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.module import AdaptModule
@@ -33,11 +32,23 @@ from adapt.training.runtime import (
     resolve_precision,
 )
 from adapt.training.settings import Optim, Runtime, for_devices
+from adapt.training.trainer.callbacks import EpochLines, MovingAverage
 from adapt.training.trainer.checkpoints import LAST, AtomicCheckpointIO, checkpoint_to_resume
 from adapt.training.trainer.loggers import make_loggers
 from adapt.training.trainer.stopping import RandomState, SaveOrStop, StoppedError
+from adapt.training.trainer.trajectory import (
+    KeepWeights,
+    hand_over,
+    kept_steps,
+    weights_are_there,
+)
 
 CHECKPOINTS = "checkpoints"
+
+
+def as_trained(classifier: Classifier) -> Classifier:
+    """What trained is the result."""
+    return classifier
 
 
 def train(
@@ -46,11 +57,13 @@ def train(
     optim: Optim,
     context: Context,
     objective: Objective | None = None,
+    finish: Callable[[Classifier], Classifier] = as_trained,
 ) -> Classifier:
     """Train what requires gradients in `classifier`, in place, and return it ready to use.
 
     That is on the CPU, in evaluation mode, with every weight requiring gradients again. A head
-    from text follows a text encoder that trained.
+    from text follows a text encoder that trained. Where the context keeps a trajectory, it gets
+    the models on the way, each as it would have been returned then.
 
     Args:
         classifier: See `AdaptModule`.
@@ -58,10 +71,12 @@ def train(
         optim: Optimiser, schedule and regularisation.
         context: Devices, seed, augmentation, folder.
         objective: The loss of a batch; see `AdaptModule`.
+        finish: From what trained to what is returned; leaves what it is given as it is.
 
     Raises:
         ModelError: When nothing would train, or `optim` asks for what the classifier cannot give.
-        RecipeError: When `optim.class_weights` names a class that is not there.
+        RecipeError: When `optim.class_weights` names a class that is not there, or there are fewer
+            steps than models to keep.
         RunError: When the loss stays non-finite, or a checkpoint cannot be written or read.
         KeyboardInterrupt: After Ctrl-C or SIGTERM; the running step is finished first, and a
             checkpoint saved where there is a folder.
@@ -89,10 +104,17 @@ def train(
         _fit(module, loader, context, replace(optim, accumulate=1) if whole else optim)
     if optim.checkpointing:
         classifier.backbone.model.set_grad_checkpointing(False)
-    classifier.eval().requires_grad_(True)
-    if module.text_trains and classifier.head_from_text:
-        classifier.to(inference_device(runtime)).rebuild_head()
-    return classifier.cpu()
+
+    def result() -> Classifier:
+        classifier.eval().requires_grad_(True)
+        if module.text_trains and classifier.head_from_text:
+            classifier.to(inference_device(runtime)).rebuild_head()
+        return finish(classifier.cpu())
+
+    if (kept := context.trajectory) is not None:
+        keep = kept.keep
+        hand_over(module, kept.folder, kept.count, lambda: keep(result()))
+    return result()
 
 
 def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: Optim) -> None:
@@ -100,6 +122,9 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
     folder = context.folder / CHECKPOINTS if context.folder else None
     resumes = folder is not None and context.resume
     start = checkpoint_to_resume(folder, context.from_previous) if folder and resumes else None
+    if start and context.trajectory and not weights_are_there(start, context.trajectory.folder):
+        context.tell(f"{context.trajectory.folder} lacks weights: the training begins anew")
+        start = None
     with finishing() as asked, quiet_lightning(), deterministic():
         last = folder / LAST if folder else None
         saving = SaveOrStop(asked, last, context.runtime.checkpoint_minutes)
@@ -166,8 +191,11 @@ def make_trainer(
     """The Lightning trainer for these settings, with more callbacks."""
     runtime, folder = context.runtime, context.folder
     device = resolve_accelerator(runtime.accelerator)
-    average = [MovingAverage(optim.ema)] if optim.ema else []
-    callbacks = [*average, *callbacks]
+    average = MovingAverage(optim.ema) if optim.ema else None
+    own: list[pl.Callback] = [] if average is None else [average]
+    if (kept := context.trajectory) is not None:
+        own.append(KeepWeights(kept.folder, _due(kept.count, optim), average))
+    callbacks = [*own, *callbacks]
     loggers = make_loggers(runtime.loggers or [], folder, context.tell) if folder else []
     if folder:
         callbacks.append(LearningRateMonitor("epoch"))
@@ -191,6 +219,11 @@ def make_trainer(
         log_every_n_steps=1,
         use_distributed_sampler=False,
     )
+
+
+def _due(count: int, optim: Optim) -> Callable[[int], list[int]]:
+    """From the number of all steps to those after which models are kept beside the result."""
+    return lambda steps: kept_steps(steps, count + 1, optim.schedule, optim.warmup)[:-1]
 
 
 @contextmanager

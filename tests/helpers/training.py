@@ -1,17 +1,21 @@
 """Trainings as several tests make them, and how their weights are compared."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from adapt.data.image_data import ImageData
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
+from adapt.training.data_module import ImageDataModule
 from adapt.training.loop import train
 from adapt.training.settings import Optim
+from tests.helpers.tiny import CLASSES
 
 QUICK = Optim(lr=1e-2, epochs=1, batch_size=8, warmup=0.0)
 STILL = Optim(lr=1e-12, epochs=1, batch_size=24)
@@ -56,6 +60,42 @@ def normalised(
     """Batches as a trainer hands them to a module: images in the numbers that a model reads."""
     for batch in batches:
         yield batch | {"image": classifier.backbone.preprocessing.normalise_batch(batch["image"])}
+
+
+def by_hand(start: Classifier, data: ImageData, optim: Optim) -> list[dict[str, Tensor]]:
+    """Plain PyTorch: the trainable weights after each step."""
+    classifier = start.clone().requires_grad_(False)
+    classifier.backbone.image_encoder.requires_grad_(True)
+    classifier.head.requires_grad_(True)
+    parameters = {n: p for n, p in classifier.named_parameters() if p.requires_grad}
+    loader = ImageDataModule(
+        data.train, None, CLASSES, start.backbone.preprocessing, "none", optim.batch_size, 0, 0
+    ).train_dataloader()
+    matrices = [p for p in parameters.values() if p.ndim >= 2]
+    vectors = [p for p in parameters.values() if p.ndim < 2]
+    steps = len(loader) * optim.epochs
+    adam = torch.optim.AdamW(
+        [{"params": vectors, "weight_decay": 0.0},
+         {"params": matrices, "weight_decay": optim.weight_decay}],
+        lr=optim.lr,
+    )  # fmt: skip
+    history = []
+    for epoch in range(optim.epochs):
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        for batch in normalised(loader, start):
+            for group in adam.param_groups:
+                group["lr"] = optim.lr * (1 + math.cos(math.pi * len(history) / steps)) / 2
+            adam.zero_grad()
+            F.cross_entropy(
+                classifier(batch["image"]).float(),  # as under mixed precision
+                batch["target"],
+                label_smoothing=optim.label_smoothing,
+            ).backward()
+            if optim.clip_norm:
+                torch.nn.utils.clip_grad_norm_(parameters.values(), optim.clip_norm)
+            adam.step()
+            history.append({n: p.detach().clone() for n, p in parameters.items()})
+    return history
 
 
 class Stop(Exception):

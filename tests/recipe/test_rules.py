@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from adapt.data.augmentation.pipeline import Augmentation
+from adapt.ensembling.settings import Members
 from adapt.errors import RecipeError
 from adapt.recipe.load import Loaded
 from adapt.recipe.load import load as read_recipe
@@ -108,3 +109,44 @@ def test_a_probe_before_the_projection_is_not_mixed(here: Path) -> None:
     with pytest.raises(RecipeError, match=r"method\.features - has no line to zero-shot"):
         read_recipe("quickstart", [probe])
     assert read_recipe("quickstart", [probe, "ensemble.kind=none"]).method.features == "penultimate"
+
+
+def with_members(given: str, method: str = "") -> str:
+    """The good recipe with members, and perhaps another method."""
+    text = swap("select: val}", f"select: val, members: {given}}}")
+    return text.replace("{name: lora, rank: 4, optim: {epochs: 3}}", method) if method else text
+
+
+@pytest.mark.parametrize(("given", "models", "resolved"), [
+    ("3", Members(3), 3),
+    ("{seeds: 3}", Members(3), {"seeds": 3, "checkpoints": 1}),
+    ("{checkpoints: 5}", Members(1, 5), {"seeds": 1, "checkpoints": 5}),
+    ("{seeds: 2, checkpoints: 4}", Members(2, 4), {"seeds": 2, "checkpoints": 4}),
+])  # fmt: skip
+def test_members(here: Path, given: str, models: Members, resolved: object) -> None:
+    loaded = load(here, with_members(given))
+    assert loaded.recipe.ensemble.models == models
+    assert loaded.resolved["ensemble"]["members"] == resolved
+    assert load(here, loaded.text()).recipe.ensemble == loaded.recipe.ensemble
+
+
+@pytest.mark.parametrize(("method", "given", "sentence"), [
+    ("", "{checkpoint: 5}", "ensemble.members.checkpoint - unknown key, did you mean 'checkpoin"),
+    ("", "{seeds: 0}", "ensemble.members.seeds - out of range - given 0"),
+    ("", "{seeds: '2'}", "ensemble.members.seeds - wrong type"),
+    ("", "[3]", "ensemble.members - wrong type - given [3] (line 10) - give a whole number or a m"),
+    ("{name: zero_shot}", "{checkpoints: 5}",
+     "ensemble.members.checkpoints - has no effect on this method - given 5 (line 10) - remove"),
+])  # fmt: skip
+def test_members_that_do_not_fit(here: Path, method: str, given: str, sentence: str) -> None:
+    with pytest.raises(RecipeError, match="1 problem") as caught:
+        load(here, with_members(given, method))
+    assert sentence in str(caught.value)
+
+
+def test_checkpoints_do_not_go_with_folds_or_shards_of_weights(here: Path) -> None:
+    text = with_members("{checkpoints: 2}")
+    with pytest.raises(RecipeError, match=r"ensemble\.members - does not go with folds - given 2"):
+        load(here, text.replace("fraction: 0.2", "folds: 3"))
+    with pytest.raises(RecipeError, match=r"ensemble\.members - checkpoints do not go with fsdp"):
+        load(here, text.replace("devices: 1", "devices: 2, strategy: fsdp"))

@@ -18,13 +18,13 @@ from adapt.data.image_data import ImageData
 from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
 from adapt.models.heads import text_weights
-from adapt.training.callbacks import MovingAverage
 from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.loop import micro_batch, train
 from adapt.training.module import AdaptModule
 from adapt.training.objectives import Batch, CrossEntropy, Objective, Outcome
 from adapt.training.settings import Optim, Runtime
+from adapt.training.trainer.callbacks import MovingAverage
 from tests.helpers.layers import depth
 from tests.helpers.tiny import (
     CLASSES,
@@ -36,48 +36,12 @@ from tests.helpers.tiny import (
     tiny_classifier,
     weights,
 )
-from tests.helpers.training import ENCODER, Stop, close, fit, normalised, plain_trainer
+from tests.helpers.training import ENCODER, Stop, by_hand, close, fit, normalised, plain_trainer
 
 QUICK = Optim(lr=1e-3, epochs=2, batch_size=8, warmup=0.0)
 EXACT = 1e-9
 """Six Adam steps of 1e-3 in float64: of the gradient 1e-15 is rounding, and the steps are as long
 as the rate wherever the gradient is well above that."""
-
-
-def by_hand(start: Classifier, data: ImageData, optim: Optim) -> list[dict[str, Tensor]]:
-    """Plain PyTorch: the trainable weights after each step."""
-    classifier = start.clone().requires_grad_(False)
-    classifier.backbone.image_encoder.requires_grad_(True)
-    classifier.head.requires_grad_(True)
-    parameters = {n: p for n, p in classifier.named_parameters() if p.requires_grad}
-    loader = ImageDataModule(
-        data.train, None, CLASSES, start.backbone.preprocessing, "none", optim.batch_size, 0, 0
-    ).train_dataloader()
-    matrices = [p for p in parameters.values() if p.ndim >= 2]
-    vectors = [p for p in parameters.values() if p.ndim < 2]
-    steps = len(loader) * optim.epochs
-    adam = torch.optim.AdamW(
-        [{"params": vectors, "weight_decay": 0.0},
-         {"params": matrices, "weight_decay": optim.weight_decay}],
-        lr=optim.lr,
-    )  # fmt: skip
-    history = []
-    for epoch in range(optim.epochs):
-        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
-        for batch in normalised(loader, start):
-            for group in adam.param_groups:
-                group["lr"] = optim.lr * (1 + math.cos(math.pi * len(history) / steps)) / 2
-            adam.zero_grad()
-            F.cross_entropy(
-                classifier(batch["image"]).float(),  # as under mixed precision
-                batch["target"],
-                label_smoothing=optim.label_smoothing,
-            ).backward()
-            if optim.clip_norm:
-                torch.nn.utils.clip_grad_norm_(parameters.values(), optim.clip_norm)
-            adam.step()
-            history.append({n: p.detach().clone() for n, p in parameters.items()})
-    return history
 
 
 @pytest.mark.numerical

@@ -82,8 +82,14 @@ class ClipLora:
         context = context or Context()
         optim = with_epochs(self.optim, len(data.train), len(data.class_names), self.steps_per_shot)
         adapter = build_adapter(start, self._settings(), context.seed)
-        train(adapter.classifier, data, optim, context, self.objective(start, data))
-        return merge_trained(adapter, self.encoder)
+        return train(
+            adapter.classifier,
+            data,
+            optim,
+            context,
+            self.objective(start, data),
+            lambda _: merge_trained(adapter, self.encoder),
+        )
 
     def objective(self, start: Classifier, data: ImageData) -> CrossEntropy:
         """Cross-entropy over the classes of a step."""

@@ -77,8 +77,13 @@ class Lora:
         """
         context = context or Context()
         adapter = build_adapter(start, self._settings(), context.seed)
-        train(adapter.classifier, data, self.optim, context)
-        return merge_trained(adapter, self.encoder)
+        return train(
+            adapter.classifier,
+            data,
+            self.optim,
+            context,
+            finish=lambda _: merge_trained(adapter, self.encoder),
+        )
 
     def _settings(self) -> LoraSettings:
         return LoraSettings(

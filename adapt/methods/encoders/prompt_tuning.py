@@ -79,11 +79,8 @@ class PromptTuning:
         context = context or Context()
         known = data.train.classes
         names = [known.get(key, ClassName(key, default_words(key))) for key in start.class_names]
-        tuned = train(self._with_prompts(start, names, context.seed), data, self.optim, context)
-        prompts: PromptLearner = tuned.head  # type: ignore[assignment]
-        with torch.no_grad():
-            tuned.head = linear_head(prompts.weights())
-        return tuned.eval()
+        tuned = self._with_prompts(start, names, context.seed)
+        return train(tuned, data, self.optim, context, finish=_with_plain_head)
 
     def _with_prompts(self, start: Classifier, classes: list[ClassName], seed: int) -> Classifier:
         tuned, known = start.clone().requires_grad_(False), f"{self.context.strip()} "
@@ -98,3 +95,10 @@ class PromptTuning:
         tuned.head = PromptLearner(tuned.backbone, names, first)  # type: ignore[assignment]
         tuned.head_from_text = False
         return tuned
+
+
+def _with_plain_head(tuned: Classifier) -> Classifier:
+    """A copy whose head is what the text encoder says of the tuned prompts."""
+    prompts: PromptLearner = tuned.head  # type: ignore[assignment]
+    with torch.no_grad():
+        return tuned.with_learned_head(linear_head(prompts.weights()))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -13,6 +14,7 @@ from adapt.methods.base import register
 from adapt.methods.encoders.norm_tuning import NormTuning, norm_parameters
 from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head
 from adapt.training.context import Context
 from adapt.training.loop import train
 from adapt.training.parameters import in_encoder, trainable_copy
@@ -69,7 +71,8 @@ class TwoStage:
         """Train a copy of the start; the log of the first stage is in the folder `norms`."""
         context = context or Context()
         first, second = self.stages(data)
-        own = replace(context, folder=context.folder / "norms") if context.folder else context
+        folder = context.folder / "norms" if context.folder else None
+        own = replace(context, folder=folder, trajectory=None)
         tuned = NormTuning(self.encoder, optim=first).fit(start, data, own)
         return train_directions(tuned, data, second, context)
 
@@ -97,9 +100,15 @@ def train_directions(
     copy.head.bias.requires_grad_(False)
     length = copy.head.weight.detach().norm(dim=1, keepdim=True)
     parametrize.register_parametrization(copy.head, "weight", _Directions(length))
-    trained = train(copy, data, optim, context)
-    parametrize.remove_parametrizations(trained.head, "weight")
-    return trained
+    return train(copy, data, optim, context, finish=_without_directions)
+
+
+def _without_directions(trained: Classifier) -> Classifier:
+    """A copy with the same head as a plain layer."""
+    plain = linear_head(trained.head.weight.detach())
+    with torch.no_grad():
+        plain.bias.copy_(trained.head.bias)
+    return trained.with_learned_head(plain)
 
 
 class _Directions(nn.Module):

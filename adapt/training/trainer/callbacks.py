@@ -38,7 +38,7 @@ class MovingAverage(pl.Callback):
         self.steps = trainer.global_step
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         if not self.followed:
-            values = _averaged(module)
+            values = moving_values(module)
             self.average = {
                 name: self.average[name].to(value.device) if name in self.average else value.clone()
                 for name, value in values.items()
@@ -48,7 +48,7 @@ class MovingAverage(pl.Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Put the average in place of the last weights; also when a whole run was resumed."""
-        for name, value in _averaged(module).items():
+        for name, value in moving_values(module).items():
             if name in self.average:
                 value.copy_(self.average[name])
         self.followed = []
@@ -62,8 +62,12 @@ class MovingAverage(pl.Callback):
         self.steps, self.average = state_dict["steps"], state_dict["average"]
 
 
-def _averaged(module: nn.Module) -> dict[str, Tensor]:
-    """What trains, and the statistics of batch norms, as views of the module's own numbers."""
+def moving_values(module: nn.Module) -> dict[str, Tensor]:
+    """What trains, and the statistics of batch norms, as views of the module's own numbers.
+
+    Args:
+        module: See `AdaptModule`, whose names they have.
+    """
     values = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
     for path, part in module.named_modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):

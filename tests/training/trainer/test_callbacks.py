@@ -8,11 +8,11 @@ import torch
 
 from adapt.data.image_data import ImageData
 from adapt.models.classifier import Classifier
-from adapt.training.callbacks import MovingAverage
 from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.module import AdaptModule
 from adapt.training.settings import Optim
+from adapt.training.trainer.callbacks import MovingAverage
 from tests.helpers.tiny import CLASSES
 from tests.helpers.training import fit, plain_trainer
 
