@@ -19,6 +19,7 @@ from adapt.report.tables.cells import Table, Text
 from adapt.report.tables.few_shot import below_words, outlook_words, ranking_table, shots_table
 from adapt.report.tables.guard import NO_GUARD, guard_table, worse_classes_table
 from adapt.report.tables.prompts import prompts_table, search_words, sentences_words
+from adapt.report.tables.references import references_table
 from adapt.report.tables.robustness import (
     corruption_table,
     effective_table,
@@ -148,6 +149,7 @@ SECTIONS = (
     Section("alpha", "Choosing alpha", (
         alpha_curve,
         _or(rules_table, "Rules", _NO_RULES, "curve.json"),
+        references_table,
         _or(guard_table, "Guard", NO_GUARD),
         worse_classes_table,
     )),

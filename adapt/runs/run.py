@@ -32,6 +32,7 @@ from adapt.runs.folder.resume import Resume, compare, compare_images, record
 from adapt.runs.measures.classes import lost_most
 from adapt.runs.measures.few_shot import few_shot
 from adapt.runs.measures.outputs import gather_outputs
+from adapt.runs.measures.references import output_references
 from adapt.runs.measures.robustness import check_measures, write_robustness
 from adapt.runs.measures.scores import (
     ENSEMBLE,
@@ -350,6 +351,7 @@ def _summary(
         "quarantined": [{"path": q.path, "reason": q.reason} for q in data.quarantined],
         "notes": data.notes,
         "models": score_outputs(outputs, data),
+        "references": output_references(outputs, choice.mixed.held) if ensembled else {},
         "leak_free": leak_free_scores(outputs, quick.leaked),
         "lost_most": {
             split: lost_most(outputs, split)

@@ -1,6 +1,7 @@
 """Ensembles of outputs against plain loops."""
 
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from adapt.ensembling.outputs import mix_by_entropy, mix_outputs, mixed_logits
+from adapt.ensembling.outputs import mean_logits, mix_by_entropy, mix_outputs, mixed_logits
 from adapt.errors import DataError, RecipeError
 
 
@@ -54,7 +55,9 @@ def test_ends_and_ties() -> None:
     [
         ([[0.0, 1.0]], [[0.0, 1.0, 2.0]], "shapes do not fit"),
         ([0.0, 1.0], [0.0, 1.0], "shapes do not fit"),
-        ([[0.0, np.nan]], [[0.0, 1.0]], "not finite"),
+        ([[0.0, np.nan]], [[0.0, 1.0]], "no highest class"),
+        ([[0.0, np.inf]], [[0.0, 1.0]], "no highest class"),
+        ([[0.0, 1.0]], [[-np.inf, -np.inf]], "no highest class"),
     ],
 )
 def test_logits_that_do_not_fit(start: object, tuned: object, match: str) -> None:
@@ -79,3 +82,62 @@ def test_logits_of_the_mixture_give_its_probabilities_back() -> None:
     found = mixed_logits(start, tuned, 0.3)
     expected = 0.7 * softmax(start, axis=1) + 0.3 * softmax(tuned, axis=1)
     np.testing.assert_allclose(softmax(found, axis=1), expected, rtol=1e-4, atol=1e-6)
+
+
+def weights_of_the_authors(
+    start: list[list[float]], tuned: list[list[float]], temperatures: tuple[float, float]
+) -> list[float]:
+    """`negexp_ent_ratio` with `offset_adjustment` of main_dawin.py, written down once more."""
+    unsure = [
+        [entropy(slow_softmax(row, temperature)) for row in rows]
+        for rows, temperature in zip((start, tuned), temperatures, strict=True)
+    ]
+    means = [statistics.mean(values) for values in unsure]
+    bias = sum(statistics.stdev(v) / m for v, m in zip(unsure, means, strict=True)) / 2
+    divisor = (means[0] + means[1]) / means[0]
+    return [
+        (math.exp(-second) + bias / divisor) / (math.exp(-first) + math.exp(-second) + bias)
+        for first, second in zip(*unsure, strict=True)
+    ]
+
+
+@given(seed=st.integers(0, 999), temperature=st.floats(0.2, 5))
+@settings(deadline=None, max_examples=30)
+def test_the_offset_against_the_formula_of_the_authors(seed: int, temperature: float) -> None:
+    start, tuned = np.random.default_rng(seed).normal(0, 3, (2, 6, 4))
+    temperatures = (0.9, temperature)
+    mixed, weights = mix_by_entropy(start, tuned, temperatures, offset=True)
+    expected = weights_of_the_authors(start.tolist(), tuned.tolist(), temperatures)
+    assert weights.tolist() == pytest.approx(expected, rel=1e-9)
+    for row, weight in enumerate(expected):
+        first = slow_softmax(start[row].tolist(), 0.9)
+        second = slow_softmax(tuned[row].tolist(), temperature)
+        probabilities = [(1 - weight) * a + weight * b for a, b in zip(first, second, strict=True)]
+        assert mixed[row].tolist() == pytest.approx(probabilities, rel=1e-9)
+
+
+def test_no_offset_where_it_is_not_defined() -> None:
+    start, tuned = np.array([[2.0, 0.0]]), np.array([[0.0, 5.0]])
+    alone = mix_by_entropy(start, tuned, offset=True)[1]
+    np.testing.assert_array_equal(alone, mix_by_entropy(start, tuned)[1])
+    sure = np.array([[1e4, 0.0], [1e4, 0.0]])
+    weights = mix_by_entropy(sure, np.array([[1.0, 0.0], [2.0, 0.0]]), offset=True)[1]
+    assert np.isfinite(weights).all()
+
+
+def test_classes_that_cannot_win_take_no_part() -> None:
+    start, tuned = np.random.default_rng(1).normal(0, 3, (2, 5, 3))
+    lacking = [np.insert(part, 1, -np.inf, axis=1) for part in (start, tuned)]
+    mixed, weights = mix_by_entropy(*lacking, offset=True)
+    expected = mix_by_entropy(start, tuned, offset=True)
+    np.testing.assert_allclose(weights, expected[1])
+    np.testing.assert_allclose(np.delete(mixed, 1, axis=1), expected[0])
+    assert not mixed[:, 1].any()
+
+
+def test_mean_logits_are_the_geometric_mean_of_probabilities() -> None:
+    start, tuned = np.random.default_rng(2).normal(0, 3, (2, 5, 3))
+    product = np.sqrt(softmax(start / 2, axis=1) * softmax(tuned / 0.5, axis=1))
+    expected = product / product.sum(axis=1, keepdims=True)
+    found = softmax(mean_logits(start, tuned, (2.0, 0.5)), axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -161,6 +161,25 @@ def test_members_are_averaged_to_the_adapted_model(recipe: Path, tmp_path: Path)
     ).abs().max() < 1e-7
 
 
+def test_checkpoints_are_averaged_and_outputs_are_for_reference(
+    recipe: Path, tmp_path: Path
+) -> None:
+    changes = [TINY, FULL.replace("epochs: 1", "epochs: 4"), "ensemble.members={checkpoints: 3}"]
+    done = run(recipe, [*changes, "report.formats=[md]"], tmp_path / "run")
+    names = [f"seed 0, {number} of 3" for number in (1, 2, 3)]
+    assert list(read(done, "soup.json")["alone"]) == names
+    assert not list(done.folder.rglob("on_the_way"))
+    scores = read(done, "scores.json")
+    assert set(scores["references"]) == {"mean_probabilities", "mean_logits", "dawin"}
+    for splits in scores["references"].values():
+        assert {name: row["n"] for name, row in splits.items()} == {
+            name: row["n"] for name, row in scores["models"]["adapted"].items()
+        }
+    page = (done.folder / "report.md").read_text(encoding="utf-8")
+    assert "Averaged weights and averaged outputs" in page
+    assert (done.folder / "metrics.csv").is_file(), "one training has its log in the run folder"
+
+
 def test_a_shallow_layer_keeps_a_share_of_its_change(recipe: Path, tmp_path: Path) -> None:
     plain = run(recipe, [TINY, FULL], tmp_path / "plain")
     scaled = run(recipe, [TINY, FULL, "ensemble.shallow=0.5"], tmp_path / "scaled")

@@ -24,6 +24,9 @@ _NAMES = {
     "mixed_probe": "mixed probe",
     "output_ensemble": "averaged outputs",
     "ensemble": "mixed model",
+    "mean_probabilities": "mean of probabilities",
+    "mean_logits": "mean of logits",
+    "dawin": "DaWin",
 }
 
 

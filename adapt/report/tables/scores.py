@@ -39,8 +39,8 @@ def ladder_table(run: RunRecord) -> Table:
     rows = [
         [
             Cell(scores.heading(model), strong=model == scores.shipped),
-            _accuracy_cell(scores, model, name),
-            _mean_cell(scores, model),
+            accuracy_cell(scores, model, name),
+            mean_cell(scores, model),
         ]
         for model in scores.models
     ]
@@ -57,14 +57,14 @@ def accuracy_table(run: RunRecord) -> Table:
     shown = scores.models
 
     def row(name: str) -> list[Cell]:
-        cells = [_accuracy_cell(scores, model, name) for model in shown]
+        cells = [accuracy_cell(scores, model, name) for model in shown]
         return [Cell(name, note=eval_note(scores, name)), Cell(_images(scores, name)), *cells]
 
     rows = [row(name) for name in scores.evals]
     if len(scores.shifts) > 1:
         note = f"{len(scores.shifts)} evals, each counting once"
         label = Cell("mean of shifts", note, strong=True)
-        rows.append([label, Cell(""), *(_mean_cell(scores, model) for model in shown)])
+        rows.append([label, Cell(""), *(mean_cell(scores, model) for model in shown)])
     rows += [row(name) for name in _selection(scores)]
     header = ["eval", "n", *map(scores.heading, shown)]
     return Table("Accuracy", header, rows, legend=ACCURACY_LEGEND)
@@ -248,13 +248,15 @@ def _images(scores: ScoreTable, name: str) -> str:
     return "n/a" if known is None else f"{known:g}"
 
 
-def _accuracy_cell(scores: ScoreTable, model: str, name: str) -> Cell:
+def accuracy_cell(scores: ScoreTable, model: str, name: str) -> Cell:
+    """Accuracy of a model on an eval, its interval, and the change from zero-shot."""
     text = percent(scores.metric(model, name))
     note = span(scores.bounds(model, name)) or scores.reason(model, name)
     return _with_change(model, text, note, scores.difference(model, name))
 
 
-def _mean_cell(scores: ScoreTable, model: str) -> Cell:
+def mean_cell(scores: ScoreTable, model: str) -> Cell:
+    """Mean accuracy of a model over the shifts, and the change from zero-shot."""
     text = percent(scores.shift_mean(model))
     return _with_change(model, text, "", scores.shift_difference(model))
 
