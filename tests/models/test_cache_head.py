@@ -23,24 +23,35 @@ def unit(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.normalize(values, dim=-1)
 
 
-def cached(start: Classifier, neighbours: int = 0) -> Classifier:
+def space(width: int, seed: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
+    """A matrix and a mean inside the unit sphere."""
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(width, width, generator=random), unit(width, seed=seed) / 2
+
+
+def cached(start: Classifier, neighbours: int = 0, whitened: bool = False) -> Classifier:
     width, count = start.head.weight.shape[1], len(start.class_names)
     keys, values = unit(7, width, seed=1), torch.rand(7, count)
     tuned = start.clone()
     weight = start.head.weight.detach() + 0.5
-    tuned.head = CacheHead(weight, torch.ones(count), keys, values, 3.0, neighbours)
+    own = space(width) if whitened else None
+    tuned.head = CacheHead(weight, torch.ones(count), keys, values, 3.0, neighbours, own)
     tuned.head_from_text = False
     return tuned
 
 
+@pytest.mark.parametrize("whitened", [False, True])
 @pytest.mark.parametrize("neighbours", [0, 1, 3, 9])
-def test_logits_equal_a_slow_direct_sum(neighbours: int) -> None:
+def test_logits_equal_a_slow_direct_sum(neighbours: int, whitened: bool) -> None:
     features, keys = unit(5, 4, seed=2), unit(6, 4, seed=3)
-    values, weight = torch.rand(6, 3), torch.randn(3, 4)
-    head = CacheHead(weight, torch.arange(3.0), keys, values, 2.5, neighbours)
+    values, weight = torch.randn(6, 3), torch.randn(3, 4)
+    matrix, mean = space(4)
+    own = (matrix, mean) if whitened else None
+    head = CacheHead(weight, torch.arange(3.0), keys, values, 2.5, neighbours, own)
     found = head(features).detach().numpy()
     for row, feature in enumerate(features.numpy()):
-        cosine = keys.numpy() @ feature
+        seen = matrix.numpy() @ (feature - mean.numpy()) if whitened else feature
+        cosine = keys.numpy() @ seen / np.sqrt(seen @ seen)
         allowed = np.argsort(-cosine)[: neighbours or 6]
         logits = weight.numpy() @ feature + np.arange(3.0)
         for key in allowed:
@@ -48,8 +59,9 @@ def test_logits_equal_a_slow_direct_sum(neighbours: int) -> None:
         np.testing.assert_allclose(found[row], logits, rtol=1e-5, atol=1e-5)
 
 
-def test_a_bundle_brings_the_cache_back(tmp_path: Path) -> None:
-    tuned = cached(zero_shot(), neighbours=2)
+@pytest.mark.parametrize("whitened", [False, True])
+def test_a_bundle_brings_the_cache_back(tmp_path: Path, whitened: bool) -> None:
+    tuned = cached(zero_shot(), 2, whitened)
     again = Classifier.load(tuned.save(tmp_path / "model"))
     size = tuned.backbone.preprocessing.size
     pixels = torch.randn(3, 3, size, size)
@@ -58,10 +70,11 @@ def test_a_bundle_brings_the_cache_back(tmp_path: Path) -> None:
     assert int(again.head.neighbours) == 2
 
 
+@pytest.mark.parametrize("whitened", [False, True])
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
-def test_logits_are_linear_on_the_line(alpha: float) -> None:
+def test_logits_are_linear_on_the_line(alpha: float, whitened: bool) -> None:
     start = zero_shot()
-    tuned = cached(start)
+    tuned = cached(start, whitened=whitened)
     size = start.backbone.preprocessing.size
     pixels = torch.randn(3, 3, size, size)
     expected = (1 - alpha) * start(pixels) + alpha * tuned(pixels)
@@ -71,7 +84,10 @@ def test_logits_are_linear_on_the_line(alpha: float) -> None:
 def test_heads_of_state_dicts() -> None:
     head = CacheHead(unit(3, 8), torch.zeros(3), unit(5, 8), torch.rand(5, 3), 2.0, 4)
     linear = torch.nn.Linear(8, 3)
-    for given in (head, linear):
+    whitened = CacheHead(
+        unit(3, 8), torch.zeros(3), unit(5, 8), torch.randn(5, 3), 2.0, 0, space(8)
+    )
+    for given in (head, linear, whitened):
         again = head_from_state(given.state_dict(), 3, 8)
         assert type(again) is type(given)
         assert torch.equal(again(unit(2, 8)), given(unit(2, 8)))
@@ -87,6 +103,8 @@ def test_heads_of_state_dicts() -> None:
         ("values", torch.zeros(4, 3), "values: float32"),
         ("values", torch.full((5, 3), float("nan")), "NaN"),
         ("more", torch.zeros(1), "more: float32"),
+        ("mean", torch.zeros(8), "mean: float32"),
+        ("whitening", torch.eye(8), "mean: "),
     ],
 )
 def test_heads_that_are_none(name: str, value: torch.Tensor, expected: str) -> None:

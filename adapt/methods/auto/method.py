@@ -29,6 +29,7 @@ PREFERRED = (
     "cross_modal",
     "nearest_centroid",
     "tip_adapter_f",
+    "kernel_ridge",
     "task_residual",
     "tip_adapter",
     "knn",
@@ -37,7 +38,7 @@ PREFERRED = (
 level."""
 PREFERRED_OF_ONE = (MIXTURE, "clap", "cross_modal", "task_residual", "zs_lp", "lp_plus_plus_clean")
 """The same where each class has one image, so that nothing can be held out; then `PREFERRED`."""
-WITHOUT_TEXT = ("gda", "zs_lp", "lp_plus_plus", "linear_probe")
+WITHOUT_TEXT = (MIXTURE, "gda", "kernel_ridge", "zs_lp", "lp_plus_plus", "linear_probe")
 """The same where all classes have the same text direction, so that zero-shot says nothing."""
 WITHOUT_TEXT_OF_ONE = ("cross_modal", "task_residual")
 """The same with one image per class."""
@@ -106,15 +107,6 @@ def _candidate(name: str) -> HeadMethod:
 def _order(support: Support) -> list[str]:
     """Methods as the documented comparison ranks them for such a support set."""
     single = int(torch.bincount(support.targets).max()) == 1
-    if without_text(support):
+    if support.without_text:
         return [*(WITHOUT_TEXT_OF_ONE if single else ()), *WITHOUT_TEXT, *PREFERRED]
     return [*(PREFERRED_OF_ONE if single else ()), *PREFERRED]
-
-
-def without_text(support: Support) -> bool:
-    """Whether every class has the same row of the zero-shot head.
-
-    >>> without_text(Support(torch.eye(2)[None], torch.tensor([0, 1]), torch.eye(2)))
-    False
-    """
-    return bool((support.zero_shot == support.zero_shot[0]).all())

@@ -1,4 +1,4 @@
-"""One linear head made of the heads of several methods, each as sure as its own errors allow."""
+"""One head made of the heads of several methods, each as sure as its own errors allow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,13 @@ from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.named import feature_method
 from adapt.methods.features.side_by_side import side_by_side
 from adapt.methods.features.support import Support
+from adapt.models.cache_head import CacheHead
 from adapt.models.heads import linear_head
 
 MIXTURE = "mixture"
 MEMBERS = ("clap", "gda")
+WITHOUT_TEXT = ("gda", "kernel_ridge")
+"""Members where zero-shot says nothing."""
 FEWEST = 2
 """Members of a mixture."""
 
@@ -39,8 +42,10 @@ class Mixture(HeadMethod):
     ranges = Ranges(shrink=at_least(0))
     composed = True
 
-    members: list[str] = field(default_factory=lambda: list(MEMBERS))
-    """Methods with a linear head, each with its defaults except `views`."""
+    members: list[str] = field(default_factory=list)
+    """Methods on features, each with its defaults except `views`; one of them may keep support
+    images. An empty list takes `clap` and `gda`; where all classes have the same text direction, so
+    that zero-shot says nothing, it takes `gda` and `kernel_ridge`."""
     shrink: float = 1.0
     """How strongly the weights are pulled to equal ones, in nats for a squared difference of 1."""
     views: int = 1
@@ -48,27 +53,31 @@ class Mixture(HeadMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(set(self.members)) < max(FEWEST, len(self.members)):
+        if self.members and len(set(self.members)) < max(FEWEST, len(self.members)):
             raise ValueError(
                 f"members - not several methods - {self.members} - name two or more, each once"
             )
-        self.methods()
+        for name in self.members:
+            feature_method(name, "members")
 
-    def methods(self) -> dict[str, HeadMethod]:
-        """The members, each with its defaults.
+    def methods(self, support: Support) -> dict[str, HeadMethod]:
+        """The members that suit a support set, each with its defaults.
 
         Raises:
             ValueError: When one is no feature-space method.
         """
-        return {name: feature_method(name, "members") for name in self.members}
+        suited = self.members or (WITHOUT_TEXT if support.without_text else MEMBERS)
+        return {name: feature_method(name, "members") for name in suited}
 
-    def head(self, support: Support) -> nn.Linear:
-        """Weighted sums of the members' weights and biases.
+    def head(self, support: Support) -> nn.Linear | CacheHead:
+        """Weighted sums of the members' weights and biases, and the cache of one of them.
 
         Raises:
-            ValueError: When a member's head is not linear.
+            ValueError: When several members keep support images.
         """
-        return self.mixed(self._answers(support)).head(support)
+        methods = self.methods(support)
+        answers = answers_of(support, methods, folds_of(support))
+        return self.mixed(methods, answers).head(support)
 
     def held_out(self, support: Support) -> Answer | None:
         """What it answers for support images that its members were fitted without.
@@ -78,23 +87,22 @@ class Mixture(HeadMethod):
         Returns:
             Logits (M, K) and classes (M,); None where no class has two images.
         """
-        answers = self._answers(support)
-        return self.mixed(answers).answer(answers) if answers else None
+        methods = self.methods(support)
+        answers = answers_of(support, methods, folds_of(support))
+        return self.mixed(methods, answers).answer(answers) if answers else None
 
-    def _answers(self, support: Support) -> dict[str, Answer]:
-        return answers_of(support, self.methods(), folds_of(support))
-
-    def mixed(self, answers: Mapping[str, Answer]) -> "Mixed":
+    def mixed(self, methods: Mapping[str, HeadMethod], answers: Mapping[str, Answer]) -> "Mixed":
         """The mixture whose scales suit answers of its members; all count the same without any.
 
         Args:
+            methods: The members.
             answers: By member, for images that it was fitted without; empty where there are none.
         """
         if not answers:
-            return Mixed(self.methods(), dict.fromkeys(self.members, 1 / len(self.members)))
-        logits, targets = [answers[name][0] for name in self.members], answers[self.members[0]][1]
-        scales = mixing_scales(logits, targets, self.shrink)
-        return Mixed(self.methods(), dict(zip(self.members, scales, strict=True)))
+            return Mixed(methods, dict.fromkeys(methods, 1 / len(methods)))
+        logits = [answers[name][0] for name in methods]
+        scales = mixing_scales(logits, answers[next(iter(methods))][1], self.shrink)
+        return Mixed(methods, dict(zip(methods, scales, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -109,22 +117,26 @@ class Mixed:
         total = sum(scale * answers[name][0] for name, scale in self.scales.items())
         return torch.as_tensor(total), answers[next(iter(self.scales))][1]
 
-    def head(self, support: Support) -> nn.Linear:
+    def head(self, support: Support) -> nn.Linear | CacheHead:
         """The sum of the heads that the members fit, each times its scale.
 
         Raises:
-            ValueError: When one of them is not linear.
+            ValueError: When several of them keep support images.
         """
-        heads = side_by_side([partial(own.head, support) for own in self.methods.values()])
+        fits = side_by_side([partial(own.head, support) for own in self.methods.values()])
+        heads = dict(zip(self.methods, fits, strict=True))
         weight, bias = torch.zeros_like(support.zero_shot), torch.zeros(support.classes)
-        for name, head in zip(self.methods, heads, strict=True):
-            if not isinstance(head, nn.Linear):
-                raise ValueError(
-                    f"members - no linear head - {name!r} - leave out methods that keep support "
-                    "images"
-                )
+        for name, head in heads.items():
             weight += self.scales[name] * head.weight.detach()
             bias += self.scales[name] * head.bias.detach()
+        caches = {name: head for name, head in heads.items() if isinstance(head, CacheHead)}
+        if len(caches) > 1:
+            raise ValueError(
+                f"members - several that keep support images - {', '.join(caches)} - name one of "
+                "them at most"
+            )
+        for name, head in caches.items():
+            return head.beside(weight, bias, self.scales[name])
         return linear_head(weight, bias)
 
 

@@ -125,7 +125,8 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
         unknown = [Ranked(name, math.nan, math.nan, math.nan) for name in [*methods, ZERO_SHOT]]
         return Ranking(tuple(unknown), 0)
     mixtures = {name: m for name, m in methods.items() if isinstance(m, Mixture)}
-    members = {name: own for m in mixtures.values() for name, own in m.methods().items()}
+    parts = {name: m.methods(support) for name, m in mixtures.items()}
+    members = {name: own for part in parts.values() for name, own in part.items()}
     entrants: dict[str, HeadMethod | None] = {**members, **methods, ZERO_SHOT: None}
     single = {name: method for name, method in entrants.items() if name not in mixtures}
     first = answers_of(support, single, [0])
@@ -133,7 +134,7 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
     left = {name: method for name, method in single.items() if name in stay}
     later = answers_of(support, left, folds[1:])
     given = first | {name: joined([first[name], more]) for name, more in later.items()}
-    mixed = {name: m.mixed({n: given[n] for n in m.members}) for name, m in mixtures.items()}
+    mixed = {name: m.mixed(parts[name], given) for name, m in mixtures.items()}
     given |= {name: m.answer(given) for name, m in mixed.items()}
     answers = {name: given[name] for name in [*methods, ZERO_SHOT]}
     ranked = _ordered(answers)

@@ -13,6 +13,10 @@ from adapt.methods.features.support import Support
 ROUNDS = 10
 FURTHEST = 6.0
 SMALLEST = 1e-9
+ROUNDING = 1e-6
+"""Of a float32 logit, next to its size."""
+SAME = 1e-6
+"""Numbers of features that differ by less are one view of one image."""
 Setting = TypeVar("Setting")
 
 
@@ -41,17 +45,20 @@ def rounds(support: Support, most: int = ROUNDS) -> Tensor:
     return torch.where(count[targets] > 1, place % most, -1)
 
 
-def held_out_logits(support: Support, fit: Callable[[Support], nn.Module]) -> tuple[Tensor, Tensor]:
+def held_out_logits(
+    support: Support, fit: Callable[[Support], nn.Module], most: int = ROUNDS
+) -> tuple[Tensor, Tensor]:
     """Logits of images under heads that were fitted without them.
 
     Args:
         support: The images.
         fit: From a part of them to a head; called once for each round.
+        most: Largest number of rounds; see `rounds`.
 
     Returns:
         Logits (M, K) and the positions (M,) of their images in the support.
     """
-    number, logits, positions = rounds(support), [], []
+    number, logits, positions = rounds(support, most), [], []
     for turn in range(int(number.max()) + 1):
         held = (number == turn).nonzero()[:, 0]
         with torch.no_grad():
@@ -69,7 +76,8 @@ def best_alpha(
 
     Least cross-entropy over alpha and over a common temperature of both. Without the temperature
     alpha would be chosen to correct how sure zero-shot is; to count right answers instead is noisy
-    with few images.
+    with few images. Where zero-shot says the same of all classes, there is nothing to weigh it
+    against, and alpha is what makes the evidence as sure as it is right.
 
     Args:
         zero_shot: Logits (M, K).
@@ -78,13 +86,17 @@ def best_alpha(
         allowed: Mask (M, K) of the classes that an image may be of; all without it.
 
     Returns:
-        Alpha, and the cross-entropy at it in nats.
+        Alpha, and the cross-entropy at it in nats; 0 and NaN where the evidence is the same for all
+        classes.
     """
     mask = torch.ones_like(zero_shot, dtype=torch.bool) if allowed is None else allowed
     parts = torch.stack([_centred(part.double(), mask) for part in (zero_shot, evidence)])
     spread = parts.square().mean((1, 2)).sqrt()
-    if float(spread.min()) < SMALLEST:
-        return float(spread[1] >= SMALLEST), math.nan
+    if float(spread[1]) < SMALLEST:
+        return 0.0, math.nan
+    # Equal rows of a head can give logits that differ by a rounding.
+    silent = float(spread[0]) < max(SMALLEST, ROUNDING * float(zero_shot.abs().max()))
+    spread[0] = math.inf if silent else spread[0]
     unit = parts / spread[:, None, None]
     # Over the logarithms of both factors, which keeps them positive; the loss is convex in the
     # factors, so there is one minimum. At unit spread a step means the same for both parts.
@@ -106,7 +118,7 @@ def best_alpha(
     optimizer.step(closure)
     with torch.no_grad():
         weights = logs.clamp(-FURTHEST, FURTHEST).exp() / spread
-        return float(weights[1] / weights[0]), float(loss())
+        return float(weights[1] if silent else weights[1] / weights[0]), float(loss())
 
 
 def best_setting(
@@ -171,3 +183,19 @@ def class_means(support: Support) -> Tensor:
     sums.index_add_(0, targets, features.double())
     count = torch.bincount(targets, minlength=support.classes)
     return sums / count.clamp(min=1)[:, None]
+
+
+def deviations(support: Support) -> tuple[Tensor, int]:
+    """Features of all views as seen from the means of their classes, float64.
+
+    Where no class has two images or views that differ, they are seen from the mean of all.
+
+    Returns:
+        Deviations (V * N, D), and their degrees of freedom: samples less means, at least 1.
+    """
+    features, targets = support.all_views
+    features = features.double()
+    away, means = features - class_means(support)[targets], len(targets.unique())
+    if float(away.abs().max()) < SAME:
+        away, means = features - features.mean(0), 1
+    return away, max(1, len(features) - means)

@@ -89,6 +89,15 @@ class Support:
         """Unit text directions (K, D)."""
         return F.normalize(self.zero_shot, dim=-1)
 
+    @property
+    def without_text(self) -> bool:
+        """Whether all classes have the same row of the zero-shot head, which then says nothing.
+
+        >>> Support(torch.eye(2)[None], torch.tensor([0, 1]), torch.ones(2, 2)).without_text
+        True
+        """
+        return bool((self.zero_shot == self.zero_shot[0]).all())
+
     def part(self, chosen: Tensor, val: tuple[Tensor, Tensor] | None = None) -> "Support":
         """Some of the images, with other validation images: a fold of a cross-validation.
 

@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from adapt.common.ranges import Ranges, at_least, or_none
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
-from adapt.methods.features.cross_validation import best_alpha, class_means, fill_classes, rounds
+from adapt.methods.features.cross_validation import (
+    best_alpha,
+    class_means,
+    deviations,
+    fill_classes,
+    rounds,
+)
 from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
 
@@ -65,15 +71,11 @@ def precision(support: Support, images: int = 0) -> Tensor:
         support: The images.
         images: Scale the scatter to this number of images; 0 takes it as it is.
     """
-    features, targets = support.all_views
-    features = features.double()
-    centred = features - class_means(support)[targets]
-    if float(centred.abs().max()) < 1e-6:  # one view of one image in each class
-        centred = features - features.mean(0)
+    centred, _ = deviations(support)
     # D (S + t I)^-1 is (S / D + t / D I)^-1: a mean variance is added in every direction, so that
     # it can be inverted with fewer images than the features are wide.
-    scatter, width = centred.T @ centred, features.shape[1]
-    ridge = scatter.trace() / max(1, len(features) - 1)
+    scatter, width = centred.T @ centred, centred.shape[1]
+    ridge = scatter.trace() / max(1, len(centred) - 1)
     if images:
         scatter = scatter * images / len(support.targets)
     regular = scatter + ridge * torch.eye(width, dtype=torch.double)

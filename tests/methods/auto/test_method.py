@@ -1,5 +1,7 @@
 """`auto`: which methods it tries, and in which order."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -45,3 +47,17 @@ def test_what_is_no_head_is_refused_by_name() -> None:
             Auto([name])
     with pytest.raises(ValueError, match=r"^views - out of range - 0"):
         Auto(views=0)
+
+
+def test_without_text_the_order_is_another() -> None:
+    """With one image per class `cross_modal` first, with more the mixture of `gda` with a cache."""
+    names = ["gda", "cross_modal", "mixture"]
+
+    def first(targets: list[int]) -> list[str]:
+        support = problem(targets)
+        alike = support.zero_shot[:1].expand(support.classes, -1).contiguous()
+        ranking = Auto(names).rank(replace(support, zero_shot=alike))
+        return [method.name for method in ranking.methods if method.level]
+
+    assert first(SINGLE) == ["cross_modal", "mixture", "gda", "zero_shot"]
+    assert first(ALL)[:2] == ["mixture", "gda"]

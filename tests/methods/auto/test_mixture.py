@@ -1,5 +1,7 @@
 """The mixture of several methods: its scales, its head, and what it refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from scipy.special import log_softmax
 
 import adapt
 from adapt.methods.auto.method import Auto
-from adapt.methods.auto.mixture import Mixture, mixing_scales
+from adapt.methods.auto.mixture import WITHOUT_TEXT, Mixture, mixing_scales
 from adapt.methods.auto.out_of_fold import FOLDS, out_of_fold
 from adapt.methods.features.cross_validation import rounds
 from adapt.methods.features.named import feature_method
@@ -75,10 +77,17 @@ def test_where_all_are_right_the_scales_add_up_to_one() -> None:
     assert sum(scales) == pytest.approx(1.0)
 
 
-def test_the_head_is_the_scaled_sum() -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["nearest_centroid", "gda", "lp_plus_plus_clean"],
+        ["gda", "kernel_ridge"],
+        ["knn", "nearest_centroid"],
+    ],
+)
+def test_the_head_is_the_scaled_sum(names: list[str]) -> None:
     """Logits of every image are the scaled sums of the logits of the members' own heads."""
     support = problem(ALL)
-    names = ["nearest_centroid", "gda", "lp_plus_plus_clean"]
     methods = [feature_method(name) for name in names]
     held = [out_of_fold(support, method) for method in methods]
     assert all(answer is not None for answer in held)
@@ -116,15 +125,33 @@ def test_one_image_per_class_counts_all_the_same() -> None:
     torch.testing.assert_close(mixed.bias, (heads[0].bias + heads[1].bias) / 2)
 
 
+def without_text(support: Support) -> Support:
+    """The same images, all classes with one direction."""
+    alike = support.zero_shot[:1].expand(support.classes, -1).contiguous()
+    return replace(support, zero_shot=alike)
+
+
+def test_without_text_its_members_are_gda_and_kernel_ridge() -> None:
+    support = problem(ALL)
+    assert list(Mixture().methods(support)) == ["clap", "gda"]
+    assert list(Mixture().methods(without_text(support))) == ["gda", "kernel_ridge"]
+    assert list(Mixture(["knn", "gda"]).methods(without_text(support))) == ["knn", "gda"]
+    queries = problem(ALL, seed=1).features
+    default, named = (
+        Mixture(names).head(without_text(support))(queries) for names in ([], WITHOUT_TEXT)
+    )
+    assert torch.equal(default, named)
+
+
 def test_what_is_refused() -> None:
-    for members in ([], ["gda"], ["gda", "gda"]):
+    for members in (["gda"], ["gda", "gda"]):
         with pytest.raises(ValueError, match="members - not several methods"):
             Mixture(members)
     for name in ("lora", "auto", "mixture", "gad"):
         with pytest.raises(ValueError, match=f"members - no feature-space method - '{name}'"):
             Mixture(["gda", name])
-    with pytest.raises(ValueError, match="members - no linear head - 'knn'"):
-        Mixture(["gda", "knn"]).head(problem(ALL))
+    with pytest.raises(ValueError, match="members - several that keep support images - knn, tip_"):
+        Mixture(["knn", "gda", "tip_adapter"]).head(problem(ALL))
 
 
 def test_auto_takes_it_where_it_is_level_with_the_best() -> None:

@@ -8,12 +8,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize
-from torch import Tensor
+from scipy.optimize import minimize, minimize_scalar
+from torch import Tensor, nn
 
 from adapt.methods.features.cross_validation import (
     best_alpha,
     best_setting,
+    deviations,
     fill_classes,
     held_out_logits,
     rounds,
@@ -120,9 +121,27 @@ def test_alpha_where_one_side_is_silent() -> None:
     y, right = torch.tensor([0, 1, 1]), torch.eye(2)[torch.tensor([0, 1, 1])]
     silent = torch.ones(3, 2)
     assert best_alpha(right, silent, y)[0] == 0
-    assert best_alpha(silent, right, y)[0] == 1
+    assert best_alpha(silent, right, y)[0] > 10, "all right: the surer, the better"
     assert math.isnan(best_alpha(silent, silent, y)[1])
     assert best_alpha(silent, silent, y)[0] == 0
+
+
+def test_alpha_beside_a_zero_shot_that_says_nothing() -> None:
+    """The factor under which the evidence alone explains the images best, whatever its scale."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 4, 60)
+    evidence = 40 * (np.eye(4)[y] + 1.3 * random.normal(size=(60, 4)))
+    rounding = 100 + 1e-6 * random.normal(size=(60, 4))
+
+    def loss(factor: float) -> float:
+        odds = softmax(factor * evidence)
+        return float(-np.log(odds[np.arange(60), y]).mean())
+
+    expected = minimize_scalar(loss, bounds=(1e-3, 1), method="bounded")
+    for zero_shot in (np.zeros((60, 4)), np.ones((60, 4)), rounding):
+        found = best_alpha(*map(torch.from_numpy, (zero_shot, evidence, y)))
+        assert found[0] == pytest.approx(expected.x, rel=1e-2)
+        assert found[1] == pytest.approx(expected.fun, abs=1e-6)
 
 
 def test_best_setting_has_most_right_answers() -> None:
@@ -152,3 +171,31 @@ def test_classes_without_images_get_the_mean() -> None:
     assert torch.equal(filled[[0, 1, 3]], weight[[0, 1, 3]])
     assert torch.equal(filled[[2, 4]], expected.repeat(2, 1))
     assert also.tolist() == pytest.approx([0, 1, 4 / 3, 3, 4 / 3])
+
+
+@pytest.mark.parametrize("views", [1, 3])
+@pytest.mark.parametrize(("targets", "means"), [(ALL, 5), (UNEVEN, 3), ([0, 1, 2], 3)])
+def test_deviations_from_the_means_of_classes(targets: list[int], means: int, views: int) -> None:
+    support = problem(targets, views)
+    x, y = (part.numpy() for part in support.all_views)
+    if len(x) == means:  # single images, which are seen from the mean of all
+        y, means = np.zeros(len(x), dtype=int), 1
+    expected = [row - x[y == label].mean(0) for row, label in zip(x, y, strict=True)]
+    found, freedom = deviations(support)
+    np.testing.assert_allclose(found.numpy(), np.stack(expected), atol=1e-6)
+    assert freedom == len(x) - means
+    assert deviations(problem([1]))[1] == 1
+
+
+def test_rounds_of_held_out_logits_are_as_many_as_asked() -> None:
+    support, parts = problem(ALL * 3), []
+
+    def fit(rest: Support) -> nn.Linear:
+        parts.append(len(rest.targets))
+        return linear_head(rest.zero_shot)
+
+    logits, images = held_out_logits(support, fit, 2)
+    number = rounds(support, 2)
+    assert parts == [int((number != turn).sum()) for turn in range(2)]
+    assert sorted(images.tolist()) == list(range(36))
+    torch.testing.assert_close(logits, support.features[images] @ support.zero_shot.T)

@@ -48,12 +48,17 @@ def test_rounding_stays_far_below_what_is_allowed(arch: str) -> None:
     assert float((given.logits - exact.logits).abs().max()) < limit / 4
 
 
-def test_how_far_logits_can_move() -> None:
+@pytest.mark.parametrize("whitened", [False, True])
+def test_how_far_logits_can_move(whitened: bool) -> None:
     torch.manual_seed(0)
-    head = CacheHead(torch.randn(3, 8), torch.zeros(3), torch.randn(5, 8), torch.rand(5, 3), 4.0)
+    mean = torch.nn.functional.normalize(torch.randn(8), dim=0) * 0.9
+    space = (torch.diag(torch.tensor([4.0, 2, 2, 1, 1, 1, 1, 0.5])), mean) if whitened else None
+    values = torch.randn(5, 3) if whitened else torch.rand(5, 3)
+    parts = torch.randn(3, 8), torch.zeros(3), torch.randn(5, 8), values
+    head = CacheHead(*parts, 4.0, 0, space)
     with torch.no_grad():
         head.keys.copy_(torch.nn.functional.normalize(head.keys, dim=1))
-        features = torch.nn.functional.normalize(torch.randn(200, 8), dim=1)
+        features = torch.nn.functional.normalize(mean * whitened + torch.randn(200, 8) / 2, dim=1)
         moved = torch.nn.functional.normalize(features + 0.01 * torch.randn(200, 8), dim=1)
         change = (head(features) - head(moved)).abs().max(1).values
         assert bool((change <= reach(head) * (features - moved).norm(dim=1) + 1e-5).all())

@@ -6,7 +6,7 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from adapt.methods.features.cross_validation import rounds
-from adapt.methods.heads.knn import COUNTS, KNN
+from adapt.methods.heads.caches.knn import COUNTS, KNN
 from tests.helpers.support_problem import ALL, UNEVEN, numbers, problem
 
 pytestmark = pytest.mark.numerical

@@ -9,7 +9,7 @@ from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import best_setting
 from adapt.methods.features.support import Support
-from adapt.methods.heads.tip_adapter import cache, held_out_votes
+from adapt.methods.heads.caches.tip_adapter import cache, held_out_votes
 from adapt.models.cache_head import CacheHead
 
 COUNTS = (1, 2, 4, 8, 16, 32)

@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from adapt.methods.features.cross_validation import best_alpha, held_out_logits, rounds
-from adapt.methods.heads.tip_adapter import BETAS, TipAdapter, cache, choose_votes, held_out_votes
+from adapt.methods.heads.caches.tip_adapter import (
+    BETAS,
+    TipAdapter,
+    cache,
+    choose_votes,
+    held_out_votes,
+)
 from tests.helpers.support_problem import ALL, UNEVEN, numbers, problem, shuffled
 
 pytestmark = pytest.mark.numerical

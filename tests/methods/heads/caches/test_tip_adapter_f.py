@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from adapt.methods.features.support import Support
-from adapt.methods.heads.tip_adapter import TipAdapter
-from adapt.methods.heads.tip_adapter_f import TipAdapterF, train_keys
+from adapt.methods.heads.caches.tip_adapter import TipAdapter
+from adapt.methods.heads.caches.tip_adapter_f import TipAdapterF, train_keys
 from adapt.models.cache_head import CacheHead
 from tests.helpers.support_problem import ALL, Array, numbers, problem, softmax
 

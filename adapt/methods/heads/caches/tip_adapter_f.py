@@ -11,7 +11,7 @@ from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.fitting import within_reach
 from adapt.methods.features.support import Support
-from adapt.methods.heads.tip_adapter import cache, choose_votes
+from adapt.methods.heads.caches.tip_adapter import cache, choose_votes
 from adapt.models.cache_head import CacheHead
 
 EPSILON = 1e-4
