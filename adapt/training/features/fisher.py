@@ -30,7 +30,8 @@ def fisher_information(
     the model itself, of the squared derivative of the log-probability of the label. Labels of the
     images play no part. Up to `LABELS` classes the expectation is exact, as in the authors' code;
     with more it is estimated without bias, see `label_weights`. A head that comes from text is
-    followed into the text encoder.
+    followed into the text encoder, if weights of it are asked for: every label then costs a
+    backward pass through all prompts.
 
     Args:
         classifier: Its weights stay as they are.
