@@ -258,6 +258,7 @@ class Classifier(nn.Module):
         folder: str | Path,
         info: dict[str, Any] | None = None,
         another_process: bool = False,
+        card: str | None = None,
     ) -> Path:
         """Write the bundle (see `adapt.models.bundle`), load it again and compare its answers.
 
@@ -268,15 +269,16 @@ class Classifier(nn.Module):
             info: Anything JSON can hold that should travel with the model (method, alpha, scores).
             another_process: Load it in a fresh Python process rather than in this one, as runs and
                 the command line do: it takes some seconds, and finds what only this one knows.
+            card: Text of `MODEL_CARD.md`, as runs write it.
 
         Raises:
             BundleError: When it cannot be written, or does not come back as it is. What the folder
                 held before is kept.
         """
         check = verify_in_another_process if another_process else verify_bundle
-        return write_bundle(resolve_path(folder), self._parts(info or {}), check)
+        return write_bundle(resolve_path(folder), self._parts(info or {}, card), check)
 
-    def _parts(self, info: dict[str, Any]) -> Bundle:
+    def _parts(self, info: dict[str, Any], card: str | None) -> Bundle:
         plain = self.clone().float().cpu().eval()
         spec, preprocessing = self.backbone.spec, self.backbone.preprocessing
         images = probe_images(preprocessing.size)
@@ -303,7 +305,7 @@ class Classifier(nn.Module):
         }
         tensors[PROBE][FACTS] = facts_hash(json.loads(json_text(facts_of(manifest))))
         config = {"model_cfg": spec.config, "preprocess_cfg": preprocessing.to_dict()}
-        return Bundle(config, manifest, tensors, spec.text_model, spec.tokenizer)
+        return Bundle(config, manifest, tensors, spec.text_model, spec.tokenizer, card)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Classifier":

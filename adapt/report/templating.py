@@ -16,7 +16,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(plain=plain, sentence=sentence, ticks=ticks, one_line=one_line)
+    made.filters.update(
+        plain=plain, sentence=sentence, ticks=ticks, one_line=one_line, fenced=fenced
+    )
     return made
 
 
@@ -65,3 +67,13 @@ def plain(text: object) -> Markup:
         safe = safe.replace(sign, f"\\{sign}")
     # Quotes need no escape outside attributes, and Markdown is also read as plain text.
     return Markup(safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+
+
+def fenced(text: object) -> Markup:
+    """Text for a block of code in Markdown, in which no line can end the block.
+
+    >>> print(fenced("a: 1"))
+    a: 1
+    """
+    # Safe in Markdown, where code is shown as it is.
+    return Markup("\n".join(line.replace("```", "` ` `") for line in str(text).split("\n")))

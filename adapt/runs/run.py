@@ -23,6 +23,7 @@ from adapt.recipe.data import RunData, build_data, fold_count
 from adapt.recipe.load import Loaded, load
 from adapt.recipe.schema import Recipe
 from adapt.report import write_report
+from adapt.report.model_card import model_card
 from adapt.runs.augmentation_sheet import write_views
 from adapt.runs.fit import check_weight_names, fit, remove_checkpoints
 from adapt.runs.folder.files import environment, skipped_steps, training_log
@@ -196,7 +197,9 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
         "alpha": chosen.alpha,
         "scores": scores["models"][outputs.shipped],
     }
-    shipped.save(folder / "model", info, another_process=True)
+    base = shipped.backbone.spec.base_hash
+    card = model_card(folder, shipped.class_names, shipped.prompts, base)
+    shipped.save(folder / "model", info, another_process=True, card=card)
     remove_checkpoints(folder)
     say("bundle written; another process loaded it and gave the same probabilities")
     formats = recipe.report.formats

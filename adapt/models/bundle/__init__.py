@@ -8,6 +8,7 @@
                                       and of itself; thresholds under `uncertainty`, if any
     model/text_model.json             settings of a Hugging Face text encoder, where it is one
     model/tokenizer.json              tokenizer of Hugging Face, where it is one
+    model/MODEL_CARD.md               what the model is, for people, where a run made it
 
 The first two are a model folder of plain open_clip, where text encoder and tokenizer are CLIP's
 own: `open_clip.create_model("local-dir:model")`.

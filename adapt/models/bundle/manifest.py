@@ -21,8 +21,9 @@ TOKENIZER = "tokenizer.json"
 """In place of the name of a tokenizer: it is this file, beside the config."""
 FILES = (CONFIG, ENCODERS, HEAD, PROBE)
 """What every bundle has beside the manifest."""
-OPTIONAL = (TEXT_MODEL, TOKENIZER)
-"""What a bundle has when its text encoder or tokenizer is one of Hugging Face."""
+CARD = "MODEL_CARD.md"
+OPTIONAL = (TEXT_MODEL, TOKENIZER, CARD)
+"""What a bundle has when its text encoder or tokenizer is one of Hugging Face, or a run made it."""
 UNCERTAINTY = "uncertainty"
 PROMPT_WEIGHTS = "prompt_weights"
 """Present where not all prompts of a class count the same."""

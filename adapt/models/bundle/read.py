@@ -56,6 +56,8 @@ class Bundle:
     """Settings of a Hugging Face text encoder."""
     tokenizer: str | None = None
     """Tokenizer of Hugging Face, as a JSON text."""
+    card: str | None = None
+    """The model card, for people; it is written and not read back."""
 
 
 def read_bundle(folder: Path) -> Bundle:

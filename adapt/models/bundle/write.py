@@ -13,6 +13,7 @@ from adapt.common.content import content_hash
 from adapt.common.files import json_text
 from adapt.errors import AdaptError, BundleError, one_line
 from adapt.models.bundle.manifest import (
+    CARD,
     CONFIG,
     FILES,
     FORMAT,
@@ -75,6 +76,8 @@ def _texts(bundle: Bundle) -> dict[str, str]:
         texts[TEXT_MODEL] = json_text(bundle.text_model)
     if bundle.tokenizer is not None:
         texts[TOKENIZER] = bundle.tokenizer
+    if bundle.card is not None:
+        texts[CARD] = bundle.card
     return texts
 
 
@@ -94,7 +97,7 @@ def _write(part: Path, bundle: Bundle, texts: dict[str, str]) -> None:
     for name, state in bundle.tensors.items():
         save_tensors(state, part / name)
     for name, text in texts.items():
-        (part / name).write_text(text, encoding="utf-8")
+        (part / name).write_text(text, "utf-8", "backslashreplace")
     hashes = {name: content_hash(part / name) for name in (*bundle.tensors, *texts)}
     stated = {"format": FORMAT, **bundle.manifest, "files": hashes}
     content: dict[str, Any] = json.loads(json_text(stated))
