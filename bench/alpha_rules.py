@@ -36,6 +36,7 @@ from adapt.models.classifier import Classifier
 from adapt.recipe.data import build_data
 from adapt.recipe.load import load
 from adapt.training.context import Context
+from bench import alpha_lines
 from bench.document import rewrite_below
 from bench.robust import DOMAINS, Benchmark, pacs, pictograms, recipe_of
 
@@ -132,7 +133,7 @@ def record(path: Path) -> dict[str, np.ndarray]:
     for number, split in enumerate(splits):
         stored[f"logits/{split.name}"] = np.stack([logits[number] for logits in along])
         stored[f"targets/{split.name}"] = split.targets
-    return stored
+    return stored | alpha_lines.record(start, tuned, {"val": val, **data.evals}, ALPHAS, runtime)
 
 
 def wanted(tasks: list[str], seeds: int, methods: list[str]) -> Iterator[tuple[str, int, str]]:
@@ -259,7 +260,8 @@ def rows(runs: Sequence[Replay], seen: Sequence[Mapping[int, Evidence]]) -> list
 
 def document(store: Path) -> list[str]:
     """Tables of the tasks that rules were chosen on, of the others, and of single methods."""
-    runs = [Replay.read(path) for path in sorted(store.glob("*/*[0-9].npz"))]
+    paths = sorted(store.glob("*/*[0-9].npz"))
+    runs = [Replay.read(path) for path in paths]
     seen = [{size: run.evidence(size) for size in SIZES} for run in runs]
     pairs = list(zip(runs, seen, strict=True))
     lines = []
@@ -268,7 +270,15 @@ def document(store: Path) -> list[str]:
         if own:
             lines += ["", f"## {title}", "", _counted([run for run, _ in own]), ""]
             lines += rows(*zip(*own, strict=True))
-    lines += ["", "## By method, all of val", "", *by_method(pairs)]
+    lines += ["", "## Lines with more freedom", ""]
+    for size in SIZES:
+        title = f"Val of {size}:" if size else "All of val:"
+        read = partial(alpha_lines.choices, alphas=ALPHAS, size=size, others={"val", "test"})
+        for wanted in (True, False):
+            own = [path for path in paths if (path.parent.name in CHOSEN_ON) == wanted]
+            where = "first tasks" if wanted else "other tasks"
+            lines += [f"{title[:-1]}, {where}:", "", *alpha_lines.table(own, read), ""]
+    lines += ["## By method, all of val", "", *by_method(pairs)]
     return lines
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from bench.speed.growth import lines
 from bench.speed.harness import ROWS, Row
 
 UNITS = {"times_faster": "x", "fraction": "", "seconds": " s", "megabytes": " MB"}
@@ -76,18 +77,22 @@ def markdown(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join([*lines, "", *notes])
 
 
-def document(results: dict[str, dict[str, Any]], where: str) -> list[str]:
+def document(stored: dict[str, Any], figure: str) -> list[str]:
     """`docs/benchmarks/speed.md`: what was measured, and what was not."""
+    results = stored.get("rows", {})
     known = {name: results[name] for name in ROWS if name in results}
     missing = [f"- {row.work} ({row.opponent})" for name, row in ROWS.items() if name not in known]
     parts = [
         "## Measured",
-        f"Made by `python -m bench`; figures in `speed.json`. Machine: {where}. Quoted is the "
-        "median of the ratios of runs in turn, with their range.",
+        "Made by `python -m bench`; figures in `speed.json`. Machine: "
+        f"{stored.get('machine', machine())}. Quoted is the median of the ratios of runs in turn, "
+        "with their range.",
         markdown(known),
     ]
     if missing:
         parts += ["## Not measured yet", "\n".join(missing)]
+    if "growth" in stored:
+        parts += ["\n".join(lines(stored["growth"], figure))]
     parts += [
         "## On a GPU",
         "No GPU was at hand: `python -m bench.gpu` gives these figures where there is one.",
