@@ -42,6 +42,13 @@ SETTINGS = {
     "full + self_distillation": (
         "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64, self_distillation: 1.5}"
     ),
+    "full + car_ft": "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64, car_ft: 1.0}",
+    "full + lipsum_ft": "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64, lipsum_ft: 1.0}",
+    "full + orthogonality": "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64, orthogonality: 0.2}",
+    "flyp + carot": (
+        "optim: {lr: 3.0e-4, epochs: 8, batch_size: 64, orthogonality: 0.2,"
+        " self_distillation: 1.5, cross_norm: 0.05}"
+    ),
     "lora": "optim: {lr: 1.0e-3, epochs: 8, batch_size: 64}",
     "bitfit": "optim: {lr: 1.0e-3, epochs: 8, batch_size: 64}",
     "norm_tuning": "optim: {lr: 1.0e-3, epochs: 8, batch_size: 64}",

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from adapt.models.classifier import Classifier
 from adapt.models.heads import text_weights
-from adapt.training.penalties import Regularisers
+from adapt.training.regularisers import Regularisers
 from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Optim
 
@@ -99,9 +99,7 @@ def training_memory(
     regularisers = Regularisers(tuned, optim)
     trainable = sum(_bytes(p) for p in tuned.parameters() if p.requires_grad)
     whole, on_cpu = _weights(tuned), where.device == "cpu"
-    frozen_copies = (regularisers.start, regularisers.teacher)
-    copies = sum(_weights(copy) for copy in frozen_copies if copy is not None)
-    copies += trainable * (bool(optim.l2_sp) + bool(optim.ema))
+    copies = sum(_bytes(held) for held in regularisers.tensors()) + trainable * bool(optim.ema)
     return Memory(
         PROCESS if on_cpu else 0.0,
         whole + (_weights(start) if on_cpu else 0),
@@ -177,9 +175,9 @@ def _loss(tuned: Classifier, regularisers: Regularisers, batch: int, texts: int)
         prompts = [[classifier.prompts[k % len(classifier.prompts)][0]] for k in range(texts)]
         return (classifier.features(pixels) @ text_weights(classifier.backbone, prompts).T,)
 
-    with regularisers.watch(tuned) as features:
+    with regularisers.watch(tuned) as watched:
         logits = answer(tuned)
-    penalties = regularisers(tuned, pixels, features, logits, answer)
+    penalties = regularisers(tuned, pixels, watched, logits, answer, torch.Generator())
     total: Tensor = logits[0].float().log_softmax(1).mean() + sum(penalties.values())
     return total
 

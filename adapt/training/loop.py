@@ -151,11 +151,11 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
 def _check_compile(optim: Optim, runtime: Runtime) -> None:
     """Refuse what does not go with `torch.compile`."""
     check_compile(runtime.compile, resolve_accelerator(runtime.accelerator))
-    for name in ("feature_distillation", "checkpointing"):
+    for name in ("feature_distillation", "car_ft", "lipsum_ft", "checkpointing"):
         if runtime.compile != "none" and getattr(optim, name):
             raise ModelError(
                 f"runtime.compile - does not go with optim.{name} - {runtime.compile!r} - it looks "
-                "into the blocks of the encoder: set one of them to its default"
+                "into the encoder: set one of them to its default"
             )
 
 

@@ -24,7 +24,7 @@ from adapt.training.parameters import (
     parameter_groups,
     text_trains,
 )
-from adapt.training.penalties import Regularisers
+from adapt.training.regularisers import Regularisers
 from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Optim, warm_up_and_fall
 from adapt.training.trainer.means import Means
@@ -127,14 +127,15 @@ class AdaptModule(pl.LightningModule):
         batch = self._mixed(batch, number)
         pixels, size = batch["image"], len(batch["target"])
         with self._kernels(pixels.device):
-            with self.regularisers.watch(self.classifier) as features:
+            with self.regularisers.watch(self.classifier) as watched:
                 loss, logits = self.objective(self.classifier, batch, self._random())
             penalties = self.regularisers(
                 self.classifier,
                 pixels,
-                features,
+                watched,
                 logits,
                 lambda other: self.objective(other, batch, self._random())[1],
+                self._random(),
             )
         loss = loss + sum(penalties.values())
         parts = {"train_loss": loss} | {f"train_{name}": part for name, part in penalties.items()}
@@ -345,12 +346,12 @@ class AdaptModule(pl.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what moves only, and the teacher if there is one; the base is named by its hash."""
+        """Keep what moves only, also of penalties; the base is named by its hash."""
         frozen = frozen_names(self)
         checkpoint["state_dict"] = {
             k: v for k, v in checkpoint["state_dict"].items() if k not in frozen
         }
-        checkpoint["teacher"] = self.regularisers.state_dict()
+        checkpoint["penalties"] = self.regularisers.state_dict()
         checkpoint["skipped"] = self.skipped
         checkpoint["base_hash"] = self.classifier.backbone.spec.base_hash
 
@@ -362,7 +363,7 @@ class AdaptModule(pl.LightningModule):
                 f"checkpoint - made from other base weights - {given[:12]}, the model has "
                 f"{own[:12]} - resume with the same model section"
             )
-        self.regularisers.load_state_dict(checkpoint.get("teacher", {}))
+        self.regularisers.load_state_dict(checkpoint.get("penalties", {}))
         self.skipped = int(checkpoint.get("skipped", 0))
 
 

@@ -36,6 +36,12 @@ MOST_SHOTS = 16
 """Images per class above which CLIP-LoRA and 2SFS take no more steps."""
 
 
+OF_IMAGE_ENCODER = (
+    "feature_distillation", "car_ft", "lipsum_ft", "orthogonality", "cross_norm"
+)  # fmt: skip
+"""Penalties on an image encoder, which has to train for them."""
+
+
 @dataclass
 class Optim:
     """Optimiser, schedule and regularisation of one training.
@@ -62,6 +68,10 @@ class Optim:
         l2_sp=at_least(0, "off"),
         feature_distillation=at_least(0, "off"),
         self_distillation=at_least(0, "off"),
+        car_ft=at_least(0, "off"),
+        lipsum_ft=at_least(0, "off"),
+        orthogonality=at_least(0, "off"),
+        cross_norm=at_least(0, "off"),
     )
 
     lr: float = 1e-5
@@ -104,6 +114,20 @@ class Optim:
     self_distillation: float = 0.0
     """Weight of the divergence from a slower copy of the model itself (CaRot); the paper takes
     1.5."""
+    car_ft: float = 0.0
+    """Weight of the divergence from the start's distribution over 80 contexts of an image, such as
+    sketch, toy or bad photo (CAR-FT); try 1. It reads 80 prompts per class before the first
+    step."""
+    lipsum_ft: float = 0.0
+    """Weight of the squared distance of an image's similarities to 80 random texts, drawn anew in
+    each step, to the start's (Lipsum-FT); the authors take 1."""
+    orthogonality: float = 0.0
+    """Weight of the distance of the image encoder's projection from an orthogonal one (CaRot); the
+    authors take 0.2. Their whole recipe is method `flyp` with it, `self_distillation` 1.5 and
+    `cross_norm` 0.05."""
+    cross_norm: float = 0.0
+    """Weight of the norm of the product of both encoders' projections (CaRot); the authors' code
+    takes 0.05."""
     grow: bool = True
     """On N devices a step takes N times `batch_size` images, at sqrt(N) times `lr`, Adam's rule
     (arXiv:2205.10287); without it the devices share `batch_size`, and `lr` stays."""

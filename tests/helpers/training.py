@@ -14,6 +14,7 @@ from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.loop import train
+from adapt.training.regularisers import Regularisers
 from adapt.training.settings import Optim
 from tests.helpers.tiny import CLASSES
 
@@ -125,3 +126,21 @@ def after_prompts(classifier: Classifier, seed: int) -> torch.Generator:
     for own in classifier.prompts:
         torch.randint(len(own), (1,), generator=random)
     return random
+
+
+def penalties_on(
+    tuned: Classifier, began: Classifier, optim: Optim, pixels: Tensor, seed: int = 0
+) -> dict[str, Tensor]:
+    """What penalties that were built of `began` say of `tuned`; seed of their random numbers."""
+    regularisers = Regularisers(began, optim)
+    with regularisers.watch(tuned) as watched:
+        logits = (tuned(pixels),)
+    generator = torch.Generator().manual_seed(seed)
+    return regularisers(tuned, pixels, watched, logits, lambda other: (other(pixels),), generator)
+
+
+def with_gradients(loss: Tensor, classifier: Classifier) -> set[str]:
+    """Names of the parameters of a classifier that a loss has a gradient with respect to."""
+    named = dict(classifier.named_parameters())
+    gradients = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    return {name for name, g in zip(named, gradients, strict=True) if g is not None and g.any()}

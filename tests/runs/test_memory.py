@@ -67,11 +67,19 @@ def test_parts(start: Classifier) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "trained", "whole"),
-    [("ema", 1, 0), ("l2_sp", 1, 0), ("feature_distillation", 0, 1), ("self_distillation", 0, 1)],
-)
+    [("ema", 1, 0), ("l2_sp", 1, 0), ("feature_distillation", 0, 1), ("self_distillation", 0, 1),
+     ("car_ft", 0, 1), ("lipsum_ft", 0, 1), ("orthogonality", 0, 0), ("cross_norm", 0, 0)],
+)  # fmt: skip
 def test_copies(setting: str, trained: int, whole: int, start: Classifier) -> None:
     found = of(start, "full", optim=replace(PLAIN, **{setting: 0.5}))
     assert found.copies == trained * trained_bytes(start) + whole * bytes_of(start)
+
+
+def test_texts_of_a_step_are_counted(start: Classifier) -> None:
+    """Prompts whose encoder trains, the whole context long."""
+    tuned = adapt.method("flyp", optim=PLAIN).prepare(start)
+    few, more = (training_memory(start, tuned, PLAIN, 2, texts, CPU).step for texts in (128, 256))
+    assert more > 1.5 * few
 
 
 def test_what_saves_memory(start: Classifier) -> None:

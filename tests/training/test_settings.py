@@ -19,7 +19,8 @@ from adapt.training.settings import (
     "wrong",
     [{"lr": 0.0}, {"epochs": 0}, {"batch_size": 0}, {"warmup": 1.0}, {"schedule": "linear"},
      {"ema": 1.0}, {"layer_decay": 0.0}, {"accumulate": 3}, {"clip_norm": -1.0},
-     {"l2_sp": -1.0}, {"feature_distillation": -1.0}, {"self_distillation": -1.0}],
+     {"l2_sp": -1.0}, {"feature_distillation": -1.0}, {"self_distillation": -1.0},
+     {"car_ft": -1.0}, {"lipsum_ft": -1.0}, {"orthogonality": -1.0}, {"cross_norm": -1.0}],
 )  # fmt: skip
 def test_settings_out_of_range(wrong: dict[str, Any]) -> None:
     name = next(iter(wrong))

@@ -1,7 +1,7 @@
 """Two stages: norms of both encoders, then a head from text (2SFS, arXiv:2503.11609)."""
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ from adapt.models.heads import linear_head
 from adapt.training.context import Context
 from adapt.training.loop import train
 from adapt.training.parameters import in_encoder, trainable_copy
-from adapt.training.settings import Optim, with_epochs
+from adapt.training.settings import OF_IMAGE_ENCODER, Optim, with_epochs
 
 
 @register("two_stage")
@@ -81,7 +81,8 @@ class TwoStage:
         whole = with_epochs(self.optim, len(data.train), len(data.class_names), self.steps_per_shot)
         first = max(1, round(self.share * whole.epochs))
         # With frozen encoders the features of the second stage are held anyway.
-        second = replace(whole, epochs=max(1, whole.epochs - first), feature_distillation=0.0)
+        off: dict[str, Any] = dict.fromkeys(OF_IMAGE_ENCODER, 0.0)
+        second = replace(whole, epochs=max(1, whole.epochs - first), **off)
         return replace(whole, epochs=first), second
 
 

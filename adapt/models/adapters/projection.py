@@ -1,4 +1,4 @@
-"""The last linear layer of an image encoder: from its pooled features to the shared space."""
+"""The last linear layer of an encoder: from its pooled features to the shared space."""
 
 import copy
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from adapt.errors import ModelError
 
 @dataclass(frozen=True)
 class Projection:
-    """Where the projection of an image encoder is, in one form for all kinds of encoders.
+    """Where the projection of an encoder is, in one form for all kinds of encoders.
 
     `features = pooled @ matrix + bias`, with pooled features (B, W) and features (B, D).
     """
@@ -25,10 +25,14 @@ class Projection:
     """Bias (D,), which is not part of the projection matrix."""
 
     @property
+    def live(self) -> Tensor:
+        """The matrix (W, D) itself: gradients flow to the parameter."""
+        return self.parameter.T if self.is_layer else self.parameter
+
+    @property
     def matrix(self) -> Tensor:
         """A copy of the matrix, (W, D)."""
-        value = self.parameter.detach()
-        return (value.T if self.is_layer else value).clone()
+        return self.live.detach().clone()
 
     def set(self, matrix: Tensor) -> None:
         """Write a matrix (W, D) into the encoder."""
@@ -53,6 +57,23 @@ def projection_of(encoder: nn.Module) -> Projection:
             "(open_clip's ViT or ResNet, a timm encoder with timm_proj linear)"
         )
     return Projection(layer.weight, True, layer.bias)
+
+
+def text_projection_of(model: nn.Module) -> Projection | None:
+    """Find the projection of a text encoder; None where there is no linear one.
+
+    Args:
+        model: An open_clip model, whose text encoder is CLIP's own, in a part `text` or not, or one
+            of Hugging Face.
+    """
+    text = getattr(model, "text", model)
+    for name in ("text_projection", "proj"):
+        own = getattr(text, name, None)
+        if isinstance(own, nn.Parameter):
+            return Projection(own, False, None)
+        if isinstance(own, nn.Linear):
+            return Projection(own.weight, True, own.bias)
+    return None
 
 
 def without_projection(encoder: nn.Module) -> nn.Module:

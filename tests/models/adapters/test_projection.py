@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from adapt.errors import ModelError
-from adapt.models.adapters.projection import projection_of, without_projection
+from adapt.models.adapters.projection import projection_of, text_projection_of, without_projection
 from adapt.models.classifier import Classifier
 from tests.helpers.tiny import RESNET, TIMM, VIT, bit_equal, tiny_classifier, weights
 
@@ -34,12 +34,33 @@ def test_pooled_features_lead_to_the_encoders_features(arch: str) -> None:
         found = pooled @ projection.matrix + (0 if projection.bias is None else projection.bias)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     assert bit_equal(weights(classifier), before), "the encoder itself is not cut"
+    assert torch.equal(projection.live, projection.matrix)
+    (gradient,) = torch.autograd.grad(projection.live.sum(), [projection.parameter])
+    assert torch.equal(gradient, torch.ones_like(projection.parameter))
     other = torch.randn_like(projection.matrix)
     projection.set(other)
     assert torch.equal(projection.matrix, other)
     with torch.no_grad():
         moved = encoder(pixels) - (0 if projection.bias is None else projection.bias)
     torch.testing.assert_close(moved, pooled @ other, atol=1e-4, rtol=1e-5)
+
+
+def test_projection_of_the_texts() -> None:
+    model, outer = tiny_classifier().backbone.model, nn.Module()
+    outer.text = model  # as models with a text encoder of another kind have it
+    for whole in (model, outer):
+        found = text_projection_of(whole)
+        assert found is not None
+        assert found.parameter is model.text_projection
+        assert found.live.shape == (16, 24)
+    model.text_projection = None
+    assert text_projection_of(outer) is None
+    layer = nn.Linear(16, 24, bias=False)
+    for name in ("text_projection", "proj"):
+        outer.text = nn.ModuleDict({name: layer})
+        found = text_projection_of(outer)
+        assert found is not None
+        assert torch.equal(found.live, layer.weight.T)
 
 
 def test_encoders_without_a_projection_are_refused(start: Classifier) -> None:

@@ -1,4 +1,4 @@
-"""Penalties against numpy and plain PyTorch; their frozen copies, their checkpoints."""
+"""All penalties in trainings against plain PyTorch; what they copy, their checkpoints."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.special import rel_entr, softmax
 from torch import Tensor
 
 import adapt
@@ -21,14 +19,9 @@ from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.module import AdaptModule
-from adapt.training.penalties import (
-    distillation,
-    feature_distance,
-    teacher_momentum,
-    watch_features,
-    weight_distance,
-)
-from adapt.training.settings import Optim
+from adapt.training.penalties.lipsum_ft import random_tokens
+from adapt.training.regularisers import Regularisers, watch_features
+from adapt.training.settings import OF_IMAGE_ENCODER, Optim
 from tests.helpers.methods import WITH_OPTIM, make
 from tests.helpers.tiny import (
     CLASSES,
@@ -50,91 +43,27 @@ ALL = Optim(
     l2_sp=0.5,
     feature_distillation=300.0,
     self_distillation=1.5,
+    car_ft=1.0,
+    lipsum_ft=1.0,
+    orthogonality=0.2,
+    cross_norm=0.05,
 )
-WEIGHTS = {"l2_sp": 20.0, "feature_distillation": 1000.0, "self_distillation": 20.0}
-OFF = replace(ALL, l2_sp=0.0, feature_distillation=0.0, self_distillation=0.0)
+WEIGHTS = {
+    "l2_sp": 20.0,
+    "feature_distillation": 1000.0,
+    "self_distillation": 20.0,
+    "car_ft": 50.0,
+    "lipsum_ft": 10.0,
+    "orthogonality": 2.0,
+    "cross_norm": 2.0,
+}
+OFF = replace(ALL, **dict.fromkeys(WEIGHTS, 0.0))
+OF_PROJECTION = {"orthogonality": 0.0, "cross_norm": 0.0}
 
 
 def pixels_for(classifier: Classifier) -> Tensor:
     side = classifier.backbone.preprocessing.size
     return torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.mark.numerical
-def test_weight_distance() -> None:
-    random = np.random.default_rng(0)
-    now = {"a": random.normal(size=(3, 4)), "b": random.normal(size=5)}
-    start = {name: random.normal(size=value.shape) for name, value in now.items()}
-    expected = sum(((now[name] - start[name]) ** 2).sum() for name in now)
-    tensors = ({n: torch.from_numpy(v) for n, v in values.items()} for values in (now, start))
-    assert float(weight_distance(*tensors)) == pytest.approx(expected, rel=1e-6)
-
-
-def slow_ldifs(now: list[np.ndarray], start: list[np.ndarray]) -> float:
-    """Number by number: over tokens normalised, over everything averaged, as the authors do."""
-    depths = []
-    for one, other in zip(now, start, strict=True):
-        images, tokens, width = one.shape
-        total = 0.0
-        for image in range(images):
-            for channel in range(width):
-                a, b = one[image, :, channel], other[image, :, channel]
-                a, b = a / np.sqrt(sum(a * a)), b / np.sqrt(sum(b * b))
-                total += sum((a[token] - b[token]) ** 2 for token in range(tokens))
-        depths.append(total / (images * width * tokens))
-    return float(np.mean(depths))
-
-
-@pytest.mark.numerical
-def test_feature_distance() -> None:
-    random = np.random.default_rng(0)
-    now, start = (
-        [random.normal(size=(4, tokens, width)) for tokens, width in ((5, 3), (2, 6))]
-        for _ in range(2)
-    )
-    value = feature_distance(*([torch.from_numpy(v) for v in values] for values in (now, start)))
-    assert float(value) == pytest.approx(slow_ldifs(now, start), rel=1e-5)
-
-
-def test_a_channel_that_is_zero_on_all_tokens_has_a_finite_gradient() -> None:
-    now = torch.zeros(1, 3, 2, requires_grad=True)
-    feature_distance([now], [torch.ones(1, 3, 2)]).backward()
-    assert now.grad is not None
-    assert torch.isfinite(now.grad).all()
-
-
-@pytest.mark.numerical
-def test_distillation() -> None:
-    random = np.random.default_rng(0)
-    own, wise = ([3 * random.normal(size=(4, width)) for width in (3, 5)] for _ in range(2))
-    expected = sum(
-        rel_entr(softmax(q, 1), softmax(p, 1)).sum(1).mean() for p, q in zip(own, wise, strict=True)
-    )
-    found = distillation(*([torch.from_numpy(v) for v in values] for values in (own, wise)))
-    assert float(found) == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.numerical
-def test_masked_logits_play_no_part() -> None:
-    own, wise = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
-    low = torch.finfo(torch.float32).min
-    masked = [F.pad(matrix, (0, 2), value=low).requires_grad_() for matrix in (own, wise)]
-    found = distillation(masked[:1], [masked[1].detach()])
-    torch.testing.assert_close(found, distillation([own], [wise]))
-    found.backward()
-    assert masked[0].grad is not None
-    assert torch.isfinite(masked[0].grad).all()
-    assert not masked[0].grad[:, 4:].any()
-
-
-@given(st.integers(1, 5000))
-def test_the_teacher_moves_about_fifty_times(steps: int) -> None:
-    momenta = [teacher_momentum(step, steps) for step in range(1, steps + 1)]
-    moved = [value for value in momenta if value != 1]
-    assert moved == sorted(moved)
-    assert all(0.05 < value <= 0.9 for value in moved)
-    assert min(steps, 50) <= len(moved) < 100
-    assert momenta[-1] in (0.9, 1)
 
 
 def expected_features(classifier: Classifier, pixels: Tensor) -> list[Tensor]:
@@ -170,11 +99,51 @@ def test_watched_features(arch: str, depths: int) -> None:
     pixels = pixels_for(classifier)
     with watch_features(classifier) as seen:
         classifier(pixels)
-    assert len(seen) == depths
-    for found, expected in zip(seen, expected_features(classifier, pixels), strict=True):
+    assert len(seen.depths) == depths
+    for found, expected in zip(seen.depths, expected_features(classifier, pixels), strict=True):
         torch.testing.assert_close(found, expected)
-    classifier(pixels)
-    assert len(seen) == depths, "nothing is left in the model"
+    torch.testing.assert_close(seen.features, classifier.features(pixels))
+    with watch_features(classifier, depths=False) as fewer:
+        classifier(pixels[:1]), classifier(pixels[1:])
+    assert not fewer.depths
+    torch.testing.assert_close(fewer.features, seen.features)
+    assert [len(parts) for parts in (seen.outputs, *seen.by_depth)] == [1] * (depths + 1), (
+        "nothing is left in the model"
+    )
+
+
+def contexts_of(start: Classifier) -> Tensor:
+    """Of OpenAI's templates, the mean text feature over the classes."""
+    words = [name.replace("_", " ") for name in CLASSES]
+    with torch.no_grad():
+        means = [
+            start.backbone.encode_text([template(word) for word in words]).mean(0)
+            for template in open_clip.OPENAI_IMAGENET_TEMPLATES
+        ]
+    return F.normalize(torch.stack(means), dim=1)
+
+
+def beside_texts(
+    classifier: Classifier, start: Classifier, pixels: Tensor, step: int, optim: Optim
+) -> Tensor:
+    """What CAR-FT and Lipsum-FT hold, and both projections."""
+    model, scale = classifier.backbone.model, start.backbone.model.logit_scale.exp().detach()
+    tokens = random_tokens(start.backbone, torch.Generator().manual_seed(step))
+    with torch.no_grad():
+        texts = F.normalize(start.backbone.model.encode_text(tokens), dim=1)
+        before = start.features(pixels)
+    now, contexts = classifier.features(pixels), contexts_of(start)
+    wise = (scale * before @ contexts.T).softmax(1)
+    own = (scale * now @ contexts.T).softmax(1)
+    total = optim.car_ft * (wise * (wise.log() - own.log())).sum(1).mean()
+    gap = scale * (now @ texts.T - before @ texts.T)
+    total = total + optim.lipsum_ft * (gap**2).sum(1).mean() / (2 * 80)
+    matrix = model.visual.proj
+    apart = matrix.T @ matrix - torch.eye(matrix.shape[1])
+    total = total + optim.orthogonality * (apart**2).sum().sqrt()
+    product = matrix @ model.text_projection.T
+    whole: Tensor = total + optim.cross_norm * (product**2).sum().sqrt()
+    return whole
 
 
 def by_hand(start: Classifier, data: ImageData, optim: Optim) -> dict[str, Tensor]:
@@ -213,6 +182,7 @@ def by_hand(start: Classifier, data: ImageData, optim: Optim) -> dict[str, Tenso
         divergence = (wise * (wise.log() - logits.softmax(1).log())).sum(1).mean()
         loss = F.cross_entropy(logits.float(), batch["target"]) + optim.l2_sp * moved
         loss = loss + optim.feature_distillation * sum(distances) / len(distances)
+        loss = loss + beside_texts(classifier, start, pixels, step, optim)
         (loss + optim.self_distillation * divergence).backward()
         torch.nn.utils.clip_grad_norm_(parameters.values(), optim.clip_norm)
         adam.step()
@@ -223,7 +193,7 @@ def by_hand(start: Classifier, data: ImageData, optim: Optim) -> dict[str, Tenso
 
 
 @pytest.mark.numerical
-@pytest.mark.parametrize("only", ["l2_sp", "feature_distillation", "self_distillation", ""])
+@pytest.mark.parametrize("only", [*WEIGHTS, ""])
 def test_training_equals_plain_pytorch(
     only: str, start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -240,10 +210,11 @@ def test_every_gradient_method_takes_them(
     name: str, start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
     method = make(name, ALL)
-    moves_features = any(
-        p.requires_grad for p in method.prepare(start).backbone.image_encoder.parameters()
-    )
-    optim = ALL if moves_features else replace(ALL, feature_distillation=0.0)
+    tuned = method.prepare(start).backbone.image_encoder
+    moves_features = any(p.requires_grad for p in tuned.parameters())
+    off = {} if moves_features else dict.fromkeys(OF_IMAGE_ENCODER, 0.0)
+    off |= {} if tuned.proj.requires_grad else OF_PROJECTION
+    optim = replace(ALL, **off)
     before = weights(start)
     held = replace(method, optim=optim).fit(start, toy_data, context)
     plain = replace(method, optim=OFF).fit(start, toy_data, context)
@@ -252,15 +223,27 @@ def test_every_gradient_method_takes_them(
     assert held.state_dict().keys() == plain.state_dict().keys()
 
 
+@pytest.mark.parametrize("name", ["feature_distillation", "car_ft", "lipsum_ft"])
 def test_features_of_a_frozen_encoder_cannot_be_held(
-    start: Classifier, toy_data: ImageData, context: Context
+    name: str, start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
-    method = adapt.method("bitfit", encoder="text", optim=ALL)
+    method = adapt.method("bitfit", encoder="text", optim=replace(OFF, **{name: 1.0}))
     with pytest.raises(ModelError, match="nothing to hold - the image encoder is frozen"):
         method.fit(start, toy_data, context)
 
 
 @pytest.mark.numerical
+def test_what_is_off_costs_nothing(start: Classifier) -> None:
+    """No copy, nothing watched, no penalty."""
+    regularisers = Regularisers(start, OFF)
+    assert (regularisers.start, regularisers.tensors()) == (None, [])
+    with regularisers.watch(start) as watched:
+        logits = start(pixels_for(start))
+    assert not watched.outputs
+    none: Any = None
+    assert regularisers(start, logits, watched, (logits,), none, none) == {}
+
+
 def test_gradient_checkpointing_changes_nothing(
     start: Classifier, toy_data: ImageData, context: Context
 ) -> None:
@@ -291,12 +274,12 @@ def test_copies_stay_out_of_the_checkpoint(
         n for n, _ in start.named_parameters() if n.startswith(("backbone.model.visual.", "head."))
     }
     assert {n.removeprefix("classifier.") for n in stored["state_dict"]} == trained
-    assert set(stored["teacher"]) == trained
+    assert set(stored["penalties"]) == {"self_distillation"}
+    teacher = stored["penalties"]["self_distillation"]
+    assert set(teacher) == trained
     (adam,) = stored["optimizer_states"]
     assert len(adam["state"]) == len(trained)
-    assert not torch.equal(
-        stored["teacher"]["head.weight"], stored["state_dict"]["classifier.head.weight"]
-    )
+    assert not torch.equal(teacher["head.weight"], stored["state_dict"]["classifier.head.weight"])
 
 
 def crash_at(monkeypatch: pytest.MonkeyPatch, step: int, run: Callable[[], Any]) -> None:
