@@ -35,7 +35,7 @@ PREFERRED = (
     "knn",
 )
 """By mean accuracy in docs/benchmarks/mixture.md and few_shot.md: the order of methods that are
-level."""
+level. `kernel_ridge` was not measured with text."""
 PREFERRED_OF_ONE = (MIXTURE, "clap", "cross_modal", "task_residual", "zs_lp", "lp_plus_plus_clean")
 """The same where each class has one image, so that nothing can be held out; then `PREFERRED`."""
 WITHOUT_TEXT = (MIXTURE, "gda", "kernel_ridge", "zs_lp", "lp_plus_plus", "linear_probe")
