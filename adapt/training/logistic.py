@@ -124,9 +124,9 @@ class Logistic:
         parts = [
             self._minimum(strength, fold, points[fold], tolerance, iterations) for fold in folds
         ]
-        found = torch.cat(parts).unflatten(1, (self._classes, -1))
+        raw = torch.cat(parts).unflatten(1, (self._classes, -1))
         # To add the same to every class changes no probability; the minimum has a mean of zero.
-        self._known[strength] = (found - found.mean(1, keepdim=True)).flatten(1)
+        self._known[strength] = (raw - raw.mean(1, keepdim=True)).flatten(1)
         return self._known[strength]
 
     def _minimum(

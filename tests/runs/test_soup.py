@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from adapt.cli import app as cli
+from adapt.cli import averages
 from adapt.common.content import content_hashes
 from adapt.common.files import write_json
 from adapt.ensembling.line import mix
@@ -291,7 +292,7 @@ def test_folders_that_are_no_runs(runs: list[Path], tmp_path: Path) -> None:
 
 def call(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     monkeypatch.setattr(sys, "argv", ["adapt", *map(str, words)])
-    monkeypatch.setattr(cli.console, "width", 200)
+    monkeypatch.setattr(averages.console, "width", 200)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     return int(ended.value.code or 0)

@@ -30,8 +30,8 @@ class BalancedAccuracy(Metric):
 
     def undefined(self, logs: FloatArray, targets: IntArray) -> str | None:
         """Where images are of one class, there is nothing to balance."""
-        one = ONE_SHOWN if len(np.unique(targets)) == 1 else None
-        return super().undefined(logs, targets) or one
+        few = ONE_SHOWN if len(np.unique(targets)) == 1 else None
+        return super().undefined(logs, targets) or few
 
 
 balanced_accuracy = BalancedAccuracy()

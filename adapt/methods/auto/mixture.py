@@ -179,6 +179,6 @@ def _weights(calibrated: np.ndarray, labels: np.ndarray, shrink: float) -> np.nd
         return float(-logs[rows, labels].mean() + shrink * (apart**2).sum()), slope
 
     begin = np.full(count, 1 / count)
-    found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=[(0, None)] * count)
-    weights: np.ndarray = found.x if found.x.sum() > 0 else begin
+    least = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=[(0, None)] * count)
+    weights: np.ndarray = least.x if least.x.sum() > 0 else begin
     return weights

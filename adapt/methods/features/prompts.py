@@ -85,8 +85,8 @@ class PromptChoice:
             names = first_few([self.candidates[number] for number in own.chosen], 4, "; ")
             gain = f"{own.gain:+.3f} +- {own.error:.3f} nats per image held out"
             what = "are used" if own.better else "are not clearly better and are not used"
-            found = f"{plural(len(own.chosen), 'template')} of {len(self.candidates)}"
-            told.append(f"prompts: {found} {what} ({gain}): {names}")
+            counted = f"{plural(len(own.chosen), 'template')} of {len(self.candidates)}"
+            told.append(f"prompts: {counted} {what} ({gain}): {names}")
         if self.scores is not None:
             order = sorted(zip(self.weights, self.columns, strict=True), reverse=True)
             most = "; ".join(f"{name} ({100 * weight:.1f} %)" for weight, name in order[:3])

@@ -34,6 +34,7 @@ print(json.dumps([whole, batch.tolist()]))
 """
 
 
+@pytest.mark.slow  # `.ci/run` goes this way on the command line
 def test_without_torch(model: Classifier, tmp_path: Path) -> None:
     import json
 
