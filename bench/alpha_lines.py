@@ -10,7 +10,7 @@ the smallest loss of val at its choice; `careful` leaves the plain line only for
 better: by more than a standard error of the difference, image by image.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,9 +154,8 @@ def _among(on_lines: Mapping[str, tuple[Choice, np.ndarray]]) -> dict[str, Choic
     return {FREE: on_lines[best][0], CAREFUL: on_lines[best if clear else PLAIN][0]}
 
 
-def table(paths: Sequence[Path], read: Callable[[Path], Mapping[str, Choice]]) -> list[str]:
-    """One line each: points above the plain line on shifts and test, and how often it was taken."""
-    runs = [own for own in map(read, paths) if own]
+def table(runs: Sequence[Mapping[str, Choice]]) -> list[str]:
+    """Per line the points above the plain one on shifts and on test, their means over runs."""
     lines = ["| line | runs | shifts | test | worst shifts | mean alpha |", "|---|" + "---:|" * 5]
     for name in dict.fromkeys(name for own in runs for name in own):
         pairs = [(own[name], own[PLAIN]) for own in runs if name in own]

@@ -271,13 +271,13 @@ def document(store: Path) -> list[str]:
             lines += ["", f"## {title}", "", _counted([run for run, _ in own]), ""]
             lines += rows(*zip(*own, strict=True))
     lines += ["", "## Lines with more freedom", ""]
-    for size in SIZES:
-        title = f"Val of {size}:" if size else "All of val:"
+    for size, wanted in itertools.product(SIZES, (True, False)):
+        own = [path for path in paths if (path.parent.name in CHOSEN_ON) == wanted]
         read = partial(alpha_lines.choices, alphas=ALPHAS, size=size, others={"val", "test"})
-        for wanted in (True, False):
-            own = [path for path in paths if (path.parent.name in CHOSEN_ON) == wanted]
+        if made := [choices for choices in map(read, own) if choices]:
             where = "first tasks" if wanted else "other tasks"
-            lines += [f"{title[:-1]}, {where}:", "", *alpha_lines.table(own, read), ""]
+            title = f"{f'val of {size}' if size else 'all of val'}, {where}:"
+            lines += [title[0].upper() + title[1:], "", *alpha_lines.table(made), ""]
     lines += ["## By method, all of val", "", *by_method(pairs)]
     return lines
 
