@@ -32,8 +32,9 @@ ordered by accuracy or log loss instead lost 1 to 3 points on test images."""
 FEWEST_DIFFERING = 4
 """With fewer images a standard error says nothing; it is 0 when they all agree."""
 ZERO_SHOT = "zero_shot"
-CURVE_FOLDS = 1
-"""Folds that a learning curve is judged on: it takes a fit for each of its points in each."""
+ALIKE = 100
+"""Held-out images on which two methods must be right alike to be taken for one: then they differ
+on fewer than 3 % of others, by the rule of three."""
 FEWEST_POINTS = 3
 """Of a learning curve: two numbers are fitted to it."""
 
@@ -112,9 +113,10 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
     Every image is judged by a head that was fitted without it; the only image of a class stays in
     every fit and is judged by none. It is a race: methods that the first fold tells from the most
     accurate one are not fitted again. Those that are level in the end keep the order in which they
-    were given; the others follow by accuracy. Zero-shot takes part as the last one. A mixture is
-    judged by the answers of its members, whose scales rest on the same images: that flatters it by
-    a number or two, next to nothing beside the images that judge.
+    were given; the others follow by accuracy. Of those that are right on the very same hundred
+    images and more the first goes on. Zero-shot takes part as the last one. A mixture is judged by
+    the answers of its members, whose scales rest on the same images: that flatters it by a number
+    or two, next to nothing beside the images that judge.
 
     Args:
         support: Features and classes; its `val` plays no part.
@@ -130,7 +132,8 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
     entrants: dict[str, HeadMethod | None] = {**members, **methods, ZERO_SHOT: None}
     single = {name: method for name, method in entrants.items() if name not in mixtures}
     first = answers_of(support, single, [0])
-    stay = {*members, *_in_the_race(first)}
+    ordered = [name for name in [*methods, ZERO_SHOT] if name in first]
+    stay = {*members, *_in_the_race({name: first[name] for name in ordered})}
     left = {name: method for name, method in single.items() if name in stay}
     later = answers_of(support, left, folds[1:])
     given = first | {name: joined([first[name], more]) for name, more in later.items()}
@@ -144,13 +147,25 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
     recall = {int(k): float(right[targets == k].double().mean()) for k in targets.unique()}
     chosen: FitsHead | None = mixed[best] if best in mixed else methods.get(best)
     scales = mixed[best].scales if best in mixed else {}
-    curve = learning_curve(support, chosen)
+    # The end of the curve was measured above, on the images of the first fold.
+    whole = right[: int((rounds(support, FOLDS) == 0).sum())].double().mean()
+    curve = learning_curve(support, chosen, float(whole))
     return Ranking(tuple(ranked), len(targets), curve, recall, (logits, targets), scales)
 
 
 def _in_the_race(first: Answers) -> list[str]:
-    """Methods that are level after the first fold."""
-    return [ranked.name for ranked in _scored(first) if ranked.level]
+    """Methods that are level after the first fold; of those that are alike there the first.
+
+    A method that is right on the very images on which an earlier one of the order is right would
+    have to be clearly better on the others to be taken.
+    """
+    seen, stay = set[bytes](), []
+    for name in (ranked.name for ranked in _scored(first) if ranked.level):
+        logits, targets = first[name]
+        right = (logits.argmax(1) == targets).numpy().tobytes()
+        stay += [] if len(targets) >= ALIKE and right in seen else [name]
+        seen.add(right)
+    return stay
 
 
 def _scored(answers: Answers) -> list[Ranked]:
@@ -178,38 +193,33 @@ def _ordered(answers: Answers) -> list[Ranked]:
     return level + sorted(rest, key=lambda ranked: (-ranked.accuracy, ranked.loss, ranked.name))
 
 
-def learning_curve(support: Support, method: FitsHead | None) -> dict[int, float]:
-    """Accuracy on held-out support images by the number of training images per class.
+def learning_curve(support: Support, method: FitsHead | None, whole: float) -> dict[int, float]:
+    """Accuracy on the images of the first fold by the number of training images per class.
 
-    The numbers are 1, 2, 4, ... up to what is left in the largest class when a third is held out;
-    all are judged on the same images.
+    The numbers are 1, 2, 4, ... up to what is left in the largest class without that fold.
 
     Args:
-        support: Features and classes.
+        support: Features and classes; a class has two images at least.
         method: The method; zero-shot if None, whose curve is flat.
+        whole: The accuracy with all images of the other folds.
 
     Returns:
-        Accuracy, 0 to 1, by number of images; empty when no class has two.
+        Accuracy, 0 to 1, by number of images.
     """
     number = rounds(support, FOLDS)
-    if int(number.max()) < 0:
-        return {}
-    judged = range(min(CURVE_FOLDS, int(number.max()) + 1))
+    held, rest = number == 0, (number != 0).nonzero()[:, 0]
     largest = int(torch.bincount(support.targets[number != 0]).max())
     counts = [2**power for power in range(largest.bit_length()) if 2**power < largest]
 
     def right(count: int) -> float:
-        answers = []
-        for fold in judged:
-            held, rest = number == fold, (number != fold).nonzero()[:, 0]
-            few = rest[_first(support.targets[rest], count)]
-            head = head_of(method, support.part(few))
-            with torch.no_grad():
-                answers.append(head(support.features[held]).argmax(1) == support.targets[held])
-        return float(torch.cat(answers).double().mean())
+        few = rest[_first(support.targets[rest], count)]
+        head = head_of(method, support.part(few))
+        with torch.no_grad():
+            answers = head(support.features[held]).argmax(1) == support.targets[held]
+        return float(answers.double().mean())
 
-    points = [*counts, largest]
-    return dict(zip(points, side_by_side([partial(right, n) for n in points]), strict=True))
+    known = zip(counts, side_by_side([partial(right, count) for count in counts]), strict=True)
+    return dict(known) | {largest: whole}
 
 
 def _first(targets: Tensor, count: int) -> Tensor:

@@ -37,6 +37,49 @@ def test_the_ranking_equals_a_slow_cross_validation() -> None:
     assert ranking.images == 12
 
 
+@pytest.mark.numerical
+def test_the_curve_is_that_of_fits_by_hand() -> None:
+    support, method = clusters(9, 1), GDA(alpha=1.0)
+    number, rest = rounds(support, FOLDS), []
+    ranking = rank_methods(support, {"gda": method})
+    assert list(ranking.curve) == [1, 2, 4, 6]
+    held = number == 0
+    for count, value in ranking.curve.items():
+        rest = [
+            image
+            for label in range(3)
+            for image in [n for n in range(27) if support.targets[n] == label and not held[n]][
+                :count
+            ]
+        ]
+        head = method.head(support.part(torch.tensor(sorted(rest))))
+        answers = head(support.features[held]).argmax(1) == support.targets[held]
+        assert value == pytest.approx(float(answers.double().mean()))
+
+
+class Counted:
+    """A method that counts its fits and always says the same."""
+
+    def __init__(self, method: GDA) -> None:
+        self.method, self.fits = method, 0
+
+    def head(self, support: Support) -> torch.nn.Linear:
+        self.fits += 1
+        return self.method.head(support)
+
+
+def test_of_methods_that_are_right_on_the_same_images_the_first_goes_on() -> None:
+    for count, fits in ((100, 1), (99, FOLDS)):
+        first, second = Counted(GDA(alpha=1.0)), Counted(GDA(alpha=1.0))
+        ranking = rank_methods(clusters(count, 0), {"first": first, "second": second})
+        assert second.fits == fits
+        assert first.fits > FOLDS
+        assert ranking.methods[0].name == "first"
+        images = {ranked.name: ranked.images for ranked in ranking.methods}
+        assert images["second"] == (102 if fits == 1 else 297)
+        assert images["first"] == 3 * count
+
+
 class Fixed:
     """Answers with a table: the held-out images it gets wrong are known beforehand."""
 
