@@ -7,9 +7,8 @@ from torch import nn
 
 from adapt.common.files import write_json
 from adapt.data.image_data import ImageData
-from adapt.methods.auto.mixture import MIXTURE, Mixed, Mixture
-from adapt.methods.auto.out_of_fold import head_of
-from adapt.methods.auto.ranking import ZERO_SHOT, Ranking, rank_methods
+from adapt.methods.auto.mixture import MIXTURE, Mixture
+from adapt.methods.auto.ranking import Ranking, rank_and_fit, rank_methods
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod, read_support
 from adapt.methods.features.named import feature_method, feature_methods
@@ -86,18 +85,17 @@ class Auto(HeadMethod):
 
     def ranked_head(self, support: Support) -> tuple[Ranking, nn.Linear | CacheHead]:
         """The ranking, and the head of the best method fitted on all of the support set."""
-        ranking = self.rank(support)
-        if ranking.mixture:
-            members = {name: feature_method(name) for name in ranking.mixture}
-            return ranking, Mixed(members, ranking.mixture).head(support)
-        best = None if ranking.best == ZERO_SHOT else _candidate(ranking.best)
-        return ranking, head_of(best, support)
+        return rank_and_fit(support, self._methods(support))
 
     def rank(self, support: Support) -> Ranking:
         """The candidates, from the best to the worst."""
+        return rank_methods(support, self._methods(support))
+
+    def _methods(self, support: Support) -> dict[str, HeadMethod]:
+        """The candidates by name, the one expected to be best first."""
         named = self.candidates or [MIXTURE, *feature_methods()]
         names = [name for name in dict.fromkeys([*_order(support), *named]) if name in named]
-        return rank_methods(support, {name: _candidate(name) for name in names})
+        return {name: _candidate(name) for name in names}
 
 
 def _candidate(name: str) -> HeadMethod:

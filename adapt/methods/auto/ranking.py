@@ -1,15 +1,15 @@
 """Which feature-space method suits a support set: cross-validation inside it, nothing else."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from scipy.optimize import curve_fit
-from torch import Tensor
+from torch import Tensor, nn
 
 from adapt.methods.auto.mixture import Mixture
 from adapt.methods.auto.out_of_fold import (
@@ -25,6 +25,7 @@ from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import rounds
 from adapt.methods.features.side_by_side import side_by_side
 from adapt.methods.features.support import Support
+from adapt.models.cache_head import CacheHead
 
 APART = 2.0
 """Standard errors that tell two methods apart. Where few images judge, this rarely happens; methods
@@ -122,10 +123,30 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
         support: Features and classes; its `val` plays no part.
         methods: By name, the one expected to be best first, without zero-shot.
     """
+    ranking, chosen = _race(support, methods)
+    points = list(side_by_side(_points(support, chosen, ranking)))
+    return replace(ranking, curve=_curve(ranking, points))
+
+
+def rank_and_fit(
+    support: Support, methods: Mapping[str, HeadMethod]
+) -> tuple[Ranking, nn.Linear | CacheHead]:
+    """The ranking, and the head of the best method fitted on all images; see `rank_methods`.
+
+    The head is fitted beside the points of the learning curve.
+    """
+    ranking, chosen = _race(support, methods)
+    pieces: list[Callable[[], Any]] = [partial(head_of, chosen, support)]
+    head, *points = side_by_side([*pieces, *_points(support, chosen, ranking)])
+    return replace(ranking, curve=_curve(ranking, points)), head
+
+
+def _race(support: Support, methods: Mapping[str, HeadMethod]) -> tuple[Ranking, FitsHead | None]:
+    """The ranking without its learning curve, and the best method; None is zero-shot."""
     folds = folds_of(support)
     if not folds:
         unknown = [Ranked(name, math.nan, math.nan, math.nan) for name in [*methods, ZERO_SHOT]]
-        return Ranking(tuple(unknown), 0)
+        return Ranking(tuple(unknown), 0), methods.get(unknown[0].name)
     mixtures = {name: m for name, m in methods.items() if isinstance(m, Mixture)}
     parts = {name: m.methods(support) for name, m in mixtures.items()}
     members = {name: own for part in parts.values() for name, own in part.items()}
@@ -147,10 +168,11 @@ def rank_methods(support: Support, methods: Mapping[str, HeadMethod]) -> Ranking
     recall = {int(k): float(right[targets == k].double().mean()) for k in targets.unique()}
     chosen: FitsHead | None = mixed[best] if best in mixed else methods.get(best)
     scales = mixed[best].scales if best in mixed else {}
-    # The end of the curve was measured above, on the images of the first fold.
-    whole = right[: int((rounds(support, FOLDS) == 0).sum())].double().mean()
-    curve = learning_curve(support, chosen, float(whole))
-    return Ranking(tuple(ranked), len(targets), curve, recall, (logits, targets), scales)
+    # Where the curve ends was measured above, on the images of the first fold.
+    number = rounds(support, FOLDS)
+    most = int(torch.bincount(support.targets[number != 0]).max())
+    end = {most: float(right[: int((number == 0).sum())].double().mean())}
+    return Ranking(tuple(ranked), len(targets), end, recall, (logits, targets), scales), chosen
 
 
 def _in_the_race(first: Answers) -> list[str]:
@@ -193,23 +215,18 @@ def _ordered(answers: Answers) -> list[Ranked]:
     return level + sorted(rest, key=lambda ranked: (-ranked.accuracy, ranked.loss, ranked.name))
 
 
-def learning_curve(support: Support, method: FitsHead | None, whole: float) -> dict[int, float]:
-    """Accuracy on the images of the first fold by the number of training images per class.
+def _counts(ranking: Ranking) -> list[int]:
+    """Images per class at the points of a learning curve before its end: 1, 2, 4, ..."""
+    most = max(ranking.curve, default=0)
+    return [2**power for power in range(most.bit_length()) if 2**power < most]
 
-    The numbers are 1, 2, 4, ... up to what is left in the largest class without that fold.
 
-    Args:
-        support: Features and classes; a class has two images at least.
-        method: The method; zero-shot if None, whose curve is flat.
-        whole: The accuracy with all images of the other folds.
-
-    Returns:
-        Accuracy, 0 to 1, by number of images.
-    """
+def _points(
+    support: Support, method: FitsHead | None, ranking: Ranking
+) -> list[Callable[[], float]]:
+    """What gives the accuracy at each of `_counts`, all on the images of the first fold."""
     number = rounds(support, FOLDS)
     held, rest = number == 0, (number != 0).nonzero()[:, 0]
-    largest = int(torch.bincount(support.targets[number != 0]).max())
-    counts = [2**power for power in range(largest.bit_length()) if 2**power < largest]
 
     def right(count: int) -> float:
         few = rest[_first(support.targets[rest], count)]
@@ -218,8 +235,12 @@ def learning_curve(support: Support, method: FitsHead | None, whole: float) -> d
             answers = head(support.features[held]).argmax(1) == support.targets[held]
         return float(answers.double().mean())
 
-    known = zip(counts, side_by_side([partial(right, count) for count in counts]), strict=True)
-    return dict(known) | {largest: whole}
+    return [partial(right, count) for count in _counts(ranking)]
+
+
+def _curve(ranking: Ranking, points: Sequence[float]) -> dict[int, float]:
+    """Accuracy, 0 to 1, by images per class; empty when no class has two."""
+    return dict(zip(_counts(ranking), points, strict=True)) | ranking.curve
 
 
 def _first(targets: Tensor, count: int) -> Tensor:
