@@ -18,7 +18,6 @@ from adapt.ensembling.choose import alpha_grid, choose_alpha
 from adapt.ensembling.held_out import HeldOutSets, JudgedLine, search_lines
 from adapt.ensembling.line import Line
 from adapt.methods.auto.method import Auto
-from adapt.methods.features.support import Support
 from adapt.models.backbones import load_backbone
 from adapt.models.heads import text_weights
 from adapt.report.figures.style import BLUE, ORANGE, as_png, house_style, new_figure
@@ -108,8 +107,8 @@ def shots() -> Panel:
     data = auto.support()
 
     def ranked(count: int) -> Call:
-        rows = torch.arange(len(data.y)).view(auto.CLASSES, auto.SHOTS)[:, :count].reshape(-1)
-        few = Support(data.x[:, rows], data.y[rows], data.text)
+        rows = torch.arange(len(data.targets)).view(auto.CLASSES, auto.SHOTS)[:, :count]
+        few = data.part(rows.reshape(-1))
         return lambda: Auto().ranked_head(few)
 
     series = measured({"method auto": ranked}, SHOTS)
