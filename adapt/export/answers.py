@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from adapt.common.arrays import BoolArray, FloatArray
 from adapt.data.decoding.preprocessing import PixelArray
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.models.prediction.uncertainty import Uncertainty, energy
+from adapt.models.prediction.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,10 @@ class GraphAnswers:
         """Names of the outputs."""
         return tuple(field.name for field in fields(cls))
 
+    def first(self, count: int) -> "GraphAnswers":
+        """Those of the first images."""
+        return GraphAnswers(*(getattr(self, name)[:count] for name in self.names()))
+
 
 @torch.inference_mode()
 def answers_of(classifier: Classifier, images: Sequence[PixelArray]) -> GraphAnswers:
@@ -66,17 +69,12 @@ def answers_from(
         logits = head(features).float().cpu()
     probabilities = torch.softmax(logits.double() / temperature, dim=-1).numpy()
     verdicts = own.verdicts(probabilities, logits.numpy(), temperature)
-    scores = np.zeros(len(probabilities))
-    if own.unknown_detector == "msp":
-        scores = probabilities.max(1)
-    elif own.unknown_detector is not None:
-        scores = energy(logits.numpy(), temperature)
     return GraphAnswers(
         probabilities,
         features.float().cpu().numpy(),
         verdicts.abstained,
         verdicts.sets,
-        scores,
+        own.unknown_scores(probabilities, logits.numpy(), temperature),
         verdicts.unknown,
     )
 

@@ -21,7 +21,6 @@ class Format:
         what: What it is, for a listing.
         write: Writes the files of a model into a folder that is empty.
         read: Opens such a folder in the runtime that the format is for.
-        any_size: Whether its runtime takes images of any size; else the square that is read.
         needs: Modules of the optional dependencies.
         extra: Name of the extra that installs these.
     """
@@ -29,7 +28,6 @@ class Format:
     what: str
     write: Callable[[Classifier, Path], object]
     read: Callable[[Path, Record], Runtime]
-    any_size: bool = True
     needs: tuple[str, ...] = ()
     extra: str = ""
 

@@ -30,8 +30,7 @@ def load(path: str | Path) -> Loaded:
         ...     load(made.save(folder)).class_names
         ['cat', 'dog']
     """
-    folder = resolve_path(path)
-    return ExportedClassifier.load(folder) if is_export(folder) else Classifier.load(folder)
+    return ExportedClassifier.load(resolve_path(path)) if is_export(path) else Classifier.load(path)
 
 
 def verify(path: str | Path) -> Differences:
@@ -40,10 +39,9 @@ def verify(path: str | Path) -> Differences:
     Raises:
         BundleError: When it was altered, or answers otherwise than when it was written.
     """
-    folder = resolve_path(path)
-    return verify_export(folder) if is_export(folder) else verify_bundle(folder)
+    return verify_export(resolve_path(path)) if is_export(path) else verify_bundle(path)
 
 
-def is_export(folder: Path) -> bool:
+def is_export(path: str | Path) -> bool:
     """Whether `adapt export` wrote this folder."""
-    return (folder / RECORD).is_file()
+    return (resolve_path(path) / RECORD).is_file()

@@ -39,23 +39,22 @@ def check_parity(folder: Path, record: Record, own: Format, classifier: Classifi
     Raises:
         BundleError: When answers lie further apart than rounding explains.
     """
-    runtime, preprocessing = own.read(folder, record), classifier.backbone.preprocessing
+    runtime, (preprocessing, uncertainty) = own.read(folder, record), record.parts()
+    images = squares(preprocessing, max(BATCHES))
+    wanted = answers_of(classifier, images)
     cases = [
-        compared(runtime, classifier, [image]) | {"shape": list(image.shape)}
-        for image in (sized(preprocessing) if own.any_size else ())
+        compared(runtime, [image], answers_of(classifier, [image]))
+        for image in sized(preprocessing)
     ]
-    for batch in BATCHES:
-        images = squares(preprocessing, batch)
-        cases.append(compared(runtime, classifier, images) | {"shape": list(images[0].shape)})
-    wrong = [problem for case in cases for problem in problems(case, randomised(classifier))]
+    cases += [compared(runtime, images[:batch], wanted.first(batch)) for batch in BATCHES]
+    randomised = uncertainty.rule.randomised
+    wrong = [problem for case in cases for problem in problems(case, randomised)]
     if wrong:
         raise BundleError(
             f"{record.to} - other answers than the model - {wrong[0]} - export it in another "
             "format, and report this"
         )
     write_json(folder / PARITY, {"to": record.to, "limits": LIMITS, "cases": cases})
-    images = squares(preprocessing, BATCHES[-1])
-    wanted = answers_of(classifier, images)
     arrays = {IMAGES: np.stack(images), **{n: getattr(wanted, n) for n in GraphAnswers.names()}}
     save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, folder / PROBE)
 
@@ -86,11 +85,6 @@ def verify_export(folder: Path) -> Differences:
     return Differences(case["largest_difference"]["probabilities"], LIMITS["probabilities"])
 
 
-def randomised(classifier: Classifier) -> bool:
-    """Whether conformal sets depend on the last digits of logits, which no two runtimes share."""
-    return classifier.uncertainty is not None and classifier.uncertainty.rule.randomised
-
-
 def sized(own: Preprocessing) -> Iterator[PixelArray]:
     """The images of the probe, in sizes of their own."""
     for file in probe_images(own.size):
@@ -104,11 +98,12 @@ def squares(own: Preprocessing, count: int) -> list[PixelArray]:
 
 
 def compared(
-    runtime: Runtime, classifier: Classifier, images: Sequence[PixelArray]
+    runtime: Runtime, images: Sequence[PixelArray], wanted: GraphAnswers
 ) -> dict[str, Any]:
-    """Differences between both for one batch of images that share a shape."""
-    given, wanted = runtime(np.stack(images)), answers_of(classifier, images)
-    return differences(given, wanted) | {"batch": len(images)}
+    """Differences from the model's answers for one batch of images that share a shape."""
+    given = runtime(np.stack(images))
+    facts = {"batch": len(images), "shape": list(images[0].shape)}
+    return differences(given, wanted) | facts
 
 
 def differences(given: GraphAnswers, wanted: GraphAnswers) -> dict[str, Any]:
@@ -127,7 +122,13 @@ def differences(given: GraphAnswers, wanted: GraphAnswers) -> dict[str, Any]:
 
 
 def problems(case: dict[str, Any], randomised: bool) -> Iterator[str]:
-    """What lies too far apart, in words."""
+    """What lies too far apart, in words.
+
+    Args:
+        case: See `differences`, and the size of its `batch`.
+        randomised: Whether conformal sets depend on the last digits of logits, which no two
+            runtimes share.
+    """
     for name, size in case["largest_difference"].items():
         if not size <= LIMITS[name]:
             yield f"{name} differ by {size:.1e} in a batch of {case['batch']}"

@@ -43,8 +43,7 @@ def export(
         part.mkdir(parents=True)
         wanted.write(classifier, part)
         record = Record.of(classifier, to, info or {})
-        if wanted.any_size:
-            shutil.copyfile(Path(preprocess.__file__), part / "preprocess.py")
+        shutil.copyfile(Path(preprocess.__file__), part / "preprocess.py")
         check_parity(part, record, wanted, classifier)
         record.write(part)
         if folder.exists():

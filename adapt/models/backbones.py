@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -242,14 +243,27 @@ def build_backbone(
         ModelError: When the state dict does not fit the architecture of the spec.
         WeightsError: When a weight is not a finite number.
     """
+    return Backbone(build_part(spec, state, lambda model: model), spec, preprocessing)
+
+
+def build_part(
+    spec: BackboneSpec, state: dict[str, Tensor], part: Callable[[Any], nn.Module]
+) -> nn.Module:
+    """A part of the model of a spec, filled; see `build_backbone` for what is checked and raised.
+
+    Args:
+        spec: Of the model.
+        state: Of the part.
+        part: From the model to the part.
+    """
     with Undrawn(outline=True):
-        expected = build_model(spec).state_dict()
+        expected = part(build_model(spec)).state_dict()
     check_state(state, expected, spec.arch)
     check_finite(state, spec.arch)
     with Undrawn():
-        model = build_model(spec)
-    model.load_state_dict(state)
-    return Backbone(model.eval(), spec, preprocessing)
+        made = part(build_model(spec))
+    made.load_state_dict(state)
+    return made.eval()
 
 
 def build_model(spec: BackboneSpec) -> Any:

@@ -3,7 +3,6 @@
 https://huggingface.co/docs/hub/model-cards
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ def model_card(
     class_names: Sequence[str],
     prompts: Sequence[Sequence[str]],
     base_hash: str,
+    fingerprint: str,
 ) -> str:
     """The card of the model that a run ships, from the files of its folder.
 
@@ -36,6 +36,7 @@ def model_card(
         class_names: Of the model.
         prompts: Of each class.
         base_hash: SHA-256 of the weights that it started from.
+        fingerprint: Hash of the bytes and labels of all images.
 
     Raises:
         RecipeError: When there is no `scores.json`.
@@ -59,7 +60,7 @@ def model_card(
         "rows": _rows(scores),
         "mean": _mean(scores),
         "weak": _weak(run),
-        "fingerprint": _fingerprint(folder),
+        "fingerprint": fingerprint,
         "versions": _versions(mapping(run.environment)),
         "recipe": (run.recipe or "").rstrip(),
         **_counts(mapping(scores.get("data"))),
@@ -156,10 +157,3 @@ def _versions(stored: Mapping[str, Any]) -> str:
     versions = {"adapt": stored.get("adapt"), **mapping(stored.get("packages"))}
     made = ", ".join(f"{name} {version}" for name, version in versions.items())
     return f"{made}, on {stored.get('device')}" if stored else ""
-
-
-def _fingerprint(folder: Path) -> str:
-    """The hash of the split: of the bytes and labels of every image."""
-    path = folder / "split.json"
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return str(mapping(content).get("hash", ""))

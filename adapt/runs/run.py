@@ -197,8 +197,8 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
         "alpha": chosen.alpha,
         "scores": scores["models"][outputs.shipped],
     }
-    base = shipped.backbone.spec.base_hash
-    card = model_card(folder, shipped.class_names, shipped.prompts, base)
+    hashes = shipped.backbone.spec.base_hash, str(data.manifest["hash"])
+    card = model_card(folder, shipped.class_names, shipped.prompts, *hashes)
     shipped.save(folder / "model", info, another_process=True, card=card)
     remove_checkpoints(folder)
     say("bundle written; another process loaded it and gave the same probabilities")

@@ -11,7 +11,7 @@ from adapt.report.model_card import licence_of, model_card
 from tests.helpers.report_fixture import make_run
 
 CLASSES = ["cat", "dog", "fox"]
-HASH = "ab" * 32
+HASH, SPLIT = "ab" * 32, "cd" * 32
 
 
 def parts(text: str) -> tuple[dict[str, object], str]:
@@ -30,7 +30,7 @@ def test_metadata_and_scores(tmp_path: Path) -> None:
     scores = json.loads((folder / "scores.json").read_text())
     shipped = scores.get("shipped", "ensemble")
     prompts = [[f"a {name}.", f"one {name}", "x", "y"] for name in CLASSES]
-    front, body = parts(model_card(folder, CLASSES, prompts, HASH))
+    front, body = parts(model_card(folder, CLASSES, prompts, HASH, SPLIT))
     assert front["pipeline_tag"] == "image-classification"
     results = front["model-index"][0]["results"]  # type: ignore[index]
     wanted = {name: entry["accuracy"] for name, entry in scores["models"][shipped].items()}
@@ -43,6 +43,7 @@ def test_metadata_and_scores(tmp_path: Path) -> None:
     assert table_row(body, "test")[-1] == cell
     assert '- **cat**: "a cat.", "one cat", "x", and 1 more\n' in body
     assert HASH in body
+    assert SPLIT in body
     assert "{{" not in body
 
 
@@ -54,7 +55,7 @@ def test_names_cannot_break_it(tmp_path: Path) -> None:
     (folder / "scores.json").write_text(json.dumps(scores))
     recipe = "name: a\n# ```\n# <i>not code</i>\n"
     (folder / "recipe.yaml").write_text(recipe)
-    text = model_card(folder, hostile, [[name] for name in hostile], HASH)
+    text = model_card(folder, hostile, [[name] for name in hostile], HASH, SPLIT)
     front, body = parts(text)
     assert front["license"] != "mine"
     assert "<script>" not in body
@@ -63,7 +64,7 @@ def test_names_cannot_break_it(tmp_path: Path) -> None:
 
 def test_a_folder_without_scores(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="not a finished run folder"):
-        model_card(tmp_path, ["a"], [["a"]], HASH)
+        model_card(tmp_path, ["a"], [["a"]], HASH, SPLIT)
 
 
 @pytest.mark.parametrize(

@@ -3,22 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
-
 from adapt.common.files import write_json
 from adapt.errors import BundleError
 from adapt.export.answers import Runtime
 from adapt.export.base import FORMATS, Format
 from adapt.export.graph.whole import WholeGraph, runtime_of
 from adapt.export.record import Record
-from adapt.models.backbones import BackboneSpec, build_model
-from adapt.models.building.undrawn import Undrawn
+from adapt.models.backbones import BackboneSpec, build_part
 from adapt.models.bundle.manifest import CONFIG, COPY, HEAD, read_mapping
 from adapt.models.bundle.tensors import load_tensors, save_tensors
 from adapt.models.cache_head import head_from_state
 from adapt.models.classifier import Classifier
 from adapt.models.penultimate import PROJECTED, without_projection
-from adapt.models.weight_files import check_finite, check_state
 
 ENCODER = "image_encoder.safetensors"
 
@@ -46,7 +42,8 @@ def read(folder: Path, record: Record) -> Runtime:
     config, state = read_mapping(folder / CONFIG), load_tensors(folder / HEAD)
     if set(config) != {"model_cfg", "features"}:
         raise BundleError(f"{folder / CONFIG} - other keys - {', '.join(config)[:60]} - {COPY}")
-    encoder = _image_encoder(config["model_cfg"], load_tensors(folder / ENCODER))
+    spec = BackboneSpec("image encoder", "", config["model_cfg"], "")
+    encoder = build_part(spec, load_tensors(folder / ENCODER), lambda model: model.visual)
     if config["features"] != PROJECTED:
         encoder = without_projection(encoder)
     preprocessing, uncertainty = record.parts()
@@ -62,19 +59,6 @@ def _image_config(config: dict[str, Any]) -> dict[str, Any]:
     quick = {"quick_gelu": True} if config.get("quick_gelu") else {}
     vision = {"embed_dim": config["embed_dim"], "vision_cfg": config["vision_cfg"]}
     return {**vision, "text_cfg": TEXT, **quick}
-
-
-def _image_encoder(config: dict[str, Any], state: dict[str, Tensor]) -> nn.Module:
-    """The encoder, if its config is on the list of what may be built and its weights fit."""
-    spec = BackboneSpec("image encoder", "", config, "")
-    with Undrawn(outline=True):
-        expected = build_model(spec).visual.state_dict()
-    check_state(state, expected, spec.arch)
-    check_finite(state, spec.arch)
-    with Undrawn():
-        encoder: nn.Module = build_model(spec).visual
-    encoder.load_state_dict(state)
-    return encoder.eval()
 
 
 FORMATS.register(

@@ -37,12 +37,18 @@ def resized(pixels: Tensor, own: Preprocessing) -> Tensor:
     """
     rows, columns = torch.arange(pixels.shape[1]), torch.arange(pixels.shape[2])
     height, width = rows[-1] + 1, columns[-1] + 1
-    # The ends of very wide images are cut first; see `Preprocessing`.
-    whole = WIDEST * torch.minimum(height, width) if own.resize_mode == "shortest" else None
-    down = _weights(rows, height, width, own, whole)
-    across = _weights(columns, width, height, own, whole)
+    used = height, width
+    if own.resize_mode == "shortest":  # the ends of very wide images are cut first
+        longest = WIDEST * torch.minimum(height, width)
+        used = torch.minimum(height, longest), torch.minimum(width, longest)
+    before = [
+        torch.div(a - b, 2, rounding_mode="floor")
+        for a, b in zip((height, width), used, strict=True)
+    ]
+    down = _weights(rows - before[0], *used, own)
+    across = _weights(columns - before[1], *used[::-1], own)
     parts = (pixels.to(torch.float64), down, across)
-    tall = _down_first(height, width, own)
+    tall = _down_first(*used, own)
     values: Tensor
     if torch.compiler.is_compiling():
         values = torch.cond(tall, _down_and_across, _across_and_down, parts)
@@ -66,31 +72,30 @@ def _down_and_across(values: Tensor, down: Tensor, across: Tensor) -> Tensor:
 
 def _down_first(height: Tensor, width: Tensor, own: Preprocessing) -> Tensor:
     """Whether this Pillow takes the columns first: in images that are tall."""
-    if own.resize_mode == "shortest":
-        longest = WIDEST * torch.minimum(height, width)
-        height, width = torch.minimum(height, longest), torch.minimum(width, longest)
     rows, columns = _target(height, width, own)[0], _target(width, height, own)[0]
     if NEW_ORDER:
         return (height > rows) & (height - rows > 2 * (width - columns))
     return (height > rows) & (height > 100 * width)
 
 
-def _weights(
-    places: Tensor, length: Tensor, other: Tensor, own: Preprocessing, whole: Tensor | None
-) -> Tensor:
-    """The weights (size, length) of one pass, as whole numbers in float64."""
-    used = length if whole is None else torch.minimum(length, whole)
-    before = torch.div(length - used, 2, rounding_mode="floor")
-    other = other if whole is None else torch.minimum(other, whole)
-    after, first = _target(used, other, own)
+def _weights(places: Tensor, length: Tensor, other: Tensor, own: Preprocessing) -> Tensor:
+    """The weights (size, N) of one pass, as whole numbers in float64.
+
+    Args:
+        places: Of the N inputs within what is used of this side; those outside count nothing.
+        length: Inputs that are used.
+        other: The same of the other side.
+        own: How images are resized.
+    """
+    after, first = _target(length, other, own)
     positions = torch.arange(own.size) + first
-    scale = used.double() / after.double()
+    scale = length.double() / after.double()
     stretch = torch.clamp(scale, min=1.0)
     reach = SUPPORT[own.interpolation] * stretch
     centre = (positions.double() + 0.5) * scale
     lowest = torch.clamp(torch.trunc(centre - reach + 0.5), min=0.0)
-    highest = torch.minimum(torch.trunc(centre + reach + 0.5), used.double())
-    inputs = (places - before).double()[None]
+    highest = torch.minimum(torch.trunc(centre + reach + 0.5), length.double())
+    inputs = places.double()[None]
     distance = (inputs - centre[:, None] + 0.5) * (1.0 / stretch)
     inside = (inputs >= lowest[:, None]) & (inputs < highest[:, None])
     inside = inside & ((positions >= 0) & (positions < after))[:, None]

@@ -135,9 +135,10 @@ class Mixed:
                 f"members - several that keep support images - {', '.join(caches)} - name one of "
                 "them at most"
             )
-        for name, head in caches.items():
-            return head.beside(weight, bias, self.scales[name])
-        return linear_head(weight, bias)
+        if not caches:
+            return linear_head(weight, bias)
+        [(name, cache)] = caches.items()
+        return cache.beside(weight, bias, self.scales[name])
 
 
 def mixing_scales(logits: Sequence[Tensor], targets: Tensor, shrink: float) -> list[float]:

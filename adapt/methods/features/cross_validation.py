@@ -121,6 +121,26 @@ def best_alpha(
         return float(weights[1] if silent else weights[1] / weights[0]), float(loss())
 
 
+def held_out_alpha(
+    support: Support, fit: Callable[[Support], nn.Module], most: int = ROUNDS
+) -> float | None:
+    """The alpha of `best_alpha` for what heads say that were fitted without the images.
+
+    Args:
+        support: The images.
+        fit: From a part of them to a head, which says nothing of zero-shot.
+        most: Largest number of rounds; see `rounds`.
+
+    Returns:
+        None where no class has two images.
+    """
+    evidence, images = held_out_logits(support, fit, most)
+    if not len(images):
+        return None
+    zero_shot = support.features[images] @ support.zero_shot.T
+    return best_alpha(zero_shot, evidence, support.targets[images])[0]
+
+
 def best_setting(
     support: Support,
     settings: Iterable[Setting],

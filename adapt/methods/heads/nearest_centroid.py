@@ -10,10 +10,9 @@ from adapt.common.ranges import Ranges, fraction, or_none
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import (
-    best_alpha,
     class_means,
     fill_classes,
-    held_out_logits,
+    held_out_alpha,
 )
 from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
@@ -54,11 +53,5 @@ def centroids(support: Support) -> Tensor:
 
 def choose_weight(support: Support) -> float:
     """The weight under which held-out support images have the least cross-entropy."""
-    evidence, images = held_out_logits(
-        support, lambda rest: linear_head(support.scale * centroids(rest))
-    )
-    if not len(images):
-        return UNCHOSEN
-    zero_shot = support.features[images] @ support.zero_shot.T
-    alpha, _ = best_alpha(zero_shot, evidence, support.targets[images])
-    return alpha / (1 + alpha)
+    alpha = held_out_alpha(support, lambda rest: linear_head(support.scale * centroids(rest)))
+    return UNCHOSEN if alpha is None else alpha / (1 + alpha)

@@ -199,10 +199,31 @@ class Uncertainty:
             thresholds = self.conformal_per_class or self.conformal_threshold
             sets = prediction_sets(checked, thresholds, self.rule, draws_of(logits))
         if self.unknown_threshold is not None:
-            msp = self.unknown_detector == "msp"
-            scores = confidences if msp else energy(logits, temperature)
+            scores = self.unknown_scores(checked, logits, temperature)
             unknown = np.asarray(scores < self.unknown_threshold)
         return Verdicts(abstained, sets, unknown)
+
+    def unknown_scores(
+        self, probabilities: npt.ArrayLike, logits: npt.ArrayLike, temperature: float
+    ) -> FloatArray:
+        """What the stored detector says of N images, shape (N,): low where one looks unknown.
+
+        Args:
+            probabilities: See `verdicts`.
+            logits: See `verdicts`.
+            temperature: See `verdicts`.
+
+        Returns:
+            Zeros without a detector.
+
+        >>> Uncertainty().unknown_scores([[0.5, 0.5]], [[0, 0]], 1.0)
+        array([0.])
+        """
+        checked = np.asarray(probabilities, dtype=np.float64)
+        if self.unknown_detector is None:
+            return np.zeros(len(checked))
+        msp = self.unknown_detector == "msp"
+        return np.asarray(checked.max(axis=1)) if msp else energy(logits, temperature)
 
     def to_dict(self) -> dict[str, Any]:
         """What `classifier.json` holds; `from_dict` reads it back.

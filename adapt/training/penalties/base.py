@@ -137,6 +137,16 @@ def check_beside_texts(classifier: Classifier, setting: str) -> None:
         )
 
 
+def cosines_of_both(step: Step, texts: Tensor) -> tuple[Tensor, Tensor]:
+    """Scaled cosines (B, N) with unit text features (N, D), of the images now and by the start.
+
+    The start's logit scale is used for both; a penalty that asks must watch `FEATURES`.
+    """
+    assert step.start is not None  # since it watches
+    now = scaled_cosines(step.start, step.now.features, texts)
+    return now, scaled_cosines(step.start, step.before.features, texts)
+
+
 def scaled_cosines(classifier: Classifier, features: Tensor, texts: Tensor) -> Tensor:
     """Cosines (B, N) of unit features (B, D) and (N, D), times the classifier's logit scale."""
     # A scale of 100 leaves no digits behind the point in half precision.

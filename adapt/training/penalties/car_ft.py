@@ -15,8 +15,8 @@ from adapt.training.penalties.base import (
     Penalty,
     Step,
     check_beside_texts,
+    cosines_of_both,
     penalty,
-    scaled_cosines,
 )
 from adapt.training.penalties.self_distillation import distillation
 
@@ -60,10 +60,7 @@ class ContextDivergence(Penalty):
         assert start is not None  # since it watches
         if self.contexts is None:  # only now, where texts are read fastest
             self.contexts = context_features(start.backbone, template_sets()["openai"], self.words)
-        now, before = (
-            scaled_cosines(start, features, self.contexts)
-            for features in (step.now.features, step.before.features)
-        )
+        now, before = cosines_of_both(step, self.contexts)
         return distillation([now], [before])
 
     def tensors(self) -> list[Tensor]:

@@ -15,8 +15,8 @@ from adapt.training.penalties.base import (
     Penalty,
     Step,
     check_beside_texts,
+    cosines_of_both,
     penalty,
-    scaled_cosines,
 )
 
 TEXTS, LENGTH = 80, 8
@@ -91,8 +91,4 @@ class EnergyGap(Penalty):
         start = step.start
         assert start is not None  # since it watches
         texts = self._texts(start.backbone, step.generator)
-        now, before = (
-            scaled_cosines(start, features, texts)
-            for features in (step.now.features, step.before.features)
-        )
-        return energy_gap(now, before)
+        return energy_gap(*cosines_of_both(step, texts))

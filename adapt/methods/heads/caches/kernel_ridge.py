@@ -9,7 +9,7 @@ from torch import Tensor
 from adapt.common.ranges import Ranges, above, at_least, or_none
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
-from adapt.methods.features.cross_validation import best_alpha, deviations, held_out_logits
+from adapt.methods.features.cross_validation import deviations, held_out_alpha
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 
@@ -72,11 +72,8 @@ class KernelRidge(HeadMethod):
 
     def choose_alpha(self, support: Support) -> float:
         """The alpha at which held-out support images are explained best."""
-        said, images = held_out_logits(support, self.regression, ROUNDS)
-        if not len(images):
-            return UNCHOSEN
-        zero_shot = support.features[images] @ support.zero_shot.T
-        return best_alpha(zero_shot, said, support.targets[images])[0]
+        alpha = held_out_alpha(support, self.regression, ROUNDS)
+        return UNCHOSEN if alpha is None else alpha
 
 
 def whitening(support: Support) -> tuple[Tensor, Tensor]:
