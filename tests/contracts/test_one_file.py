@@ -25,11 +25,15 @@ from adapt.ensembling.wise_ft import rule_table
 from adapt.errors import RecipeError
 from adapt.evaluation.evaluate import metrics, softmax
 from adapt.evaluation.metrics.base import METRICS
+from adapt.export.base import FORMATS
+from adapt.export.load import load as load_model
+from adapt.export.write import export
 from adapt.methods import base as methods
 from adapt.methods.auto.method import Auto
 from adapt.recipe.data import build_data
 from adapt.recipe.load import load
 from tests.helpers.support_problem import ALL, problem
+from tests.helpers.tiny import tiny_classifier
 
 RECIPE = """
 name: x
@@ -122,6 +126,27 @@ from adapt.evaluation.metrics.base import metric, of_true_class
 def doubt(logs, targets):
     """One minus the probability of the true class."""
     return 1 - np.exp(of_true_class(logs, targets))
+'''
+FORMAT = '''
+"""A model that stays in memory."""
+
+from adapt.export.answers import answers_of
+from adapt.export.base import FORMATS, Format
+
+
+def write(classifier, folder):
+    """A file that says so."""
+    (folder / "whole.txt").write_text("kept in memory")
+    KEPT.append(classifier)
+
+
+def read(folder, record):
+    """The model itself."""
+    return lambda images: answers_of(KEPT[0], list(images))
+
+
+KEPT = []
+FORMATS.register("memory", Format("a model that stays in memory", write, read))
 '''
 
 
@@ -230,3 +255,14 @@ def test_a_metric(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     low, high = scores["doubt_ci"]
     assert low < expected < high
     assert {"accuracy", "ece_ci", "brier_ci"} <= scores.keys()
+
+
+def test_a_format(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FORMATS, "_things", dict(FORMATS.table()))
+    (added / "memory_format.py").write_text(FORMAT)
+    in_package(monkeypatch, "adapt.export.formats", added)
+    assert "a model that stays in memory" in CliRunner().invoke(app, ["list", "formats"]).output
+    model = tiny_classifier()
+    loaded = load_model(export(model, added.parent / "out", "memory"))
+    images = [Image.new("RGB", (20, 30), (shade, 0, 90)) for shade in (0, 120, 250)]
+    assert [x.label for x in loaded.predict(images)] == [x.label for x in model.predict(images)]
