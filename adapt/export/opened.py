@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from PIL import Image
-from torch import Tensor
 
+from adapt.data.decoding.preprocessing import PixelArray
 from adapt.errors import RecipeError
 from adapt.export.answers import Runtime
 from adapt.export.base import format_of
 from adapt.export.record import Record
 from adapt.models.prediction.inputs import Inputs
-from adapt.models.prediction.stream import Prediction, predict_stream
+from adapt.models.prediction.stream import Judged, Prediction, Predictor
 from adapt.models.prediction.uncertainty import Verdicts
 
 
@@ -61,12 +60,15 @@ class ExportedClassifier:
         self, inputs: Inputs, batch_size: int = 64, top: int = 5
     ) -> Iterator[Prediction]:
         """As `Classifier.predict_iter`."""
-        return predict_stream(self._judged, self.class_names, self._read, inputs, batch_size, top)
+        return self.predictor.stream(inputs, batch_size, top)
 
-    def _read(self, image: Image.Image) -> Tensor:
-        return torch.from_numpy(self.preprocessing.pixels(image))
+    @property
+    def predictor(self) -> Predictor:
+        """As `Classifier.predictor`."""
+        return Predictor(self._judged, self.class_names, self.preprocessing)
 
-    def _judged(self, pixels: Tensor) -> tuple[Tensor, Verdicts]:
-        answers = self.runtime(pixels.numpy())
+    def _judged(self, images: PixelArray) -> Judged:
+        answers = self.runtime(images)
         verdicts = Verdicts(answers.abstained, answers.conformal_set, answers.unknown)
-        return torch.from_numpy(answers.probabilities), verdicts
+        features = torch.from_numpy(answers.features)
+        return Judged(torch.from_numpy(answers.probabilities), verdicts, features)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from adapt.common.files import json_text
 from adapt.common.typed import resolve_path
 from adapt.data.decoding.open import open_image
-from adapt.data.decoding.preprocessing import Preprocessing
+from adapt.data.decoding.preprocessing import PixelArray, Preprocessing
 from adapt.data.labels.classes import ClassName, check_names
 from adapt.data.labels.naming import given_classes
 from adapt.errors import AdaptError, BundleError, DataError, one_line
@@ -49,8 +49,8 @@ from adapt.models.heads import (
     text_weights,
 )
 from adapt.models.prediction.inputs import Inputs
-from adapt.models.prediction.stream import Prediction, predict_stream
-from adapt.models.prediction.uncertainty import Uncertainty, Verdicts
+from adapt.models.prediction.stream import Judged, Prediction, Predictor
+from adapt.models.prediction.uncertainty import Uncertainty
 from adapt.models.templates import class_prompts, resolve_templates
 from adapt.models.weight_files import uncompiled
 from adapt.version import __version__
@@ -237,21 +237,21 @@ class Classifier(nn.Module):
         self, inputs: Inputs, batch_size: int = 64, top: int = 5
     ) -> Iterator[Prediction]:
         """Like `predict`, but lazily: for more inputs than fit in memory."""
-        return predict_stream(
-            self._judged,
-            self.class_names,
-            self.backbone.preprocessing,
-            inputs,
-            batch_size,
-            top,
-        )
+        return self.predictor.stream(inputs, batch_size, top)
 
-    def _judged(self, pixels: Tensor) -> tuple[Tensor, Verdicts]:
-        logits = self.eval()(pixels.to(self.device)).float().cpu()
+    @property
+    def predictor(self) -> Predictor:
+        """What `predict` goes through, with more to choose from."""
+        return Predictor(self._judged, self.class_names, self.backbone.preprocessing)
+
+    def _judged(self, images: PixelArray) -> Judged:
+        pixels = torch.from_numpy(images).to(self.device)
+        features = self.eval().features(self.backbone.preprocessing.normalise_batch(pixels))
+        logits = self.head(features).float().cpu()
         probabilities = self.probabilities(logits)
         judge = self.uncertainty or Uncertainty()
         verdicts = judge.verdicts(probabilities.numpy(), logits.numpy(), self.temperature)
-        return probabilities, verdicts
+        return Judged(probabilities, verdicts, features.float().cpu())
 
     def save(
         self,

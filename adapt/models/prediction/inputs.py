@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -10,11 +11,29 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from adapt.data.decoding.formats import ImageError
 from adapt.errors import DataError
 
 ImageLike: TypeAlias = str | Path | bytes | Image.Image | np.ndarray | Tensor
 Inputs: TypeAlias = ImageLike | Iterable[ImageLike]
 ADVICE = "give a path, an image, an array or a tensor, or a list of them"
+
+
+@dataclass(frozen=True)
+class NamedImage:
+    """An image with a name of its own, such as a member of an archive."""
+
+    name: str
+    """What its prediction calls it."""
+    image: ImageLike = b""
+    """The image."""
+    problem: ImageError | None = None
+    """Why there is no image, where none could be got."""
+
+    @property
+    def held(self) -> int:
+        """Bytes that it holds until it is decoded."""
+        return len(self.image) if isinstance(self.image, bytes) else 0
 
 
 def is_one(inputs: object) -> bool:

@@ -5,26 +5,28 @@ from dataclasses import dataclass, field
 from itertools import islice
 from numbers import Integral
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from adapt.data.decoding.open import ImageError, open_image
+from adapt.data.decoding.formats import ImageError
+from adapt.data.decoding.open import open_image
+from adapt.data.decoding.preprocessing import PixelArray, Preprocessing
+from adapt.data.loading.ahead import ahead
 from adapt.errors import RecipeError
 from adapt.models.prediction.inputs import ImageLike as ImageLike
-from adapt.models.prediction.inputs import Inputs, listed
+from adapt.models.prediction.inputs import Inputs, NamedImage, listed
 from adapt.models.prediction.uncertainty import Verdicts
 
-NO_NUMBERS = (
-    "the model gives no numbers for this image (NaN or infinite) - its weights or temperature are "
-    "broken: check it with `adapt verify`, or train again with a lower learning rate"
+NO_NUMBERS = "the model gives no numbers for this image"
+BROKEN = (
+    f"{NO_NUMBERS} (NaN or infinite) - its weights or temperature are broken: check it with "
+    "`adapt verify`, or train again with a lower learning rate"
 )
-Prepare = Callable[[Image.Image], Tensor]
-"""From a decoded image to what the model reads."""
-_Row = tuple[Tensor, np.bool_, np.ndarray, np.bool_]
+BATCHES_AHEAD = 2
+"""Batches that are decoded while one is computed, where threads decode."""
 
 
 @dataclass(frozen=True)
@@ -51,89 +53,152 @@ class Prediction:
     """The conformal set, most probable first; empty where none is stored, or where asked for."""
     unknown: bool = False
     """Whether it looks like none of the classes; false when no detector is stored."""
+    reason: str | None = None
+    """What `error` says in a few words that many inputs share, such as `no such file`."""
+    features: Tensor | None = field(default=None, compare=False, repr=False)
+    """Unit image features (D,), float32, where `Predictor.stream` was asked for them."""
 
 
-def predict_stream(
-    judged: Callable[[Tensor], tuple[Tensor, Verdicts]],
-    class_names: list[str],
-    preprocessing: Prepare,
-    inputs: Inputs,
-    batch_size: int = 64,
-    top: int = 5,
-) -> Iterator[Prediction]:
-    """Predict in batches with bounded memory; the order of the inputs is kept.
+class Judged(NamedTuple):
+    """What a model says of a batch of B images and K classes, on the CPU."""
 
-    Args:
-        judged: From a batch of what `preprocessing` gives to probabilities (B, K) and what the
-            stored uncertainty says about them.
-        class_names: The K classes.
-        preprocessing: What makes pixels of a decoded image.
-        inputs: One image or many; see `adapt.models.prediction.inputs.listed`.
-        batch_size: Inputs computed at once.
-        top: How many classes each prediction lists.
-
-    Raises:
-        DataError: At once, when the inputs are no images.
-        RecipeError: At once, when a number is no integer of 1 or more.
-    """
-    numbers: dict[str, Any] = {"batch_size": batch_size, "top": top}
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            given = f"{name} {value!r}"
-            raise RecipeError(f"predict - out of range - {given} - give an integer of 1 or more")
-    return _predictions(judged, class_names, preprocessing, listed(inputs), (batch_size, top))
+    probabilities: Tensor
+    """Shape (B, K), float64, after temperature scaling."""
+    verdicts: Verdicts
+    """What the stored uncertainty says."""
+    features: Tensor
+    """Shape (B, D), float32, unit length."""
 
 
-def _predictions(
-    judged: Callable[[Tensor], tuple[Tensor, Verdicts]],
-    class_names: list[str],
-    preprocessing: Prepare,
-    inputs: Iterable[ImageLike],
-    sizes: tuple[int, int],
-) -> Iterator[Prediction]:
-    batch_size, top = sizes
-    numbered = enumerate(inputs)
-    while batch := list(islice(numbered, batch_size)):
-        read = [_read(number, item, preprocessing) for number, item in batch]
-        good = [pixels for _, pixels, _ in read if pixels is not None]
-        rows: Iterator[_Row] = iter(())
-        if good:
-            with torch.inference_mode():
-                probabilities, verdicts = judged(torch.stack(good))
-            columns = (verdicts.abstained, verdicts.sets, verdicts.unknown)
-            rows = zip(probabilities, *columns, strict=True)
-        for source, pixels, error in read:
-            yield (
-                _prediction(source, next(rows), class_names, top)
-                if pixels is not None
-                else Prediction(source, None, 0.0, [], error)
-            )
+@dataclass(frozen=True)
+class Predictor:
+    """The way from inputs to predictions, whatever computes them."""
+
+    judge: Callable[[PixelArray], Judged]
+    """From resized images, uint8 (B, size, size, 3), to answers."""
+    class_names: list[str]
+    """The K classes."""
+    preprocessing: Preprocessing
+    """Resizes what was decoded."""
+    abstain_below: float | None = None
+    """A threshold on the confidence, from 0 to 1, in place of the stored one."""
+
+    def stream(
+        self,
+        inputs: Inputs | Iterable[NamedImage],
+        batch_size: int = 64,
+        top: int = 5,
+        threads: int = 0,
+        features: bool = False,
+    ) -> Iterator[Prediction]:
+        """Predict in batches with bounded memory; the order of the inputs is kept.
+
+        Every `batch_size` inputs form a batch, from which those that cannot be read are left out;
+        threads change no number.
+
+        Args:
+            inputs: One image or many; see `adapt.models.prediction.inputs.listed`.
+            batch_size: Inputs computed at once.
+            top: How many classes each prediction lists.
+            threads: How many decode the next two batches while one is computed; with 0 no more
+                inputs are taken than a batch needs.
+            features: Whether predictions carry the features of their image.
+
+        Raises:
+            DataError: At once, when the inputs are no images.
+            RecipeError: At once, when a number is no integer of 1 or more.
+        """
+        numbers: dict[str, Any] = {"batch_size": batch_size, "top": top}
+        for name, value in numbers.items():
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+                given = f"{name} {value!r}"
+                raise RecipeError(
+                    f"predict - out of range - {given} - give an integer of 1 or more"
+                )
+        most = (1 + BATCHES_AHEAD) * batch_size
+        read = ahead(self._read, enumerate(listed(inputs)), threads, most, _held)
+        return self._predictions(read, batch_size, top, features)
+
+    def _predictions(
+        self, inputs: Iterator["_Read"], batch_size: int, top: int, features: bool
+    ) -> Iterator[Prediction]:
+        while batch := list(islice(inputs, batch_size)):
+            pixels = [item.pixels for item in batch if item.pixels is not None]
+            rows: Iterator[_Row] = iter(())
+            if pixels:
+                with torch.inference_mode():
+                    rows = _rows(self.judge(np.stack(pixels)))
+            for item in batch:
+                if item.pixels is None:
+                    yield Prediction(item.name, None, 0.0, [], item.error, reason=item.reason)
+                else:
+                    yield self._prediction(item.name, next(rows), top, features)
+
+    def _read(self, numbered: tuple[int, Any]) -> "_Read":
+        number, item = numbered
+        named = isinstance(item, NamedImage)
+        try:
+            if named and item.problem is not None:
+                raise item.problem
+            image = open_image(item.image if named else item)
+            return _Read(_name(number, item), self.preprocessing.pixels(image))
+        except ImageError as error:
+            text = str(error).replace("<bytes>", item.name, 1) if named else str(error)
+            return _Read(_name(number, item), None, text, error.reason)
+
+    def _prediction(self, source: str, row: "_Row", top: int, features: bool) -> Prediction:
+        if not bool(torch.isfinite(row.probabilities).all()):
+            return Prediction(source, None, 0.0, [], BROKEN, reason=NO_NUMBERS)
+        values, places = row.probabilities.topk(len(self.class_names))
+        order = places.tolist()
+        best = [
+            (self.class_names[place], float(value))
+            for value, place in zip(values[:top], order[:top], strict=True)
+        ]
+        least, confidence = self.abstain_below, best[0][1]
+        return Prediction(
+            source,
+            best[0][0],
+            confidence,
+            best,
+            abstained=bool(row.abstained) if least is None else confidence < least,
+            labels=tuple(self.class_names[place] for place in order if row.chosen[place]),
+            unknown=bool(row.unknown),
+            features=row.features if features else None,
+        )
 
 
-def _read(number: int, item: Any, preprocessing: Prepare) -> tuple[str, Tensor | None, str | None]:
-    source = str(item) if isinstance(item, (str, PathLike)) else f"image {number}"
-    try:
-        return source, preprocessing(open_image(item)), None
-    except ImageError as error:
-        return source, None, str(error)
+class _Read(NamedTuple):
+    """One input once it is decoded, or what was wrong with it."""
+
+    name: str
+    pixels: PixelArray | None
+    error: str | None = None
+    reason: str | None = None
 
 
-def _prediction(source: str, row: _Row, class_names: list[str], top: int) -> Prediction:
-    probabilities, abstained, chosen, unknown = row
-    if not bool(torch.isfinite(probabilities).all()):
-        return Prediction(source, None, 0.0, [], NO_NUMBERS)
-    values, places = probabilities.topk(len(class_names))
-    order = places.tolist()
-    best = [
-        (class_names[place], float(value))
-        for value, place in zip(values[:top], order[:top], strict=True)
-    ]
-    return Prediction(
-        source,
-        best[0][0],
-        best[0][1],
-        best,
-        abstained=bool(abstained),
-        labels=tuple(class_names[place] for place in order if chosen[place]),
-        unknown=bool(unknown),
-    )
+class _Row(NamedTuple):
+    """What was said of one image."""
+
+    probabilities: Tensor
+    abstained: np.bool_
+    chosen: np.ndarray
+    unknown: np.bool_
+    features: Tensor
+
+
+def _rows(judged: Judged) -> Iterator[_Row]:
+    said = judged.verdicts
+    columns = (judged.probabilities, said.abstained, said.sets, said.unknown, judged.features)
+    return map(_Row, *columns)
+
+
+def _name(number: int, item: Any) -> str:
+    if isinstance(item, NamedImage):
+        return item.name
+    return str(item) if isinstance(item, (str, PathLike)) else f"image {number}"
+
+
+def _held(numbered: tuple[int, Any]) -> int:
+    item = numbered[1]
+    return item.held if isinstance(item, NamedImage) else 0

@@ -5,9 +5,7 @@ import math
 import threading
 import weakref
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, islice
@@ -18,6 +16,7 @@ from torch import Tensor
 
 from adapt.common.content import content_hashes, text_hash
 from adapt.data.decoding.preprocessing import Preprocessing
+from adapt.data.loading.ahead import ahead
 from adapt.data.sources.image_list import ImageList
 from adapt.training.runtime import processors
 from adapt.training.settings import Runtime
@@ -186,20 +185,10 @@ class Pixels:
             for start in range(0, len(self), size):
                 yield np.stack([self.frames.get(row) for row in self.rows[start : start + size]])
             return
-        most, waiting, rows = (
-            (1 + BLOCKS_AHEAD) * size,
-            deque[Future[np.ndarray]](),
-            iter(self.rows),
-        )
-        pool = ThreadPoolExecutor(self.threads)
-        try:
-            for start in range(0, len(self), size):
-                more = islice(rows, most - len(waiting))
-                waiting.extend(pool.submit(self.frames.get, row) for row in more)
-                count = min(size, len(self) - start)
-                yield np.stack([waiting.popleft().result() for _ in range(count)])
-        finally:
-            pool.shutdown(cancel_futures=True)
+        most = (1 + BLOCKS_AHEAD) * size
+        frames = ahead(self.frames.get, self.rows, self.threads, most)
+        while block := list(islice(frames, size)):
+            yield np.stack(block)
 
     def batches(self, size: int, device: torch.device) -> Iterator[Tensor]:
         """Normalised pixels (B, 3, H, W) on a device, in order."""

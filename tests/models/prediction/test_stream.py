@@ -1,5 +1,6 @@
 """One prediction per input, in order, whatever the others are."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from adapt.data.decoding.formats import refuse
 from adapt.errors import RecipeError
 from adapt.models.classifier import Classifier
+from adapt.models.prediction.inputs import NamedImage
 from adapt.models.prediction.stream import ImageLike, Prediction
 from tests.helpers.tiny import drawing, tiny_classifier
 
@@ -146,3 +149,52 @@ def test_sizes_out_of_range(
 
 def test_no_inputs(classifier: Classifier) -> None:
     assert classifier.predict([]) == []
+
+
+def test_threads_and_features_change_no_number(
+    classifier: Classifier, mixed: tuple[list[ImageLike], list[int]]
+) -> None:
+    inputs, bad = mixed
+    expected = classifier.predict(inputs, 3)
+    for threads in (0, 1, 3):
+        answers = list(classifier.predictor.stream(inputs, 3, 5, threads, features=True))
+        assert answers == expected
+        assert [n for n, answer in enumerate(answers) if answer.features is None] == bad
+    assert all(answer.features is None for answer in expected)
+    with torch.no_grad():
+        own = classifier.backbone.preprocessing(inputs[1])[None]  # type: ignore[arg-type]
+        features = classifier.features(own)[0]
+    given = answers[1].features
+    assert given is not None
+    np.testing.assert_allclose(given, features, atol=1e-6)
+    assert expected[0].reason == "not an image"
+    assert [answer.reason is None for answer in expected] == [n not in bad for n in range(10)]
+
+
+def test_named_images(classifier: Classifier, images: list[Image.Image], tmp_path: Path) -> None:
+    images[0].save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    problem = refuse("x.tar/c", "too large", "9 bytes", "make it smaller")
+    inputs = [
+        NamedImage("x.tar/a", content),
+        NamedImage("x.tar/b", content[:60]),
+        NamedImage("x.tar/c", problem=problem),
+        NamedImage("x.tar/d", images[0]),
+    ]
+    assert [item.held for item in inputs] == [len(content), 60, 0, 0]
+    answers = list(classifier.predictor.stream(inputs, threads=2))
+    assert [answer.source for answer in answers] == [f"x.tar/{name}" for name in "abcd"]
+    assert answers[0].top == answers[3].top == classifier.predict([images[0]] * 2)[0].top
+    assert str(answers[1].error).startswith("x.tar/b - damaged or truncated image - ")
+    assert (answers[2].error, answers[2].reason) == (str(problem), "too large")
+
+
+def test_a_threshold_in_place_of_the_stored_one(
+    classifier: Classifier, images: list[Image.Image]
+) -> None:
+    answers = classifier.predict(images)
+    least = sorted(answer.confidence for answer in answers)[2]
+    stricter = dataclasses.replace(classifier.predictor, abstain_below=least)
+    expected = [answer.confidence < least for answer in answers]
+    assert [answer.abstained for answer in stricter.stream(images)] == expected
+    assert sum(expected) == 2

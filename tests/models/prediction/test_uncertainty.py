@@ -17,6 +17,7 @@ from adapt.cli.predict import predict_to_table
 from adapt.errors import BundleError, DataError
 from adapt.models.bundle.manifest import MANIFEST
 from adapt.models.classifier import Classifier
+from adapt.models.heads import linear_head
 from adapt.models.prediction.stream import Prediction
 from adapt.models.prediction.uncertainty import Uncertainty
 from tests.helpers.tiny import bit_equal, tiny_classifier, weights
@@ -48,11 +49,12 @@ def answers(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> Callable
         table = torch.tensor(rows)
         seen = [0]
 
-        def forward(_: Classifier, pixels: torch.Tensor) -> torch.Tensor:
+        def features(_: Classifier, pixels: torch.Tensor) -> torch.Tensor:
             seen[0] += len(pixels)
             return table[seen[0] - len(pixels) : seen[0]]
 
-        monkeypatch.setattr(Classifier, "forward", forward)
+        monkeypatch.setattr(Classifier, "features", features)
+        told.head = linear_head(torch.eye(3))
         grey = np.full((8, 8, 3), 128, np.uint8)
         return told.predict([grey] * len(rows), batch_size=2)
 
