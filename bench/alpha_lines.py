@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from adapt.data.sources.image_list import ImageList
+from adapt.ensembling.depth import scale_by_depth
 from adapt.ensembling.held_out import HeldOut
-from adapt.ensembling.line import Line, same_encoders, scale_by_depth
+from adapt.ensembling.line import Line, same_encoders
 from adapt.ensembling.rules.base import RULES
 from adapt.ensembling.settings import Ensemble
 from adapt.evaluation.evaluate import Split

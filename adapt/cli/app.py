@@ -12,7 +12,7 @@ from adapt.cli.averages import mix, soup
 from adapt.cli.cache import commands as cache_commands
 from adapt.cli.endings import Carried, run_command
 from adapt.cli.tables import score_table
-from adapt.cli.weights import convert, export, verify
+from adapt.cli.weights import convert, delta, export, restore, sign, verify
 from adapt.common.files import json_text, write_whole
 from adapt.common.words import MISSING
 from adapt.errors import RecipeError
@@ -340,6 +340,9 @@ app.command()(mix)
 app.command()(convert)
 app.command()(verify)
 app.command()(export)
+app.command()(delta)
+app.command()(restore)
+app.command()(sign)
 app.add_typer(cache_commands, name="cache")
 
 

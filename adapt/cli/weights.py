@@ -21,15 +21,33 @@ def convert(
 
 def verify(
     model: Annotated[Path, typer.Argument(help="The `model` folder of a run, or an export of it.")],
+    key: Annotated[
+        Path | None, typer.Option(help="Public key, PEM: the model must be signed with it.")
+    ] = None,
 ) -> None:
     """Check a model folder. Compares its hashes and repeats its stored predictions."""
     from adapt.export.load import verify as verify_model
 
+    if key is not None:
+        from adapt.export.signature import check_signature
+
+        check_signature(model, key)
+        typer.echo(f"signed with the key of {key}")
     differences = verify_model(model)
     typer.echo(
         f"all hashes match; probabilities of the stored images differ by at most "
         f"{differences.probabilities:.1e} (rounding explains {differences.allowed:.1e})"
     )
+
+
+def sign(
+    model: Annotated[Path, typer.Argument(help="The `model` folder of a run, or an export of it.")],
+    key: Annotated[Path, typer.Option(help="Ed25519 private key, PEM without a password.")],
+) -> None:
+    """Sign a model folder. Who has the public key can check that it came from you."""
+    from adapt.export.signature import sign as sign_model
+
+    typer.echo(str(sign_model(model, key)))
 
 
 def export(
@@ -44,6 +62,37 @@ def export(
 
     format_of(to)
     classifier = Classifier.load(model)
-    folder = export_model(classifier, out, to)
+    _echo_sizes(export_model(classifier, out, to))
+
+
+Base = Annotated[
+    Path | None,
+    typer.Option(help="File or folder of the pretrained weights, where they are not found."),
+]
+
+
+def delta(
+    model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder.")],
+    base: Base = None,
+) -> None:
+    """Write the change of a model alone. Megabytes, for where the pretrained weights are."""
+    from adapt.export.delta import write_delta
+
+    _echo_sizes(write_delta(model, out, base))
+
+
+def restore(
+    model: Annotated[Path, typer.Argument(help="A folder that `adapt delta` wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder.")],
+    base: Base = None,
+) -> None:
+    """Write the whole model again from `adapt delta`. Its weights are the same bits."""
+    from adapt.export.delta import restore as restore_model
+
+    _echo_sizes(restore_model(model, out, base))
+
+
+def _echo_sizes(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.weights.interpolate import interpolate
-from adapt.ensembling.weights.lines import block_fractions, lines
 from adapt.errors import RecipeError, WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.adapters.cut import Cut, cut_before
@@ -28,7 +27,7 @@ from adapt.training.features.batch_norm import check_batch_norms, measure_batch_
 from adapt.training.features.encode import head_logits, predict_logits, through
 from adapt.training.features.pixels import Pixels, prepare
 from adapt.training.features.store import FeatureStore
-from adapt.training.parameters import MODEL, block_numbers, in_encoder
+from adapt.training.parameters import in_encoder
 from adapt.training.runtime import EXACT, inference_device
 from adapt.training.settings import Runtime
 
@@ -101,6 +100,8 @@ def mix(
     mixed.backbone.model.load_state_dict(encoders)
     mixed.head = _head_between(mixed, start, tuned, alpha, _same_text(start, tuned))
     mixed.uncertainty = None  # thresholds belong to the weights they were chosen with
+    if alpha not in (0, 1):
+        mixed.low_rank = tuned.low_rank and tuned.low_rank.at(alpha)
     if refresh is unchanged or alpha in (0, 1) or same_encoders(start, tuned):
         return mixed
     return refresh(mixed)
@@ -182,36 +183,6 @@ def _mix_heads(
     mixed = copy.deepcopy(tuned)
     mixed.load_state_dict(interpolate(start.state_dict(), tuned.state_dict(), alpha))
     return mixed
-
-
-def scale_by_depth(start: Classifier, tuned: Classifier, shallow: float) -> Classifier:
-    """The tuned model with less of the change of its shallow layers (LiNeS, arXiv:2410.17146).
-
-    In each encoder the change of a block is multiplied by a factor that rises linearly from
-    `shallow` for the first block to 1 for the last. As in the authors' code everything outside the
-    blocks, also the projection behind them, has the smallest factor; the head, which is no part of
-    their task vector, keeps all of its change.
-
-    Args:
-        start: What `tuned` was tuned from.
-        tuned: Not changed.
-        shallow: Factor of the first block, 0 to 1; 1 gives the tuned model back bit for bit.
-
-    Raises:
-        RecipeError: When `shallow` is not from 0 to 1.
-        WeightsError: When the two do not share names or shapes.
-    """
-    check_fraction("shallow", shallow)
-    before, after = plain_names(start.state_dict()), plain_names(tuned.state_dict())
-    fractions = {name: 0.0 if name.startswith(MODEL) else 1.0 for name in before}
-    for encoder in ("image", "text"):
-        names = [name for name in before if in_encoder(name, encoder)]
-        fractions |= block_fractions(names, block_numbers(names))
-    scaled = tuned.clone()
-    scaled.load_state_dict(lines(before, after, fractions, shallow, 1.0))
-    if shallow != 1 and start.head_from_text and tuned.head_from_text:
-        scaled.rebuild_head()
-    return scaled
 
 
 def same_encoders(start: Classifier, tuned: Classifier) -> bool:
@@ -385,6 +356,7 @@ class _Working:
         if alpha != self.alpha:
             ends = self.ends
             self._write(interpolate(self.before, self.after, alpha))
+            self.model.low_rank = None
             self.model.head = _head_between(
                 self.model, ends.start, ends.tuned, alpha, ends.same_text
             )

@@ -32,7 +32,7 @@ from adapt.errors import RecipeError, WeightsError, did_you_mean
 from adapt.evaluation.evaluate import Split, sample_of
 from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.calibration import fit_temperature
-from adapt.models.bundle.manifest import ENCODERS, HEAD, PROMPT_WEIGHTS
+from adapt.models.bundle.manifest import DELTA, ENCODERS, HEAD, PROMPT_WEIGHTS
 from adapt.models.bundle.read import read_bundle
 from adapt.models.classifier import Classifier
 from adapt.models.weight_files import plain_names
@@ -114,6 +114,8 @@ class _Ingredient:
         folder = Path(model)
         # Checks every hash; its tensors are mapped, not read, and dropped at once.
         bundle = read_bundle(folder)
+        if DELTA in bundle.tensors:
+            return cls.read(name, Classifier.load(folder))
         config, manifest = bundle.config, bundle.manifest
         files = {_ENCODERS: folder / ENCODERS, _HEAD: folder / HEAD}
         facts = _facts(
@@ -137,6 +139,7 @@ class _Ingredient:
         """A working copy whose weights may be replaced."""
         given = self.model
         model = given.clone() if isinstance(given, Classifier) else Classifier.load(given)
+        model.low_rank = None
         return model.with_temperature(1.0).with_uncertainty(None)
 
 

@@ -28,7 +28,9 @@ from adapt.models.architectures import (
     without_lookups,
 )
 from adapt.models.building.libraries import find_timm, find_transformers, quiet
+from adapt.models.building.tokenizers import PackedTokenizer, pack_tokenizer
 from adapt.models.building.undrawn import Undrawn
+from adapt.models.bundle.tensors import weights_hash
 from adapt.models.penultimate import (
     FEATURES,
     PENULTIMATE,
@@ -38,7 +40,6 @@ from adapt.models.penultimate import (
     width_before_projection,
 )
 from adapt.models.text_encoding import encode_tokens
-from adapt.models.tokenizers import PackedTokenizer, pack_tokenizer
 from adapt.models.weight_files import (
     CONFIG,
     check_finite,
@@ -47,7 +48,6 @@ from adapt.models.weight_files import (
     check_weights_file,
     source_of,
     unreadable,
-    weights_hash,
 )
 
 EMBEDDED_ARCH = "adapt-icons-xs"

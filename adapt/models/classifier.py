@@ -17,7 +17,10 @@ from adapt.data.labels.classes import ClassName, check_names
 from adapt.data.labels.naming import given_classes
 from adapt.errors import AdaptError, BundleError, DataError, one_line
 from adapt.models.backbones import Backbone, BackboneSpec, build_backbone, load_backbone
+from adapt.models.base_weights import read_whole
+from adapt.models.bundle.low_rank import LowRank
 from adapt.models.bundle.manifest import (
+    ADAPTER,
     ENCODERS,
     HEAD,
     PROBE,
@@ -31,13 +34,12 @@ from adapt.models.bundle.probe import (
     ProbeAnswers,
     answer,
     as_tensors,
-    compare,
+    check_answers,
     facts_hash,
     probe_images,
-    read_probe,
 )
 from adapt.models.bundle.process import verify_in_another_process
-from adapt.models.bundle.read import Bundle, read_bundle
+from adapt.models.bundle.read import Bundle
 from adapt.models.bundle.write import write_bundle
 from adapt.models.cache_head import CacheHead, head_from_state, reach
 from adapt.models.heads import (
@@ -107,6 +109,8 @@ class Classifier(nn.Module):
         if uncertainty is not None:
             uncertainty.check_classes(len(class_names))
         self.uncertainty = uncertainty
+        self.low_rank: LowRank | None = None
+        """What was added to the pretrained weights, where LoRA alone changed them."""
 
     @classmethod
     def from_clip(
@@ -303,19 +307,26 @@ class Classifier(nn.Module):
             HEAD: plain.head.state_dict(),
             PROBE: as_tensors(images) | plain.answers(images).tensors(),
         }
+        if self.low_rank is not None:
+            tensors[ADAPTER] = self.low_rank.tensors()
         tensors[PROBE][FACTS] = facts_hash(json.loads(json_text(facts_of(manifest))))
         config = {"model_cfg": spec.config, "preprocess_cfg": preprocessing.to_dict()}
         return Bundle(config, manifest, tensors, spec.text_model, spec.tokenizer, card)
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Classifier":
+    def load(cls, folder: str | Path, base: str | Path | None = None) -> "Classifier":
         """Read a bundle; every file is checked against its hash, nothing is downloaded.
+
+        Args:
+            folder: The bundle.
+            base: Where the pretrained weights are that a delta changes; see
+                `adapt.models.base_weights.base_weights`.
 
         Raises:
             BundleError: Not a bundle, altered, damaged, not what may be built, or from another
                 version.
         """
-        return cls._from_bundle(folder, read_bundle(resolve_path(folder)))
+        return cls._from_bundle(folder, read_whole(folder, base))
 
     @classmethod
     def _from_bundle(cls, folder: str | Path, bundle: Bundle) -> "Classifier":
@@ -342,7 +353,7 @@ class Classifier(nn.Module):
         backbone = build_backbone(spec, preprocessing, bundle.tensors[ENCODERS])
         backbone = backbone.with_features(manifest["features"])
         names, stored = manifest["class_names"], manifest.get(UNCERTAINTY)
-        return cls(
+        made = cls(
             backbone,
             head_from_state(bundle.tensors[HEAD], len(names), backbone.width),
             names,
@@ -351,7 +362,10 @@ class Classifier(nn.Module):
             float(manifest["temperature"]),
             None if stored is None else Uncertainty.from_dict(stored, len(names)),
             manifest.get(PROMPT_WEIGHTS),
-        ).eval()
+        )
+        if ADAPTER in bundle.tensors:
+            made.low_rank = LowRank.from_tensors(bundle.tensors[ADAPTER])
+        return made.eval()
 
     def answers(self, images: list[bytes]) -> ProbeAnswers:
         """What this model says of a probe: from image files to probabilities, and of the texts."""
@@ -367,8 +381,12 @@ class Classifier(nn.Module):
         return logits
 
 
-def verify_bundle(folder: str | Path) -> Differences:
+def verify_bundle(folder: str | Path, base: str | Path | None = None) -> Differences:
     """Load a bundle and compare what it says of its probe with what it said when it was saved.
+
+    Args:
+        folder: The bundle.
+        base: See `Classifier.load`.
 
     Returns:
         How far probabilities differ, and how far rounding lets them.
@@ -376,24 +394,7 @@ def verify_bundle(folder: str | Path) -> Differences:
     Raises:
         BundleError: When it cannot be loaded, or its answers differ by more than that.
     """
-    bundle = read_bundle(resolve_path(folder))
+    bundle = read_whole(folder, base)
     classifier = Classifier._from_bundle(folder, bundle)
-    try:
-        images, stored = read_probe(
-            bundle.tensors[PROBE],
-            len(classifier.class_names),
-            int(classifier.backbone.spec.config["embed_dim"]),
-        )
-        given = classifier.answers(images)
-        differences = compare(stored, given, reach(classifier.head), classifier.temperature)
-    except (AdaptError, ValueError, RuntimeError) as error:
-        raise BundleError(
-            f"{folder} - its probe cannot be answered - {one_line(error)} - copy the whole folder "
-            "again"
-        ) from error
-    if differences.wrong:
-        raise BundleError(
-            f"{folder} - other answers than when it was saved - {differences.wrong} - copy the "
-            "whole folder again, or save the model again"
-        )
-    return differences
+    width = int(classifier.backbone.spec.config["embed_dim"])
+    return check_answers(folder, bundle.tensors[PROBE], classifier, width, reach(classifier.head))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from adapt.common.content import text_hash
 from adapt.errors import DataError
 from adapt.models.backbones import Backbone, tokenizer_of
-from adapt.models.weight_files import weights_hash
+from adapt.models.bundle.tensors import weights_hash
 
 
 def text_weights(

@@ -1,6 +1,5 @@
 """Weights from files: which kinds are read, and what is said of those that cannot be used."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,17 +89,6 @@ def check_finite(state: Mapping[str, Tensor], name: str) -> None:
 def _finite(value: Tensor) -> bool:
     """By the extremes, into which NaN is carried: ten times as fast as to look at each number."""
     return not value.numel() or all(bool(torch.isfinite(end)) for end in torch.aminmax(value))
-
-
-def weights_hash(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names and bytes of a state dict, in name order."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(
-            state[name].detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
-        )
-    return digest.hexdigest()
 
 
 def plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,8 @@ from typing import Any
 from adapt.common.files import write_json
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import check_class_names
-from adapt.ensembling.line import refresh_of, same_encoders, scale_by_depth
+from adapt.ensembling.depth import scale_by_depth
+from adapt.ensembling.line import refresh_of, same_encoders
 from adapt.ensembling.settings import Ensemble
 from adapt.ensembling.soups import soup
 from adapt.ensembling.weights.shared import share_weights

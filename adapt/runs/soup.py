@@ -12,13 +12,13 @@ import torch
 from adapt.common.files import write_json
 from adapt.data.settings import FromTrain
 from adapt.data.sources.image_list import ImageList
+from adapt.ensembling.depth import scale_by_depth
 from adapt.ensembling.line import (
     Refresh,
     check_fraction,
     mix,
     refresh_of,
     same_encoders,
-    scale_by_depth,
     unchanged,
 )
 from adapt.ensembling.soups import MEASURED, WITHOUT_START, SoupReport, soup
@@ -162,7 +162,7 @@ def mix_run(
         out: New folder for `model/`, the bundle.
         recalibrate: Read the val images of the run again and fit the temperature on them. Otherwise
             the temperature is 1: that of the run was fitted for another alpha.
-        shallow: See `adapt.ensembling.line.scale_by_depth`; 1 scales nothing.
+        shallow: See `adapt.ensembling.depth.scale_by_depth`; 1 scales nothing.
 
     Raises:
         RecipeError: When alpha or shallow is not between 0 and 1, `folder` is not a run folder, or

@@ -85,6 +85,7 @@ def train(
         raise ModelError(
             "method - nothing would train - every parameter is frozen - lower optim.freeze_first"
         )
+    classifier.low_rank = None  # of a start; what it adds is no longer all that changes
     optim, runtime = for_devices(optim, context.runtime.devices), context.runtime
     _check_compile(optim, runtime)
     names, whole = classifier.class_names, getattr(objective, "whole_batch", False)

@@ -16,7 +16,8 @@ from adapt.models.bundle.manifest import (
     KEYS,
     MANIFEST,
     OPTIONAL,
-    PROMPT_WEIGHTS,
+    SIGNATURE,
+    SOMETIMES,
     UNCERTAINTY,
 )
 from adapt.models.bundle.read import PREPROCESSING
@@ -28,7 +29,7 @@ HEAD = CacheHead(
     torch.eye(2), torch.zeros(2), torch.eye(2), torch.eye(2), 1.0, 1, (torch.eye(2), torch.zeros(2))
 )
 WORDS = {
-    "bundle": (*FILES, *OPTIONAL, MANIFEST, *KEYS, UNCERTAINTY, PROMPT_WEIGHTS),
+    "bundle": (*FILES, *OPTIONAL, MANIFEST, SIGNATURE, *KEYS, UNCERTAINTY, *SOMETIMES),
     "preprocessing": tuple(PREPROCESSING),
     "head": tuple(HEAD.state_dict()),
     "uncertainty": tuple(field.name for field in fields(Uncertainty)),

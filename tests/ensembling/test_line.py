@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from adapt.data.sources.image_list import ImageList
-from adapt.ensembling.line import Line, mix, same_encoders, scale_by_depth
+from adapt.ensembling.line import Line, mix, same_encoders
 from adapt.errors import RecipeError, WeightsError
 from adapt.evaluation.evaluate import Split
-from adapt.models.adapters.lora import LoraAdapter, LoraSettings
+from adapt.models.adapters.lora import ADAPTER, LoraAdapter, LoraSettings
 from adapt.models.classifier import Classifier
 from adapt.training.features import pixels as pixels_module
 from adapt.training.features.encode import predict_logits
@@ -236,7 +236,8 @@ def test_lora_at_alpha_is_the_base_plus_a_share_of_the_delta(
         for name, parameter in adapter.classifier.named_parameters():
             if "lora_" in name:
                 parameter.normal_(std=0.2)
-    deltas = adapter.deltas()
+    model = adapter.classifier.backbone.model
+    deltas = {n: model.get_submodule(n).get_delta_weight(ADAPTER) for n in adapter.names}
     mixed = mix(start, adapter.merged(), alpha).backbone.model.state_dict()
     base = start.backbone.model.state_dict()
     block = "visual.transformer.resblocks.0"
@@ -253,36 +254,10 @@ def test_lora_at_alpha_is_the_base_plus_a_share_of_the_delta(
     assert torch.equal(mixed["visual.proj"], base["visual.proj"])
 
 
-def test_scaling_by_depth_against_numpy(start: Classifier) -> None:
-    """Two blocks: the first and all outside them keep 0.4 of their change, the second all."""
-    tuned = moved(start)
-    scaled = weights(scale_by_depth(start, tuned, 0.4))
-    before, after = weights(start), weights(tuned)
-    for name, share in {
-        "backbone.model.visual.conv1.weight": 0.4,
-        "backbone.model.visual.positional_embedding": 0.4,
-        "backbone.model.visual.transformer.resblocks.0.mlp.c_fc.weight": 0.4,
-        "backbone.model.visual.transformer.resblocks.1.attn.in_proj_weight": 1.0,
-        "backbone.model.visual.proj": 0.4,
-        "backbone.model.token_embedding.weight": 0.4,
-        "backbone.model.transformer.resblocks.0.ln_1.weight": 0.4,
-        "backbone.model.transformer.resblocks.1.ln_1.weight": 1.0,
-        "backbone.model.text_projection": 0.4,
-        "backbone.model.logit_scale": 0.4,
-        "head.weight": 1.0,
-    }.items():
-        a, b = before[name].double().numpy(), after[name].double().numpy()
-        found = scaled[name].double().numpy()
-        np.testing.assert_allclose(found, a + share * (b - a), rtol=1e-6, atol=1e-8)
-    assert bit_equal(weights(scale_by_depth(start, tuned, 1.0)), after)
-
-
 @pytest.mark.parametrize("alpha", [-0.1, 1.0001, float("nan"), float("inf"), "0.5", None])
 def test_alphas_that_are_none(alpha: object, start: Classifier) -> None:
     with pytest.raises(RecipeError, match="alpha - out of range"):
         mix(start, start, alpha)  # type: ignore[arg-type]
-    with pytest.raises(RecipeError, match="shallow - out of range"):
-        scale_by_depth(start, start, alpha)  # type: ignore[arg-type]
 
 
 def test_beyond_the_ends_only_when_asked(start: Classifier) -> None:

@@ -42,6 +42,8 @@ from tests.helpers.hub import FAMILIES, add_family, use_hub
 from tests.helpers.tiny import VIT, tiny_classifier
 
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "bundle_format_1.zip"
+WHOLE = (*FILES, ENCODERS)
+"""Files of a bundle with encoders."""
 State = dict[str, torch.Tensor]
 
 
@@ -147,7 +149,7 @@ def test_f26_broken_safetensors(name: str, folder: Path) -> None:
     assert len(said) < 1000
 
 
-@pytest.mark.parametrize("name", [*FILES, MANIFEST])
+@pytest.mark.parametrize("name", [*WHOLE, MANIFEST])
 def test_f27_altered_missing_or_extra_file(name: str, folder: Path) -> None:
     """Exit 4, and the file by name."""
     old = (folder / name).read_bytes()
@@ -170,14 +172,14 @@ def test_f27_altered_missing_or_extra_file(name: str, folder: Path) -> None:
 def test_f28_other_format(tmp_path: Path) -> None:
     """The bundle that the present format was fixed with still answers as it did; others are named.
 
-    There is no older format than the first: a later one adds its own golden file here.
+    That of format 1 is this one; those of format 2 are read in `tests/export/test_delta.py`.
     """
     with zipfile.ZipFile(GOLDEN) as packed:
         packed.extractall(tmp_path / "model")
     folder = tmp_path / "model"
     assert call("verify", folder)[0] == 0
     assert Classifier.load(folder).class_names == ["cat", "dog", "été/1"]
-    for other in (0, 2):
+    for other in (0, 3):
         edit(folder, lambda manifest, other=other: manifest.update(format=other, adapt="9.1"))
         code, said = call("verify", folder)
         assert code == 4
@@ -337,7 +339,7 @@ def change_tensor(draw: Any, path: Path) -> None:
 
 
 def change_files(draw: Any, folder: Path) -> None:
-    name = draw(st.sampled_from([*FILES, MANIFEST]))
+    name = draw(st.sampled_from([*WHOLE, MANIFEST]))
     kind = draw(st.sampled_from(["remove", "extra", "link", "folder", "swap"]))
     if kind == "remove":
         (folder / name).unlink()
@@ -345,7 +347,7 @@ def change_files(draw: Any, folder: Path) -> None:
         names = ["x", "code.py", "tokenizer.json", "text_model.json", ".hidden", "MODEL.PT"]
         (folder / draw(st.sampled_from(names))).write_text("{}")
     elif kind == "swap":
-        other = draw(st.sampled_from(FILES))
+        other = draw(st.sampled_from(WHOLE))
         first, second = (folder / name).read_bytes(), (folder / other).read_bytes()
         (folder / name).write_bytes(second)
         (folder / other).write_bytes(first)
@@ -374,7 +376,7 @@ def mutate(draw: Any, folder: Path) -> None:
     if kind == "files":
         change_files(draw, folder)
     elif kind == "bytes":
-        change_bytes(draw, folder / draw(st.sampled_from([*FILES, MANIFEST])))
+        change_bytes(draw, folder / draw(st.sampled_from([*WHOLE, MANIFEST])))
     elif kind == "json":
         change_json(draw, folder / draw(st.sampled_from([CONFIG, MANIFEST])))
     else:

@@ -24,8 +24,9 @@ from adapt.models.backbones import (
     pretrained_tags,
     tokenizer_of,
 )
+from adapt.models.bundle.tensors import weights_hash
 from adapt.models.classifier import Classifier
-from adapt.models.weight_files import CONFIG, weights_hash
+from adapt.models.weight_files import CONFIG
 from tests.helpers.hub import add_repository, use_hub
 from tests.helpers.tiny import CONFIGS, RESNET, TIMM, VIT, bit_equal, tiny_classifier
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from adapt.errors import WeightsError
+from adapt.models.bundle.low_rank import between
 
 State = Mapping[str, Tensor]
 
@@ -59,9 +60,7 @@ def interpolate(start: State, end: State, alpha: float) -> dict[str, Tensor]:
         if not first.is_floating_point() or torch.equal(first, second):
             mixed[name] = first
         else:
-            # In float64: rounded once, so that a half-precision mix is the nearest there is.
-            double = (1 - alpha) * first.double() + alpha * second.double()
-            mixed[name] = above_zero(name, double.to(first.dtype))
+            mixed[name] = above_zero(name, between(first, second, alpha))
     return mixed
 
 

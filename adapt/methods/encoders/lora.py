@@ -118,8 +118,7 @@ def merge_trained(adapter: LoraAdapter, encoder: str) -> Classifier:
     Raises:
         RunError: When an adapter stayed what it was.
     """
-    idle = [name for name, delta in adapter.deltas().items() if not delta.any()]
-    if idle:
+    if idle := adapter.idle():
         raise RunError(
             f"lora - adapters did not train - {first_few(idle)} ({len(idle)} of "
             f"{len(adapter.names)}) - raise optim.lr or choose other targets"

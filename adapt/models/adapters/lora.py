@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
-from torch import Tensor, nn
+from torch import nn
 
 from adapt.errors import ModelError
 from adapt.models.adapters.attention import Origin, split_attention
 from adapt.models.backbones import ENCODERS
+from adapt.models.bundle.low_rank import LowRank, Product
 from adapt.models.classifier import Classifier
 
 ADAPTER = "adapt"
@@ -102,22 +103,36 @@ class LoraAdapter:
             ]
         return matching
 
-    def deltas(self) -> dict[str, Tensor]:
-        """What the adapters add to each adapted layer's weight, by layer name."""
+    def low_rank(self) -> LowRank:
+        """What the adapters add to the weights of the start."""
         model: Any = self.classifier.backbone.model
-        return {
-            name: model.get_submodule(name).get_delta_weight(ADAPTER).detach()
-            for name in self.names
-        }
+        layers = {name: model.get_submodule(name) for name in self.names}
+        products = [
+            Product(
+                self.origins[name].name,
+                self.origins[name].start,
+                layer.lora_B[ADAPTER].weight.detach().cpu().clone(),
+                layer.lora_A[ADAPTER].weight.detach().cpu().clone(),
+            )
+            for name, layer in layers.items()
+        ]
+        products.sort(key=lambda product: (product.name, product.start))
+        return LowRank(tuple(products), layers[self.names[0]].scaling[ADAPTER])
+
+    def idle(self) -> list[str]:
+        """Names of the layers to which their adapter adds nothing."""
+        model: Any = self.classifier.backbone.model
+        return [n for n in self.names if not model.get_submodule(n).lora_B[ADAPTER].weight.any()]
 
     def merged(self) -> Classifier:
-        """A copy of the start with the deltas added: plain weights, no adapter left."""
-        result = self.start.clone()
+        """A copy of the start with everything added: plain weights, no adapter left."""
+        result, added = self.start.clone(), self.low_rank()
         state = result.backbone.model.state_dict()
         with torch.no_grad():
-            for name, delta in self.deltas().items():
-                origin = self.origins[name]
-                state[origin.name][origin.start : origin.stop] += delta.to(state[origin.name])
+            for name, value in added.sums(state).items():
+                state[name].copy_(value)
+        # On a start that has an adapter already, this is not all that was added to its base.
+        result.low_rank = added if self.start.low_rank is None else None
         return result
 
 

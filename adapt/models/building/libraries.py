@@ -22,6 +22,18 @@ def find_timm() -> None:
 
 
 @contextmanager
+def offline() -> Iterator[None]:
+    """What the hub's cache lacks is an error at once, not a request."""
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """open_clip reports through warnings and the root logger what we turn into errors."""
     level = logging.getLogger().level

@@ -2,6 +2,8 @@
 
     model/open_clip_config.json       architecture and preprocessing, as open_clip reads them
     model/open_clip_model.safetensors both encoders under open_clip's own names
+    model/delta.safetensors           in their place: how they differ from the pretrained weights
+    model/adapter.safetensors         what LoRA added, where nothing else changed the encoders
     model/head.safetensors            weight (K, D) and bias (K) of the head, and its cache
     model/probe.safetensors           four PNG files, and the logits and probabilities they gave
     model/classifier.json             class names, prompts, temperature, origin, hash of each file

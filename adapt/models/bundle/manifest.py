@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from adapt.common.typed import misfit
+from adapt.common.words import listed
 from adapt.errors import BundleError, one_line
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
+"""Version 1 has neither `ADAPTER` nor `DELTA`, and is read for ever."""
 MANIFEST = "classifier.json"
 CONFIG = "open_clip_config.json"
 ENCODERS = "open_clip_model.safetensors"
@@ -19,14 +22,23 @@ TEXT_MODEL = "text_model.json"
 """In place of the name of a Hugging Face model: its settings are this file, beside the config."""
 TOKENIZER = "tokenizer.json"
 """In place of the name of a tokenizer: it is this file, beside the config."""
-FILES = (CONFIG, ENCODERS, HEAD, PROBE)
-"""What every bundle has beside the manifest."""
+FILES = (CONFIG, HEAD, PROBE)
+"""What every bundle has beside the manifest, and the encoders, whole or as a change."""
 CARD = "MODEL_CARD.md"
-OPTIONAL = (TEXT_MODEL, TOKENIZER, CARD)
-"""What a bundle has when its text encoder or tokenizer is one of Hugging Face, or a run made it."""
+ADAPTER = "adapter.safetensors"
+"""What LoRA added, where nothing else changed the encoders; it is in the weights already."""
+DELTA = "delta.safetensors"
+"""In place of the encoders: how they differ from the pretrained weights."""
+SIGNATURE = "signature.json"
+"""Beside the files that the manifest lists, since it signs the manifest."""
+OPTIONAL = (ENCODERS, DELTA, TEXT_MODEL, TOKENIZER, CARD, ADAPTER)
+"""What a bundle has or has not."""
+NEW = (ADAPTER, DELTA)
 UNCERTAINTY = "uncertainty"
 PROMPT_WEIGHTS = "prompt_weights"
 """Present where not all prompts of a class count the same."""
+WEIGHTS = "weights"
+"""SHA-256 of the encoders' weights, by name and bytes, which a `DELTA` must restore."""
 OWN_HASH = "sha256"
 """Key of the manifest's hash of all its other keys."""
 KEYS: dict[str, Any] = {
@@ -44,6 +56,7 @@ KEYS: dict[str, Any] = {
     "files": dict[str, str],
     OWN_HASH: str,
 }
+SOMETIMES: dict[str, Any] = {PROMPT_WEIGHTS: list[list[float]], WEIGHTS: str}
 FACTS_OF = ("class_names", "prompts", "head_from_text", "features", "temperature", UNCERTAINTY)
 DIGEST = re.compile("[0-9a-f]{64}")
 COPY = "copy the whole folder again"
@@ -78,11 +91,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} - not a bundle - there is no {MANIFEST} - give the `model` folder of a run"
         )
     manifest = read_mapping(path)
-    if type(manifest.get("format")) is not int or manifest["format"] != FORMAT:
+    if type(manifest.get("format")) is not int or manifest["format"] not in READABLE:
         raise BundleError(
             f"{path} - format not known - {manifest.get('format')!r} by adapt "
-            f"{str(manifest.get('adapt'))[:40]}, this version reads {FORMAT} - install the version "
-            "of adapt that wrote it"
+            f"{str(manifest.get('adapt'))[:40]}, this version reads {listed(READABLE)} - install "
+            "the version of adapt that wrote it"
         )
     _check_fields(path, manifest)
     try:
@@ -101,10 +114,10 @@ def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
     missing = [key for key in KEYS if key not in manifest]
     if missing:
         raise BundleError(f"{path} - incomplete - {', '.join(missing)} missing - {COPY}")
-    unknown = sorted(set(manifest) - {*KEYS, UNCERTAINTY, PROMPT_WEIGHTS})
+    unknown = sorted(set(manifest) - {*KEYS, UNCERTAINTY, *SOMETIMES})
     if unknown:
         raise BundleError(f"{path} - a field not known - {unknown[0]!r} - {COPY}")
-    kinds = KEYS | ({PROMPT_WEIGHTS: list[list[float]]} if PROMPT_WEIGHTS in manifest else {})
+    kinds = KEYS | {key: hint for key, hint in SOMETIMES.items() if key in manifest}
     for key, hint in kinds.items():
         if problem := misfit(hint, manifest[key], key):
             raise BundleError(f"{path} - {problem} - {COPY}")
@@ -116,13 +129,25 @@ def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
         "prompts - an empty list": not all(manifest["prompts"]),
         "prompt_weights - not one for each prompt": not _weighted(manifest),
         "temperature - not above 0": not manifest["temperature"] > 0,
-        "files - not those of a bundle": not set(FILES) <= set(files) <= {*FILES, *OPTIONAL},
+        "files - not those of a bundle": not _whole(manifest["format"], set(files)),
+        "weights - not a hash": (DELTA in files) != bool(DIGEST.fullmatch(_weights(manifest))),
         "files - not hashes": not all(map(DIGEST.fullmatch, files.values())),
     }
     for problem, wrong in problems.items():
         if wrong:
-            given = str(manifest[problem.partition(" ")[0]])[:60]
+            given = str(manifest.get(problem.partition(" ")[0]))[:60]
             raise BundleError(f"{path} - {problem} - {given} - {COPY}")
+
+
+def _whole(version: int, files: set[str]) -> bool:
+    """Whether these are the files of one bundle of that version."""
+    known = {*FILES, *OPTIONAL} - set(() if version > 1 else NEW)
+    return set(FILES) <= files <= known and (ENCODERS in files) != (DELTA in files)
+
+
+def _weights(manifest: dict[str, Any]) -> str:
+    """The hash of the weights to restore; empty without one."""
+    return str(manifest.get(WEIGHTS, ""))
 
 
 def _weighted(manifest: dict[str, Any]) -> bool:

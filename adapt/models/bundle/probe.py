@@ -9,14 +9,15 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from adapt.errors import BundleError
+from adapt.errors import AdaptError, BundleError, one_line
 
 SHAPES = ((1.25, 1.75), (1.75, 1.25), (1.0, 1.0), (0.4, 0.6))
 """Height and width of the images as multiples of what the model reads: cut, kept, enlarged."""
@@ -174,6 +175,47 @@ def compare(
         if not sizes[name] <= limit:
             wrong = wrong or f"{name} differ by {sizes[name]:.1e}, rounding explains {limit:.1e}"
     return Differences(sizes["probabilities"], allowed["probabilities"], wrong)
+
+
+class Answering(Protocol):
+    """A model that can be asked about a probe."""
+
+    class_names: list[str]
+    temperature: float
+
+    def answers(self, images: list[bytes]) -> ProbeAnswers:
+        """What it says of image files, and of the texts."""
+
+
+def check_answers(
+    folder: str | Path, stored: Mapping[str, Tensor], model: Answering, width: int, reach: float
+) -> Differences:
+    """What a model says of its probe beside what it said when it was saved.
+
+    Args:
+        folder: Of the bundle, for messages.
+        stored: What `probe.safetensors` holds.
+        model: As it was loaded.
+        width: Length of the texts' features.
+        reach: See `compare`.
+
+    Raises:
+        BundleError: When the probe cannot be answered, or answers differ by more than rounding.
+    """
+    try:
+        images, before = read_probe(stored, len(model.class_names), width)
+        differences = compare(before, model.answers(images), reach, model.temperature)
+    except (AdaptError, ValueError, RuntimeError) as error:
+        raise BundleError(
+            f"{folder} - its probe cannot be answered - {one_line(error)} - copy the whole folder "
+            "again"
+        ) from error
+    if differences.wrong:
+        raise BundleError(
+            f"{folder} - other answers than when it was saved - {differences.wrong} - copy the "
+            "whole folder again, or save the model again"
+        )
+    return differences
 
 
 def answer(

@@ -13,12 +13,12 @@ from adapt.common.content import content_hash
 from adapt.common.typed import misfit
 from adapt.errors import BundleError, DataError, one_line
 from adapt.models.bundle.manifest import (
+    CARD,
     CONFIG,
     COPY,
-    ENCODERS,
-    HEAD,
     MANIFEST,
     PROBE,
+    SIGNATURE,
     TEXT_MODEL,
     TOKENIZER,
     facts_of,
@@ -51,13 +51,13 @@ class Bundle:
     manifest: dict[str, Any]
     """`classifier.json`."""
     tensors: dict[str, dict[str, Tensor]]
-    """State dicts by file name (`ENCODERS`, `HEAD`, `PROBE`)."""
+    """State dicts by file name (`ENCODERS` or `DELTA`, `HEAD`, `PROBE`, `ADAPTER`)."""
     text_model: dict[str, Any] | None = None
     """Settings of a Hugging Face text encoder."""
     tokenizer: str | None = None
     """Tokenizer of Hugging Face, as a JSON text."""
     card: str | None = None
-    """The model card, for people; it is written and not read back."""
+    """The model card, for people."""
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -72,14 +72,16 @@ def read_bundle(folder: Path) -> Bundle:
     config = read_mapping(folder / CONFIG)
     _check_preprocessing(folder / CONFIG, config)
     text_model = read_mapping(folder / TEXT_MODEL) if TEXT_MODEL in manifest["files"] else None
-    tensors = {name: load_tensors(folder / name) for name in (ENCODERS, HEAD, PROBE)}
+    names = [name for name in manifest["files"] if name.endswith(".safetensors")]
+    tensors = {name: load_tensors(folder / name) for name in names}
     stated = tensors[PROBE].get(FACTS)
     if stated is None or not torch.equal(stated, facts_hash(facts_of(manifest))):
         raise BundleError(
             f"{folder / MANIFEST} - altered - {PROBE} was written for other class names, prompts, "
             f"temperature or thresholds - {COPY}"
         )
-    return Bundle(config, manifest, tensors, text_model, _tokenizer(folder, manifest["files"]))
+    tokenizer, card = (_text(folder, manifest["files"], name) for name in (TOKENIZER, CARD))
+    return Bundle(config, manifest, tensors, text_model, tokenizer, card)
 
 
 def check_files(folder: Path, hashes: Mapping[str, str], listing: str) -> None:
@@ -94,7 +96,7 @@ def check_files(folder: Path, hashes: Mapping[str, str], listing: str) -> None:
         BundleError: When a file is missing, altered, a link, or not listed.
     """
     for path in sorted(folder.iterdir()):
-        own = path.name in hashes or path.name == listing
+        own = path.name in hashes or path.name in (listing, SIGNATURE)
         if path.is_symlink() or (own and not path.is_file()):
             raise BundleError(
                 f"{path} - not a plain file - a link or a folder - put the files themselves there"
@@ -139,10 +141,10 @@ def _check_preprocessing(path: Path, config: dict[str, Any]) -> None:
         )
 
 
-def _tokenizer(folder: Path, hashes: dict[str, str]) -> str | None:
-    if TOKENIZER not in hashes:
+def _text(folder: Path, hashes: dict[str, str], name: str) -> str | None:
+    if name not in hashes:
         return None
     try:
-        return (folder / TOKENIZER).read_text(encoding="utf-8")
+        return (folder / name).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise BundleError(f"{folder / TOKENIZER} - damaged - {one_line(error)} - {COPY}") from error
+        raise BundleError(f"{folder / name} - damaged - {one_line(error)} - {COPY}") from error

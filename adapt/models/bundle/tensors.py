@@ -1,8 +1,10 @@
 """Tensors in safetensors files: written with the modes of other files, read with limits."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -39,3 +41,14 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         if isinstance(error, BundleError):
             raise
         raise BundleError(f"{path} - damaged weights - {one_line(error)} - {AGAIN}") from error
+
+
+def weights_hash(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and bytes of a state dict, in name order."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(
+            state[name].detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
+        )
+    return digest.hexdigest()

@@ -20,6 +20,7 @@ from adapt.models.bundle.manifest import (
     MANIFEST,
     OPTIONAL,
     OWN_HASH,
+    SIGNATURE,
     TEXT_MODEL,
     TOKENIZER,
     manifest_hash,
@@ -52,7 +53,7 @@ def write_bundle(folder: Path, bundle: Bundle, check: Callable[[Path], object]) 
         names = {path.name for path in part.iterdir()}
         for name in sorted(names, key=lambda name: name == MANIFEST):  # the manifest comes last
             (part / name).replace(folder / name)
-        for name in {*FILES, *OPTIONAL} - names:
+        for name in {*FILES, *OPTIONAL, SIGNATURE} - names:
             (folder / name).unlink(missing_ok=True)
     except AdaptError as error:
         raise BundleError(str(error).replace(str(part), str(folder))) from error
@@ -86,7 +87,7 @@ def _clear(folder: Path) -> None:
     for path in folder.iterdir():
         if UNFINISHED.fullmatch(path.name):
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name not in (*FILES, *OPTIONAL, MANIFEST):
+        elif path.name not in (*FILES, *OPTIONAL, MANIFEST, SIGNATURE):
             raise BundleError(
                 f"{folder} - holds other files - {path.name} - choose an empty folder: a "
                 "bundle with files that are not its own is refused when it is loaded"
@@ -98,7 +99,7 @@ def _write(part: Path, bundle: Bundle, texts: dict[str, str]) -> None:
         save_tensors(state, part / name)
     for name, text in texts.items():
         (part / name).write_text(text, "utf-8", "backslashreplace")
-    hashes = {name: content_hash(part / name) for name in (*bundle.tensors, *texts)}
+    hashes = {name: content_hash(part / name) for name in sorted({*bundle.tensors, *texts})}
     stated = {"format": FORMAT, **bundle.manifest, "files": hashes}
     content: dict[str, Any] = json.loads(json_text(stated))
     content[OWN_HASH] = manifest_hash(content)

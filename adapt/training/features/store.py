@@ -22,7 +22,7 @@ from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import RunError
 from adapt.models.adapters.cut import Cut
 from adapt.models.backbones import Backbone
-from adapt.models.weight_files import weights_hash
+from adapt.models.bundle.tensors import weights_hash
 from adapt.training.context import Context, KeepsFeatures
 from adapt.training.features.encode import encoded_batches
 from adapt.training.features.pixels import BUDGET, Pixels

@@ -14,7 +14,7 @@ from adapt.data.augmentation.pipeline import Augmentation, start_worker
 from adapt.data.loading.datasets import ImageDataset
 from adapt.data.sources.image_list import ImageList
 from adapt.models.backbones import Backbone
-from adapt.models.weight_files import weights_hash
+from adapt.models.bundle.tensors import weights_hash
 from adapt.training.context import Context
 from adapt.training.features.store import decoder_version, store_of
 from adapt.training.runtime import (

@@ -17,7 +17,7 @@ Change = Callable[[dict[str, Any]], Any]
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda m: m.update(format=2), "format not known - 2 by adapt"),
+        (lambda m: m.update(format=3), "format not known - 3 by adapt"),
         (lambda m: m.update(format=True), "format not known - True"),
         (lambda m: m.pop("format"), "format not known - None"),
         (lambda m: m.pop("arch"), "incomplete - arch missing"),
@@ -38,6 +38,8 @@ Change = Callable[[dict[str, Any]], Any]
         (lambda m: m.update(info=[]), "info - not a mapping"),
         (lambda m: m.update(files=[]), "files - not a mapping"),
         (lambda m: m["files"].update({"../x": "0" * 64}), "files - not those of a bundle"),
+        (lambda m: m.update(weights="0" * 64), "weights - not a hash"),
+        (lambda m: m.update(weights=1), "weights - not text"),
         (lambda m: m["files"].update({"head.safetensors": "x"}), "files - not hashes"),
         (lambda m: m.update(uncertainty={}), "parts do not match"),
     ],

@@ -10,7 +10,7 @@ import torch
 import adapt
 from adapt.errors import BundleError
 from adapt.models.bundle import write
-from adapt.models.bundle.manifest import FILES, MANIFEST
+from adapt.models.bundle.manifest import ENCODERS, FILES, MANIFEST
 from adapt.models.bundle.tensors import save_tensors
 from adapt.models.classifier import Classifier
 from tests.helpers.tiny import bit_equal, tiny_classifier, weights
@@ -18,7 +18,7 @@ from tests.helpers.tiny import bit_equal, tiny_classifier, weights
 
 def test_files(folder: Path) -> None:
     names = sorted(path.name for path in folder.iterdir())
-    assert names == sorted([*FILES, MANIFEST])
+    assert names == sorted([*FILES, ENCODERS, MANIFEST])
     for path in folder.iterdir():
         start = path.read_bytes()[:64]
         if path.suffix == ".json":
@@ -29,7 +29,7 @@ def test_files(folder: Path) -> None:
         assert not start.startswith((b"PK", b"\x80"))
     manifest = json.loads((folder / MANIFEST).read_text())
     assert manifest["info"] == {"alpha": 0.3}
-    assert (manifest["format"], manifest["adapt"]) == (1, adapt.__version__)
+    assert (manifest["format"], manifest["adapt"]) == (2, adapt.__version__)
 
 
 def test_a_failed_save_leaves_the_bundle_before_it(

@@ -8,7 +8,7 @@ import torch
 from open_clip.tokenizer import HFTokenizer, get_clean_fn
 
 from adapt.errors import ModelError
-from adapt.models.tokenizers import PackedTokenizer, pack_tokenizer
+from adapt.models.building.tokenizers import PackedTokenizer, pack_tokenizer
 from tests.helpers.hub import letter_tokenizer
 
 TEXTS = ["a photo of a cat.", "x", "", "Ünïcode, and  spaces ", "long " * 40]
