@@ -223,9 +223,13 @@ def small_pictures(
 def small_picture(path: str) -> str | None:
     """A JPEG of at most `SIDE` pixels as a data URI, or None for a file that cannot be read."""
     try:
-        image = open_image(path, at_least=SIDE)
+        return picture_uri(open_image(path, at_least=SIDE))
     except ImageError:
         return None
+
+
+def picture_uri(image: Image.Image) -> str:
+    """A JPEG of at most `SIDE` pixels as a data URI."""
     width, height = image.size
     scale = SIDE / max(width, height)
     if scale < 1:

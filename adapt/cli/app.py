@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from adapt.cli.averages import mix, soup
 from adapt.cli.cache import commands as cache_commands
+from adapt.cli.diff import diff
 from adapt.cli.endings import Carried, run_command
 from adapt.cli.tables import score_table
 from adapt.cli.weights import convert, delta, export, restore, sign, verify
@@ -257,10 +258,10 @@ def check(
 @app.command("list")
 def list_names(
     kind: Annotated[
-        str, typer.Argument(help="recipes, methods, models, shifts, templates, formats")
+        str, typer.Argument(help="recipes, methods, models, shifts, templates, formats, limits")
     ],
 ) -> None:
-    """List recipes, methods, models, shifts, templates or formats of export."""
+    """List recipes, methods, models, shifts, templates, formats of export or limits of diff."""
     from adapt.cli.listing import names_of
 
     rows = names_of(kind)
@@ -335,6 +336,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
         _print_path(str(path))
 
 
+app.command()(diff)
 app.command()(soup)
 app.command()(mix)
 app.command()(convert)

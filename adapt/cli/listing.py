@@ -9,7 +9,7 @@ def names_of(kind: str) -> list[tuple[str, str]]:
     """Names of one kind, each with a few words.
 
     Args:
-        kind: recipes, methods, models, shifts, templates or formats.
+        kind: recipes, methods, models, shifts, templates, formats or limits.
 
     Raises:
         RecipeError: When there is no such kind.
@@ -21,6 +21,7 @@ def names_of(kind: str) -> list[tuple[str, str]]:
         "shifts": _shifts,
         "templates": _templates,
         "formats": _formats,
+        "limits": _limits,
     }
     if kind not in kinds:
         raise RecipeError(
@@ -66,3 +67,9 @@ def _formats() -> list[tuple[str, str]]:
     from adapt.export.base import FORMATS
 
     return [(name, own.what) for name, own in FORMATS.table().items()]
+
+
+def _limits() -> list[tuple[str, str]]:
+    from adapt.comparison.limits import QUANTITIES, UNITS
+
+    return [(name, f"{own.what}; {UNITS[own.unit][1]}") for name, own in QUANTITIES.items()]

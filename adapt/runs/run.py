@@ -26,6 +26,7 @@ from adapt.report import write_report
 from adapt.report.model_card import model_card
 from adapt.runs.augmentation_sheet import write_views
 from adapt.runs.fit import check_weight_names, fit, remove_checkpoints
+from adapt.runs.folder.answers import write_answers
 from adapt.runs.folder.files import environment, skipped_steps, training_log
 from adapt.runs.folder.ledger import eval_hashes, open_tests, read_ledger, write_ledger
 from adapt.runs.folder.lock import run_folder
@@ -178,8 +179,7 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     models, mixed = (start, tuned, shipped), choice.mixed
     alphas = drawn_points(sorted(mixed.held.logits), mixed.alpha, recipe.report.curve)
     write_robustness(folder, recipe, data, models, outputs, splits, alphas, refresh)
-    stored = write_uncertainty(folder, recipe, data, shipped, outputs, splits)
-    shipped = shipped.with_uncertainty(stored)
+    shipped = _with_thresholds(folder, recipe, data, shipped, outputs, splits)
     _write_few_shot(loaded, begun.unsearched, data, splits, context, say)
     seconds["total"] = time.monotonic() - began
     scores = _summary(loaded, data, quick, outputs, choice) | {
@@ -223,6 +223,22 @@ def _start(recipe: Recipe, data: RunData, context: Context, say: Callable[[str],
 def _say_choice(choice: Choice, say: Callable[[str], None]) -> None:
     say(f"alpha {choice.mixed.alpha:g}: {choice.mixed.guard.reason}")
     say(f"ships {TITLES[choice.decision.name]}: {choice.decision.reason}")
+
+
+def _with_thresholds(
+    folder: Path,
+    recipe: Recipe,
+    data: RunData,
+    shipped: Classifier,
+    outputs: Outputs,
+    splits: list[Split],
+) -> Classifier:
+    """The shipped model with its thresholds; the folder gets their effect, and all its answers."""
+    stored = write_uncertainty(folder, recipe, data, shipped, outputs, splits)
+    judge = shipped.class_names, shipped.temperature, stored
+    of = {name: spec.of for name, spec in data.specs.items()}
+    write_answers(folder, judge, outputs.logits[outputs.shipped], data.evals, of)
+    return shipped.with_uncertainty(stored)
 
 
 def _write_few_shot(

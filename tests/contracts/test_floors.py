@@ -19,6 +19,8 @@ PACKAGE = Path(__file__).parents[2] / "adapt"
 FLOORS = [
     ("cli", "__main__"),
     ("serve",),
+    ("predictions",),
+    ("comparison",),
     ("scale",),
     ("runs",),
     ("checks",),
@@ -46,7 +48,13 @@ ROOMS = {
         ("labels", "decoding", "shifts"),
         ("settings",),
     ],
-    "report": [("write",), ("content",), ("sections",), ("figures", "tables"), ("record",)],
+    "report": [
+        ("write", "comparison"),
+        ("content",),
+        ("sections",),
+        ("figures", "tables"),
+        ("record",),
+    ],
     "runs": [
         ("run", "soup", "plan", "fit", "selection", "augmentation_sheet"),
         ("measures",),
@@ -55,7 +63,7 @@ ROOMS = {
     "methods": [("estimator",), ("auto",), ("encoders",), ("heads",), ("features",), ("base",)],
     "evaluation": [("evaluate",), ("uncertainty", "robustness"), ("metrics",)],
 }
-KNOW_RECIPES = ("cli", "__main__", "runs", "checks", "recipe")
+KNOW_RECIPES = ("cli", "__main__", "comparison", "runs", "checks", "recipe")
 SETTINGS_MAY = ("adapt.errors", "adapt.common")
 # Settings that hold settings of the rooms below.
 SETTINGS_OF: dict[str, tuple[str, ...]] = {

@@ -1,0 +1,162 @@
+"""The command that compares two models, and what it prints."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from adapt.common.words import listed, printable
+from adapt.errors import RecipeError
+
+if TYPE_CHECKING:
+    from adapt.comparison import Comparison
+
+STYLES = {"better": "green", "worse": "red", "unclear": ""}
+LIMIT_FAILED = 1
+"""Exit code where a limit failed."""
+console = Console()
+
+
+def diff(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            help="The model before and the model after: bundles, exports or run folders. Then "
+            "labelled images (folder, table, archive), or a recipe with test sets; without, two "
+            "run folders are compared by what they stored.",
+            metavar="A B [DATA]",
+            show_default=False,
+        ),
+    ],
+    shift: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another set: NAME=DATA, or NAME=KIND:SEVERITY for a corruption of DATA. May be "
+            "given several times."
+        ),
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Exit with code 1 if this holds, such as 'broken > 1%' or 'accuracy < -0.5'. May "
+            "be given several times; `adapt list limits` shows the quantities."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for diff.html and diff.json; default diff-A-B.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="File for a comment on a pull request.")
+    ] = None,
+    latency: Annotated[
+        bool, typer.Option("--latency/--no-latency", help="Measure how long each model takes.")
+    ] = True,
+    device: Annotated[
+        str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or mps.")
+    ] = "auto",
+) -> None:
+    """Compare two models on the same images. Exits with 1 when a limit failed."""
+    a, b, data = _told_apart(words)
+    from adapt.models.building.light import import_open_clip
+
+    import_open_clip()
+    from adapt.cli.progress import progress_shown
+    from adapt.comparison import compare
+
+    with progress_shown():
+        done = compare(a, b, data, shift or (), fail_if or (), latency, _place(device, a, b))
+    print_comparison(done)
+    content = done.content
+    folder = out or default_folder(content["a"]["name"], content["b"]["name"])
+    console.print(f"page    {done.write(folder)}", soft_wrap=True, markup=False, highlight=False)
+    if markdown is not None:
+        written = done.write_comment(markdown)
+        console.print(f"comment {written}", soft_wrap=True, markup=False, highlight=False)
+    if done.failed:
+        raise typer.Exit(LIMIT_FAILED)
+
+
+def _told_apart(words: Sequence[str]) -> tuple[str, str, str | None]:
+    if not 2 <= len(words) <= 3:
+        raise RecipeError(
+            f"diff - not two models and images - given {listed(words)} - write adapt diff A B, or "
+            "adapt diff A B DATA"
+        )
+    return words[0], words[1], words[2] if len(words) > 2 else None
+
+
+def _place(device: str, *models: str) -> str:
+    """Where both compute: exports run on the CPU, and then the other model does too."""
+    from adapt.export.load import is_export
+    from adapt.training.runtime import resolve_accelerator
+
+    exported = any(map(is_export, models)) and device == "auto"
+    return "cpu" if exported else resolve_accelerator(device, "--device")
+
+
+def default_folder(a: str, b: str) -> Path:
+    """The folder of the page when none is given.
+
+    >>> default_folder("runs/old", "new").name
+    'diff-runs-old-new'
+    """
+    safe = re.sub(r"[^\w.-]+", "-", f"{a}-{b}").strip("-.")
+    return Path(f"diff-{safe or 'models'}")
+
+
+def print_comparison(done: "Comparison") -> None:
+    """Print the table of sets, the verdict, and every limit."""
+    from adapt.report.comparison.tables import cost_table
+    from adapt.report.comparison.verdict import tone_of, verdict
+
+    content = done.content
+    for side in ("a", "b"):
+        own = content[side]
+        _print(f"{side.upper()}  {own['name']}  {own['about']}")
+    console.print(accuracy_table(content))
+    tone = tone_of(content["sets"][content["main"]]["accuracy"])
+    for place, sentence in enumerate(verdict(content)):
+        _print(sentence, f"bold {STYLES[tone]}".strip() if place == 0 else "")
+    for row in cost_table(content).rows:
+        _print(f"{row[0].text}: {row[1].text}, then {row[2].text} ({row[3].text})")
+    if content["latency"] is None:
+        _print(f"latency: not measured, {content['no_latency']}", "dim")
+    for note in content["notes"]:
+        _print(f"note    {note}", "dim")
+    for limit in content["limits"]:
+        _print_limit(limit)
+
+
+def accuracy_table(content: dict[str, Any]) -> Table:
+    """Accuracy of both models on every set."""
+    from adapt.report.comparison.tables import sets_table
+
+    shown = sets_table(content)
+    table = Table(title="accuracy on the same images, B - A in points with its 95 % interval")
+    for place, name in enumerate(shown.header):
+        table.add_column(name.removesuffix(", points"), justify="right" if place else "left")
+    for cells in shown.rows:
+        change = cells[4]
+        words = [Text(printable(cell.text)) for cell in cells]
+        words[4] = Text(
+            f"{change.text} ({change.note}) {change.change}".replace(" ()", "").strip(),
+            style=STYLES.get(change.tone, ""),
+        )
+        table.add_row(*words)
+    return table
+
+
+def _print_limit(limit: dict[str, Any]) -> None:
+    from adapt.report.comparison.page import value_words
+
+    word, style = ("FAILED", "bold red") if limit["failed"] else ("passed", "green")
+    _print(f"{word:<7} {limit['limit']}: measured {value_words(limit)}", style)
+
+
+def _print(text: str, style: str = "") -> None:
+    console.print(Text(printable(text), style=style), soft_wrap=True, highlight=False)

@@ -1,0 +1,186 @@
+"""Two models on the same images: from what was given to `diff.json`, `diff.html` and a comment."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from adapt.checks.record import SIDE, picture_uri
+from adapt.common.content import content_hash
+from adapt.common.files import plain, write_json, write_text
+from adapt.common.progress import track
+from adapt.comparison.answers import PairedSet, ask_both
+from adapt.comparison.data import Data, SetsAndNotes, sets_to_compare
+from adapt.comparison.limits import check_limit, parse_limit
+from adapt.comparison.measures import Matched, common_classes, matched, set_measures, shift_mean
+from adapt.comparison.sides import Given, Side, of_run, opened, paired_evals
+from adapt.comparison.speed import latency_of
+from adapt.errors import DataError, RecipeError
+from adapt.report.comparison.comment import render_comment
+from adapt.report.comparison.page import flip_key, render_page, shown_flips
+from adapt.version import __version__
+
+FROM_RUNS = "the answers were stored by runs, and nothing was computed"
+NOT_ASKED = "it was not asked for"
+DIFF = "diff.json"
+
+
+@dataclass
+class Comparison:
+    """The result of comparing two models."""
+
+    content: dict[str, Any]
+    """The content of `diff.json`."""
+    thumbnails: dict[str, str] = field(default_factory=dict, repr=False)
+    """Data URIs of small pictures, by the key of a flip."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether a limit failed."""
+        return any(limit["failed"] for limit in self.content["limits"])
+
+    def write(self, folder: str | Path) -> Path:
+        """Write `diff.json` and `diff.html`; returns the path of the page.
+
+        Raises:
+            RunError: When they cannot be written.
+        """
+        write_json(Path(folder) / DIFF, self.content)
+        return write_text(Path(folder) / "diff.html", render_page(self.content, self.thumbnails))
+
+    def write_comment(self, path: str | Path) -> Path:
+        """Write a comment for a pull request, in Markdown.
+
+        Raises:
+            RunError: When it cannot be written.
+        """
+        return write_text(path, render_comment(self.content))
+
+
+@dataclass(frozen=True)
+class BothAsked:
+    """Both models, what they say of each set, and what is worth knowing of these."""
+
+    sides: tuple[Side, Side]
+    pairs: dict[str, PairedSet]
+    notes: list[str]
+    latency: dict[str, Any] | None
+    """See `latency_of`."""
+    no_latency: str
+    """Why there is none."""
+
+
+def compare(
+    a: Given,
+    b: Given,
+    data: Data | None = None,
+    shifts: Sequence[str] = (),
+    fail_if: Sequence[str] = (),
+    latency: bool = True,
+    device: str = "cpu",
+) -> Comparison:
+    """Compare two models on the same images; every number is B against A.
+
+    Args:
+        a: The model before: a bundle, an export, a run folder, or a loaded model.
+        b: The model after.
+        data: Folder, table or archive of labelled images, a recipe (all its test sets), or images.
+            Without any, both must be run folders, and what they stored is compared.
+        shifts: Further sets, see `sets_to_compare`.
+        fail_if: Limits, see `parse_limit`.
+        latency: Whether to measure how long each model takes; never from stored answers.
+        device: Where both compute.
+
+    Raises:
+        RecipeError: When a limit is wrong or cannot be judged, or something does not go together.
+        DataError: When the images cannot be read or are not the same, or the models share too few
+            classes.
+        BundleError: When a model cannot be opened.
+        RunError: When a run stored no answers.
+
+    Example:
+        >>> from adapt.data.images import Images
+        >>> from adapt.models.classifier import Classifier
+        >>> images = Images.from_embedded("pictograms", "emoji", "test").subset(range(0, 200, 20))
+        >>> model = Classifier.from_clip("adapt-icons-xs", "embedded", images.class_names)
+        >>> same = compare(model, model, images, latency=False)
+        >>> same.content["sets"]["test"]["accuracy"]["p"]
+        1.0
+    """
+    limits = [parse_limit(text) for text in fail_if]
+    if data is None:
+        answered = _from_runs(a, b, shifts)
+    else:
+        answered = _asked(a, b, sets_to_compare(data, shifts), latency, device)
+    first, second = answered.sides
+    names = common_classes(first.class_names, second.class_names)
+    sets = {name: matched(pair, names) for name, pair in answered.pairs.items()}
+    shown = str(data) if isinstance(data, (str, Path)) else None
+    content = {**_about(answered, names, sets), "data": shown}
+    content["limits"] = [check_limit(limit, content) for limit in limits]
+    return Comparison(plain(content), _thumbnails(content, sets))
+
+
+def _from_runs(a: Given, b: Given, shifts: Sequence[str]) -> BothAsked:
+    if shifts:
+        raise RecipeError(
+            "--shift - there are no images - the runs stored their own shifts - give DATA too"
+        )
+    (first, own), (second, other) = of_run(a), of_run(b)
+    pairs, notes = paired_evals(own, other)
+    return BothAsked(_named(first, second), pairs, notes, None, FROM_RUNS)
+
+
+def _asked(a: Given, b: Given, data: SetsAndNotes, latency: bool, device: str) -> BothAsked:
+    sets, notes = data
+    (first, own), (second, other) = opened(a, "A", device), opened(b, "B", device)
+    common_classes(own.class_names, other.class_names)  # before anything is computed
+    pairs = {name: ask_both(name, images, own, other) for name, images in sets.items()}
+    sides = _named(first, second)
+    if not latency:
+        return BothAsked(sides, pairs, notes, None, NOT_ASKED)
+    return BothAsked(sides, pairs, notes, latency_of(own, other, next(iter(sets.values()))), "")
+
+
+def _named(first: Side, second: Side) -> tuple[Side, Side]:
+    """The sides, told apart by their whole paths where their names are the same."""
+    if first.name != second.name or not (first.place and second.place):
+        return first, second
+    return replace(first, name=first.place), replace(second, name=second.place)
+
+
+def _about(given: BothAsked, names: list[str], sets: Mapping[str, Matched]) -> dict[str, Any]:
+    """The content but for what is measured elsewhere."""
+    first, second = given.sides
+    measures = {name: set_measures(own) for name, own in sets.items()}
+    main, *others = measures
+    return {
+        "format": 1,
+        "adapt": __version__,
+        "a": first.to_dict(),
+        "b": second.to_dict(),
+        "classes": names,
+        "only_in_a": [name for name in first.class_names if name not in names],
+        "only_in_b": [name for name in second.class_names if name not in names],
+        "main": main,
+        "sets": measures,
+        "shift_mean": shift_mean([measures[name]["accuracy"] for name in others]),
+        "latency": given.latency,
+        "no_latency": given.no_latency,
+        "notes": given.notes,
+    }
+
+
+def _thumbnails(content: Mapping[str, Any], sets: Mapping[str, Matched]) -> dict[str, str]:
+    """Small pictures of the flips that the page shows; none of a file that is another by now."""
+    shown = shown_flips(content)
+    uris: dict[str, str] = {}
+    for name, flip in track(shown, "drawing pictures", len(shown)):
+        paired, row = sets[name].paired, int(flip["row"])
+        path = Path(paired.images.paths[row])
+        with suppress(DataError):
+            if paired.hashes is not None and content_hash(path) != flip["sha256"]:
+                continue
+            uris[flip_key(name, flip)] = picture_uri(paired.images.open(row, at_least=SIDE))
+    return uris

@@ -1,0 +1,170 @@
+"""The two models that are compared: opened, or known by what a run stored of them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adapt.common.typed import resolve_path
+from adapt.common.words import first_few, plural
+from adapt.comparison.answers import PairedSet, said_by_logits
+from adapt.comparison.speed import bytes_of
+from adapt.errors import DataError, RecipeError
+from adapt.export.load import Loaded, load
+from adapt.models.classifier import Classifier
+from adapt.runs.folder.answers import StoredAnswers, StoredEval, has_answers, read_answers
+
+MODEL = "model"
+"""Where a run folder has its bundle."""
+Given = str | Path | Loaded
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two models."""
+
+    name: str
+    place: str
+    """The folder that was given; empty for a model that was given itself."""
+    about: str
+    """Architecture and weights, and the form it is stored in."""
+    class_names: list[str]
+    bytes: int | None
+    """On disk; None where there is no model folder."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `diff.json` holds of it."""
+        return {
+            "name": self.name,
+            "path": self.place,
+            "about": self.about,
+            "classes": len(self.class_names),
+            "bytes": self.bytes,
+        }
+
+
+def opened(given: Given, name: str, device: str = "cpu") -> tuple[Side, Loaded]:
+    """A shipped model, ready to predict.
+
+    Args:
+        given: A bundle, an export, a run folder (its `model` is taken), or a loaded model.
+        name: What to call a model that has no folder.
+        device: Where it computes.
+
+    Raises:
+        BundleError: When it is no model, or was altered.
+    """
+    if not isinstance(given, (str, Path)):
+        return Side(name, "", _about(given), given.class_names, None), given.to(device)
+    place = _model_folder(given)
+    model = load(place).to(device)
+    title = place.resolve()
+    title = title.parent if title.name == MODEL else title
+    side = Side(title.name, str(given), _about(model), model.class_names, bytes_of(place))
+    return side, model
+
+
+def of_run(given: Given) -> tuple[Side, StoredAnswers]:
+    """A model by what its run stored: nothing is computed.
+
+    Raises:
+        RecipeError: When it is no run folder.
+        RunError: When its answers are missing or cannot be read.
+    """
+    folder = resolve_path(given) if isinstance(given, (str, Path)) else None
+    if folder is None or not (has_answers(folder) or (folder / "recipe.yaml").is_file()):
+        raise RecipeError(
+            f"{given} - not a run folder - and no images were given to compare on - give DATA, or "
+            "two folders that `adapt run` wrote"
+        )
+    stored = read_answers(folder)
+    model = folder / MODEL
+    size = bytes_of(model) if model.is_dir() else None
+    about = f"{_base_of_run(folder)}, stored answers of a run"
+    side = Side(folder.resolve().name, str(given), about, stored.class_names, size)
+    return side, stored
+
+
+def _model_folder(given: str | Path) -> Path:
+    folder = resolve_path(given)
+    inside = folder / MODEL
+    return inside if inside.is_dir() and not (folder / "classifier.json").is_file() else folder
+
+
+def _about(model: Loaded) -> str:
+    if isinstance(model, Classifier):
+        spec = model.backbone.spec
+        return f"{spec.arch} ({spec.pretrained})"
+    base = model.record.base
+    return f"{base['arch']} ({base['pretrained']}), exported to {model.record.to}"
+
+
+def _base_of_run(folder: Path) -> str:
+    try:
+        model = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["model"]
+        return f"{model['arch']} ({model['pretrained']})"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "unknown base"
+
+
+def paired_evals(a: StoredAnswers, b: StoredAnswers) -> tuple[dict[str, PairedSet], list[str]]:
+    """The test sets that two runs share, image by image.
+
+    Returns:
+        The sets in the order of A, and which ones only one run has.
+
+    Raises:
+        DataError: When they share none, or a set of one name is of other images or labels.
+    """
+    first, second = a.evals, b.evals
+    shared = [name for name in first if name in second]
+    if not shared:
+        given = f"A has {first_few(first) or 'none'}; B has {first_few(second) or 'none'}"
+        raise DataError(f"runs - no test set in common - {given} - give DATA to compare on")
+    pairs = {name: _paired(name, a, b) for name in shared}
+    notes = [
+        f"only {side} has the {plural(len(rest), 'test set')} {first_few(rest)}"
+        for side, own, other in (("A", first, second), ("B", second, first))
+        if (rest := [name for name in own if name not in other])
+    ]
+    return pairs, notes
+
+
+def _paired(name: str, a: StoredAnswers, b: StoredAnswers) -> PairedSet:
+    first, second = a.evals[name], b.evals[name]
+    if first.images.shift != second.images.shift:
+        given = f"{first.images.shift} and {second.images.shift}"
+        raise DataError(f"{name} - not the same shift - {given} - give DATA to compare on")
+    order = _places(name, first, second)
+    said = [
+        said_by_logits(own.class_names, logits, own.temperature, own.uncertainty)
+        for own, logits in ((a, first.logits), (b, second.logits[order]))
+    ]
+    return PairedSet(name, first.images, said[0], said[1], first.hashes)
+
+
+def _places(name: str, first: StoredEval, second: StoredEval) -> np.ndarray:
+    """Where each image of the first stands in the second."""
+    places = defaultdict[tuple[str, str], list[int]](list)
+    for place, key in enumerate(_keys(second)):
+        places[key].append(place)
+    keys = _keys(first)
+    order = [places[key].pop(0) if places[key] else -1 for key in keys]
+    missing = order.count(-1)
+    if missing or len(keys) != len(second.hashes):
+        files = len(set(first.hashes) & set(second.hashes))
+        given = (
+            f"{plural(len(keys), 'image')} in A, {len(second.hashes):,} in B, "
+            f"{len(keys) - missing:,} with the same content and label, {files:,} with the same "
+            "content"
+        )
+        raise DataError(f"{name} - not the same images - {given} - give DATA to compare on")
+    return np.array(order)
+
+
+def _keys(own: StoredEval) -> Sequence[tuple[str, str]]:
+    return list(zip(own.hashes, own.images.labels, strict=True))

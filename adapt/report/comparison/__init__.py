@@ -1,0 +1,1 @@
+"""The page and the comment of a comparison of two models, from the content of `diff.json`."""
