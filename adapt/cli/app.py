@@ -12,6 +12,7 @@ from adapt.cli.averages import mix, soup
 from adapt.cli.cache import commands as cache_commands
 from adapt.cli.diff import diff
 from adapt.cli.endings import Carried, run_command
+from adapt.cli.serve import serve
 from adapt.cli.tables import score_table
 from adapt.cli.weights import convert, delta, export, restore, sign, verify
 from adapt.common.files import json_text, write_whole
@@ -345,6 +346,7 @@ app.command()(export)
 app.command()(delta)
 app.command()(restore)
 app.command()(sign)
+app.command()(serve)
 app.add_typer(cache_commands, name="cache")
 
 

@@ -17,7 +17,7 @@ from adapt.common.cache import cache_folder
 from adapt.common.signals import for_a_command, last_words
 from adapt.errors import AdaptError, Interrupted, RunError
 
-READ_ONLY = ("check", "diff", "validate", "plan", "list", "verify", "schema")
+READ_ONLY = ("check", "diff", "validate", "plan", "list", "verify", "schema", "serve")
 """Commands that leave nothing to go on with when they are stopped."""
 STOPPED, UNEXPECTED, USAGE = 130, 1, 2
 FULL = (errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)

@@ -90,6 +90,10 @@ PLACES = {
     "matplotlib": ("adapt.report.figures",),
     "jinja2": ("adapt.report",),
     "markupsafe": ("adapt.report",),
+    "starlette": ("adapt.serve",),
+    "uvicorn": ("adapt.serve",),
+    "python_multipart": ("adapt.serve",),
+    "prometheus_client": ("adapt.serve",),
     "pickle": (),
     "hydra": (),
 }

@@ -1,6 +1,6 @@
 """From inputs of any kind to predictions, one per input, bad ones included."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from numbers import Integral
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from adapt.data.decoding.formats import ImageError
-from adapt.data.decoding.open import open_image
+from adapt.data.decoding.open import MAX_PIXELS, open_image
 from adapt.data.decoding.preprocessing import PixelArray, Preprocessing
 from adapt.data.loading.ahead import ahead
 from adapt.errors import RecipeError
@@ -119,32 +119,55 @@ class Predictor:
         read = ahead(self._read, enumerate(listed(inputs)), threads, most, _held)
         return self._predictions(read, batch_size, top, features)
 
+    def pixels(self, image: ImageLike, max_pixels: int = MAX_PIXELS) -> PixelArray:
+        """One image as the model reads it, uint8 (size, size, 3).
+
+        Args:
+            image: A path, bytes, an image, an array or a tensor.
+            max_pixels: See `open_image`.
+
+        Raises:
+            ImageError: When it cannot be read.
+        """
+        return self.preprocessing.pixels(open_image(image, max_pixels))
+
+    def answers(
+        self, images: Sequence["ReadImage"], top: int = 5, features: bool = False
+    ) -> Iterator[Prediction]:
+        """Predictions of one batch, from which those that could not be read are left out.
+
+        Args:
+            images: The batch, in order.
+            top: How many classes each prediction lists.
+            features: Whether predictions carry the features of their image.
+        """
+        pixels = [item.pixels for item in images if item.pixels is not None]
+        rows: Iterator[_Row] = iter(())
+        if pixels:
+            with torch.inference_mode():
+                rows = _rows(self.judge(np.stack(pixels)))
+        for item in images:
+            if item.pixels is None:
+                yield Prediction(item.name, None, 0.0, [], item.error, reason=item.reason)
+            else:
+                yield self._prediction(item.name, next(rows), top, features)
+
     def _predictions(
-        self, inputs: Iterator["_Read"], batch_size: int, top: int, features: bool
+        self, inputs: Iterator["ReadImage"], batch_size: int, top: int, features: bool
     ) -> Iterator[Prediction]:
         while batch := list(islice(inputs, batch_size)):
-            pixels = [item.pixels for item in batch if item.pixels is not None]
-            rows: Iterator[_Row] = iter(())
-            if pixels:
-                with torch.inference_mode():
-                    rows = _rows(self.judge(np.stack(pixels)))
-            for item in batch:
-                if item.pixels is None:
-                    yield Prediction(item.name, None, 0.0, [], item.error, reason=item.reason)
-                else:
-                    yield self._prediction(item.name, next(rows), top, features)
+            yield from self.answers(batch, top, features)
 
-    def _read(self, numbered: tuple[int, Any]) -> "_Read":
+    def _read(self, numbered: tuple[int, Any]) -> "ReadImage":
         number, item = numbered
         named = isinstance(item, NamedImage)
         try:
             if named and item.problem is not None:
                 raise item.problem
-            image = open_image(item.image if named else item)
-            return _Read(_name(number, item), self.preprocessing.pixels(image))
+            return ReadImage(_name(number, item), self.pixels(item.image if named else item))
         except ImageError as error:
             text = str(error).replace("<bytes>", item.name, 1) if named else str(error)
-            return _Read(_name(number, item), None, text, error.reason)
+            return ReadImage(_name(number, item), None, text, error.reason)
 
     def _prediction(self, source: str, row: "_Row", top: int, features: bool) -> Prediction:
         if not bool(torch.isfinite(row.probabilities).all()):
@@ -168,13 +191,17 @@ class Predictor:
         )
 
 
-class _Read(NamedTuple):
+class ReadImage(NamedTuple):
     """One input once it is decoded, or what was wrong with it."""
 
     name: str
+    """Source of its prediction."""
     pixels: PixelArray | None
+    """Shape (size, size, 3), uint8."""
     error: str | None = None
+    """What was wrong."""
     reason: str | None = None
+    """The same in a few words."""
 
 
 class _Row(NamedTuple):
