@@ -9,12 +9,12 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from adapt.cli.averages import mix, soup
-from adapt.cli.cache import commands as cache_commands
+from adapt.cli.commands.cache import commands as cache_commands
+from adapt.cli.commands.serve import serve
+from adapt.cli.commands.weights import convert, delta, export, restore, sign, verify
 from adapt.cli.diff import diff
 from adapt.cli.endings import Carried, run_command
-from adapt.cli.serve import serve
 from adapt.cli.tables import score_table
-from adapt.cli.weights import convert, delta, export, restore, sign, verify
 from adapt.common.files import json_text, write_whole
 from adapt.common.words import MISSING
 from adapt.errors import RecipeError

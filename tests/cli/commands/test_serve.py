@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapt.cli import serve as command
+from adapt.cli.commands import serve as command
 from adapt.serve import process
 from adapt.serve.access import VARIABLE
 from tests.cli.test_app import call
