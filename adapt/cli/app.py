@@ -14,6 +14,7 @@ from adapt.cli.commands.serve import serve
 from adapt.cli.commands.weights import convert, delta, export, restore, sign, verify
 from adapt.cli.diff import diff
 from adapt.cli.endings import Carried, run_command
+from adapt.cli.predict import predict
 from adapt.cli.tables import score_table
 from adapt.common.files import json_text, write_whole
 from adapt.common.words import MISSING
@@ -293,42 +294,6 @@ def copy(
 
 
 @app.command()
-def predict(
-    model: Annotated[Path, typer.Argument(help="The `model` folder of a run, or an export of it.")],
-    source: Annotated[
-        Path,
-        typer.Argument(help="Folder, CSV or Parquet file with a `path` column, or one image."),
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Table to write: .csv, .parquet or .jsonl.")
-    ],
-    batch_size: Annotated[int, typer.Option(help="Number of images per batch.")] = 64,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a table that is there.")
-    ] = False,
-    device: Annotated[
-        str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or mps.")
-    ] = "auto",
-) -> None:
-    """Predict images and write a table. Each row has label, confidence, top 5 and error."""
-    from adapt.models.building.light import import_open_clip
-
-    import_open_clip()
-    from adapt.cli.predict import check_output, predict_to_table, said
-    from adapt.cli.progress import progress_shown
-    from adapt.export.load import is_export, load
-    from adapt.training.runtime import resolve_accelerator
-
-    check_output(output, overwrite)
-    exported = is_export(model) and device == "auto"
-    place = "cpu" if exported else resolve_accelerator(device, "--device")
-    with progress_shown():
-        classifier = load(model).to(place)
-        written = predict_to_table(classifier, source, output, batch_size, overwrite)
-    _print_path(f"{said(written)} on {place}: {written.path}")
-
-
-@app.command()
 def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
     """Write the report of a run again. Loads no model."""
     from adapt.report import write_report
@@ -337,6 +302,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
         _print_path(str(path))
 
 
+app.command()(predict)
 app.command()(diff)
 app.command()(soup)
 app.command()(mix)

@@ -85,10 +85,12 @@ def _stopped(signals: Sequence[str], error: BaseException | None) -> int:
 
 
 def resumed(words: Sequence[str], folder: Path) -> list[str]:
-    """The words of a `run` command that goes on in its folder.
+    """The words of a command that goes on in its folder; only `run` may not have named it.
 
     >>> shlex.join(resumed(["adapt", "run", "lora", "--overwrite", "--out=a"], Path("a")))
     'adapt run lora --resume --out a'
+    >>> shlex.join(resumed(["adapt", "predict", "m", "photos", "-o", "a"], Path("a")))
+    'adapt predict m photos -o a --resume'
     """
     kept, skip = [], False
     for word in words:
@@ -96,7 +98,8 @@ def resumed(words: Sequence[str], folder: Path) -> list[str]:
             skip = word == "--out" and not skip
             continue
         kept.append(word)
-    return [*kept, "--resume", "--out", str(folder)]
+    place = ["--out", str(folder)] if words[1:2] == ["run"] else []
+    return [*kept, "--resume", *place]
 
 
 def _failed(error: Exception) -> int:

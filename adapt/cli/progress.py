@@ -9,12 +9,23 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-from adapt.common.progress import lines_unless, telling
+from adapt.common.progress import lines_unless, pace, telling
+
+
+class Pace(ProgressColumn):
+    """How many items a second, where it is known."""
+
+    def render(self, task: Task) -> Text:
+        """The words of a step."""
+        return Text(pace(task.speed) if task.speed else "", "progress.data.speed")
 
 
 @contextmanager
@@ -28,7 +39,7 @@ def progress_shown(quiet: bool = False) -> Iterator[None]:
         with lines_unless(quiet or console is None):
             yield
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Pace())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 

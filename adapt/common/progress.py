@@ -34,13 +34,16 @@ def told() -> Tell | None:
     return _told.get()
 
 
-def track(items: Iterable[Item], step: str, total: int | None = None) -> Iterator[Item]:
+def track(
+    items: Iterable[Item], step: str, total: int | Callable[[], int] | None = None
+) -> Iterator[Item]:
     """The same items, each counted when the next is asked for.
 
     Args:
         items: What is worked through.
         step: What is done with them, such as `reading images`.
-        total: How many there are; the length of `items` if None, which must then have one.
+        total: How many there are, or what tells so by and by (0 where it is not known); the length
+            of `items` if None, which must then have one.
 
     >>> seen = []
     >>> with telling(lambda *what: seen.append(what)):
@@ -55,16 +58,39 @@ def track(items: Iterable[Item], step: str, total: int | None = None) -> Iterato
         return
     if total is None:
         total = len(items) if isinstance(items, Sized) else 0
-    tell(step, 0, total)
+    tell(step, 0, total() if callable(total) else total)
     for done, item in enumerate(items, start=1):
         yield item
-        tell(step, done, total)
+        tell(step, done, total() if callable(total) else total)
 
 
 def write_line(text: str) -> None:
     """One line on standard error, if there is one: programs without a console have none."""
     if sys.stderr is not None:
         sys.stderr.write(text + "\n")
+
+
+def pace(rate: float) -> str:
+    """How fast something goes, from items per second.
+
+    >>> pace(95.2), pace(2.25), pace(0.25)
+    ('95 per second', '2.2 per second', '4 s each')
+    """
+    if rate < 1:
+        return f"{time_text(1 / rate)} each"
+    return f"{rate:,.0f} per second" if rate >= 10 else f"{rate:.1f} per second"
+
+
+def time_text(seconds: float) -> str:
+    """A time in words, rounded.
+
+    >>> time_text(40), time_text(125), time_text(5000)
+    ('40 s', '2 min', '1 h 23 min')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class Lines:
@@ -78,7 +104,7 @@ class Lines:
     >>> lines = Lines(print, lambda: next(times))
     >>> for done in range(4):
     ...     lines("reading images", done, 1000)
-    reading images: 2 of 1,000
+    reading images: 2 of 1,000, 5 s each, 1 h 23 min left
     """
 
     def __init__(
@@ -88,14 +114,26 @@ class Lines:
     ) -> None:
         self.write, self.clock = write, clock
         self.last = clock()
+        self._steps: dict[str, tuple[float, int, int]] = {}
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Write a line, unless one was written in the last ten seconds."""
         now = self.clock()
+        begun, before, last = self._steps.get(step, (now, done, done))
+        if done < last:  # the same step, for other items
+            begun, before = now, done
+        self._steps[step] = (begun, before, done)
         if done and now - self.last >= EVERY:
             self.last = now
             of = f" of {total:,}" if total else ""
-            self.write(f"{step}: {done:,}{of}")
+            self.write(f"{step}: {done:,}{of}{_speed(now - begun, done - before, total - done)}")
+
+
+def _speed(seconds: float, done: int, left: int) -> str:
+    if seconds <= 0 or done <= 0:
+        return ""
+    rate = done / seconds
+    return f", {pace(rate)}" + (f", {time_text(left / rate)} left" if left > 0 else "")
 
 
 @contextmanager

@@ -129,7 +129,7 @@ def test_run_predict_verify_report(
     assert call(monkeypatch, "predict", out / "model", test, "-o", tmp_path / "out.csv") == 0
     lines = (tmp_path / "out.csv").read_text().splitlines()
     # what abstains is chosen on val; two val images are too few for sets
-    assert lines[0] == "path,label,confidence,top5,error,abstained"
+    assert lines[0] == "path,label,confidence,top5,error,reason,abstained"
     assert len(lines) == 8
     assert sum("not an image" in line for line in lines) == 1
     assert call(monkeypatch, "verify", out / "model") == 0

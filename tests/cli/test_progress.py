@@ -4,8 +4,9 @@ import io
 import sys
 
 import pytest
+from rich.progress import Progress
 
-from adapt.cli.progress import progress_shown
+from adapt.cli.progress import Pace, progress_shown
 from adapt.common.progress import Lines, told, track
 
 
@@ -26,6 +27,17 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
                 told()("reading images", 1, 3)  # type: ignore[misc]  # asserted above
     assert "reading images" in terminal.getvalue()
     assert "a line between" in terminal.getvalue()
+
+
+def test_the_pace_of_a_step() -> None:
+    now = 0.0
+    with Progress(get_time=lambda: now, disable=True) as bars:
+        bars.add_task("predicting", total=100)
+        (task,) = bars.tasks
+        assert Pace().render(task).plain == ""
+        for now in (1.0, 2.0, 3.0):
+            bars.update(task.id, completed=int(20 * now))
+        assert Pace().render(task).plain == "20 per second"
 
 
 def test_lines_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

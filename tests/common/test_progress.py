@@ -31,10 +31,26 @@ def test_lines_come_every_ten_seconds() -> None:
         now = float(second)
         shown("reading images", 100 * second, 0 if second > 30 else 5000)
     assert lines == [
-        "reading images: 1,000 of 5,000",
-        "reading images: 2,000 of 5,000",
-        "reading images: 3,000 of 5,000",
+        "reading images: 1,000 of 5,000, 100 per second, 40 s left",
+        "reading images: 2,000 of 5,000, 100 per second, 30 s left",
+        "reading images: 3,000 of 5,000, 100 per second, 20 s left",
     ]
+
+
+def test_a_step_that_begins_again_has_a_pace_of_its_own() -> None:
+    now, lines = 0.0, list[str]()
+    shown = Lines(lines.append, lambda: now)
+    for second, done in [(0, 0), (5, 500), (9, 900), (10, 0), (30, 40), (31, 41)]:
+        now = float(second)
+        shown("encoding", done, 0)
+    assert lines == ["encoding: 40, 2.0 per second"]
+
+
+def test_a_total_that_is_found_by_and_by() -> None:
+    totals, seen = iter([0, 0, 9]), list[tuple[str, int, int]]()
+    with telling(lambda *what: seen.append(what)):
+        list(track("ab", "spelling", lambda: next(totals)))
+    assert seen == [("spelling", 0, 0), ("spelling", 1, 0), ("spelling", 2, 9)]
 
 
 @pytest.mark.parametrize("quiet", [True, False])

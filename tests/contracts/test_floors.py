@@ -60,6 +60,13 @@ ROOMS = {
         ("measures",),
         ("folder",),
     ],
+    "predictions": [
+        ("run",),
+        ("parts", "manifest"),
+        ("features", "rows"),
+        ("inputs", "outputs"),
+        ("settings",),
+    ],
     "methods": [("estimator",), ("auto",), ("encoders",), ("heads",), ("features",), ("base",)],
     "evaluation": [("evaluate",), ("uncertainty", "robustness"), ("metrics",)],
 }
@@ -69,6 +76,7 @@ SETTINGS_MAY = ("adapt.errors", "adapt.common")
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "ensembling": ("adapt.ensembling.rules.base",),
     "evaluation": ("adapt.data.sources.base",),
+    "predictions": ("adapt.training.settings",),
 }
 
 # Where a foreign library may be imported: starts of module names.

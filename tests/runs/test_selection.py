@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from adapt.cli.predict import predict_to_table
 from adapt.data.image_data import ImageData
 from adapt.data.sources.embedded import EMBEDDED
 from adapt.errors import DataError, RecipeError
 from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.classifier import Classifier
+from adapt.predictions.run import predict_files
 from adapt.runs import selection
 from adapt.runs.run import Run, run
 from tests.helpers.tiny import CLASSES, VIT, draw_folder
@@ -245,8 +245,8 @@ def test_retention_unknowns_groups_and_fewer_classes(
     assert doubt["unknown"]["n"] == 6
     assert set(doubt["unknown"]["detectors"]) == {"msp", "energy", "knn"}
     out = tmp_path / "out.csv"
-    predict_to_table(Classifier.load(done.folder / "model"), toy_root / "test", out)
-    assert out.read_text().splitlines()[0].endswith("error,abstained,unknown")
+    predict_files(done.folder / "model", toy_root / "test", out)
+    assert out.read_text().splitlines()[0].endswith("error,reason,abstained,unknown")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from adapt.data.sources.base import Source, source
 from adapt.data.sources.folders import IMAGE_SUFFIXES, SPLIT_NAMES, from_folder, is_junk
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_table
-from adapt.data.sources.unpacked import BLOCK, READ_ERRORS, Writer, unpack_once
+from adapt.data.sources.unpacked import BLOCK, READ_ERRORS, Limits, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
 MAX_HEADER = 1 << 20
@@ -191,7 +191,7 @@ def _tar_kind(entry: tarfile.TarInfo) -> str:
     return "link" if entry.issym() or entry.islnk() else "device"
 
 
-def check_kind(writer: Writer, member: Member) -> None:
+def check_kind(limits: Limits, member: Member) -> None:
     """Refuse what is neither a file nor a folder.
 
     Raises:
@@ -201,7 +201,7 @@ def check_kind(writer: Writer, member: Member) -> None:
         given = "only files and folders are unpacked"
         todo = "pack it again with the files themselves"
         article = "an" if member.kind.startswith("e") else "a"
-        raise writer.refuse(member.name, f"{article} {member.kind}", given, todo)
+        raise limits.refuse(member.name, f"{article} {member.kind}", given, todo)
 
 
 def from_archive(

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,13 +54,34 @@ def is_image_name(name: str) -> bool:
     return Path(name).suffix.lower() in IMAGE_SUFFIXES and not is_junk(name)
 
 
-def walk_images(root: str | Path) -> Iterator[Path]:
-    """Every image file below a folder, by name, in the order of the paths; junk is left out."""
-    for folder, names, files in os.walk(resolve_path(root)):
+def _unsaid(what: object) -> None:
+    pass
+
+
+def walk_images(
+    root: str | Path,
+    left_out: Callable[[str], object] = _unsaid,
+    broken: Callable[[OSError], object] = _unsaid,
+) -> Iterator[Path]:
+    """Every image file below a folder; junk is left out.
+
+    Folders are listed one by one: the files of a folder come by name, then its folders by name.
+
+    Args:
+        root: The folder.
+        left_out: Called with the suffix of each file that is no image, or with what else it is.
+        broken: Called when a folder cannot be listed, before what follows it.
+    """
+    for folder, names, files in os.walk(resolve_path(root), onerror=broken):
         names[:] = sorted(name for name in names if not is_junk(name))
+        for name in names:
+            if os.path.islink(Path(folder, name)):  # noqa: PTH114 (a circle must not stop it)
+                left_out("link to a folder")
         for name in sorted(files):
             if is_image_name(name):
                 yield Path(folder, name)
+            elif not is_junk(name):
+                left_out(Path(name).suffix.lower() or "no suffix")
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

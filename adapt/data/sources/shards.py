@@ -20,6 +20,7 @@ from adapt.common.typed import FILE, FILES, path_to, resolve_path
 from adapt.data.labels.classes import check_names, normal
 from adapt.data.labels.multi_label import several_labels
 from adapt.data.labels.naming import GivenClasses
+from adapt.data.labels.suffixes import SHARD_SUFFIXES
 from adapt.data.sources.archives import Member, check_kind, read_members
 from adapt.data.sources.base import Source, source
 from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk
@@ -29,7 +30,6 @@ from adapt.data.sources.tables import from_frame
 from adapt.data.sources.unpacked import Index, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
-SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 TEXT_FIELDS = ("cls", "txt", "json")
 MAX_TEXT = 1 << 20
 MAX_SHARDS = 100_000

@@ -80,22 +80,17 @@ class Unpacked:
 
 
 @dataclass
-class Writer:
-    """Writes files below one folder: safe names only, each once, within the budgets."""
+class Limits:
+    """What members of an archive may be called, and how much they may hold together."""
 
     source: str
-    """What is unpacked, for messages."""
-    folder: Path
-    """Where to."""
+    """What is read, for messages."""
     packed: int
-    """Size of the source in bytes."""
-    count: int = 0
+    """Its size in bytes."""
+    count: int = field(default=0, kw_only=True)
     """Files so far."""
-    total: int = 0
+    total: int = field(default=0, kw_only=True)
     """Bytes so far."""
-    names: dict[str, str] = field(default_factory=dict)
-    """Names so far without case and Unicode variants -> as they are, folders with `/` at the end.
-    """
 
     def refuse(self, member: str, what: str, given: str, todo: str) -> DataError:
         """The error for one member."""
@@ -135,6 +130,28 @@ class Writer:
             todo = "unpack it and give the folder, if you trust it"
             raise self.refuse(name, "a decompression bomb", given, todo)
 
+    def read(self, name: str, stream: BinaryIO, size: int = BLOCK) -> bytes:
+        """The next bytes of a member.
+
+        Raises:
+            DataError: When it is damaged.
+        """
+        try:
+            return stream.read(size)
+        except READ_ERRORS as error:
+            raise self.refuse(name, "damaged", str(error), "copy the file again") from error
+
+
+@dataclass
+class Writer(Limits):
+    """Writes files below one folder: safe names only, each once, within the limits."""
+
+    folder: Path
+    """Where to."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Names so far without case and Unicode variants -> as they are, folders with `/` at the end.
+    """
+
     def make_folder(self, name: str) -> None:
         """Make a folder of that name.
 
@@ -173,17 +190,6 @@ class Writer:
                 self.total += len(block)
                 out.write(block)
         return "/".join(parts)
-
-    def read(self, name: str, stream: BinaryIO, size: int = BLOCK) -> bytes:
-        """The next bytes of a member.
-
-        Raises:
-            DataError: When it is damaged.
-        """
-        try:
-            return stream.read(size)
-        except READ_ERRORS as error:
-            raise self.refuse(name, "damaged", str(error), "copy the file again") from error
 
     def _take(self, name: str, parts: list[str], folder: bool) -> None:
         """Remember a name, and refuse one that some system would take for another."""
@@ -286,7 +292,7 @@ def _unpack(
     try:
         files = temporary / "files"
         files.mkdir()
-        writer = Writer(source, files, packed)
+        writer = Writer(source, packed, files)
         notes = tuple(write(writer))
         record = {"files": writer.count, "bytes": writer.total, "notes": notes}
         (temporary / "unpacked.json").write_text(json.dumps(record), encoding="utf-8")

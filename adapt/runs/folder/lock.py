@@ -3,22 +3,45 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from adapt.errors import RecipeError, RunError
 
-LOCK = ".lock"
-MARKS = ("recipe.yaml", "ledger.json")
-"""A folder with one of them was written by a run."""
+LOCK, HALF_WRITTEN = ".lock", ".*.part"
+
+
+@dataclass(frozen=True)
+class FolderKind:
+    """What a folder is for, and how that is seen."""
+
+    name: str
+    content: str
+    """What an earlier process left in it, for messages."""
+    marks: tuple[str, ...]
+    """A folder with one of these files was written for this."""
+    option: str
+    """By which another one is chosen."""
+
+
+RUN = FolderKind("run folder", "an earlier run", ("recipe.yaml", "ledger.json"), "--out")
 
 
 @contextmanager
-def run_folder(folder: Path, resume: bool, overwrite: bool) -> Iterator[Path]:
+def run_folder(
+    folder: Path, resume: bool, overwrite: bool, kind: FolderKind = RUN
+) -> Iterator[Path]:
     """Make the run folder, or check that an existing one may be used, and lock it while inside.
 
     The system holds the lock and drops it with the process, however that ends.
+
+    Args:
+        folder: The folder.
+        resume: Go on with what is in it.
+        overwrite: Delete what is in it.
+        kind: What it is for, where that is no run.
 
     Raises:
         RecipeError: When it holds an earlier run and neither `resume` nor `overwrite` is set, or
@@ -27,68 +50,77 @@ def run_folder(folder: Path, resume: bool, overwrite: bool) -> Iterator[Path]:
     """
     if resume and overwrite:
         raise RecipeError(
-            "--resume - does not go with --overwrite - both given - resume continues the earlier "
-            "run, overwrite deletes it"
+            "--resume - does not go with --overwrite - both given - resume goes on with "
+            f"{kind.content}, overwrite deletes it"
         )
-    _check(folder, resume, overwrite)
+    _check(folder, resume, overwrite, kind)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
         raise RunError(
-            f"{folder} - in use - another run is writing here - wait for it, or choose another "
-            "--out"
+            f"{folder} - in use - another process is writing here - wait for it, or choose another "
+            f"{kind.option}"
         ) from error
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise RunError(f"{folder} - cannot be written - {reason} - choose another --out") from error
+        raise RunError(
+            f"{folder} - cannot be written - {reason} - choose another {kind.option}"
+        ) from error
     try:
-        _check(folder, resume, overwrite)  # again: another run may have ended meanwhile
-        _clear(folder, overwrite)
+        _check(folder, resume, overwrite, kind)  # again: another run may have ended meanwhile
+        _clear(folder, overwrite, kind)
         yield folder
     finally:
         lock.release()
 
 
-def _check(folder: Path, resume: bool, overwrite: bool) -> None:
+def _check(folder: Path, resume: bool, overwrite: bool, kind: FolderKind) -> None:
     try:
         if folder.exists() and not folder.is_dir():
             raise RecipeError(
-                f"{folder} - not a folder - a file of that name is there - choose another --out"
+                f"{folder} - not a folder - a file of that name is there - choose another "
+                f"{kind.option}"
             )
         names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        # A process that was killed at its first file has left no more than the beginning of that.
+        names -= {path.name for path in folder.glob(HALF_WRITTEN)}
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RunError(f"{folder} - cannot be read - {reason} - choose another --out") from error
+        raise RunError(
+            f"{folder} - cannot be read - {reason} - choose another {kind.option}"
+        ) from error
     names.discard(LOCK)
     if not names:
         return
-    if not names & set(MARKS):
+    if not names & set(kind.marks):
         raise RecipeError(
-            f"{folder} - not a run folder - it holds other files - choose another --out"
+            f"{folder} - not a {kind.name} - it holds other files - choose another {kind.option}"
         )
     if not (resume or overwrite):
         raise RecipeError(
-            f"{folder} - not empty - it holds an earlier run - add --resume to continue it, "
-            "--overwrite to replace it, or choose another --out"
+            f"{folder} - not empty - it holds {kind.content} - add --resume to go on, --overwrite "
+            f"to begin again, or choose another {kind.option}"
         )
 
 
-def _clear(folder: Path, everything: bool) -> None:
+def _clear(folder: Path, everything: bool, kind: FolderKind) -> None:
     """Delete an earlier run, or what a process that was killed has left half written."""
     try:
         if not everything:
-            for part in list(folder.rglob(".*.part")):
+            for part in list(folder.rglob(HALF_WRITTEN)):
                 _delete(part)
             return
-        for path in folder.iterdir():
+        # What marks the folder goes last: a process that is killed here can be started again.
+        for path in sorted(folder.iterdir(), key=lambda path: path.name in kind.marks):
             if path.name != LOCK:
                 _delete(path)
     except OSError as error:
         place = error.filename or folder
         raise RunError(
-            f"{place} - cannot be deleted - {error.strerror or error} - choose another --out"
+            f"{place} - cannot be deleted - {error.strerror or error} - choose another "
+            f"{kind.option}"
         ) from error
 
 

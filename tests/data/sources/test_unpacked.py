@@ -58,7 +58,7 @@ PIECES = ["..", ".", "", "a", "B", "C:", "\\", "é", "\0", "~", " "]
 def test_no_name_leaves_the_folder(pieces: list[str], joint: str) -> None:
     name = joint.join(pieces)
     try:
-        parts = Writer("a", Path("/base"), 0).parts(name)
+        parts = Writer("a", 0, Path("/base")).parts(name)
     except DataError:
         return
     # Independent: what the system makes of it, on POSIX and on Windows.
@@ -86,10 +86,10 @@ def test_budgets_go_by_the_header_and_by_what_comes(
 ) -> None:
     monkeypatch.setattr(unpacked, "FREE_BYTES", 1 << 20)
     unread = io.BytesIO(bytes(4 << 20))
-    told = Writer("a", tmp_path / "told", packed=10)
+    told = Writer("a", 10, tmp_path / "told")
     assert "a decompression bomb" in refused(told.write, "x.png", unread, 4 << 20)
     assert unread.tell() == 0
-    silent = Writer("a", tmp_path / "silent", packed=10)
+    silent = Writer("a", 10, tmp_path / "silent")
     assert "a decompression bomb" in refused(silent.write, "x.png", unread, 0)
     assert silent.total <= 1 << 20
 

@@ -13,13 +13,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapt.cli.predict import predict_to_table
 from adapt.errors import BundleError, DataError
 from adapt.models.bundle.manifest import MANIFEST
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head
 from adapt.models.prediction.stream import Prediction
 from adapt.models.prediction.uncertainty import Uncertainty
+from tests.helpers.predicted import predicted
 from tests.helpers.tiny import bit_equal, tiny_classifier, weights
 
 FULL = Uncertainty(
@@ -319,11 +319,11 @@ def test_columns_of_the_table(
     source = tmp_path / "in.csv"
     first, second = sorted((toy_root / "test").rglob("*.png"))[:2]
     source.write_text(f"path\n{first}\ngone.png\n{second}\n")
-    written = predict_to_table(told, source, tmp_path / "out.csv")
-    assert (written.images, written.errors) == (3, 1)
+    written = predicted(told, source, tmp_path / "out.csv")
+    assert (written.images, written.errors) == (3, {"no such file": 1})
     with written.path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["path", "label", "confidence", "top5", "error", *columns]
+    assert list(rows[0]) == ["path", "label", "confidence", "top5", "error", "reason", *columns]
     assert [rows[1][name] for name in columns] == [""] * len(columns)
     for row, path in ((rows[0], first), (rows[2], second)):
         (expected,) = told.predict([path])
@@ -338,7 +338,7 @@ def test_columns_of_the_table(
 
 def test_no_set_is_a_formula(toy_root: Path, tmp_path: Path) -> None:
     told = tiny_classifier(names=["=a", "+b", "@c"]).with_uncertainty(FULL)
-    written = predict_to_table(told, toy_root / "test", tmp_path / "out.csv")
+    written = predicted(told, toy_root / "test", tmp_path / "out.csv")
     with written.path.open(newline="", encoding="utf-8") as file:
         cells = [row["set"] for row in csv.DictReader(file)]
     assert any(cells)
@@ -353,9 +353,9 @@ def test_table_says_true_and_false(classifier: Classifier, toy_root: Path, tmp_p
             unknown_detector="msp", unknown_threshold=below,
         )  # fmt: skip
         told = classifier.with_uncertainty(stored)
-        written = predict_to_table(told, toy_root / "test", tmp_path / "out.csv", overwrite=True)
+        written = predicted(told, toy_root / "test", tmp_path / "out.csv", overwrite=True)
         with written.path.open(newline="", encoding="utf-8") as file:
-            rows = [tuple(row.values())[5:] for row in csv.DictReader(file)]
+            rows = [tuple(row.values())[6:] for row in csv.DictReader(file)]
         found[below] = rows
     assert set(found[0.0]) == {("false", "", "false")}
     assert {(a, len(s.split("; ")), u) for a, s, u in found[1.0]} == {("true", 3, "true")}

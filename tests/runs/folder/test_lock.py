@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from adapt.errors import RecipeError, RunError
-from adapt.runs.folder.lock import LOCK, run_folder
+from adapt.runs.folder.lock import LOCK, FolderKind, run_folder
 
 
 def test_a_folder_is_locked_while_it_is_written(tmp_path: Path) -> None:
@@ -32,6 +32,12 @@ def test_a_lock_file_of_a_process_that_ended_does_not_count(tmp_path: Path) -> N
     (tmp_path / LOCK).write_text("1")
     with run_folder(tmp_path, resume=False, overwrite=False):
         pass
+
+
+def test_a_folder_in_which_the_first_file_was_half_written_is_empty(tmp_path: Path) -> None:
+    (tmp_path / ".recipe.yaml.12.part").write_text("half")
+    with run_folder(tmp_path, resume=False, overwrite=False):
+        assert {path.name for path in tmp_path.iterdir()} <= {LOCK}
 
 
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
@@ -68,3 +74,36 @@ def test_what_cannot_be_a_folder(tmp_path: Path) -> None:
     ):
         pass
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_of_another_kind(tmp_path: Path) -> None:
+    kind = FolderKind("folder of maps", "earlier maps", ("map.json",), "--maps")
+    (tmp_path / "recipe.yaml").write_text("name: x")
+    with (
+        pytest.raises(RecipeError, match=r"not a folder of maps - .* - choose another --maps"),
+        run_folder(tmp_path, True, False, kind),
+    ):
+        pass
+    (tmp_path / "map.json").write_text("{}")
+    with (
+        pytest.raises(RecipeError, match=r"it holds earlier maps - .* or choose another --maps"),
+        run_folder(tmp_path, False, False, kind),
+    ):
+        pass
+
+
+def test_what_marks_a_folder_is_deleted_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("z", "recipe.yaml", "a"):
+        (tmp_path / name).write_text("")
+    unlink, gone = Path.unlink, list[str]()
+
+    def noted(self: Path, missing_ok: bool = False) -> None:
+        gone.append(self.name)
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", noted)
+    with run_folder(tmp_path, False, True):
+        assert sorted(gone[:2]) == ["a", "z"]
+        assert gone[2] == "recipe.yaml"

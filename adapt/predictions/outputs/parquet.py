@@ -1,0 +1,37 @@
+"""Parquet, in row groups, so that a table of any length takes little memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from adapt.predictions.outputs.base import TABLES, AddRow, Row, as_utf8
+
+ROWS = 4096
+"""Rows that are written at once."""
+
+
+@contextmanager
+def _parquet(part: Path, columns: list[str]) -> Iterator[AddRow]:
+    schema = pa.schema(
+        [(name, pa.float64() if name == "confidence" else pa.string()) for name in columns]
+    )
+    rows: list[Row] = []
+    with pq.ParquetWriter(part, schema) as writer:
+
+        def send() -> None:
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+            rows.clear()
+
+        def add(row: Row) -> None:
+            rows.append({name: as_utf8(cell) for name, cell in row.items()})
+            if len(rows) == ROWS:
+                send()
+
+        yield add
+        send()
+
+
+TABLES.register("parquet", _parquet)

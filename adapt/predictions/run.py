@@ -1,0 +1,272 @@
+"""The whole of `adapt predict`: from a model and a source to tables, also after it was killed."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from adapt.common.content import content_hash
+from adapt.common.progress import told, track
+from adapt.common.typed import resolve_path
+from adapt.common.words import first_few, plural
+from adapt.errors import DataError, RecipeError
+from adapt.export.load import Loaded, is_export, load
+from adapt.export.record import RECORD
+from adapt.models.bundle.manifest import MANIFEST
+from adapt.models.prediction.stream import Prediction, Predictor
+from adapt.predictions.inputs.base import LIST, Item, Reading
+from adapt.predictions.manifest import NAME, Manifest
+from adapt.predictions.outputs.base import table_format
+from adapt.predictions.parts import Rest, Tables, rest, write_parts
+from adapt.predictions.rows import column_names
+from adapt.predictions.settings import PredictionSettings
+from adapt.runs.folder.lock import FolderKind, run_folder
+from adapt.training.runtime import (
+    EXACT,
+    inference_kernels,
+    processors,
+    resolve_accelerator,
+)
+from adapt.version import __version__
+
+PARTS = FolderKind("folder of predictions", "earlier predictions", (NAME,), "-o")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `predict_files` wrote."""
+
+    path: Path
+    """The table, or the folder of its parts."""
+    images: int
+    """Rows of all tables."""
+    errors: dict[str, int]
+    """Images with an error, by reason."""
+    skipped: dict[str, int]
+    """Files in the source that are no images, by suffix."""
+    device: str
+    """Where it was computed."""
+    before: int = 0
+    """Rows that an earlier run had finished."""
+
+    def said(self) -> str:
+        """What was predicted and what was not, in words.
+
+        >>> errors = {"no such file": 2, "not an image": 1}
+        >>> print(Written(Path("a.csv"), 8, errors, {".txt": 2}, "cpu").said())
+        8 images predicted on cpu, 3 with an error (2 no such file, 1 not an image), \
+2 other files skipped (2 .txt)
+        """
+        words = [f"{plural(self.images, 'image')} predicted on {self.device}"]
+        if self.before:
+            words.append(f"{self.before:,} of them before")
+        count = sum(self.errors.values())
+        words.append(f"{count:,} with an error" + _kinds(self.errors) if count else "no errors")
+        if self.skipped:
+            others = plural(sum(self.skipped.values()), "other file")
+            words.append(f"{others} skipped" + _kinds(self.skipped))
+        return ", ".join(words)
+
+
+def _kinds(counts: dict[str, int]) -> str:
+    shown = first_few(f"{count:,} {kind}" for kind, count in counts.items())
+    return f" ({shown})" if counts else ""
+
+
+def predict_files(
+    model: str | Path,
+    source: str | Path,
+    output: str | Path,
+    settings: PredictionSettings | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Written:
+    """Predict every image of a source and write one row for each, bad ones included.
+
+    Memory does not grow with the number of images. A single table appears when it is complete,
+    beside it `NAME.json` with hashes and counts. With `rows_per_part` the output is a folder of
+    tables of so many rows and `predictions.json`; with `resume` finished ones are kept, and the
+    bytes are those of a run that was not interrupted.
+
+    Args:
+        model: A bundle, or what `adapt export` wrote.
+        source: A folder, an image, a CSV or Parquet table with a column `path`, a zip, a tar, a
+            pattern of tar shards, or `-` for a list of paths on standard input.
+        output: The table, or the folder of its parts.
+        settings: See `PredictionSettings`.
+        resume: Go on with the parts in the folder.
+        overwrite: Replace what is there.
+
+    Raises:
+        RecipeError: When the output exists or is of no known format; or a run that goes on has
+            another model, source or settings than its beginning.
+        DataError: When there is nothing to predict, or the source cannot be read.
+        BundleError: When the model cannot be opened.
+        RunError: When something cannot be written, or a finished part was altered.
+    """
+    settings = settings or PredictionSettings()
+    output, model = resolve_path(output), resolve_path(model)
+    per_part = settings.rows_per_part
+    settings = replace(settings, format=table_format(output, settings.format, per_part is not None))
+    if per_part is None:
+        check_file(output, resume, overwrite)
+    source = str(source) if str(source) == LIST else str(resolve_path(source))
+    reading = Reading(source, settings.null)
+    items = _some(reading)
+    with nullcontext() if per_part is None else run_folder(output, resume, overwrite, PARTS):
+        loaded, device = _loaded(model, settings)
+        settings = replace(settings, device=device)
+        job = _Job(loaded, reading, settings)
+        manifest = _begun(output, _made(model, reading.source, settings), resume)
+        before = manifest.rows
+        left = rest(items, manifest, settings.batch_size, output)
+        with job.kernels():
+            if per_part is None:
+                job.one_table(left, output, manifest)
+            else:
+                write_parts(job.tables, job.predictions(left, before), output, manifest, per_part)
+                manifest.skipped, manifest.finished = dict(reading.skipped.most_common()), True
+                manifest.write(output / NAME)
+    return Written(
+        output, manifest.rows, manifest.errors, manifest.skipped, settings.device, before
+    )
+
+
+def check_file(target: Path, resume: bool = False, overwrite: bool = False) -> None:
+    """Check that a single table can be written there, before anything else is done.
+
+    Raises:
+        RecipeError: When a file is there, or a folder of that name, or it is to be gone on with.
+    """
+    if target.is_dir():
+        raise RecipeError(
+            f"{target} - a folder - a file is written - give a name such as "
+            f"{target / 'predictions.csv'}, or --rows-per-part"
+        )
+    if resume:
+        raise RecipeError(
+            f"--resume - only for a folder of parts - {target} is one file, whole or absent - add "
+            "--rows-per-part"
+        )
+    if target.exists() and not overwrite:
+        raise RecipeError(
+            f"{target} - exists - it would be overwritten - add --overwrite, or give another name"
+        )
+
+
+def _some(reading: Reading) -> Iterator[Item]:
+    """The items of a source that has any."""
+    items = reading.items()
+    first = next(items, None)
+    if first is None:
+        given = first_few(f"{count} {kind}" for kind, count in reading.skipped.items())
+        raise DataError(
+            f"{reading.source} - no images - {given or 'nothing to predict'} - give a folder, "
+            "table, archive or list with images"
+        )
+    return chain([first], items)
+
+
+def _loaded(model: Path, settings: PredictionSettings) -> tuple[Loaded, str]:
+    """The model on its device."""
+    exported = is_export(model)
+    device = settings.device
+    if exported and settings.precision != EXACT:
+        raise RecipeError(
+            f"--precision - an export computes as it was exported - {settings.precision} - leave "
+            "it out, or give the bundle itself"
+        )
+    device = "cpu" if exported and device == "auto" else resolve_accelerator(device, "--device")
+    return load(model).to(device), device
+
+
+def _made(model: Path, source: str, settings: PredictionSettings) -> dict[str, Any]:
+    """What must be equal for a run to go on."""
+    record = model / (RECORD if is_export(model) else MANIFEST)
+    versions = {"adapt": __version__, "torch": torch.__version__}
+    return {
+        **versions,
+        "model": content_hash(record),
+        "source": source,
+        "settings": asdict(settings),
+    }
+
+
+def _begun(folder: Path, made: dict[str, Any], resume: bool) -> Manifest:
+    """The manifest to go on with; a new one is written first, so that others know the folder."""
+    path = folder / NAME
+    if resume and path.is_file():
+        manifest = Manifest.read(path)
+        manifest.check_same(made, folder)
+        return manifest
+    manifest = Manifest(made)
+    if made["settings"]["rows_per_part"] is not None:
+        manifest.write(path)
+    return manifest
+
+
+class _Job:
+    """A model that is ready, and what it is to do."""
+
+    def __init__(self, loaded: Loaded, reading: Reading, settings: PredictionSettings) -> None:
+        self.reading, self.settings = reading, settings
+        self.predictor = replace(loaded.predictor, abstain_below=settings.threshold)
+        columns = column_names(loaded.uncertainty, settings.top, settings.threshold)
+        width = _width(self.predictor) if settings.features else 0
+        self.tables = Tables(str(settings.format), columns, settings.features, width)
+
+    def kernels(self) -> AbstractContextManager[None]:
+        """Those of `Classifier.predict`, unless another precision is asked for."""
+        if self.settings.precision == EXACT:
+            return nullcontext()
+        return inference_kernels(torch.device(self.settings.device), self.settings.precision)
+
+    def predictions(self, left: Rest, before: int = 0) -> Iterator[Prediction]:
+        """Of what is left, decoded ahead."""
+        own = self.settings
+        total = _Total(self.reading.count, before) if told() is not None else 0
+        answers = self.predictor.stream(
+            left.images, own.batch_size, own.top, processors(), own.features is not None
+        )
+        return track(islice(answers, left.known, None), "predicting", total)
+
+    def one_table(self, left: Rest, output: Path, manifest: Manifest) -> None:
+        """One table; its record is there before it."""
+
+        def record(part: Any) -> None:
+            skipped = dict(self.reading.skipped.most_common())
+            manifest.parts, manifest.skipped, manifest.finished = [part], skipped, True
+            manifest.write(output.with_name(f"{output.name}.json"))
+
+        self.tables.write(output, self.predictions(left), record)
+
+
+def _width(predictor: Predictor) -> int:
+    """Of the features."""
+    side = predictor.preprocessing.size
+    with torch.inference_mode():
+        blank = predictor.judge(np.zeros((1, side, side, 3), np.uint8))
+    return int(blank.features.shape[1])
+
+
+class _Total:
+    """The number of predictions to come, 0 until it is known; counted beside the work."""
+
+    def __init__(self, count: Callable[[], int], before: int) -> None:
+        self._total = 0
+        threading.Thread(target=self._find, args=(count, before), daemon=True).start()
+
+    def _find(self, count: Callable[[], int], before: int) -> None:
+        try:
+            self._total = max(count() - before, 0)
+        except DataError:  # the work itself says so
+            self._total = 0
+
+    def __call__(self) -> int:
+        return self._total

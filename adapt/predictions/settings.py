@@ -1,0 +1,50 @@
+"""How predictions are computed and written."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from adapt.common.ranges import Ranges, at_least, fraction, one_of, or_none
+from adapt.training.settings import ACCELERATORS, INFERENCE_PRECISIONS
+
+FEATURE_FORMATS = ("npy", "parquet")
+
+
+@dataclass(frozen=True)
+class PredictionSettings:
+    """What decides on the rows and bytes of a table of predictions.
+
+    Raises:
+        ValueError: When a value is outside its range; the message names the field.
+    """
+
+    ranges: ClassVar[Ranges] = Ranges(
+        rows_per_part=or_none(at_least(1, most=100_000_000), "one file"),
+        batch_size=at_least(1),
+        top=at_least(1),
+        threshold=or_none(fraction(), "the stored one"),
+        features=or_none(one_of(FEATURE_FORMATS), ""),
+        device=one_of(ACCELERATORS),
+        precision=one_of(INFERENCE_PRECISIONS),
+    )
+
+    format: str | None = None
+    """`csv`, `parquet` or `jsonl`; by the suffix of the output if None."""
+    rows_per_part: int | None = None
+    """Rows of each file of a folder of parts; one file if None."""
+    batch_size: int = 64
+    """Images computed at once. Other sizes may change the last bits of a probability."""
+    top: int = 5
+    """Classes listed for each image."""
+    threshold: float | None = None
+    """Confidence below which an image is `abstained`, in place of the stored threshold."""
+    features: str | None = None
+    """Format of a file of image features beside each table: `npy` or `parquet`; none if None."""
+    device: str = "auto"
+    """`auto` (a GPU where there is one), `cpu`, `gpu`, `cuda` or `mps`."""
+    precision: str = "32"
+    """`32`, `tf32` (CUDA's tensor cores) or `bf16`, as `runtime.inference_precision` of a run."""
+    null: bool = False
+    """A list on standard input ends its paths with NUL."""
+
+    def __post_init__(self) -> None:
+        self.ranges.check(self)

@@ -1,0 +1,13 @@
+"""CSV: six digits, no formulas, and names that are no UTF-8."""
+
+from pathlib import Path
+
+from adapt.predictions.outputs.base import TABLES
+
+
+def test_cells(tmp_path: Path) -> None:
+    with TABLES.table()["csv"](tmp_path / "a.csv", ["path", "confidence", "error"]) as add:
+        add({"path": "=1+1.png", "confidence": 2 / 3, "error": None})
+        add({"path": "n\udce9,.png", "confidence": None, "error": "-2"})
+    expected = b"path,confidence,error\r\n'=1+1.png,0.666667,\r\n\"n\\udce9,.png\",,'-2\r\n"
+    assert (tmp_path / "a.csv").read_bytes() == expected
