@@ -89,7 +89,7 @@ PLACES = {
         "adapt.models.weight_files",
         "adapt.export.formats.open_clip",
     ),
-    "peft": ("adapt.models.adapters.lora",),
+    "peft": ("adapt.models.adapters.lora", "adapt.export.formats.peft"),
     "albumentations": ("adapt.data.augmentation",),
     "pydantic": ("adapt.data.augmentation",),
     "omegaconf": ("adapt.recipe",),

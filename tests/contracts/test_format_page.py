@@ -8,7 +8,7 @@ import torch
 
 from adapt.export.answers import GraphAnswers
 from adapt.export.base import FORMATS
-from adapt.export.formats import lean, onnx, open_clip, torch_program
+from adapt.export.formats import lean, onnx, open_clip, peft, torch_program
 from adapt.export.parity import PARITY
 from adapt.export.record import RECORD, Record
 from adapt.models.bundle.manifest import (
@@ -35,7 +35,8 @@ WORDS = {
     "uncertainty": tuple(field.name for field in fields(Uncertainty)),
     "export": (
         *FORMATS.table(), RECORD, PARITY, onnx.FILE, torch_program.FILE, lean.ENCODER,
-        open_clip.CONFIG, "preprocess.py", *(field.name for field in fields(Record)),
+        open_clip.CONFIG, peft.SETTINGS, peft.WEIGHTS, "preprocess.py",
+        *(field.name for field in fields(Record)),
     ),
     "outputs": GraphAnswers.names(),
 }  # fmt: skip

@@ -11,6 +11,7 @@ from adapt.export.graph.whole import WholeGraph, runtime_of
 from adapt.export.record import Record
 from adapt.models.backbones import BackboneSpec, build_part
 from adapt.models.bundle.manifest import CONFIG, COPY, HEAD, read_mapping
+from adapt.models.bundle.packed import load_packed, save_packed
 from adapt.models.bundle.tensors import load_tensors, save_tensors
 from adapt.models.cache_head import head_from_state
 from adapt.models.classifier import Classifier
@@ -29,7 +30,7 @@ def write(classifier: Classifier, folder: Path) -> None:
     own = plain.backbone
     config = {"model_cfg": _image_config(own.spec.config), "features": own.features}
     write_json(folder / CONFIG, config)
-    save_tensors(own.image_encoder.state_dict(), folder / ENCODER)
+    save_packed(own.image_encoder.state_dict(), folder / ENCODER)
     save_tensors(plain.head.state_dict(), folder / HEAD)
 
 
@@ -43,7 +44,7 @@ def read(folder: Path, record: Record) -> Runtime:
     if set(config) != {"model_cfg", "features"}:
         raise BundleError(f"{folder / CONFIG} - other keys - {', '.join(config)[:60]} - {COPY}")
     spec = BackboneSpec("image encoder", "", config["model_cfg"], "")
-    encoder = build_part(spec, load_tensors(folder / ENCODER), lambda model: model.visual)
+    encoder = build_part(spec, load_packed(folder / ENCODER), lambda model: model.visual)
     if config["features"] != PROJECTED:
         encoder = without_projection(encoder)
     preprocessing, uncertainty = record.parts()
@@ -62,5 +63,6 @@ def _image_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 FORMATS.register(
-    "lean", Format("image encoder, head and thresholds for adapt itself: no text", write, read)
+    "lean",
+    Format("half the size, for adapt itself: image encoder, head and thresholds", write, read),
 )

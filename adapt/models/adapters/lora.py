@@ -129,7 +129,7 @@ class LoraAdapter:
         result, added = self.start.clone(), self.low_rank()
         state = result.backbone.model.state_dict()
         with torch.no_grad():
-            for name, value in added.sums(state).items():
+            for name, value in added.weights(state).items():
                 state[name].copy_(value)
         # On a start that has an adapter already, this is not all that was added to its base.
         result.low_rank = added if self.start.low_rank is None else None

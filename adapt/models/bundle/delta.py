@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from adapt.errors import AdaptError, BundleError, one_line
-from adapt.models.bundle.low_rank import LowRank, between
+from adapt.models.bundle.low_rank import LowRank
 from adapt.models.bundle.manifest import ADAPTER, COPY, DELTA, ENCODERS, WEIGHTS
 from adapt.models.bundle.read import Bundle
 from adapt.models.bundle.tensors import weights_hash
@@ -33,7 +33,7 @@ def delta_of(bundle: Bundle, before: State) -> Bundle:
     adapter = bundle.tensors.get(ADAPTER)
     stored: dict[str, Tensor] = {}
     if adapter is not None:
-        again = _sums(adapter, before)
+        again = LowRank.from_tensors(adapter).weights(before)
         if all(torch.equal(value, after[name]) for name, value in again.items()):
             stored, changed = dict(adapter), changed - set(again)
     stored |= {WHOLE + name: after[name] for name in changed}
@@ -59,7 +59,8 @@ def restored(bundle: Bundle, folder: str | Path, before: State) -> Bundle:
     own = {n.removeprefix(WHOLE): v for n, v in stored.items() if n.startswith(WHOLE)}
     adapter = {name: value for name, value in stored.items() if not name.startswith(WHOLE)}
     try:
-        after = {**before, **(_sums(adapter, before) if adapter else {}), **own}
+        added = LowRank.from_tensors(adapter).weights(before) if adapter else {}
+        after = {**before, **added, **own}
     except AdaptError as error:
         raise BundleError(
             f"{folder} - {DELTA} does not fit - {one_line(error)} - {COPY}"
@@ -70,11 +71,3 @@ def restored(bundle: Bundle, folder: str | Path, before: State) -> Bundle:
     manifest = {name: value for name, value in bundle.manifest.items() if name != WEIGHTS}
     tensors |= {ENCODERS: after} | ({ADAPTER: adapter} if adapter else {})
     return replace(bundle, manifest=manifest, tensors=tensors)
-
-
-def _sums(adapter: State, before: State) -> dict[str, Tensor]:
-    added = LowRank.from_tensors(adapter)
-    sums = added.sums(before)
-    if added.alpha == 1:
-        return sums
-    return {name: between(before[name], value, added.alpha) for name, value in sums.items()}

@@ -78,8 +78,8 @@ class LowRank:
         """
         return replace(self, alpha=alpha) if self.alpha == 1 and alpha != 0 else None
 
-    def sums(self, start: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The parameters of the start to which something is added, with all of it added.
+    def weights(self, start: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The parameters of the model that are not those of the start.
 
         Args:
             start: State dict, which is not changed.
@@ -94,7 +94,9 @@ class LowRank:
                 sums[product.name] = start[product.name].detach().clone()
             own, rows = sums[product.name], slice(product.start, product.start + len(product.up))
             own[rows] += product.times(self.scale).to(own)
-        return sums
+        if self.alpha == 1:
+            return sums
+        return {name: between(start[name], value, self.alpha) for name, value in sums.items()}
 
     @staticmethod
     def _check(product: Product, start: Mapping[str, Tensor]) -> None:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file, save_file
 
 import adapt
 from adapt.errors import ModelError
 from adapt.export.formats import lean
 from adapt.export.record import RECORD, Record
 from adapt.export.write import export
+from adapt.models.bundle.packed import load_packed, save_packed
 from adapt.models.classifier import Classifier
 from tests.helpers.bundles import learned
 from tests.helpers.exports import cached, full, noise
@@ -34,7 +34,7 @@ def test_predictions(name: str, tmp_path: Path) -> None:
 
 def test_no_text_encoder_is_written(model: Classifier, tmp_path: Path) -> None:
     folder = export(model, tmp_path / "out", "lean")
-    names = set(load_file(folder / lean.ENCODER))
+    names = set(load_packed(folder / lean.ENCODER))
     assert names == set(model.backbone.image_encoder.state_dict())
     bundle = model.save(tmp_path / "bundle")
     sizes = [sum(p.stat().st_size for p in place.iterdir()) for place in (folder, bundle)]
@@ -43,9 +43,9 @@ def test_no_text_encoder_is_written(model: Classifier, tmp_path: Path) -> None:
 
 def test_weights_that_do_not_fit_are_refused(model: Classifier, tmp_path: Path) -> None:
     folder = export(model, tmp_path / "out", "lean")
-    record, state = Record.read(folder), load_file(folder / lean.ENCODER)
+    record, state = Record.read(folder), load_packed(folder / lean.ENCODER)
     state.pop("proj")
-    save_file(state, folder / lean.ENCODER)
+    save_packed(state, folder / lean.ENCODER)
     (folder / RECORD).unlink()
     record.write(folder)
     with pytest.raises(ModelError, match="proj"):

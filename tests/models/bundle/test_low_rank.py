@@ -36,7 +36,7 @@ def test_a_product_of_two_single_numbers_is_exact_in_double() -> None:
 def test_only_the_rows_that_are_named_change() -> None:
     own, start = product(), {"w": torch.randn(9, 4), "other": torch.zeros(1)}
     before = start["w"].clone()
-    sums = LowRank((own,), 2.0).sums(start)
+    sums = LowRank((own,), 2.0).weights(start)
     assert list(sums) == ["w"]
     assert torch.equal(start["w"], before)
     expected = before.double().numpy()
@@ -49,7 +49,7 @@ def test_only_the_rows_that_are_named_change() -> None:
 def test_two_products_of_one_parameter_are_both_added() -> None:
     first, start = product(), {"w": torch.zeros(12, 4)}
     second = Product("w", 7, first.up, first.down)
-    sums = LowRank((first, second), 1.0).sums(start)["w"]
+    sums = LowRank((first, second), 1.0).weights(start)["w"]
     assert torch.equal(sums[2:7], sums[7:12])
     assert bool(sums[2:7].any())
 
@@ -97,7 +97,7 @@ def test_tensors_that_are_none(
 @pytest.mark.parametrize("start", [{}, {"w": torch.zeros(9)}, {"w": torch.zeros(6, 4)}])
 def test_a_start_that_does_not_fit(start: dict[str, torch.Tensor]) -> None:
     with pytest.raises(WeightsError, match="w - an adapter does not fit"):
-        LowRank((product(),), 1.0).sums(start)
+        LowRank((product(),), 1.0).weights(start)
 
 
 def test_between_is_rounded_once() -> None:
