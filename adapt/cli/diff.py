@@ -123,9 +123,11 @@ def print_comparison(done: "Comparison") -> None:
     for place, sentence in enumerate(verdict(content)):
         _print(sentence, f"bold {STYLES[tone]}".strip() if place == 0 else "")
     for row in cost_table(content).rows:
-        _print(f"{row[0].text}: {row[1].text}, then {row[2].text} ({row[3].text})")
+        _print(f"{row[0].text}: {row[1].text} → {row[2].text} ({row[3].text})")
     if content["latency"] is None:
         _print(f"latency: not measured, {content['no_latency']}", "dim")
+    for leak in content["leaks"]:
+        _print(f"LEAK    {leak}", "bold yellow")
     for note in content["notes"]:
         _print(f"note    {note}", "dim")
     for limit in content["limits"]:

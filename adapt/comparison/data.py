@@ -1,5 +1,6 @@
 """The images that two models are compared on: a test set, and shifts by name."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -91,11 +92,11 @@ def _read(data: str | Path, notes: list[str]) -> dict[str, ImageList]:
 
 
 def _refuse_domains(data: str | Path, domains: list[str]) -> None:
-    first, *others = domain_words(data, domains)
-    words = [word.replace("evals.", "--shift ", 1) for word in others]
+    first, *others = map(shlex.quote, domain_words(data, domains))
+    words = [first, *(word.replace("evals.", "--shift ", 1) for word in others)]
     raise DataError(
         f"{data} - its folders are domains, not classes - {listed(domains)} - give the one that "
-        f"the models were made for, and the others as shifts: {' '.join([first, *words])}"
+        f"the models were made for, and the others as shifts: adapt diff A B {' '.join(words)}"
     )
 
 

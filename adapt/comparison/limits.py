@@ -5,7 +5,7 @@ quantity may stand the name of a set, as in `sketch.accuracy < -1`.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -212,7 +212,30 @@ def parse_limit(text: str) -> Limit:
     return Limit(text.strip(), name, form["sign"], number, unit, form["set"])
 
 
-def check_limit(limit: Limit, content: Content) -> dict[str, Any]:
+def check_limits(limits: Sequence[Limit], sets: Sequence[str], no_latency: str) -> None:
+    """Refuse limits that cannot be judged, before anything is computed.
+
+    Args:
+        limits: From `parse_limit`.
+        sets: Names of the sets that are compared, the test set first.
+        no_latency: Why latency is not measured; empty where it is.
+
+    Raises:
+        RecipeError: When a limit names no set, or is about shifts or latency and there are none.
+    """
+    for limit in limits:
+        if limit.set is not None and limit.set not in sets:
+            raise RecipeError(
+                f"--fail-if - no such set - {limit.set!r} in {limit.text!r}"
+                f"{did_you_mean(limit.set, sets)} - use one of {listed(sets)}"
+            )
+        if "shift" in limit.quantity and len(sets) < 2:
+            raise _not_judged(limit, NO_SHIFTS)
+        if limit.quantity == "latency" and no_latency:
+            raise _not_judged(limit, f"latency is not measured, since {no_latency}")
+
+
+def judged(limit: Limit, content: Content) -> dict[str, Any]:
     """Whether a limit fails; for `diff.json`.
 
     Args:
@@ -220,25 +243,23 @@ def check_limit(limit: Limit, content: Content) -> dict[str, Any]:
         content: Of a comparison.
 
     Raises:
-        RecipeError: When the limit names no set of the comparison, or the quantity is not defined
-            there: a limit that cannot be judged is not kept.
+        RecipeError: When the quantity is not defined on these images: a limit that cannot be
+            judged is not kept.
     """
-    quantity, sets = QUANTITIES[limit.quantity], content["sets"]
-    name = limit.set or content["main"]
-    if name not in sets:
-        raise RecipeError(
-            f"--fail-if - no such set - {name!r} in {limit.text!r}{did_you_mean(name, sets)} - use "
-            f"one of {listed(list(sets))}"
-        )
-    own = sets[name]
+    quantity = QUANTITIES[limit.quantity]
+    own = content["sets"][limit.set or content["main"]]
     value = quantity.read(content if quantity.whole else own)
     if value is None:
-        raise RecipeError(
-            f"--fail-if - cannot be judged - {limit.text!r}: {quantity.missing} - leave it out, or "
-            "compare what it is about"
-        )
+        raise _not_judged(limit, quantity.missing)
     if limit.unit == "%" and quantity.unit == IMAGES:
-        value = 100 * Fraction(value) / own["n"]
+        value = 100 * Fraction(value) / own["accuracy"]["n"]
     failed = SIGNS[limit.sign](value, limit.number)
     unit = "%" if limit.unit == "%" else quantity.unit
     return {"limit": limit.text, "value": float(value), "unit": unit, "failed": failed}
+
+
+def _not_judged(limit: Limit, reason: str) -> RecipeError:
+    return RecipeError(
+        f"--fail-if - cannot be judged - {limit.text!r}: {reason} - leave it out, or compare what "
+        "it is about"
+    )

@@ -110,7 +110,6 @@ def set_measures(given: Matched) -> dict[str, Any]:
     by_side = dict(zip(SIDES, given.logits, strict=True))
     scores = {side: score(own, targets) for side, own in by_side.items()}
     return {
-        "n": len(targets),
         "classes": given.present,
         "shift": None if shift is None else vars(shift),
         "left_out": given.left_out,

@@ -12,9 +12,9 @@ from adapt.common.files import plain, write_json, write_text
 from adapt.common.progress import track
 from adapt.comparison.answers import PairedSet, ask_both
 from adapt.comparison.data import Data, SetsAndNotes, sets_to_compare
-from adapt.comparison.limits import check_limit, parse_limit
+from adapt.comparison.limits import check_limits, judged, parse_limit
 from adapt.comparison.measures import Matched, common_classes, matched, set_measures, shift_mean
-from adapt.comparison.sides import Given, Side, of_run, opened, paired_evals
+from adapt.comparison.sides import Given, Side, leaks, of_run, opened, paired_evals
 from adapt.comparison.speed import latency_of
 from adapt.errors import DataError, RecipeError
 from adapt.report.comparison.comment import render_comment
@@ -69,6 +69,8 @@ class BothAsked:
     """See `latency_of`."""
     no_latency: str
     """Why there is none."""
+    leaks: list[str] = field(default_factory=list)
+    """Images that a model has learned from."""
 
 
 def compare(
@@ -111,14 +113,17 @@ def compare(
     limits = [parse_limit(text) for text in fail_if]
     if data is None:
         answered = _from_runs(a, b, shifts)
+        check_limits(limits, list(answered.pairs), FROM_RUNS)
     else:
-        answered = _asked(a, b, sets_to_compare(data, shifts), latency, device)
+        given = sets_to_compare(data, shifts)
+        check_limits(limits, list(given[0]), "" if latency else NOT_ASKED)
+        answered = _asked(a, b, given, latency, device)
     first, second = answered.sides
     names = common_classes(first.class_names, second.class_names)
     sets = {name: matched(pair, names) for name, pair in answered.pairs.items()}
     shown = str(data) if isinstance(data, (str, Path)) else None
     content = {**_about(answered, names, sets), "data": shown}
-    content["limits"] = [check_limit(limit, content) for limit in limits]
+    content["limits"] = [judged(limit, content) for limit in limits]
     return Comparison(plain(content), _thumbnails(content, sets))
 
 
@@ -137,10 +142,9 @@ def _asked(a: Given, b: Given, data: SetsAndNotes, latency: bool, device: str) -
     (first, own), (second, other) = opened(a, "A", device), opened(b, "B", device)
     common_classes(own.class_names, other.class_names)  # before anything is computed
     pairs = {name: ask_both(name, images, own, other) for name, images in sets.items()}
-    sides = _named(first, second)
-    if not latency:
-        return BothAsked(sides, pairs, notes, None, NOT_ASKED)
-    return BothAsked(sides, pairs, notes, latency_of(own, other, next(iter(sets.values()))), "")
+    times = latency_of(own, other, next(iter(sets.values()))) if latency else None
+    reason = "" if latency else NOT_ASKED
+    return BothAsked(_named(first, second), pairs, notes, times, reason, leaks((a, b), sets))
 
 
 def _named(first: Side, second: Side) -> tuple[Side, Side]:
@@ -169,6 +173,7 @@ def _about(given: BothAsked, names: list[str], sets: Mapping[str, Matched]) -> d
         "latency": given.latency,
         "no_latency": given.no_latency,
         "notes": given.notes,
+        "leaks": given.leaks,
     }
 
 

@@ -2,17 +2,21 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from adapt.common.content import content_hashes
 from adapt.common.typed import resolve_path
 from adapt.common.words import first_few, plural
 from adapt.comparison.answers import PairedSet, said_by_logits
 from adapt.comparison.speed import bytes_of
+from adapt.data.sources.image_list import ImageList
+from adapt.data.splits.quarantine import FIT_SPLITS
 from adapt.errors import DataError, RecipeError
 from adapt.export.load import Loaded, load
 from adapt.models.classifier import Classifier
@@ -87,6 +91,44 @@ def of_run(given: Given) -> tuple[Side, StoredAnswers]:
     about = f"{_base_of_run(folder)}, stored answers of a run"
     side = Side(folder.resolve().name, str(given), about, stored.class_names, size)
     return side, stored
+
+
+def seen_by(given: Given) -> set[str]:
+    """SHA-256 of the images that a run learned from or chose on; empty where that is not known.
+
+    Args:
+        given: A run folder, or the `model` in it; of other models nothing is known.
+    """
+    if not isinstance(given, (str, Path)):
+        return set()
+    folder = resolve_path(given).resolve()
+    for place in (folder, folder.parent):
+        if (place / MODEL).is_dir() and (place / "split.json").is_file():
+            with suppress(OSError, ValueError, LookupError, TypeError):
+                splits = json.loads((place / "split.json").read_text(encoding="utf-8"))["splits"]
+                entries = [entry for name in FIT_SPLITS for entry in splits.get(name, ())]
+                return {str(entry["sha256"]) for entry in entries}
+    return set()
+
+
+def leaks(given: Sequence[Given], sets: Mapping[str, ImageList]) -> list[str]:
+    """Which images a model has learned from, as far as its run folder tells.
+
+    Args:
+        given: A and B.
+        sets: The images to compare on, by name.
+    """
+    sentences = []
+    for side, own in zip(("A", "B"), map(seen_by, given), strict=True):
+        for name, images in sets.items() if own else ():
+            if images.shift is None and (
+                count := sum(digest in own for digest in content_hashes(images.paths))
+            ):
+                sentences.append(
+                    f"{count:,} of {plural(len(images), 'image')} of {name} were in train or val "
+                    f"of {side}: its scores there are too high"
+                )
+    return sentences
 
 
 def _model_folder(given: str | Path) -> Path:

@@ -68,7 +68,7 @@ def test_domains_are_refused_with_the_words_to_write(tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
         sets_to_compare(tmp_path / "pacs")
     pacs = tmp_path / "pacs"
-    assert f"{pacs / 'photo'} --shift sketch={pacs / 'sketch'}" in str(raised.value)
+    assert f"adapt diff A B {pacs / 'photo'} --shift sketch={pacs / 'sketch'}" in str(raised.value)
 
 
 @pytest.mark.parametrize(

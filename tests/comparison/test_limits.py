@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from adapt.comparison.limits import QUANTITIES, check_limit, parse_limit
+from adapt.comparison.limits import QUANTITIES, check_limits, judged, parse_limit
 from adapt.comparison.measures import matched, set_measures, shift_mean
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError
@@ -32,7 +32,7 @@ def content(toy_test: ImageList) -> dict[str, Any]:
 
 
 def measured(text: str, content: dict[str, Any]) -> float:
-    return float(check_limit(parse_limit(text), content)["value"])
+    return float(judged(parse_limit(text), content)["value"])
 
 
 def test_every_quantity_is_what_it_says(content: dict[str, Any]) -> None:
@@ -89,8 +89,8 @@ def test_the_limit_itself_is_compared_exactly(text: str, failed: bool) -> None:
     answers = {"n": 300, "broken": 3, "fixed": 1}
     if text.startswith("accuracy"):
         answers = {"n": 600, "broken": 8, "fixed": 5}
-    content = {"main": "test", "sets": {"test": {"n": answers["n"], "accuracy": answers}}}
-    assert check_limit(parse_limit(text), content)["failed"] is failed
+    content = {"main": "test", "sets": {"test": {"accuracy": answers}}}
+    assert judged(parse_limit(text), content)["failed"] is failed
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,27 @@ def test_what_is_no_limit_is_refused(text: str, message: str) -> None:
 
 
 def test_a_limit_that_cannot_be_judged_is_refused(content: dict[str, Any]) -> None:
-    content["latency"] = None
-    with pytest.raises(RecipeError, match=r"cannot be judged.*latency was not measured"):
-        measured("latency > 10%", content)
-    with pytest.raises(RecipeError, match=r"no such set - 'fogg'.*did you mean 'fog'"):
-        measured("fogg.accuracy < 0", content)
-    content["sets"] = {"test": content["sets"]["test"] | {"sets": None}}
-    with pytest.raises(RecipeError, match="there are no shifts"):
-        measured("shift_mean < 0", content)
-    with pytest.raises(RecipeError, match="not both models store"):
+    content["sets"]["test"].update(sets=None, per_class=[])
+    with pytest.raises(RecipeError, match=r"cannot be judged.*not both models store"):
         measured("set_size > 1", content)
+    with pytest.raises(RecipeError, match="none has 20 images or more"):
+        measured("worst_class < 1", content)
+
+
+@pytest.mark.parametrize(
+    ("text", "sets", "message"),
+    [
+        ("latency > 10%", ["test", "fog"], "latency is not measured, since it was not asked for"),
+        ("fogg.accuracy < 0", ["test", "fog"], "no such set - 'fogg' in 'fogg.accuracy < 0', did"),
+        ("shift_mean < 0", ["test"], "there are no shifts"),
+        ("worst_shift < 0", ["test"], "there are no shifts"),
+    ],
+)
+def test_what_will_not_be_known_is_refused_at_once(
+    text: str, sets: list[str], message: str
+) -> None:
+    with pytest.raises(RecipeError) as raised:
+        check_limits([parse_limit(text)], sets, "it was not asked for")
+    assert message in str(raised.value)
+    kept = ["fog.accuracy < 0", "shift_mean < 0", "latency > 5%"]
+    check_limits(list(map(parse_limit, kept)), ["test", "fog"], "")

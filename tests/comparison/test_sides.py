@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adapt.common.content import content_hash
 from adapt.common.files import write_json
-from adapt.comparison.sides import of_run, opened, paired_evals
+from adapt.comparison.sides import leaks, of_run, opened, paired_evals, seen_by
+from adapt.data.image_data import ImageData
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.stored import split_manifest
@@ -92,3 +94,28 @@ def test_what_is_no_run_is_refused(tmp_path: Path, start: Classifier) -> None:
     (tmp_path / "recipe.yaml").touch()
     with pytest.raises(RunError, match="no stored answers"):
         of_run(tmp_path)
+
+
+def test_images_that_a_model_learned_from_are_counted(
+    start: Classifier, tmp_path: Path, toy_data: ImageData, toy_test: ImageList
+) -> None:
+    assert toy_data.val is not None
+    splits = {"train": toy_data.train, "val": toy_data.val, "test": toy_test}
+    run = tmp_path / "run"
+    start.save(run / "model")
+    write_json(run / "split.json", split_manifest(splits))
+    expected = {content_hash(path) for name in ("train", "val") for path in splits[name].paths}
+    assert seen_by(run) == seen_by(run / "model") == expected
+    assert seen_by(start) == seen_by(tmp_path) == set()
+    mixed = ImageList(
+        [*toy_test.paths, *toy_data.val.paths[:4]],
+        [*toy_test.labels, *toy_data.val.labels[:4]],
+        None,
+        None,
+        "/",
+        {},
+    )
+    sets = {"test": toy_test, "mixed": mixed}
+    assert leaks((start, run), sets) == [
+        "4 of 19 images of mixed were in train or val of B: its scores there are too high"
+    ]

@@ -71,6 +71,7 @@ def compared(images: ImageList, *shifts: str, **more: Any) -> dict[str, Any]:
             },
             "no_latency": "",
             "notes": [],
+            "leaks": [],
             "data": "photos",
             "limits": [],
         }

@@ -35,6 +35,7 @@ def render_comment(content: Mapping[str, Any]) -> str:
             mark=mark,
             title=_title(content),
             verdict=[*_models(content), *verdict(content)],
+            leaks=content["leaks"],
             header=table.header,
             rows=[[_text(cell) for cell in row] for row in table.rows],
             limits=[
@@ -79,7 +80,7 @@ def _costs(content: Mapping[str, Any]) -> list[str]:
     """Latency and size in one line each."""
     table = cost_table(content)
     lines = [
-        f"{row[0].text}: {row[1].text} to {row[2].text} ({row[3].text})"
+        f"{row[0].text}: {row[1].text} → {row[2].text} ({row[3].text})"
         for row in table.rows
         if "n/a" not in (row[1].text, row[2].text)
     ]

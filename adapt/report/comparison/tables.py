@@ -99,7 +99,13 @@ def confidence_table(content: Content) -> Table:
         "calibrated model of these confidences shows in 95 of 100 sets at most. Abstention and "
         "sets use the threshold that each model stores, and all classes that it knows."
     )
-    return Table("Confidence", ["set", "", "A", "B", "B - A"], rows, words=2, legend=legend)
+    return Table(
+        "Calibration, abstention and sets",
+        ["set", "", "A", "B", "B - A"],
+        rows,
+        words=2,
+        legend=legend,
+    )
 
 
 def _confidence_rows(name: str, own: Content, content: Content) -> list[list[Cell]]:
@@ -162,7 +168,7 @@ def cost_table(content: Content) -> Table:
     change = sizes[1] / sizes[0] - 1 if all(sizes) else None
     rows.append([Cell("size on disk"), *map(_size, sizes), Cell(_change(change))])
     legend = _cost_legend(content, times)
-    return Table("Latency and size", ["", "A", "B", "change"], rows, legend=legend)
+    return Table("What a prediction costs", ["", "A", "B", "change"], rows, legend=legend)
 
 
 def _cost_legend(content: Content, times: Content) -> str:
@@ -179,7 +185,7 @@ def _cost_legend(content: Content, times: Content) -> str:
 
 
 def _change(value: float | None) -> str:
-    return "n/a" if value is None else f"{100 * value:+.0f} %"
+    return "n/a" if value is None else f"{round(100 * value) + 0:+d} %"
 
 
 def _size(count: int | None) -> Cell:

@@ -1,6 +1,6 @@
 """What a comparison says in sentences: which model is better, and whether limits passed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapt.common.words import plural
@@ -65,10 +65,12 @@ def verdict(content: Content) -> list[str]:
         The result on the test set; on the shifts; classes that clearly changed.
     """
     own = main_set(content)["accuracy"]
+    other = main_set(content)["changed"] - own["fixed"] - own["broken"]
+    rest = f"; {plural(other, 'mistake')} changed to another mistake" if other else ""
     sentences = [
         f"{headline(content)}: {points(own['difference'])} points on {content['main']} "
         f"(95 % interval {signed_span(interval(own['ci']))}; {p_words(own['p'])}). Of "
-        f"{plural(own['n'], 'image')}, B fixes {own['fixed']:,} and breaks {own['broken']:,}."
+        f"{plural(own['n'], 'image')}, B fixes {own['fixed']:,} and breaks {own['broken']:,}{rest}."
     ]
     mean = mapping(content.get("shift_mean"))
     if mean:
@@ -77,9 +79,22 @@ def verdict(content: Content) -> list[str]:
         doubt = " It may be chance." if clear and clear[0] <= 0 <= clear[1] else ""
         where = f"the {mean_of(names)}" if len(names) > 1 else names[0]
         change = f"{points(mean['difference'])} points ({signed_span(clear)})"
-        sentences.append(f"On {where}: {change}.{doubt}")
+        single = _single_shifts(content, names) if len(names) > 1 else ""
+        sentences.append(f"On {where}: {change}.{doubt}{single}")
     sentences += _changed(content)
     return sentences
+
+
+def _single_shifts(content: Content, names: Sequence[str]) -> str:
+    """On which shifts B is clearly better or worse."""
+    words = ""
+    for tone in (BETTER, WORSE):
+        rows = [(name, content["sets"][name]["accuracy"]) for name in names]
+        clear = [
+            f"{name} ({points(row['difference'])})" for name, row in rows if tone_of(row) == tone
+        ]
+        words += f" Clearly {tone} on {enumerated(clear)}." if clear else ""
+    return words
 
 
 def _changed(content: Content) -> list[str]:

@@ -51,4 +51,4 @@ def test_what_was_not_measured_is_said(content: dict[str, Any]) -> None:
     content.update(latency=None, no_latency="nothing was computed")
     text = render_comment(content)
     assert "- latency: not measured, nothing was computed" in text
-    assert "- size on disk: 2.0 MB to 1.0 MB (-50 %)" in text
+    assert "- size on disk: 2.0 MB → 1.0 MB (-50 %)" in text

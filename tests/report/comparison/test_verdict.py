@@ -19,7 +19,9 @@ def test_the_result_comes_first(content: dict[str, Any]) -> None:
     own = content["sets"]["test"]["accuracy"]
     first, second, *_ = verdict(content)
     assert first.startswith("B is better than A: +")
-    assert f"B fixes {own['fixed']} and breaks {own['broken']}." in first
+    other = content["sets"]["test"]["changed"] - own["fixed"] - own["broken"]
+    flips = f"B fixes {own['fixed']} and breaks {own['broken']}"
+    assert first.endswith(f"{flips}; {other} mistakes changed to another mistake.")
     assert f"{100 * own['difference']:+.1f} points on test" in first
     mean = content["shift_mean"]
     assert second.startswith(f"On the mean of 2 shifts: {100 * mean['difference']:+.1f} points")
@@ -29,8 +31,12 @@ def test_chance_is_said(content: dict[str, Any]) -> None:
     own = content["sets"]["test"]["accuracy"]
     own.update(p=0.4)
     content["shift_mean"].update(ci=[-0.01, 0.03])
+    for name in ("fog", "sketch"):
+        content["sets"][name]["accuracy"].update(p=0.3)
     assert headline(content) == "No clear difference between A and B"
     assert verdict(content)[1].endswith("It may be chance.")
+    content["sets"]["fog"]["accuracy"].update(p=0.001, difference=-0.1)
+    assert verdict(content)[1].endswith("It may be chance. Clearly worse on fog (-10.0).")
     own.update(p=0.001, difference=-0.1)
     assert headline(content) == "B is worse than A"
 
