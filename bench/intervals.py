@@ -22,6 +22,7 @@ from adapt.evaluation.metrics.intervals import (
     mean_of_proportions_interval,
     proportion_ends,
 )
+from adapt.evaluation.metrics.paired import paired_answers
 from adapt.evaluation.metrics.per_class import per_class_table
 from adapt.evaluation.robustness.shifts import LogitLine, effective_robustness
 from adapt.report.record.few_shot import band
@@ -149,14 +150,30 @@ class Simulations:
 
     def paired(self, images: int, truth: float) -> tuple[float, Outcome]:
         """Accuracy minus that of a start that is wrong on a fifth of what is right now."""
-        now = self.generator.random(images) < truth
-        flip = self.generator.random(images)
-        before = np.where(now, flip >= 0.2, flip < 0.2)
+        before, now = self.pair(images, truth, 0.2)
         found = paired_difference(now, before)
         assert found["ci"] is not None
         assert found["difference"] is not None
         value = truth - (truth * 0.8 + (1 - truth) * 0.2)
         return value, (found["ci"][0], found["difference"], found["ci"][1])
+
+    def pair(self, images: int, truth: float, flips: float) -> tuple[np.ndarray, np.ndarray]:
+        """Right answers of a start and of a model that differ on a fraction of the images."""
+        now = self.generator.random(images) < truth
+        flip = self.generator.random(images)
+        return np.where(now, flip >= flips, flip < flips), now
+
+    def compared(self, flips: float) -> Callable[[int, float], tuple[float, Outcome]]:
+        """The same difference with the interval of `adapt diff`, of models that differ less."""
+
+        def draw(images: int, truth: float) -> tuple[float, Outcome]:
+            result = paired_answers(*self.pair(images, truth, flips))
+            assert result["ci"] is not None
+            assert result["difference"] is not None
+            value = truth - (truth * (1 - flips) + (1 - truth) * flips)
+            return value, (result["ci"][0], result["difference"], result["ci"][1])
+
+        return draw
 
     def effective(self, images: int, truth: float) -> tuple[float, Outcome]:
         """Effective robustness, with as many images of the shift as of the test set."""
@@ -221,6 +238,8 @@ def main() -> None:
         "effective": simulated(simulate.effective, SETS),
         "paired": simulated(simulate.paired, PAIRED_SETS),
         "draws": simulated(simulate.draws, SETS),
+        "compared": simulated(simulate.compared(0.2), SETS),
+        "hardly": simulated(simulate.compared(0.02), SETS),
     }
     tables = {name: markdown("true value", rows, names) for name, rows in parts.items()}
     page = (Path(__file__).parent / "intervals.txt").read_text(encoding="utf-8")

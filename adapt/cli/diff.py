@@ -111,7 +111,7 @@ def default_folder(a: str, b: str) -> Path:
 
 def print_comparison(done: "Comparison") -> None:
     """Print the table of sets, the verdict, and every limit."""
-    from adapt.report.comparison.tables import cost_table
+    from adapt.report.comparison.tables import cost_lines
     from adapt.report.comparison.verdict import tone_of, verdict
 
     content = done.content
@@ -119,15 +119,13 @@ def print_comparison(done: "Comparison") -> None:
         own = content[side]
         _print(f"{side.upper()}  {own['name']}  {own['about']}")
     console.print(accuracy_table(content))
+    for leak in content["leaks"]:
+        _print(f"LEAK    {leak}", "bold yellow")
     tone = tone_of(content["sets"][content["main"]]["accuracy"])
     for place, sentence in enumerate(verdict(content)):
         _print(sentence, f"bold {STYLES[tone]}".strip() if place == 0 else "")
-    for row in cost_table(content).rows:
-        _print(f"{row[0].text}: {row[1].text} → {row[2].text} ({row[3].text})")
-    if content["latency"] is None:
-        _print(f"latency: not measured, {content['no_latency']}", "dim")
-    for leak in content["leaks"]:
-        _print(f"LEAK    {leak}", "bold yellow")
+    for line in cost_lines(content):
+        _print(line, "dim")
     for note in content["notes"]:
         _print(f"note    {note}", "dim")
     for limit in content["limits"]:

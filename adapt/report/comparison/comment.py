@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapt.report.comparison.page import value_words
-from adapt.report.comparison.tables import cost_table, sets_table
+from adapt.report.comparison.tables import cost_lines, sets_table
 from adapt.report.comparison.verdict import headline, limits_sentence, main_set, tone_of, verdict
 from adapt.report.record.words import percent
 from adapt.report.templating import environment
@@ -51,7 +51,7 @@ def render_comment(content: Mapping[str, Any]) -> str:
                 for flip in broken[:WORST]
             ],
             count=own["accuracy"]["broken"],
-            costs=_costs(content),
+            costs=cost_lines(content),
         )
     )
     return re.sub(r"\n{3,}", "\n\n", re.sub(r" +\n", "\n", text)).lstrip("\n")
@@ -74,16 +74,3 @@ def _said(answer: Mapping[str, Any]) -> str:
 def _text(cell: Any) -> str:
     note = f" ({cell.note})" if cell.note else ""
     return f"{cell.text}{note} {cell.change}".strip()
-
-
-def _costs(content: Mapping[str, Any]) -> list[str]:
-    """Latency and size in one line each."""
-    table = cost_table(content)
-    lines = [
-        f"{row[0].text}: {row[1].text} → {row[2].text} ({row[3].text})"
-        for row in table.rows
-        if "n/a" not in (row[1].text, row[2].text)
-    ]
-    return (
-        lines if content["latency"] else [*lines, f"latency: not measured, {content['no_latency']}"]
-    )

@@ -163,12 +163,25 @@ def cost_table(content: Content) -> Table:
                 )
                 for side in ("a", "b")
             ]
-            rows.append([Cell(f"latency, {title}"), *cells, Cell(_change(own["change"]))])
+            change = Cell(_change(own["change"]), "side by side")
+            rows.append([Cell(f"latency, {title}"), *cells, change])
     sizes = [content[side]["bytes"] for side in ("a", "b")]
-    change = sizes[1] / sizes[0] - 1 if all(sizes) else None
-    rows.append([Cell("size on disk"), *map(_size, sizes), Cell(_change(change))])
+    grown = sizes[1] / sizes[0] - 1 if all(sizes) else None
+    rows.append([Cell("size on disk"), *map(_size, sizes), Cell(_change(grown))])
     legend = _cost_legend(content, times)
     return Table("What a prediction costs", ["", "A", "B", "change"], rows, legend=legend)
+
+
+def cost_lines(content: Content) -> list[str]:
+    """Latency and size, a line each."""
+    lines = [
+        f"{name.text}: {before.text} → {after.text} "
+        f"({change.text}{', ' if change.note else ''}{change.note})"
+        for name, before, after, change in cost_table(content).rows
+        if "n/a" not in (before.text, after.text)
+    ]
+    missing = [] if content["latency"] else [f"latency: not measured, {content['no_latency']}"]
+    return [*lines, *missing]
 
 
 def _cost_legend(content: Content, times: Content) -> str:

@@ -9,6 +9,7 @@ from adapt.data.sources.image_list import ImageList
 from adapt.report.comparison.tables import (
     ROWS,
     confidence_table,
+    cost_lines,
     cost_table,
     parts_table,
     sets_table,
@@ -68,6 +69,11 @@ def test_confidence(content: dict[str, Any]) -> None:
 def test_cost(content: dict[str, Any]) -> None:
     single, batch, size = cost_table(content).rows
     assert [cell.text for cell in single] == ["latency, one image", "4.0 ms", "4.0 ms", "+25 %"]
+    assert cost_lines(content) == [
+        "latency, one image: 4.0 ms → 4.0 ms (+25 %, side by side)",
+        "latency, batches of 8: 4.0 ms → 4.0 ms (+25 %, side by side)",
+        "size on disk: 2.0 MB → 1.0 MB (-50 %)",
+    ]
     assert single[1].note == "3.5 to 9.2"
     assert batch[0].text == "latency, batches of 8"
     assert [cell.text for cell in size] == ["size on disk", "2.0 MB", "1.0 MB", "-50 %"]
@@ -76,3 +82,4 @@ def test_cost(content: dict[str, Any]) -> None:
     table = cost_table(content)
     assert table.legend == "Latency was not measured: runs stored the answers."
     assert [cell.text for cell in table.rows[0]] == ["size on disk", "2.0 MB", "n/a", "n/a"]
+    assert cost_lines(content) == ["latency: not measured, runs stored the answers"]
