@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from adapt.cli.averages import mix, soup
 from adapt.cli.commands.cache import commands as cache_commands
 from adapt.cli.commands.serve import serve
-from adapt.cli.commands.weights import convert, delta, export, restore, sign, verify
+from adapt.cli.commands.weights import convert, delta, export, pull, push, restore, sign, verify
 from adapt.cli.diff import diff
 from adapt.cli.endings import Carried, run_command
 from adapt.cli.predict import predict
@@ -313,6 +313,8 @@ app.command()(delta)
 app.command()(restore)
 app.command()(sign)
 app.command()(serve)
+app.command()(push)
+app.command()(pull)
 app.add_typer(cache_commands, name="cache")
 
 

@@ -33,13 +33,20 @@ def load(path: str | Path) -> Loaded:
     return ExportedClassifier.load(resolve_path(path)) if is_export(path) else Classifier.load(path)
 
 
-def verify(path: str | Path) -> Differences:
+def verify(path: str | Path, base: str | Path | None = None) -> Differences:
     """Check a shipped model: its hashes, and what it says of its stored images.
+
+    Args:
+        path: A bundle, or a folder that `adapt export` wrote.
+        base: Where the pretrained weights are that a delta changes; see
+            `adapt.models.classifier.Classifier.load`.
 
     Raises:
         BundleError: When it was altered, or answers otherwise than when it was written.
     """
-    return verify_export(resolve_path(path)) if is_export(path) else verify_bundle(path)
+    if is_export(path):
+        return verify_export(resolve_path(path))
+    return verify_bundle(path, base)
 
 
 def is_export(path: str | Path) -> bool:

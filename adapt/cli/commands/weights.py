@@ -1,5 +1,6 @@
-"""Commands for files of weights: converted, checked, written in another format."""
+"""Commands for shipped models: converted, checked, in another format, to the hub and back."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -93,6 +94,49 @@ def restore(
     _echo_sizes(restore_model(model, out, base))
 
 
+def push(
+    model: Annotated[Path, typer.Argument(help="The `model` folder of a run, or an export of it.")],
+    repository: Annotated[str, typer.Argument(help="Repository on the hub: owner/name.")],
+    public: Annotated[
+        bool, typer.Option("--public", help="Everybody may read it; otherwise nobody but you.")
+    ] = False,
+    base: Base = None,
+) -> None:
+    """Verify a model and write it to the Hugging Face hub. Needs HF_TOKEN or `hf auth login`."""
+    from adapt.export.registries.hub import push as push_model
+
+    _bars_on_terminals_only()
+    pushed = push_model(model, repository, public, base)
+    typer.echo(f"{len(pushed.files)} files: {pushed.url}")
+    typer.echo(f"to pull  adapt pull {pushed.repository}@{pushed.commit} -o model")
+
+
+def pull(
+    source: Annotated[str, typer.Argument(help="Repository and commit: owner/name@COMMIT.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder.")],
+    base: Base = None,
+    max_gb: Annotated[float, typer.Option(help="Most that is downloaded, in 10^9 bytes.")] = 20,
+) -> None:
+    """Read a model from one commit on the Hugging Face hub, and verify it. Runs nothing of it."""
+    from adapt.common.words import first_few, printable
+    from adapt.export.registries.hub import GB
+    from adapt.export.registries.hub import pull as pull_model
+
+    _bars_on_terminals_only()
+    pulled = pull_model(source, out, base, int(max_gb * GB))
+    typer.echo(f"{len(pulled.files)} files, verified: {pulled.folder}")
+    if pulled.left:
+        names = first_few(map(printable, pulled.left))
+        typer.echo(f"not part of the model, not downloaded: {names}")
+
+
 def _echo_sizes(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _bars_on_terminals_only() -> None:
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()

@@ -1,13 +1,19 @@
 """Weights and bundles on the command line."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
+from adapt.models.classifier import Classifier
 from tests.cli.test_app import call
 from tests.helpers.bundles import smallest
+from tests.helpers.commands import ROOT
+from tests.helpers.hub_server import ask_only, serving
+
+NAME = "me/animals"
 
 
 def test_verify_and_convert(
@@ -42,3 +48,50 @@ def test_export(
     assert call(monkeypatch, *given) == 2
     assert call(monkeypatch, "export", folder, "--to", "onx", "-o", tmp_path / "new") == 2
     assert "did you mean 'onnx'" in capsys.readouterr().err
+
+
+def test_push_and_pull(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = smallest(tmp_path).save(tmp_path / "model")
+    with serving() as hub:
+        ask_only(hub, tmp_path / "home", monkeypatch)
+        assert call(monkeypatch, "push", model, NAME, "--public") == 0
+        own = hub.repositories[NAME]
+        commit, held = own.commits[-1]
+        said = capsys.readouterr()
+        assert said.out == (
+            f"6 files: {hub.url}/{NAME}\nto pull  adapt pull {NAME}@{commit} -o model\n"
+        )
+        assert "%" not in said.err  # no bars where nobody looks
+        commit = own.commit(held | {"a\x1b[2J.py": b""})
+        assert call(monkeypatch, "pull", f"{NAME}@{commit}", "-o", tmp_path / "new") == 0
+        assert capsys.readouterr().out == (
+            f"5 files, verified: {tmp_path / 'new'}\n"
+            "not part of the model, not downloaded: a\\x1b[2J.py\n"
+        )
+        assert call(monkeypatch, "pull", NAME, "-o", tmp_path / "other") == 2
+        assert f"not pinned - the newest commit is {commit}" in capsys.readouterr().err
+        words = ("pull", f"{NAME}@{commit}", "-o", tmp_path / "other", "--max-gb", "0.0001")
+        assert call(monkeypatch, *words) == 2
+        assert "larger than allowed" in capsys.readouterr().err
+
+
+def test_a_delta_needs_its_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.unpack_archive(ROOT / "tests" / "fixtures" / "bundle_format_2.zip", tmp_path)
+    delta, base = tmp_path / "delta", tmp_path / "base"
+    with serving() as hub:
+        ask_only(hub, tmp_path / "home", monkeypatch)
+        assert call(monkeypatch, "push", delta, NAME) == 4
+        assert "pretrained weights are not at hand" in capsys.readouterr().err
+        assert call(monkeypatch, "push", delta, NAME, "--base", base) == 0
+        commit = hub.repositories[NAME].commits[-1][0]
+        words = ("pull", f"{NAME}@{commit}", "-o", tmp_path / "new")
+        assert call(monkeypatch, *words) == 4
+        assert not (tmp_path / "new").exists()
+        assert call(monkeypatch, *words, "--base", base) == 0
+    for path in delta.iterdir():
+        assert (tmp_path / "new" / path.name).read_bytes() == path.read_bytes()
+    assert Classifier.load(tmp_path / "new", base).class_names

@@ -1,0 +1,1 @@
+"""Where models are kept between machines, one file each: no other room knows them."""

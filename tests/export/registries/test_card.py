@@ -1,0 +1,47 @@
+"""The page of a repository: the card of the run, or a short one."""
+
+from pathlib import Path
+
+import yaml
+
+from adapt.export.registries.card import SHOWN, card_of
+from adapt.models.classifier import Classifier
+from tests.export.registries.conftest import CARD
+
+
+def test_the_card_of_the_run_is_taken(shipped: dict[str, Path]) -> None:
+    assert card_of(shipped["bundle"], "me/animals") == CARD
+
+
+def test_a_short_card(shipped: dict[str, Path], model: Classifier) -> None:
+    text = card_of(shipped["plain"], "me/animals")
+    _, front, body = text.split("---\n", 2)
+    assert yaml.safe_load(front) == {
+        "library_name": "open_clip",
+        "pipeline_tag": "image-classification",
+        "tags": ["clip", "open_clip", "adapt-clip"],
+    }
+    assert "\n# animals\n" in body
+    assert "tells 3 classes apart, as a bundle of adapt" in body
+    assert f"`{model.backbone.spec.base_hash}`" in body
+    assert "adapt pull me/animals@COMMIT -o model" in body
+    assert 'create_model_and_transforms("hf-hub:me/animals")' in body
+    assert body.endswith("Classes:\n\n    zebra\n    été/1\n    a b\n")
+
+
+def test_of_an_export(shipped: dict[str, Path]) -> None:
+    text = card_of(shipped["export"], "me/animals")
+    assert "as an export to `lean` of adapt" in text
+    assert "create_model_and_transforms" not in text  # it has no text encoder
+
+
+def test_names_stay_what_they_are(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(SHOWN)] + ["<b>\n\n# bold", "last"]
+    names.insert(0, "a\n---\nb")
+    made = Classifier.from_clip("adapt-icons-xs", "random", names).save(tmp_path)
+    lines = card_of(made, "me/animals").splitlines()
+    shown = lines[lines.index("Classes:") + 2 :]
+    assert shown[:2] == ["    a --- b", "    c0"]
+    assert len(shown) == SHOWN + 1
+    assert shown[-1] == "    and 3 more"
+    assert "# bold" not in lines
