@@ -1,6 +1,6 @@
 """Two models on the same images: from what was given to `diff.json`, `diff.html` and a comment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,10 +12,11 @@ from adapt.common.files import plain, write_json, write_text
 from adapt.common.progress import track
 from adapt.comparison.answers import PairedSet, ask_both
 from adapt.comparison.data import Data, SetsAndNotes, sets_to_compare
-from adapt.comparison.limits import check_limits, judged, parse_limit
-from adapt.comparison.measures import Matched, common_classes, matched, set_measures, shift_mean
-from adapt.comparison.sides import Given, Side, leaks, of_run, opened, paired_evals
+from adapt.comparison.limits import Limit, check_limits, judged, parse_limit
+from adapt.comparison.measures import common_classes, matched, set_measures, shift_mean
+from adapt.comparison.sides import Given, Side, leaks, of_run, opened, paired_eval, shared_evals
 from adapt.comparison.speed import latency_of
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, RecipeError
 from adapt.report.comparison.comment import render_comment
 from adapt.report.comparison.page import flip_key, render_page, shown_flips
@@ -63,7 +64,8 @@ class BothAsked:
     """Both models, what they say of each set, and what is worth knowing of these."""
 
     sides: tuple[Side, Side]
-    pairs: dict[str, PairedSet]
+    pairs: Iterator[PairedSet]
+    """One after the other, since answers about many images and classes take much memory."""
     notes: list[str]
     latency: dict[str, Any] | None
     """See `latency_of`."""
@@ -80,7 +82,7 @@ def compare(
     shifts: Sequence[str] = (),
     fail_if: Sequence[str] = (),
     latency: bool = True,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> Comparison:
     """Compare two models on the same images; every number is B against A.
 
@@ -92,7 +94,8 @@ def compare(
         shifts: Further sets, see `sets_to_compare`.
         fail_if: Limits, see `parse_limit`.
         latency: Whether to measure how long each model takes; never from stored answers.
-        device: Where both compute.
+        device: Where both compute; None leaves loaded models where they are, and takes the CPU for
+            others.
 
     Raises:
         RecipeError: When a limit is wrong or cannot be judged, or something does not go together.
@@ -112,36 +115,40 @@ def compare(
     """
     limits = [parse_limit(text) for text in fail_if]
     if data is None:
-        answered = _from_runs(a, b, shifts)
-        check_limits(limits, list(answered.pairs), FROM_RUNS)
+        answered = _from_runs(a, b, shifts, limits)
     else:
         given = sets_to_compare(data, shifts)
         check_limits(limits, list(given[0]), "" if latency else NOT_ASKED)
         answered = _asked(a, b, given, latency, device)
-    first, second = answered.sides
-    names = common_classes(first.class_names, second.class_names)
-    sets = {name: matched(pair, names) for name, pair in answered.pairs.items()}
-    shown = str(data) if isinstance(data, (str, Path)) else None
-    content = {**_about(answered, names, sets), "data": shown}
+    names = common_classes(*(side.class_names for side in answered.sides))
+    measures, shown = {}, {}
+    for pair in answered.pairs:
+        own = matched(pair, names)
+        measures[pair.name] = set_measures(own)
+        shown[pair.name] = own.paired.images, own.paired.hashes
+    content = _content(answered, names, measures)
+    content["data"] = str(data) if isinstance(data, (str, Path)) else None
     content["limits"] = [judged(limit, content) for limit in limits]
-    return Comparison(plain(content), _thumbnails(content, sets))
+    return Comparison(plain(content), _thumbnails(content, shown))
 
 
-def _from_runs(a: Given, b: Given, shifts: Sequence[str]) -> BothAsked:
+def _from_runs(a: Given, b: Given, shifts: Sequence[str], limits: Sequence[Limit]) -> BothAsked:
     if shifts:
         raise RecipeError(
             "--shift - there are no images - the runs stored their own shifts - give DATA too"
         )
     (first, own), (second, other) = of_run(a), of_run(b)
-    pairs, notes = paired_evals(own, other)
+    shared, notes = shared_evals(own, other)
+    check_limits(limits, shared, FROM_RUNS)
+    pairs = (paired_eval(name, own, other) for name in shared)
     return BothAsked(_named(first, second), pairs, notes, None, FROM_RUNS)
 
 
-def _asked(a: Given, b: Given, data: SetsAndNotes, latency: bool, device: str) -> BothAsked:
+def _asked(a: Given, b: Given, data: SetsAndNotes, latency: bool, device: str | None) -> BothAsked:
     sets, notes = data
     (first, own), (second, other) = opened(a, "A", device), opened(b, "B", device)
     common_classes(own.class_names, other.class_names)  # before anything is computed
-    pairs = {name: ask_both(name, images, own, other) for name, images in sets.items()}
+    pairs = (ask_both(name, images, own, other) for name, images in sets.items())
     times = latency_of(own, other, next(iter(sets.values()))) if latency else None
     reason = "" if latency else NOT_ASKED
     return BothAsked(_named(first, second), pairs, notes, times, reason, leaks((a, b), sets))
@@ -154,10 +161,9 @@ def _named(first: Side, second: Side) -> tuple[Side, Side]:
     return replace(first, name=first.place), replace(second, name=second.place)
 
 
-def _about(given: BothAsked, names: list[str], sets: Mapping[str, Matched]) -> dict[str, Any]:
-    """The content but for what is measured elsewhere."""
+def _content(given: BothAsked, names: list[str], measures: dict[str, Any]) -> dict[str, Any]:
+    """The content of `diff.json` but for the limits, by what was measured on each set."""
     first, second = given.sides
-    measures = {name: set_measures(own) for name, own in sets.items()}
     main, *others = measures
     return {
         "format": 1,
@@ -177,15 +183,16 @@ def _about(given: BothAsked, names: list[str], sets: Mapping[str, Matched]) -> d
     }
 
 
-def _thumbnails(content: Mapping[str, Any], sets: Mapping[str, Matched]) -> dict[str, str]:
+def _thumbnails(
+    content: Mapping[str, Any], sets: Mapping[str, tuple[ImageList, list[str] | None]]
+) -> dict[str, str]:
     """Small pictures of the flips that the page shows; none of a file that is another by now."""
     shown = shown_flips(content)
     uris: dict[str, str] = {}
     for name, flip in track(shown, "drawing pictures", len(shown)):
-        paired, row = sets[name].paired, int(flip["row"])
-        path = Path(paired.images.paths[row])
+        (images, hashes), row = sets[name], int(flip["row"])
         with suppress(DataError):
-            if paired.hashes is not None and content_hash(path) != flip["sha256"]:
+            if hashes is not None and content_hash(images.paths[row]) != flip["sha256"]:
                 continue
-            uris[flip_key(name, flip)] = picture_uri(paired.images.open(row, at_least=SIDE))
+            uris[flip_key(name, flip)] = picture_uri(images.open(row, at_least=SIDE))
     return uris

@@ -51,21 +51,22 @@ class Side:
         }
 
 
-def opened(given: Given, name: str, device: str = "cpu") -> tuple[Side, Loaded]:
+def opened(given: Given, name: str, device: str | None = None) -> tuple[Side, Loaded]:
     """A shipped model, ready to predict.
 
     Args:
         given: A bundle, an export, a run folder (its `model` is taken), or a loaded model.
         name: What to call a model that has no folder.
-        device: Where it computes.
+        device: Where it computes; None leaves a loaded model where it is.
 
     Raises:
         BundleError: When it is no model, or was altered.
     """
     if not isinstance(given, (str, Path)):
-        return Side(name, "", _about(given), given.class_names, None), given.to(device)
+        placed = given if device is None else given.to(device)
+        return Side(name, "", _about(given), given.class_names, None), placed
     place = _model_folder(given)
-    model = load(place).to(device)
+    model = load(place).to(device or "cpu")
     title = place.resolve()
     title = title.parent if title.name == MODEL else title
     side = Side(title.name, str(given), _about(model), model.class_names, bytes_of(place))
@@ -153,30 +154,31 @@ def _base_of_run(folder: Path) -> str:
         return "unknown base"
 
 
-def paired_evals(a: StoredAnswers, b: StoredAnswers) -> tuple[dict[str, PairedSet], list[str]]:
-    """The test sets that two runs share, image by image.
-
-    Returns:
-        The sets in the order of A, and which ones only one run has.
+def shared_evals(a: StoredAnswers, b: StoredAnswers) -> tuple[list[str], list[str]]:
+    """The test sets that two runs share, by name in the order of A, and notes on the others.
 
     Raises:
-        DataError: When they share none, or a set of one name is of other images or labels.
+        DataError: When they share none.
     """
     first, second = a.evals, b.evals
     shared = [name for name in first if name in second]
     if not shared:
         given = f"A has {first_few(first) or 'none'}; B has {first_few(second) or 'none'}"
         raise DataError(f"runs - no test set in common - {given} - give DATA to compare on")
-    pairs = {name: _paired(name, a, b) for name in shared}
     notes = [
         f"only {side} has the {plural(len(rest), 'test set')} {first_few(rest)}"
         for side, own, other in (("A", first, second), ("B", second, first))
         if (rest := [name for name in own if name not in other])
     ]
-    return pairs, notes
+    return shared, notes
 
 
-def _paired(name: str, a: StoredAnswers, b: StoredAnswers) -> PairedSet:
+def paired_eval(name: str, a: StoredAnswers, b: StoredAnswers) -> PairedSet:
+    """One test set of two runs, image by image.
+
+    Raises:
+        DataError: When the runs have other images, labels or another shift under this name.
+    """
     first, second = a.evals[name], b.evals[name]
     if first.images.shift != second.images.shift:
         given = f"{first.images.shift} and {second.images.shift}"

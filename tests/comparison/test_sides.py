@@ -7,7 +7,7 @@ import pytest
 
 from adapt.common.content import content_hash
 from adapt.common.files import write_json
-from adapt.comparison.sides import leaks, of_run, opened, paired_evals, seen_by
+from adapt.comparison.sides import leaks, of_run, opened, paired_eval, seen_by, shared_evals
 from adapt.data.image_data import ImageData
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
@@ -50,10 +50,8 @@ def test_what_runs_stored_is_joined_by_content(tmp_path: Path, toy_test: ImageLi
     order = np.random.default_rng(0).permutation(15)
     _, first = of_run(stored_run(tmp_path / "a", {"test": toy_test, "own": toy_test}))
     _, second = of_run(stored_run(tmp_path / "b", {"test": toy_test.subset(order)}, 1))
-    pairs, notes = paired_evals(first, second)
-    assert list(pairs) == ["test"]
-    assert notes == ["only A has the 1 test set own"]
-    pair, logits = pairs["test"], second.evals["test"].logits
+    assert shared_evals(first, second) == (["test"], ["only A has the 1 test set own"])
+    pair, logits = paired_eval("test", first, second), second.evals["test"].logits
     for row in range(15):
         powers = np.exp(logits[list(order).index(row)].astype(np.float64))
         np.testing.assert_allclose(pair.b.probabilities[row], powers / powers.sum())
@@ -66,14 +64,14 @@ def test_other_images_are_refused_with_numbers(tmp_path: Path, toy_test: ImageLi
     fewer = ImageList(toy_test.paths[:-2], labels, None, None, toy_test.root, {})
     _, second = of_run(stored_run(tmp_path / "b", {"test": fewer}))
     with pytest.raises(DataError) as raised:
-        paired_evals(first, second)
+        paired_eval("test", first, second)
     numbers = (
         "15 images in A, 13 in B, 12 with the same content and label, 13 with the same content"
     )
     assert f"test - not the same images - {numbers} - give DATA" in str(raised.value)
     _, third = of_run(stored_run(tmp_path / "c", {"other": toy_test}))
     with pytest.raises(DataError, match="no test set in common - A has test; B has other"):
-        paired_evals(first, third)
+        shared_evals(first, third)
 
 
 def test_another_shift_is_refused(tmp_path: Path, toy_test: ImageList) -> None:
@@ -83,7 +81,7 @@ def test_another_shift_is_refused(tmp_path: Path, toy_test: ImageList) -> None:
         for place, own in enumerate(given)
     ]
     with pytest.raises(DataError, match="not the same shift"):
-        paired_evals(*stored)
+        paired_eval("fog", *stored)
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path, start: Classifier) -> None:

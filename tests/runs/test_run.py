@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from adapt.runs.run import run
+from adapt.runs.folder.answers import read_answers
+from adapt.runs.run import Run, run
 from tests.helpers.packed import (
     CLASSES,
     class_files,
@@ -55,12 +56,26 @@ def source(form: str, folder: Path) -> str:
     return f"{{kind: table, path: {path}}}"
 
 
+def check_stored_answers(done: Run) -> None:
+    """What is stored of the shipped model gives its accuracy again."""
+    stored, scores = read_answers(done.folder), done.scores["models"][done.scores["shipped"]]
+    own = stored.evals["test"]
+    right = [
+        stored.class_names[row.argmax()] == label
+        for row, label in zip(own.logits, own.images.labels, strict=True)
+    ]
+    assert scores["test"]["accuracy"] == pytest.approx(sum(right) / len(right))
+    assert stored.uncertainty == done.classifier.uncertainty
+    assert stored.temperature == done.classifier.temperature
+
+
 def run_form(form: str, folder: Path) -> tuple[str, dict[str, Any]]:
     folder.mkdir()
     test = write_folder(folder / "test", TEST)
     recipe = folder / "recipe.yaml"
     recipe.write_text(RECIPE.format(arch=VIT, train=source(form, folder), test=test))
     done = run(recipe, [], folder / "run")
+    check_stored_answers(done)
     split = json.loads((done.folder / "split.json").read_text(encoding="utf-8"))
     return split["hash"], done.scores["models"]
 

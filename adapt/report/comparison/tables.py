@@ -188,7 +188,7 @@ def _cost_legend(content: Content, times: Content) -> str:
     if not times:
         return f"Latency was not measured: {content['no_latency']}."
     rounds = times["single"]["rounds"]
-    where = " and ".join(dict.fromkeys(times["device"].values()))
+    where = " and ".join(dict.fromkeys(times["device"].values())).replace("cpu", "the CPU")
     return (
         "Milliseconds per image from decoded pixels to the prediction, on "
         f"{where} with {plural(times['threads'], 'thread')}. The models took turns "

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from adapt.common.files import write_json, write_whole
 from adapt.data.shifts.shift import Shift
@@ -69,7 +69,7 @@ def write_answers(
     """
     class_names, temperature, uncertainty = judge
     arrays = {name: np.ascontiguousarray(logits[name], np.float32) for name in evals}
-    write_whole(folder / LOGITS, lambda part: save_file(arrays, part))
+    write_whole(folder / LOGITS, lambda part: part.write_bytes(save(arrays)))
     content = {
         "format": VERSION,
         "class_names": class_names,
