@@ -1,12 +1,13 @@
 """What a format is, and all formats by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from adapt.common.registry import Registry
 from adapt.common.words import listed
+from adapt.data.decoding.preprocessing import PixelArray
 from adapt.errors import MissingExtraError, RecipeError, did_you_mean
 from adapt.export.answers import Runtime
 from adapt.export.record import Record
@@ -23,6 +24,8 @@ class Format:
         read: Opens such a folder in the runtime that the format is for.
         needs: Modules of the optional dependencies.
         extra: Name of the extra that installs these.
+        int8: Replaces the written model by one in eight bits, given images (S, S, 3) of uint8 to
+            take the ranges of activations from; None where the format has none.
     """
 
     what: str
@@ -30,6 +33,7 @@ class Format:
     read: Callable[[Path, Record], Runtime]
     needs: tuple[str, ...] = ()
     extra: str = ""
+    int8: Callable[[Path, Sequence[PixelArray]], object] | None = None
 
     def check_installed(self, name: str) -> None:
         """Check that its optional dependencies are there.

@@ -16,14 +16,18 @@ from adapt.errors import BundleError, one_line
 from adapt.export.answers import GraphAnswers, Runtime, answers_of
 from adapt.export.base import Format, format_of
 from adapt.export.record import Record
-from adapt.models.bundle.manifest import COPY, PROBE
+from adapt.models.bundle.manifest import COPY, PROBE, read_mapping
 from adapt.models.bundle.probe import Differences, probe_images
 from adapt.models.classifier import Classifier
 
 PARITY, IMAGES = "parity.json", "images"
 BATCHES = (1, 3, 8)
-LIMITS = {"probabilities": 1e-4, "features": 1e-4}
-"""Largest differences that another runtime may make in float32."""
+LIMITS = {
+    "float32": {"probabilities": 1e-4, "features": 1e-4},
+    "int8": {"probabilities": 0.02, "features": 0.02},
+}
+"""Largest differences that another runtime may make. In eight bits a number beside a step may fall
+to either side, and verdicts are not compared."""
 FLAGS = ("abstained", "conformal_set", "unknown")
 
 
@@ -54,8 +58,28 @@ def check_parity(folder: Path, record: Record, own: Format, classifier: Classifi
             f"{record.to} - other answers than the model - {wrong[0]} - export it in another "
             "format, and report this"
         )
-    write_json(folder / PARITY, {"to": record.to, "limits": LIMITS, "cases": cases})
-    arrays = {IMAGES: np.stack(images), **{n: getattr(wanted, n) for n in GraphAnswers.names()}}
+    facts = {"to": record.to, "precision": "float32", "limits": LIMITS["float32"], "cases": cases}
+    write_json(folder / PARITY, facts)
+    _save(folder, images, wanted)
+
+
+def keep_int8(folder: Path, record: Record, own: Format, lost: dict[str, Any]) -> None:
+    """Take the answers in eight bits for those that `verify_export` compares with.
+
+    Args:
+        folder: Holds the files of the format.
+        record: What the model is.
+        own: The format.
+        lost: What eight bits lost, for `parity.json`.
+    """
+    images = squares(record.parts()[0], max(BATCHES))
+    _save(folder, images, own.read(folder, record)(np.stack(images)))
+    facts = {"to": record.to, "precision": "int8", "limits": LIMITS["int8"], "val": lost}
+    write_json(folder / PARITY, facts)
+
+
+def _save(folder: Path, images: list[PixelArray], answers: GraphAnswers) -> None:
+    arrays = {IMAGES: np.stack(images), **{n: getattr(answers, n) for n in GraphAnswers.names()}}
     save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, folder / PROBE)
 
 
@@ -77,12 +101,16 @@ def verify_export(folder: Path) -> Differences:
             f"{folder} - its probe cannot be answered - {one_line(error)} - {COPY}"
         ) from error
     _, own = record.parts()
-    if wrong := next(problems(case, own.rule.randomised), None):
+    precision = read_mapping(folder / PARITY).get("precision")
+    if precision not in LIMITS:
+        raise BundleError(f"{folder / PARITY} - precision not known - {precision!r:.40} - {COPY}")
+    if wrong := next(problems(case, own.rule.randomised, precision), None):
         raise BundleError(
             f"{folder} - other answers than when it was written - {wrong} - {COPY}, or export it "
             "again"
         )
-    return Differences(case["largest_difference"]["probabilities"], LIMITS["probabilities"])
+    allowed = LIMITS[precision]["probabilities"]
+    return Differences(case["largest_difference"]["probabilities"], allowed)
 
 
 def sized(own: Preprocessing) -> Iterator[PixelArray]:
@@ -114,24 +142,28 @@ def differences(given: GraphAnswers, wanted: GraphAnswers) -> dict[str, Any]:
         wanted: Of the model.
     """
     sizes = {
-        name: float(np.abs(getattr(given, name) - getattr(wanted, name)).max()) for name in LIMITS
+        name: float(np.abs(getattr(given, name) - getattr(wanted, name)).max())
+        for name in LIMITS["float32"]
     }
     flags = {name: int((getattr(given, name) != getattr(wanted, name)).sum()) for name in FLAGS}
     best = given.probabilities.argmax(1) == wanted.probabilities.argmax(1)
     return {"largest_difference": sizes, "verdicts_that_differ": flags, "top1": float(best.mean())}
 
 
-def problems(case: dict[str, Any], randomised: bool) -> Iterator[str]:
+def problems(case: dict[str, Any], randomised: bool, precision: str = "float32") -> Iterator[str]:
     """What lies too far apart, in words.
 
     Args:
         case: See `differences`, and the size of its `batch`.
         randomised: Whether conformal sets depend on the last digits of logits, which no two
             runtimes share.
+        precision: Of the exported model.
     """
     for name, size in case["largest_difference"].items():
-        if not size <= LIMITS[name]:
+        if not size <= LIMITS[precision][name]:
             yield f"{name} differ by {size:.1e} in a batch of {case['batch']}"
+    if precision != "float32":
+        return
     if case["top1"] < 1:
         yield f"other labels in a batch of {case['batch']}"
     for name, count in case["verdicts_that_differ"].items():

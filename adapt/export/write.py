@@ -6,16 +6,22 @@ from typing import Any
 
 from adapt.common.files import part_of
 from adapt.common.typed import resolve_path
+from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError, RunError
 from adapt.export import preprocess
 from adapt.export.base import format_of
-from adapt.export.parity import check_parity
+from adapt.export.int8 import make_int8
+from adapt.export.parity import check_parity, keep_int8
 from adapt.export.record import Record
 from adapt.models.classifier import Classifier
 
 
 def export(
-    classifier: Classifier, folder: str | Path, to: str, info: dict[str, Any] | None = None
+    classifier: Classifier,
+    folder: str | Path,
+    to: str,
+    info: dict[str, Any] | None = None,
+    int8: ImageList | None = None,
 ) -> Path:
     """Write a model in another format, open it again in its own runtime, and compare its answers.
 
@@ -24,15 +30,21 @@ def export(
         folder: New, or empty.
         to: Name of a format: `adapt list formats`.
         info: What should travel along: anything that JSON can hold.
+        int8: Labelled images that the model was not trained on: the model is written in eight bits,
+            with the ranges of its activations taken from some of them, if its accuracy on all of
+            them falls by at most one point.
 
     Returns:
         The folder, with `export.json` (what the model is, and hashes of all files) and
         `parity.json` (how far its answers lie from those of the model).
 
     Raises:
-        RecipeError: When the format is not known, or the folder holds something.
+        RecipeError: When the format is not known or has no eight bits, or the folder holds
+            something.
         MissingExtraError: When the format needs packages that are not installed.
         BundleError: When the written model answers otherwise. Nothing is left then.
+        ModelError: When the model is not one that the format can hold, or eight bits lose more than
+            one point of accuracy. Nothing is left then.
         RunError: When the folder cannot be written.
     """
     wanted, folder = format_of(to), resolve_path(folder)
@@ -45,6 +57,8 @@ def export(
         record = Record.of(classifier, to, info or {})
         shutil.copyfile(Path(preprocess.__file__), part / "preprocess.py")
         check_parity(part, record, wanted, classifier)
+        if int8 is not None:
+            keep_int8(part, record, wanted, make_int8(part, record, wanted, int8))
         record.write(part)
         if folder.exists():
             folder.rmdir()

@@ -1,10 +1,16 @@
 """Commands for shipped models: converted, checked, in another format, to the hub and back."""
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from adapt.errors import RecipeError
+
+if TYPE_CHECKING:
+    from adapt.data.sources.image_list import ImageList
 
 
 def convert(
@@ -55,15 +61,29 @@ def export(
     model: Annotated[Path, typer.Argument(help="The `model` folder of a run.")],
     to: Annotated[str, typer.Option(help="Format; see `adapt list formats`.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="In eight bits, if that costs at most 1 point on --val.")
+    ] = False,
+    val: Annotated[
+        str | None, typer.Option(help="Labelled images the model was not trained on, for --int8.")
+    ] = None,
 ) -> None:
     """Write a model in another format. Proves that it answers as the model does."""
     from adapt.export.base import format_of
     from adapt.export.write import export as export_model
     from adapt.models.classifier import Classifier
 
+    if int8 != (val is not None):
+        raise RecipeError(
+            "--int8 - measured on held-out images - only one of --int8 and --val - give both"
+        )
     format_of(to)
+    images = None if val is None else _held_out(val)
     classifier = Classifier.load(model)
-    _echo_sizes(export_model(classifier, out, to))
+    folder = export_model(classifier, out, to, int8=images)
+    if int8:
+        typer.echo(_lost(folder))
+    _echo_sizes(folder)
 
 
 Base = Annotated[
@@ -128,6 +148,28 @@ def pull(
     if pulled.left:
         names = first_few(map(printable, pulled.left))
         typer.echo(f"not part of the model, not downloaded: {names}")
+
+
+def _lost(folder: Path) -> str:
+    """What eight bits cost, in words."""
+    own = json.loads((folder / "parity.json").read_text(encoding="utf-8"))["val"]
+    before, after = (100 * own[f"accuracy_{name}"] for name in ("float32", "int8"))
+    return (
+        f"in eight bits {after:.1f} % of {own['images']} images are right, in float32 "
+        f"{before:.1f} %; {100 * own['same_label']:.1f} % get the same label"
+    )
+
+
+def _held_out(data: str) -> "ImageList":
+    """Val images where there are several sets; test images stay out of every choice."""
+    from adapt.checks.sources import read_sets
+
+    sets = read_sets(data).images
+    if len(sets) > 1 and "val" not in sets:
+        raise RecipeError(
+            f"--val - no val images - {data} has {', '.join(sets)} - give the images of one of them"
+        )
+    return sets["val"] if "val" in sets else next(iter(sets.values()))
 
 
 def _echo_sizes(folder: Path) -> None:
