@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -13,6 +14,8 @@ from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run")
+SILENT = 30.0
+"""Seconds after which a browser that does not answer has failed."""
 
 
 class Page:
@@ -52,7 +55,9 @@ class Page:
         """Give files to an input."""
         root = self._ask("DOM.getDocument")["root"]["nodeId"]
         node = self._ask("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self._ask("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
+        self._ask(
+            "DOM.setFileInputFiles", nodeId=node, files=[str(file.resolve()) for file in files]
+        )
 
     def picture(self, width: int = 1000, height: int = 800, dark: bool = False) -> bytes:
         """A PNG of the page, twice as fine."""
@@ -81,6 +86,7 @@ class Page:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            assert select.select([self._receive], [], [], SILENT)[0], "the browser says nothing"
             part = os.read(self._receive, 1 << 20)
             assert part, "the browser has ended"
             self._rest += part
