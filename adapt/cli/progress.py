@@ -21,11 +21,12 @@ from adapt.common.progress import lines_unless, pace, telling
 
 
 class Pace(ProgressColumn):
-    """How many items a second, where it is known."""
+    """How many items a second, in the mean: batches come at once, and would look like leaps."""
 
     def render(self, task: Task) -> Text:
         """The words of a step."""
-        return Text(pace(task.speed) if task.speed else "", "progress.data.speed")
+        rate = task.completed / task.elapsed if task.elapsed else 0.0
+        return Text(pace(rate) if rate else "", "progress.data.speed")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -256,17 +256,21 @@ def _width(predictor: Predictor) -> int:
 
 
 class _Total:
-    """The number of predictions to come, 0 until it is known; counted beside the work."""
+    """The number of predictions to come, 0 until it is known; counted beside the work.
+
+    Counting begins when the first prediction is there, which it would hold up.
+    """
 
     def __init__(self, count: Callable[[], int], before: int) -> None:
-        self._total = 0
-        threading.Thread(target=self._find, args=(count, before), daemon=True).start()
-
-    def _find(self, count: Callable[[], int], before: int) -> None:
-        try:
-            self._total = max(count() - before, 0)
-        except DataError:  # the work itself says so
-            self._total = 0
+        self._count, self._before = count, before
+        self._total, self._asked = 0, 0
 
     def __call__(self) -> int:
+        self._asked += 1
+        if self._asked == 2:
+            threading.Thread(target=self._find, daemon=True).start()
         return self._total
+
+    def _find(self) -> None:
+        with suppress(DataError):  # the work itself says so
+            self._total = max(self._count() - self._before, 0)

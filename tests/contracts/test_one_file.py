@@ -30,8 +30,11 @@ from adapt.export.load import load as load_model
 from adapt.export.write import export
 from adapt.methods import base as methods
 from adapt.methods.auto.method import Auto
+from adapt.predictions.inputs.base import INPUTS
+from adapt.predictions.outputs.base import TABLES
 from adapt.recipe.data import build_data
 from adapt.recipe.load import load
+from tests.helpers.predicted import predicted
 from tests.helpers.support_problem import ALL, problem
 from tests.helpers.tiny import tiny_classifier
 
@@ -147,6 +150,42 @@ def read(folder, record):
 
 KEPT = []
 FORMATS.register("memory", Format("a model that stays in memory", write, read))
+'''
+
+
+INPUT = '''
+"""Paths in a text file, one in a line."""
+
+from pathlib import Path
+
+from adapt.predictions.inputs.base import INPUTS, InputKind, Item
+
+
+def takes(source):
+    return source.endswith(".paths")
+
+
+def read(reading):
+    yield from map(Item.at, Path(reading.source).read_text().split())
+
+
+INPUTS.register("paths", InputKind("a list in a file", takes, read))
+'''
+TABLE = '''
+"""Labels alone, one in a line."""
+
+from contextlib import contextmanager
+
+from adapt.predictions.outputs.base import TABLES
+
+
+@contextmanager
+def write(part, columns):
+    with part.open("w") as file:
+        yield lambda row: file.write(f"{row['label']}\\n")
+
+
+TABLES.register("labels", write)
 '''
 
 
@@ -266,3 +305,20 @@ def test_a_format(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load_model(export(model, added.parent / "out", "memory"))
     images = [Image.new("RGB", (20, 30), (shade, 0, 90)) for shade in (0, 120, 250)]
     assert [x.label for x in loaded.predict(images)] == [x.label for x in model.predict(images)]
+
+
+def test_a_source_and_a_format_of_predictions(
+    added: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for registry, package, text in ((INPUTS, "inputs", INPUT), (TABLES, "outputs", TABLE)):
+        monkeypatch.setattr(registry, "_things", dict(registry.table()))
+        (added / package).mkdir()
+        (added / package / f"new_{package}.py").write_text(text)
+        in_package(monkeypatch, f"adapt.predictions.{package}", added / package)
+    model, paths = tiny_classifier(), [str(tmp_path / f"{shade}.png") for shade in (0, 120, 250)]
+    for path in paths:
+        Image.new("RGB", (20, 30), (int(Path(path).stem), 0, 90)).save(path)
+    (tmp_path / "my.paths").write_text("\n".join(paths))
+    predicted(model, tmp_path / "my.paths", tmp_path / "out.labels")
+    labels = [str(answer.label) for answer in model.predict(paths)]
+    assert (tmp_path / "out.labels").read_text().split() == labels
