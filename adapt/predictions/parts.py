@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adapt.common.content import content_hash
 from adapt.common.files import write_whole
+from adapt.common.progress import track
 from adapt.errors import DataError
 from adapt.models.prediction.inputs import NamedImage
 from adapt.models.prediction.stream import Prediction
@@ -27,7 +28,7 @@ class _Names:
         self._digest = hashlib.sha256()
 
     def add(self, name: str) -> None:
-        self._digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
+        self._digest.update(name.encode("utf-8", "surrogatepass") + b"\0")
 
     def text(self) -> str:
         return self._digest.hexdigest()
@@ -131,7 +132,7 @@ def rest(items: Iterator[Item], manifest: Manifest, batch_size: int, folder: Pat
     first = manifest.rows // batch_size * batch_size
     kept: list[NamedImage] = []
     number = 0
-    for part in manifest.parts:
+    for part in track(manifest.parts, "checking finished tables") if manifest.parts else ():
         part.check(folder)
         names = _Names()
         count = 0

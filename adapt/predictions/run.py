@@ -117,6 +117,7 @@ def predict_files(
     if per_part is None:
         check_file(output, resume, overwrite)
     source = str(source) if str(source) == LIST else str(resolve_path(source))
+    check_other(output, source)
     reading = Reading(source, settings.null)
     items = _some(reading)
     with nullcontext() if per_part is None else run_folder(output, resume, overwrite, PARTS):
@@ -158,6 +159,19 @@ def check_file(target: Path, resume: bool = False, overwrite: bool = False) -> N
         raise RecipeError(
             f"{target} - exists - it would be overwritten - add --overwrite, or give another name"
         )
+
+
+def check_other(output: Path, source: str) -> None:
+    """Check that a source is not replaced by its own predictions.
+
+    Raises:
+        RecipeError: When both are the same file or folder.
+    """
+    with suppress(OSError):
+        if source != LIST and output.samefile(source):
+            raise RecipeError(
+                f"{output} - the source itself - predictions would replace it - give another name"
+            )
 
 
 def _some(reading: Reading) -> Iterator[Item]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adapt.cli.predict import OPTIONS
 from adapt.predictions import run
-from tests.helpers.commands import call
+from tests.helpers.commands import ROOT, call
 from tests.helpers.predicted import table_rows
 from tests.helpers.tiny import drawing, tiny_classifier
 
@@ -89,3 +90,9 @@ def test_a_stopped_command_says_how_to_go_on(
     assert len(json.loads(Path("out/predictions.json").read_text())["parts"]) == 2
     assert call(monkeypatch, *words, "--resume") == 0
     assert "3 images predicted on cpu, 2 of them before, no errors" in capsys.readouterr().out
+
+
+def test_the_page_names_every_option() -> None:
+    page = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8")
+    names = [*OPTIONS, "resume", "overwrite", "quiet"]
+    assert [name for name in names if f"--{name.replace('_', '-')}" not in page] == []

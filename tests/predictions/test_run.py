@@ -379,6 +379,17 @@ def test_a_table_that_is_there_is_kept(bundle: Path, photos: Path, tmp_path: Pat
         check_file(tmp_path)
 
 
+def test_a_source_is_not_replaced_by_its_predictions(
+    bundle: Path, paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text("\n".join(["path", *paths]))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError, match="the source itself - predictions would replace it"):
+        run(bundle, "list.csv", table, overwrite=True)
+    assert table.read_text().splitlines()[1:] == paths
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
