@@ -139,7 +139,7 @@ def pull(
 ) -> None:
     """Read a model from one commit on the Hugging Face hub, and verify it. Runs nothing of it."""
     from adapt.common.words import first_few, printable
-    from adapt.export.registries.hub import GB
+    from adapt.export.registries.folders import GB
     from adapt.export.registries.hub import pull as pull_model
 
     _bars_on_terminals_only()

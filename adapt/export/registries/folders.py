@@ -3,16 +3,22 @@
 import re
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from adapt.common.files import part_of
 from adapt.common.typed import misfit, resolve_path
-from adapt.errors import AdaptError, BundleError, RecipeError, RunError
-from adapt.export.load import is_export, verify
+from adapt.errors import AdaptError, BundleError, MissingExtraError, RecipeError, RunError
+from adapt.export.load import Loaded, is_export, load, verify
 from adapt.export.record import RECORD
 from adapt.models.bundle.manifest import COPY, MANIFEST, SIGNATURE, read_manifest, read_mapping
+from adapt.models.classifier import Classifier
 
+GB = 10**9
+MOST_BYTES = 20 * GB
+"""Most that is downloaded, unless more is allowed."""
 PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 """Names of files that stay in their folder."""
 DATA = (".data", ".json", ".md", ".onnx", ".py", ".safetensors", ".txt")
@@ -50,6 +56,38 @@ def files_of(folder: Path) -> list[str]:
     return sorted({*listing_of(folder)["files"], listing, *signed})
 
 
+def fetched(fetch: Callable[[Path], object], base: str | Path | None = None) -> Loaded:
+    """Fetch a model, verify it, and open it; nothing of it stays on the disk.
+
+    Args:
+        fetch: Called with an empty folder that it fills.
+        base: See `adapt.models.classifier.Classifier.load`.
+
+    Raises:
+        BundleError: When what came is no model, was altered, could run code, or answers otherwise
+            than it did.
+    """
+    with TemporaryDirectory(prefix="adapt-", ignore_cleanup_errors=True) as folder:
+        fetch(Path(folder))
+        listing_of(Path(folder))
+        verify(folder, base)
+        return Classifier.load(folder, base) if base is not None else load(folder)
+
+
+def check_installed(module: str, extra: str) -> None:
+    """Check that the client of a registry is there.
+
+    Raises:
+        MissingExtraError: Naming the extra.
+    """
+    try:
+        import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{module} - not installed - {error} - pip install 'adapt-clip[{extra}]'"
+        ) from error
+
+
 def arrive(
     out: str | Path, fetch: Callable[[Path], object], base: str | Path | None = None
 ) -> Path:
@@ -72,6 +110,7 @@ def arrive(
     try:
         part.mkdir(parents=True)
         fetch(part)
+        listing_of(part)
         verify(part, base)
         if out.exists():
             out.rmdir()

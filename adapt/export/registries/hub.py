@@ -22,7 +22,7 @@ from adapt.errors import AdaptError, BundleError, ModelError, RecipeError, RunEr
 from adapt.export.load import verify
 from adapt.export.record import RECORD
 from adapt.export.registries.card import card_of
-from adapt.export.registries.folders import arrive, files_of, listing_of
+from adapt.export.registries.folders import GB, MOST_BYTES, arrive, files_of, listing_of
 from adapt.models.bundle.manifest import MANIFEST, SIGNATURE
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ OF_THE_HUB = (README, ATTRIBUTES)
 """Files of a repository that are no part of a model."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 COMMIT = re.compile("[0-9a-f]{40}")
-GB = 10**9
 MOST_FILES, LISTING_BYTES = 10_000, 64 * 10**6
-MOST_BYTES = 20 * GB
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 
 
