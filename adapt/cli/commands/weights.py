@@ -12,6 +12,11 @@ from adapt.errors import RecipeError
 if TYPE_CHECKING:
     from adapt.data.sources.image_list import ImageList
 
+Base = Annotated[
+    Path | None,
+    typer.Option(help="File or folder of the pretrained weights, where they are not found."),
+]
+
 
 def convert(
     source: Annotated[Path, typer.Argument(help="Weights as a pickle: .pt, .pth, .bin or .ckpt.")],
@@ -31,6 +36,7 @@ def verify(
     key: Annotated[
         Path | None, typer.Option(help="Public key, PEM: the model must be signed with it.")
     ] = None,
+    base: Base = None,
 ) -> None:
     """Check a model folder. Compares its hashes and repeats its stored predictions."""
     from adapt.export.load import verify as verify_model
@@ -40,7 +46,7 @@ def verify(
 
         check_signature(model, key)
         typer.echo(f"signed with the key of {key}")
-    differences = verify_model(model)
+    differences = verify_model(model, base)
     typer.echo(
         f"all hashes match; probabilities of the stored images differ by at most "
         f"{differences.probabilities:.1e} (rounding explains {differences.allowed:.1e})"
@@ -84,12 +90,6 @@ def export(
     if int8:
         typer.echo(_lost(folder))
     _echo_sizes(folder)
-
-
-Base = Annotated[
-    Path | None,
-    typer.Option(help="File or folder of the pretrained weights, where they are not found."),
-]
 
 
 def delta(

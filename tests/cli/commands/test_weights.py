@@ -92,6 +92,8 @@ def test_a_delta_needs_its_base(
         assert call(monkeypatch, *words) == 4
         assert not (tmp_path / "new").exists()
         assert call(monkeypatch, *words, "--base", base) == 0
+    assert call(monkeypatch, "verify", tmp_path / "new") == 4
+    assert call(monkeypatch, "verify", tmp_path / "new", "--base", base) == 0
     for path in delta.iterdir():
         assert (tmp_path / "new" / path.name).read_bytes() == path.read_bytes()
     assert Classifier.load(tmp_path / "new", base).class_names

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import open_clip
@@ -102,14 +103,16 @@ def test_a_later_model_replaces_the_files_of_the_earlier(
 
 
 def test_only_listed_files_are_downloaded(
-    hub: Hub, shipped: dict[str, Path], tmp_path: Path
+    hub: Hub, shipped: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("HF_TOKEN")  # what is public needs none
     strange = {"evil.py": b"raise SystemExit", "a/b.bin": b"1", "README.md": b"", "x.pkl": b"\x80"}
     commit = placed(hub, files(shipped["plain"]) | strange)
     pulled = pull(f"{NAME}@{commit}", tmp_path / "new")
     assert files(tmp_path / "new") == files(shipped["plain"])
     assert pulled.left == ["a/b.bin", "evil.py", "x.pkl"]
     assert not [line for line in hub.asked if line.endswith(tuple(strange))]
+    assert hub.tokens == {None}
 
 
 @pytest.mark.parametrize(
@@ -228,6 +231,23 @@ def test_who_may_read_is_never_changed_silently(hub: Hub, shipped: dict[str, Pat
     push(shipped["plain"], "me/other")
     with pytest.raises(RecipeError, match=r"private already.*leave --public out"):
         push(shipped["plain"], "me/other", public=True)
+
+
+def test_two_pushes_at_once(
+    hub: Hub, shipped: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = hub.repositories[NAME] = Repository(private=True)
+    own.commit({})
+    upload = huggingface_hub.HfApi.preupload_lfs_files
+
+    def meanwhile(api: Any, *words: Any, **given: Any) -> None:
+        own.commit({".gitattributes": b"of somebody else"})
+        upload(api, *words, **given)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "preupload_lfs_files", meanwhile)
+    with pytest.raises(RunError, match=r"the hub refused.*412"):
+        push(shipped["plain"], NAME)
+    assert len(own.commits) == 2
 
 
 def test_what_the_hub_leaves_out_is_noticed(hub: Hub, shipped: dict[str, Path]) -> None:
