@@ -1,7 +1,7 @@
 """The server under load: throughput beside a bare loop, latencies, memory, SIGTERM.
 
     python -m bench.serving docs/benchmarks/serving.md            # two models, about ten minutes
-    python -m bench.serving PAGE --only adapt-icons-xs --rounds 1 # a short look
+    python -m bench.serving PAGE --only ViT-B-32 # this model alone; the other keeps its figures
 
 Each round is a loop of `Classifier.predict` over all files in batches of 32, and then the same
 files sent to `adapt serve` by 32 clients on kept connections, one file per request. A tenth of the
@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from adapt.common.files import write_json
 from bench.document import rewrite_below
 
 MARKER = "<!-- Below this line: written by python -m bench.serving -->"
@@ -248,6 +249,7 @@ def measure(arch: str, rounds: int, stops: int) -> dict[str, Any]:
                 loops.append(apart("--loop", folder, "--total", total))
                 loads.append(apart("--load", port, "--total", total, **loops[-1]["said"]))
                 sizes.append(memory(port))
+                loops[-1].pop("said")
                 print(arch, loops[-1]["rate"], loads[-1], sizes[-1], flush=True)
         ends = []
         for _ in range(stops):
@@ -283,7 +285,8 @@ def lines(of: dict[str, dict[str, Any]]) -> list[str]:
     ends = [end for each in of.values() for end in each["ends"]]
     statuses = Counter[str]()
     for one in loads:
-        statuses.update({status[0]: number for status, number in one["statuses"].items()})
+        for status, number in one["statuses"].items():
+            statuses[status[0]] += number
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     heads = ("requests", "loop/s", "server/s", "ratio", "p50 ms", "p95 ms", "p99 ms", "slowest ms")
     sent = sum(each["total"] * len(each["loads"]) for each in of.values())
@@ -344,8 +347,11 @@ def main() -> None:
     else:
         if given.page is None:
             parser.error("give the page to write")
-        archs = [given.only] if given.only else list(MODELS)
-        figures = {arch: measure(arch, given.rounds, given.stops) for arch in archs}
+        stored = given.page.with_suffix(".json")
+        figures = json.loads(stored.read_text("utf-8")) if stored.is_file() else {}
+        for arch in [given.only] if given.only else MODELS:
+            figures[arch] = measure(arch, given.rounds, given.stops)
+            write_json(stored, figures)
         rewrite_below(given.page, MARKER, lines(figures))
 
 

@@ -48,6 +48,7 @@ class Service:
         """Set when the server is about to stop: connections are closed after each response."""
         self._access, self._held = Access(token), Held(settings.max_held_bytes)
         self._images = 0
+        self._computing: asyncio.Task[None]
         self._readers = ThreadPoolExecutor(settings.readers, "reader")
         self.metrics = Metrics(lambda: self._images, lambda: host.model.name)
         self._batcher = Batcher(
@@ -81,13 +82,13 @@ class Service:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        computing = asyncio.create_task(self._batcher.run())
+        self._computing = asyncio.create_task(self._batcher.run())
         try:
             yield
         finally:
-            computing.cancel()
+            self._computing.cancel()
             with suppress(asyncio.CancelledError):
-                await computing
+                await self._computing
             self._readers.shutdown(cancel_futures=True)
 
     def _check(self, request: Request) -> None:
@@ -97,6 +98,8 @@ class Service:
         return page_response()
 
     async def _health(self, _: Request) -> Response:
+        if self._computing.done():
+            raise busy("no images are computed any more - start the server again")
         return JsonResponse({"status": "alive"})
 
     async def _ready(self, _: Request) -> Response:

@@ -166,7 +166,7 @@ def description(settings: ServerSettings, token: bool) -> dict[str, Any]:
         "paths": {
             "/predict": _predict(settings),
             "/model": _get("The model and the limits.", "Model", 401),
-            "/health": _get("The process is alive.", "Alive"),
+            "/health": _get("The process is alive.", "Alive", 503),
             "/ready": _get("The server takes requests.", "Ready", 503),
             "/metrics": {"get": {"summary": "Metrics.", "responses": metrics | _refused(401)}},
             "/reload": reload,

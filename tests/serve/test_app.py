@@ -7,6 +7,7 @@ import json
 import socket
 import struct
 import threading
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -317,3 +318,13 @@ def test_load_with_bad_images(server: Running, served_model: Classifier) -> None
             assert reply.results[0]["confidence"] == pytest.approx(
                 expected[body].confidence, abs=1e-6
             )
+
+
+def test_a_server_that_computes_no_more_is_not_healthy(served_folder: Path) -> None:
+    with running(served_folder) as server:
+        assert server.ask("GET", "/health").status == 200
+        server.service._computing.get_loop().call_soon_threadsafe(server.service._computing.cancel)
+        end = time.monotonic() + 10
+        while server.ask("GET", "/health").status == 200 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert server.ask("GET", "/health").status == 503

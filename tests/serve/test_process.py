@@ -22,9 +22,8 @@ def test_an_address_that_cannot_be_had() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(RecipeError, match=f"port {port} - in use - give another --port"):
             bound("127.0.0.1", port)
-    for host, number in [("no.such.host.invalid", 1), ("127.0.0.1", 70_000)]:
-        with pytest.raises(RecipeError, match="cannot be had"):
-            bound(host, number)
+    with pytest.raises(RecipeError, match="port 70000 - cannot be had"):
+        bound("127.0.0.1", 70_000)
 
 
 def test_signals_under_load_lose_no_request(served_folder: Path, tmp_path: Path) -> None:
