@@ -43,7 +43,7 @@ MARKER = "<!-- Below this line: written by python -m bench.serving -->"
 CLIENTS, BATCH, SEED = 32, 32, 0
 PHOTOS = 48
 SIZE = (640, 480)
-MODELS = {"adapt-icons-xs": 2000, "ViT-B-32": 400}
+MODELS = {"adapt-icons-xs": 2000, "ViT-B-32": 300}
 """Requests of a round by model."""
 NAMES = ["cat", "dog", "car", "house", "tree", "boat", "shoe", "bird", "cup", "lamp"]
 Request = tuple[str, bytes, int, str]

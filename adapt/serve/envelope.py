@@ -56,7 +56,7 @@ class _Exchange:
     scope: Scope
     receive: Receive
     send: Send
-    closing: bool
+    closing: Callable[[], bool]
     status: int = 0
     received: bool = False
     """Whether the whole body has come."""
@@ -75,7 +75,7 @@ class _Exchange:
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._drain(), DRAIN_SECONDS)
             added = [*HEADERS, (b"x-request-id", self.scope[ID].encode())]
-            added += [(b"connection", b"close")] if self.closing else []
+            added += [(b"connection", b"close")] if self.closing() else []
             message = {**message, "headers": [*message.get("headers", []), *added]}
         await self.send(message)
 
@@ -95,7 +95,8 @@ class Envelope:
         app: The routes.
         metrics: Where requests are counted.
         routes: Paths that are counted by name; all others count as `other`.
-        closing: Whether connections are to be closed after their response.
+        closing: Whether connections are to be closed after their response; asked when it is sent,
+            since the end may come while it is computed.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class Envelope:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         scope[ID] = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
-        exchange = _Exchange(scope, receive, send, self._closing())
+        exchange = _Exchange(scope, receive, send, self._closing)
         try:
             await self._app(scope, exchange.take, exchange.give)
         except ClientDisconnect:

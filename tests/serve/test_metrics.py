@@ -1,12 +1,14 @@
 """What Prometheus reads, read by its own parser."""
 
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.helpers.serving import pictures, running
 
 
-def test_counts(served_folder: object) -> None:
-    with running(served_folder) as server:  # type: ignore[arg-type]
+def test_counts(served_folder: Path) -> None:
+    with running(served_folder) as server:
         for body in (*pictures(3), b"bad"):
             server.predict(body)
         server.ask("GET", "/<script>")
