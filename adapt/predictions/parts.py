@@ -63,32 +63,29 @@ class Tables:
             predictions: Its rows.
             before: Called when all is written but the table is not yet in its place.
         """
-        parts: list[Part] = []
+        counted = _Counted()
+        beside = None if self.features is None else features_path(table, self.features)
 
         def fill(part: Path) -> None:
-            files: dict[str, str] = {}
-            if self.features is None:
-                told = self._fill(part, None, predictions)
+            if beside is None:
+                self._fill(part, None, predictions, counted)
             else:
-                beside = features_path(table, self.features)
-                counted: list[_Told] = []
-                write_whole(
-                    beside, lambda other: counted.append(self._fill(part, other, predictions))
-                )
-                files[beside.name], told = content_hash(beside), counted[0]
-            files = {table.name: content_hash(part), **files}
-            errors = dict(sorted(told.errors.items()))
-            parts.append(Part(files, told.rows, told.names.text(), errors))
+                write_whole(beside, lambda more: self._fill(part, more, predictions, counted))
+                counted.files[beside.name] = content_hash(beside)
+            counted.files[table.name] = content_hash(part)
             if before is not None:
-                before(parts[0])
+                before(counted.part())
 
         write_whole(table, fill)
-        return parts[0]
+        return counted.part()
 
     def _fill(
-        self, table: Path, features: Path | None, predictions: Iterable[Prediction]
-    ) -> "_Told":
-        told = _Told()
+        self,
+        table: Path,
+        features: Path | None,
+        predictions: Iterable[Prediction],
+        counted: "_Counted",
+    ) -> None:
         with ExitStack() as stack:
             add = stack.enter_context(TABLES.table()[self.format](table, self.columns))
             beside = None
@@ -98,14 +95,14 @@ class Tables:
                 add(row_of(prediction, self.columns))
                 if beside is not None:
                     beside(prediction.source, prediction.features)
-                told.add(prediction)
-        return told
+                counted.add(prediction)
 
 
-class _Told:
-    """What is counted of a table while it is written."""
+class _Counted:
+    """What becomes of a table while it is written."""
 
     def __init__(self) -> None:
+        self.files: dict[str, str] = {}
         self.rows, self.names, self.errors = 0, _Names(), Counter[str]()
 
     def add(self, prediction: Prediction) -> None:
@@ -113,6 +110,10 @@ class _Told:
         self.names.add(prediction.source)
         if prediction.error is not None:
             self.errors[prediction.reason or "other"] += 1
+
+    def part(self) -> Part:
+        errors = dict(sorted(self.errors.items()))
+        return Part(self.files, self.rows, self.names.text(), errors)
 
 
 def rest(items: Iterator[Item], manifest: Manifest, batch_size: int, folder: Path) -> "Rest":
