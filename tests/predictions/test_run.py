@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from adapt.common.content import content_hash
-from adapt.common.progress import telling
+from adapt.common.progress import telling, track
 from adapt.errors import DataError, RecipeError, RunError
 from adapt.export.load import load
 from adapt.export.write import export
@@ -430,14 +430,33 @@ def test_no_cell_is_a_formula(photos: Path, tmp_path: Path) -> None:
         assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row.values())
 
 
-def test_progress_tells_the_total_of_what_is_left(
-    bundle: Path, photos: Path, tmp_path: Path
+class AtOnce:
+    """A thread that has done its work when it is started."""
+
+    def __init__(self, target: Callable[[], None], daemon: bool) -> None:
+        self.start = target
+
+
+def test_progress_tells_the_total_once_it_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from adapt.predictions import run as module
+
+    monkeypatch.setattr(module.threading, "Thread", AtOnce)
+    seen: list[tuple[str, int, int]] = []
+    with telling(lambda *what: seen.append(what)):
+        total = module._Total(lambda: 21, 6)
+        assert [total(), total(), total()] == [0, 15, 15]
+        list(track("ab", "predicting", module._Total(lambda: 2, 0)))
+    assert seen == [("predicting", 0, 0), ("predicting", 1, 2), ("predicting", 2, 2)]
+
+
+def test_progress_counts_every_row(bundle: Path, photos: Path, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     with telling(lambda *what: seen.append(what)):
         run(bundle, photos, tmp_path / "a.csv")
     assert [done for step, done, _ in seen if step == "predicting"] == list(range(22))
-    assert seen[-1] == ("predicting", 21, 21)
+    assert {total for _, _, total in seen} <= {0, 21}
 
 
 def test_what_is_said() -> None:

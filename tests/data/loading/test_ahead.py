@@ -60,5 +60,5 @@ def test_nothing_goes_on_after_the_end() -> None:
     results = ahead(started.append, range(50), 2, 50)
     next(results)
     results.close()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     assert len(started) <= 50
