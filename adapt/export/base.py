@@ -8,7 +8,7 @@ from pathlib import Path
 from adapt.common.registry import Registry
 from adapt.common.words import listed
 from adapt.data.decoding.preprocessing import PixelArray
-from adapt.errors import MissingExtraError, RecipeError, did_you_mean
+from adapt.errors import BundleError, MissingExtraError, RecipeError, did_you_mean
 from adapt.export.answers import Runtime
 from adapt.export.record import Record
 from adapt.models.classifier import Classifier
@@ -26,6 +26,7 @@ class Format:
         extra: Name of the extra that installs these.
         int8: Replaces the written model by one in eight bits, given images (S, S, 3) of uint8 to
             take the ranges of activations from; None where the format has none.
+        runs_code: Whether what is opened can run code: only a trusted one is opened then.
     """
 
     what: str
@@ -34,6 +35,7 @@ class Format:
     needs: tuple[str, ...] = ()
     extra: str = ""
     int8: Callable[[Path, Sequence[PixelArray]], object] | None = None
+    runs_code: bool = False
 
     def check_installed(self, name: str) -> None:
         """Check that its optional dependencies are there.
@@ -49,6 +51,19 @@ class Format:
                     f"format {name} - {module} is not installed - {error} - "
                     f"pip install 'adapt-clip[{self.extra}]'"
                 ) from error
+
+    def check_trusted(self, folder: Path, name: str, trust: bool) -> None:
+        """Refuse to open what can run code, unless its origin is trusted.
+
+        Raises:
+            BundleError: With the way to open it.
+        """
+        if self.runs_code and not trust:
+            raise BundleError(
+                f"{folder} - opening a {name} program can run code - PyTorch reads it with pickle "
+                "and eval - if you know where it comes from, add trust=True or --trust; onnx and lean "
+                "need no trust"
+            )
 
 
 FORMATS: Registry[Format] = Registry("format", "adapt.export.formats")

@@ -13,14 +13,15 @@ from adapt.models.classifier import Classifier, verify_bundle
 Loaded: TypeAlias = Classifier | ExportedClassifier
 
 
-def load(path: str | Path) -> Loaded:
+def load(path: str | Path, trust: bool = False) -> Loaded:
     """Open a shipped model; both kinds have `predict`, `predict_iter` and `class_names`.
 
     Args:
         path: A `model` folder of a run, or a folder that `adapt export` wrote.
+        trust: Whether to open a format that can run code (`torch`): you know where it comes from.
 
     Raises:
-        BundleError: When it is neither, or was altered.
+        BundleError: When it is neither, was altered, or is not trusted and can run code.
         MissingExtraError: When the runtime of its format is not installed.
 
     Example:
@@ -30,22 +31,26 @@ def load(path: str | Path) -> Loaded:
         ...     load(made.save(folder)).class_names
         ['cat', 'dog']
     """
-    return ExportedClassifier.load(resolve_path(path)) if is_export(path) else Classifier.load(path)
+    if is_export(path):
+        return ExportedClassifier.load(resolve_path(path), trust)
+    return Classifier.load(path)
 
 
-def verify(path: str | Path, base: str | Path | None = None) -> Differences:
+def verify(path: str | Path, base: str | Path | None = None, trust: bool = False) -> Differences:
     """Check a shipped model: its hashes, and what it says of its stored images.
 
     Args:
         path: A bundle, or a folder that `adapt export` wrote.
         base: Where the pretrained weights are that a delta changes; see
             `adapt.models.classifier.Classifier.load`.
+        trust: See `load`.
 
     Raises:
-        BundleError: When it was altered, or answers otherwise than when it was written.
+        BundleError: When it was altered, answers otherwise than when it was written, or is not
+            trusted and can run code.
     """
     if is_export(path):
-        return verify_export(resolve_path(path))
+        return verify_export(resolve_path(path), trust)
     return verify_bundle(path, base)
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 
 from adapt.data.decoding.preprocessing import PixelArray
-from adapt.errors import RecipeError
+from adapt.errors import BundleError, RecipeError
 from adapt.export.answers import Runtime
 from adapt.export.base import format_of
 from adapt.export.record import Record
+from adapt.models.bundle.manifest import COPY
 from adapt.models.prediction.inputs import Inputs
 from adapt.models.prediction.stream import Judged, Prediction, Predictor
 from adapt.models.prediction.uncertainty import Verdicts
@@ -29,15 +30,22 @@ class ExportedClassifier:
         self.preprocessing, self.uncertainty = record.parts()
 
     @classmethod
-    def load(cls, folder: Path) -> "ExportedClassifier":
+    def load(cls, folder: Path, trust: bool = False) -> "ExportedClassifier":
         """Check the files of a folder and open them.
 
+        Args:
+            folder: What `adapt export` wrote.
+            trust: Whether to open a format that can run code.
+
         Raises:
-            BundleError: When it is no export, or altered.
+            BundleError: When it is no export, altered, or of a format that can run code and is not
+                trusted.
             MissingExtraError: When its runtime is not installed.
         """
         record = Record.read(folder)
-        return cls(record, format_of(record.to).read(folder, record))
+        wanted = format_of(record.to)
+        wanted.check_trusted(folder, record.to, trust)
+        return cls(record, wanted.read(folder, record))
 
     def to(self, device: str) -> "ExportedClassifier":
         """Itself: exports compute on the CPU here.
@@ -69,6 +77,12 @@ class ExportedClassifier:
 
     def _judged(self, images: PixelArray) -> Judged:
         answers = self.runtime(images)
+        if answers.probabilities.shape != (len(images), len(self.class_names)):
+            given = f"{answers.probabilities.shape} for {len(images)} images"
+            raise BundleError(
+                f"{self.record.to} - not one probability per class - {given} and "
+                f"{len(self.class_names)} classes - {COPY}"
+            )
         verdicts = Verdicts(answers.abstained, answers.conformal_set, answers.unknown)
         features = torch.from_numpy(answers.features)
         return Judged(torch.from_numpy(answers.probabilities), verdicts, features)

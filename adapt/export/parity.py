@@ -83,15 +83,21 @@ def _save(folder: Path, images: list[PixelArray], answers: GraphAnswers) -> None
     save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, folder / PROBE)
 
 
-def verify_export(folder: Path) -> Differences:
+def verify_export(folder: Path, trust: bool = False) -> Differences:
     """Check the hashes of a folder, and answer its probe again.
+
+    Args:
+        folder: What `adapt export` wrote.
+        trust: Whether to open a format that can run code.
 
     Raises:
         BundleError: When something was altered, or answers lie further apart than rounding
             explains.
     """
     record = Record.read(folder)
-    runtime = format_of(record.to).read(folder, record)
+    wanted = format_of(record.to)
+    wanted.check_trusted(folder, record.to, trust)
+    runtime = wanted.read(folder, record)
     try:
         stored = load_file(folder / PROBE)
         images = stored.pop(IMAGES)

@@ -31,12 +31,18 @@ def convert(
     typer.echo(str(convert_weights(source, target, trust)))
 
 
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Open the format torch too: you know where it comes from.")
+]
+
+
 def verify(
     model: Annotated[Path, typer.Argument(help="The `model` folder of a run, or an export of it.")],
     key: Annotated[
         Path | None, typer.Option(help="Public key, PEM: the model must be signed with it.")
     ] = None,
     base: Base = None,
+    trust: Trust = False,
 ) -> None:
     """Check a model folder. Compares its hashes and repeats its stored predictions."""
     from adapt.export.load import verify as verify_model
@@ -46,7 +52,7 @@ def verify(
 
         check_signature(model, key)
         typer.echo(f"signed with the key of {key}")
-    differences = verify_model(model, base)
+    differences = verify_model(model, base, trust)
     typer.echo(
         f"all hashes match; probabilities of the stored images differ by at most "
         f"{differences.probabilities:.1e} (rounding explains {differences.allowed:.1e})"

@@ -8,12 +8,14 @@ import numpy as np
 import torch
 
 from adapt.data.decoding.preprocessing import PixelArray
+from adapt.errors import BundleError, one_line
 from adapt.export.answers import GraphAnswers, Runtime
 from adapt.export.base import FORMATS, Format
 from adapt.export.graph.trace import example, free_sizes, quiet_tracing
 from adapt.export.graph.whole import WholeGraph
 from adapt.export.record import Record
 from adapt.models.building.libraries import quiet
+from adapt.models.bundle.manifest import COPY
 from adapt.models.classifier import Classifier
 
 FILE, INPUT = "model.onnx", "images"
@@ -45,14 +47,25 @@ def write(classifier: Classifier, folder: Path) -> None:
 
 
 def read(folder: Path, record: Record) -> Runtime:
-    """A session of onnxruntime on the CPU."""
+    """A session of onnxruntime on the CPU, which reads no file outside of the folder.
+
+    Raises:
+        BundleError: When the file is damaged, or asks for data elsewhere.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        folder / FILE, options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        session = onnxruntime.InferenceSession(
+            folder / FILE, options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # damage, data outside of the folder: each has an error of its own
+        reason = one_line(error)
+        raise BundleError(f"{folder / FILE} - cannot be opened - {reason} - {COPY}") from error
+    names = [own.name for own in session.get_outputs()]
+    if names != list(GraphAnswers.names()) or [own.name for own in session.get_inputs()] != [INPUT]:
+        raise BundleError(f"{folder / FILE} - other inputs or outputs - {names} - {COPY}")
 
     def run(images: PixelArray) -> GraphAnswers:
         return GraphAnswers(

@@ -14,7 +14,8 @@ from adapt.errors import ModelError
 from adapt.export.answers import GraphAnswers, Runtime, answers_from
 from adapt.export.base import FORMATS, Format
 from adapt.export.record import Record
-from adapt.models.bundle.manifest import CONFIG, ENCODERS, HEAD
+from adapt.models.architectures import check_config
+from adapt.models.bundle.manifest import CONFIG, ENCODERS, HEAD, read_mapping
 from adapt.models.bundle.tensors import save_tensors
 from adapt.models.cache_head import head_from_state
 from adapt.models.classifier import Classifier
@@ -48,7 +49,13 @@ def write(classifier: Classifier, folder: Path) -> None:
 
 
 def read(folder: Path, record: Record) -> Runtime:
-    """open_clip's own model and transform."""
+    """open_clip's own model and transform.
+
+    Raises:
+        ModelError: When the config asks for what is not on the list of what may be built, such as
+            a download.
+    """
+    check_config(read_mapping(folder / CONFIG).get("model_cfg"))
     model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     model, state = model.eval(), load_file(folder / HEAD)
     classes, width = state["weight"].shape

@@ -1,5 +1,6 @@
 """An adapter of peft for the `CLIPModel` of transformers, with the head beside it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,17 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from adapt.common.files import write_json
+from adapt.common.typed import misfit
 from adapt.data.decoding.preprocessing import PixelArray
-from adapt.errors import ModelError
+from adapt.errors import BundleError, ModelError
 from adapt.export.answers import GraphAnswers, Runtime, answers_from
 from adapt.export.base import FORMATS, Format
 from adapt.export.graph.hugging_face import place, renamed, settings
 from adapt.export.record import Record
+from adapt.models.architectures import check_config
 from adapt.models.base_weights import base_weights
 from adapt.models.bundle.low_rank import LowRank, Product
-from adapt.models.bundle.manifest import CONFIG, HEAD, read_mapping
+from adapt.models.bundle.manifest import CONFIG, COPY, HEAD, read_mapping
 from adapt.models.bundle.tensors import save_tensors
 from adapt.models.cache_head import head_from_state
 from adapt.models.classifier import Classifier
@@ -27,6 +30,14 @@ from adapt.models.penultimate import PROJECTED
 SETTINGS, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """As peft names them."""
 PREFIX = "base_model.model."
+FIXED = {"peft_type": "LORA", "lora_dropout": 0.0, "bias": "none", "inference_mode": True}
+FIELDS: dict[str, Any] = {
+    "base_model_name_or_path": str,
+    "r": int,
+    "lora_alpha": float,
+    "target_modules": list[str],
+}
+LAYER = re.compile(r"(vision|text)_model\.encoder\.layers\.\d+\.(self_attn|mlp)\.\w+")
 ADVICE = "use the format onnx, torch, open_clip or lean"
 
 
@@ -64,13 +75,10 @@ def _check_alone(classifier: Classifier, added: LowRank) -> None:
 def _adapter_config(added: LowRank, arch: str) -> dict[str, Any]:
     rank = {product.down.shape[0] for product in added.products}.pop()
     return {
-        "peft_type": "LORA",
+        **FIXED,
         "base_model_name_or_path": arch.removeprefix("hf-hub:"),
         "r": rank,
         "lora_alpha": added.scale * added.alpha * rank,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "inference_mode": True,
         "target_modules": sorted({_layer(product) for product in added.products}),
     }
 
@@ -92,16 +100,21 @@ def _layer(product: Product) -> str:
 
 
 def read(folder: Path, record: Record) -> Runtime:
-    """Peft's own model around transformers' own.
+    """The model of peft around that of transformers.
 
     Raises:
-        BundleError: When the pretrained weights are not at hand.
+        BundleError: When the pretrained weights are not at hand, or the settings are not such as
+            `write` writes.
+        ModelError: When transformers has no such architecture.
     """
     from peft import PeftModel
     from transformers import CLIPConfig, CLIPModel
 
+    _check_settings(folder)
+    config = read_mapping(folder / CONFIG).get("model_cfg")
+    check_config(config)
     with torch.device("meta"):
-        model: Any = CLIPModel(CLIPConfig(**read_mapping(folder / CONFIG)["clip_config"]))
+        model: Any = CLIPModel(CLIPConfig(**settings(config or {})))
     state = renamed(base_weights(record.base))
     model.to_empty(device="cpu")
     model.load_state_dict(state, strict=False)
@@ -119,6 +132,20 @@ def read(folder: Path, record: Record) -> Runtime:
         return answers_from(features, head, record.temperature, uncertainty)
 
     return run
+
+
+def _check_settings(folder: Path) -> None:
+    """Refuse settings that `write` does not write: some name modules that peft would import."""
+    path = folder / SETTINGS
+    content = read_mapping(path)
+    problems = [misfit(hint, content.get(name), name) for name, hint in FIELDS.items()]
+    fixed = {name: content.get(name) for name in FIXED}
+    if set(content) != {*FIELDS, *FIXED} or any(problems) or fixed != FIXED:
+        raise BundleError(f"{path} - other settings - {str(content)[:60]} - {COPY}")
+    if strange := [name for name in content["target_modules"] if not LAYER.fullmatch(name)]:
+        raise BundleError(f"{path} - not a layer of CLIPModel - {strange[0]!r:.80} - {COPY}")
+    if not (folder / WEIGHTS).is_file():
+        raise BundleError(f"{folder} - no weights - {WEIGHTS} is missing - {COPY}")
 
 
 def _fill_positions(model: nn.Module) -> None:

@@ -25,7 +25,7 @@ def write(classifier: Classifier, folder: Path) -> None:
 
 
 def read(folder: Path, record: Record) -> Runtime:
-    """The program as a module."""
+    """The program as a module; who calls this trusts it, see `Format.check_trusted`."""
     with quiet_tracing():
         module = torch.export.load(folder / FILE).module()
 
@@ -33,5 +33,6 @@ def read(folder: Path, record: Record) -> Runtime:
 
 
 FORMATS.register(
-    "torch", Format("a torch.export program: the same graph for torch alone", write, read)
+    "torch",
+    Format("a torch.export program: the same graph for torch alone", write, read, runs_code=True),
 )

@@ -40,7 +40,7 @@ def test_images_of_any_size_without_this_package(model: Classifier, tmp_path: Pa
 def test_other_encoders_and_heads(arch: str, tmp_path: Path) -> None:
     count = {"cache": 0, "neighbours": 2}.get(arch)
     model = full(learned(arch) if count is None else cached(learned(VIT), count))
-    loaded = adapt.load(export(model, tmp_path / "out", "torch"))
+    loaded = adapt.load(export(model, tmp_path / "out", "torch"), trust=True)
     for image in noise(8):
         case = differences(loaded.runtime(image[None]), answers_of(model, [image]))
         assert max(case["largest_difference"].values()) < 1e-5
