@@ -61,8 +61,8 @@ class Format:
         if self.runs_code and not trust:
             raise BundleError(
                 f"{folder} - opening a {name} program can run code - PyTorch reads it with pickle "
-                "and eval - if you know where it comes from, add trust=True or --trust; onnx and lean "
-                "need no trust"
+                "and eval - if you know where it comes from, add trust=True or --trust; the format "
+                "onnx needs no trust"
             )
 
 
