@@ -197,7 +197,7 @@ def _loaded(model: Path, settings: PredictionSettings) -> tuple[Loaded, str]:
             "it out, or give the bundle itself"
         )
     device = "cpu" if exported and device == "auto" else resolve_accelerator(device, "--device")
-    return load(model).to(device), device
+    return load(model, settings.trust).to(device), device
 
 
 def _made(model: Path, source: str, settings: PredictionSettings) -> dict[str, Any]:

@@ -45,6 +45,8 @@ class PredictionSettings:
     """`32`, `tf32` (CUDA's tensor cores) or `bf16`, as `runtime.inference_precision` of a run."""
     null: bool = False
     """A list on standard input ends its paths with NUL."""
+    trust: bool = False
+    """Open an export of the format `torch` too, which can run code."""
 
     def __post_init__(self) -> None:
         self.ranges.check(self)
