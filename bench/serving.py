@@ -273,7 +273,7 @@ def row(arch: str, of: dict[str, Any]) -> str:
         one["rate"] / other["rate"] for one, other in zip(loads, of["loops"], strict=True)
     )
     return (
-        f"| {arch} | {of['total']} | {bare:.0f} | {median('rate'):.0f} | {ratio:.2f} | "
+        f"| {arch} | {of['total']} | {bare:.3g} | {median('rate'):.3g} | {ratio:.2f} | "
         f"{median('p50'):.0f} | {median('p95'):.0f} | {median('p99'):.0f} | "
         f"{max(one['slowest'] for one in loads):.0f} |"
     )
