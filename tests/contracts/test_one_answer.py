@@ -24,7 +24,7 @@ from adapt.ensembling.line import mix
 from adapt.export.answers import GraphAnswers
 from adapt.export.opened import ExportedClassifier
 from adapt.export.write import export
-from adapt.models.adapters.lora import LoraAdapter, LoraSettings
+from adapt.models.adapters.lora import LoraSettings
 from adapt.models.classifier import Classifier
 from adapt.models.prediction.stream import Prediction
 from adapt.models.prediction.uncertainty import Uncertainty
@@ -35,6 +35,7 @@ from tests.helpers.bundles import learned
 from tests.helpers.exports import cached
 from tests.helpers.serving import running
 from tests.helpers.tiny import RESNET, TIMM, VIT, run_python, tiny_classifier
+from tests.helpers.tuned import with_adapters
 
 pytestmark = [pytest.mark.slow, pytest.mark.numerical]
 COUNT, NEAR = 200, 1e-4
@@ -52,13 +53,8 @@ print(json.dumps(facts))
 def low_rank() -> Classifier:
     """Random adapters, merged and mixed."""
     start = tiny_classifier(VIT, seed=2)
-    adapter = LoraAdapter(start, LoraSettings(2, 8.0, False, 0.0, ["q", "v", "mlp"], "image", []))
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for name, parameter in adapter.classifier.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(std=0.2)
-    return mix(start, adapter.merged(), 0.7)
+    settings = LoraSettings(2, 8.0, False, 0.0, ["q", "v", "mlp"], "image", [])
+    return mix(start, with_adapters(start, settings, 0.2), 0.7)
 
 
 MODELS: dict[str, Callable[[], Classifier]] = {

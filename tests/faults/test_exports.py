@@ -16,7 +16,6 @@ import pytest
 from onnx import TensorProto, helper
 
 import adapt
-from adapt.ensembling.line import mix
 from adapt.errors import BundleError, ModelError
 from adapt.export.answers import GraphAnswers
 from adapt.export.formats.peft import SETTINGS
@@ -24,11 +23,12 @@ from adapt.export.load import verify
 from adapt.export.opened import ExportedClassifier
 from adapt.export.record import RECORD, Record
 from adapt.export.write import export
-from adapt.models.adapters.lora import LoraAdapter, LoraSettings
+from adapt.models.adapters.lora import LoraSettings
 from adapt.models.classifier import Classifier
 from tests.helpers.bundles import learned
 from tests.helpers.exports import noise
 from tests.helpers.tiny import VIT
+from tests.helpers.tuned import with_adapters
 
 
 class Payload:
@@ -167,11 +167,7 @@ def test_open_clip_with_what_would_be_looked_up(
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     start = Classifier.from_clip("adapt-icons-xs", "embedded", ["cat", "dog"])
-    lora = LoraAdapter(start, LoraSettings(1, 2.0, False, 0.0, ["q"], "image", [-1]))
-    for name, parameter in lora.classifier.named_parameters():
-        if "lora_B" in name:
-            parameter.data.fill_(0.1)
-    model = mix(start, lora.merged(), 1.0)
+    model = with_adapters(start, LoraSettings(1, 2.0, False, 0.0, ["q"], "image", [-1]))
     return export(model, tmp_path_factory.mktemp("adapter") / "out", "peft")
 
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-import torch
 
-from adapt.models.adapters.lora import LoraAdapter, LoraSettings
+from adapt.models.adapters.lora import LoraSettings
 from adapt.models.classifier import Classifier
 from tests.helpers.bundles import learned
 from tests.helpers.tiny import VIT
+from tests.helpers.tuned import with_adapters
 
 
 @pytest.fixture
@@ -26,10 +26,4 @@ def embedded() -> Classifier:
 def low_rank(embedded: Classifier) -> Classifier:
     """The same after adapters were added to its image encoder."""
     settings = LoraSettings(4, 8.0, False, 0.0, ["q", "k", "v", "o"], "image", [])
-    adapter = LoraAdapter(embedded, settings)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for name, parameter in adapter.classifier.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(std=0.05)
-    return adapter.merged()
+    return with_adapters(embedded, settings, 0.05)

@@ -18,10 +18,11 @@ from adapt.errors import ModelError
 from adapt.export.formats.peft import SETTINGS, WEIGHTS
 from adapt.export.graph.hugging_face import renamed
 from adapt.export.write import export
-from adapt.models.adapters.lora import LoraAdapter, LoraSettings
+from adapt.models.adapters.lora import LoraSettings
 from adapt.models.classifier import Classifier
 from tests.helpers.exports import full, noise
 from tests.helpers.tiny import moved
+from tests.helpers.tuned import with_adapters
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +31,8 @@ def start() -> Classifier:
 
 
 def adapted(start: Classifier, targets: list[str], encoder: str = "image") -> Classifier:
-    """Random adapters, merged; the head follows an adapted text encoder."""
-    adapter = LoraAdapter(start, LoraSettings(3, 9.0, True, 0.0, targets, encoder, []))
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for name, parameter in adapter.classifier.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(std=0.1)
-    merged = adapter.merged()
-    return merged.rebuild_head() if encoder != "image" else merged
+    """Random adapters, merged."""
+    return with_adapters(start, LoraSettings(3, 9.0, True, 0.0, targets, encoder, []))
 
 
 def plain(folder: Path, start: Classifier) -> Any:
