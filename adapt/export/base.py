@@ -26,6 +26,7 @@ class Format:
         extra: Name of the extra that installs these.
         int8: Replaces the written model by one in eight bits, given images (S, S, 3) of uint8 to
             take the ranges of activations from; None where the format has none.
+        card: Name of the file for the model card; empty where there is none.
         runs_code: Whether what is opened can run code: only a trusted one is opened then.
     """
 
@@ -35,6 +36,7 @@ class Format:
     needs: tuple[str, ...] = ()
     extra: str = ""
     int8: Callable[[Path, Sequence[PixelArray]], object] | None = None
+    card: str = ""
     runs_code: bool = False
 
     def check_installed(self, name: str) -> None:

@@ -4,12 +4,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from adapt.common.files import part_of
+from adapt.common.files import part_of, write_text
 from adapt.common.typed import resolve_path
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError, RunError
 from adapt.export import preprocess
 from adapt.export.base import format_of
+from adapt.export.card import CardFacts, short_card
 from adapt.export.int8 import make_int8
 from adapt.export.parity import check_parity, keep_int8
 from adapt.export.record import Record
@@ -22,6 +23,7 @@ def export(
     to: str,
     info: dict[str, Any] | None = None,
     int8: ImageList | None = None,
+    card: str | None = None,
 ) -> Path:
     """Write a model in another format, open it again in its own runtime, and compare its answers.
 
@@ -33,6 +35,7 @@ def export(
         int8: Labelled images that the model was not trained on: the model is written in eight bits,
             with the ranges of its activations taken from some of them, if its accuracy on all of
             them falls by at most one point.
+        card: Text of the model card, for formats that have one; a short one is made without.
 
     Returns:
         The folder, with `export.json` (what the model is, and hashes of all files) and
@@ -55,6 +58,8 @@ def export(
         part.mkdir(parents=True)
         wanted.write(classifier, part)
         record = Record.of(classifier, to, info or {})
+        if wanted.card:
+            write_text(part / wanted.card, card or _card(record, folder.name))
         shutil.copyfile(Path(preprocess.__file__), part / "preprocess.py")
         check_parity(part, record, wanted, classifier)
         if int8 is not None:
@@ -72,3 +77,9 @@ def export(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+def _card(record: Record, title: str) -> str:
+    kind = f"an export to `{record.to}`"
+    use = ["    adapt push FOLDER owner/name\n    adapt predict FOLDER photos -o table.csv"]
+    return short_card(title, CardFacts(kind, record.adapt, record.base, record.class_names), use)

@@ -63,8 +63,8 @@ def test_refusals(model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_format_is_one_file() -> None:
     files = {path.stem for path in Path(lean.__file__).parent.glob("*.py")} - {"__init__"}
-    assert files == {"lean", "onnx", "open_clip", "peft", "torch_program"}
-    assert set(FORMATS.table()) == {"lean", "onnx", "open_clip", "peft", "torch"}
+    assert files == {"hub", "lean", "onnx", "open_clip", "peft", "torch_program"}
+    assert set(FORMATS.table()) == {"hub", "lean", "onnx", "open_clip", "peft", "torch"}
 
 
 def test_an_empty_folder_is_filled(model: Classifier, tmp_path: Path) -> None:

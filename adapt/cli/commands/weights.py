@@ -83,6 +83,7 @@ def export(
     """Write a model in another format. Proves that it answers as the model does."""
     from adapt.export.base import format_of
     from adapt.export.write import export as export_model
+    from adapt.models.bundle.manifest import CARD
     from adapt.models.classifier import Classifier
 
     if int8 != (val is not None):
@@ -92,7 +93,9 @@ def export(
     format_of(to)
     images = None if val is None else _held_out(val)
     classifier = Classifier.load(model)
-    folder = export_model(classifier, out, to, int8=images)
+    card = model / CARD
+    text = card.read_text(encoding="utf-8") if card.is_file() else None
+    folder = export_model(classifier, out, to, int8=images, card=text)
     if int8:
         typer.echo(_lost(folder))
     _echo_sizes(folder)

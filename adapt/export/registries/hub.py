@@ -95,7 +95,8 @@ def push(
         operations: list[CommitOperationAdd | CommitOperationDelete] = [
             CommitOperationAdd(name, str(path)) for name, path in content.items()
         ]
-        operations.append(CommitOperationAdd(README, card))
+        if README not in content:
+            operations.append(CommitOperationAdd(README, card))
         operations += [CommitOperationDelete(name) for name in sorted(old - set(names))]
         done = api.create_commit(
             repository, operations, commit_message="A model of adapt", parent_commit=head
@@ -108,7 +109,8 @@ def push(
             f"{repository}@{done.oid} - not the model that was pushed - {wrong[0]} is missing or "
             "another - push it again, into a new repository"
         )
-    return Pushed(repository, done.oid, f"{api.endpoint}/{repository}", [*names, README])
+    url = f"{api.endpoint}/{repository}"
+    return Pushed(repository, done.oid, url, [*names, *({README} - set(names))])
 
 
 def pull(

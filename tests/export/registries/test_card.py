@@ -5,7 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from adapt.export.registries.card import SHOWN, card_of
+from adapt.export.card import SHOWN
+from adapt.export.registries.card import card_of
 from adapt.models.classifier import Classifier
 from tests.export.registries.conftest import CARD
 

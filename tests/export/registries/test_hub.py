@@ -46,7 +46,7 @@ def placed(hub: Hub, content: dict[str, bytes], private: bool = False) -> str:
     return own.commit(content)
 
 
-@pytest.mark.parametrize("kind", ["bundle", "plain", "export"])
+@pytest.mark.parametrize("kind", ["bundle", "plain", "export", "hub"])
 def test_what_is_pulled_is_what_was_pushed(
     hub: Hub, shipped: dict[str, Path], tmp_path: Path, kind: str
 ) -> None:
