@@ -29,13 +29,13 @@ def column_names(stored: Uncertainty | None, top: int, threshold: float | None) 
 
 
 def row_of(prediction: Prediction, columns: list[str]) -> Row:
-    """The cells of a prediction; of an image with an error, all but its path are empty.
+    """The cells of a prediction, typed; of an image with an error, all but its path are None.
 
     >>> row_of(Prediction("a.png", "cat", 0.9, [("cat", 0.9)]), column_names(None, 1, None))["top1"]
-    'cat=0.9000'
+    [{'label': 'cat', 'probability': 0.9}]
     """
     good = prediction.error is None
-    top = "; ".join(f"{label}={value:.4f}" for label, value in prediction.top)
+    top = [{"label": label, "probability": value} for label, value in prediction.top]
     cells = {
         "path": prediction.source,
         "label": prediction.label,
@@ -43,8 +43,8 @@ def row_of(prediction: Prediction, columns: list[str]) -> Row:
         columns[len(FIXED)]: top if good else None,
         "error": prediction.error,
         "reason": prediction.reason,
-        "abstained": str(prediction.abstained).lower() if good else None,
-        "set": "; ".join(prediction.labels) if good else None,
-        "unknown": str(prediction.unknown).lower() if good else None,
+        "abstained": prediction.abstained if good else None,
+        "set": list(prediction.labels) if good else None,
+        "unknown": prediction.unknown if good else None,
     }
     return {name: cells[name] for name in columns}

@@ -28,8 +28,9 @@ def test_cells() -> None:
         "a.png", "cat", 0.61, [("cat", 0.61), ("dog", 0.3)], None, True, ("cat", "dog"), False
     )
     assert row_of(good, columns) == {
-        "path": "a.png", "label": "cat", "confidence": 0.61, "top2": "cat=0.6100; dog=0.3000",
-        "error": None, "reason": None, "abstained": "true", "set": "cat; dog", "unknown": "false",
+        "path": "a.png", "label": "cat", "confidence": 0.61, "error": None, "reason": None,
+        "top2": [{"label": "cat", "probability": 0.61}, {"label": "dog", "probability": 0.3}],
+        "abstained": True, "set": ["cat", "dog"], "unknown": False,
     }  # fmt: skip
     bad = Prediction("b.png", None, 0.0, [], "b.png - empty file - ...", reason="empty file")
     expected = dict.fromkeys(columns) | {

@@ -145,8 +145,10 @@ def test_every_source_gives_what_predict_gives(
         assert row["confidence"] == (one.confidence if good else None), "to the last bit"
         assert row["reason"] == one.reason
         assert good or row["error"] == str(one.error).replace(one.source, row["path"])
-        assert row["abstained"] == (str(one.abstained).lower() if good else None)
-        assert row["set"] == ("; ".join(one.labels) if good else None)
+        assert row["abstained"] is (one.abstained if good else None)
+        assert row["set"] == (list(one.labels) if good else None)
+        top = [{"label": label, "probability": value} for label, value in one.top]
+        assert row["top5"] == (top if good else None), "to the last bit"
     features = np.load(tmp_path / "out.features.npy")
     assert np.isnan(features).all(1).tolist() == [one.error is not None for one in expected]
     loaded = Classifier.load(bundle).predictor
@@ -180,8 +182,13 @@ def test_formats_hold_the_same(bundle: Path, photos: Path, tmp_path: Path) -> No
     assert cells == lines(tmp_path / "out.jsonl")
     for row, other in zip(table_rows(tmp_path / "out.csv"), cells, strict=True):
         assert list(row) == list(other)
-        for name in set(row) - {"confidence"}:
+        for name in ("path", "label", "error", "reason"):
             assert row[name] == (other[name] or "")
+        for name in ("abstained", "unknown"):
+            assert row[name] == {None: "", True: "true", False: "false"}[other[name]]
+        assert row["set"] == "; ".join(other["set"] or [])
+        top = [f"{pair['label']}={pair['probability']:.4f}" for pair in other["top5"] or []]
+        assert row["top5"] == "; ".join(top)
 
 
 def test_top_and_threshold(bundle: Path, photos: Path, paths: list[str], tmp_path: Path) -> None:
@@ -189,10 +196,10 @@ def test_top_and_threshold(bundle: Path, photos: Path, paths: list[str], tmp_pat
     least = sorted(one.confidence for one in expected if one.error is None)[9]
     done = run(bundle, photos, tmp_path / "out.jsonl", top=2, threshold=least)
     answers = lines(done.path)
-    given = {row["path"] for row in answers if row["abstained"] == "true"}
+    given = {row["path"] for row in answers if row["abstained"] is True}
     assert given == {one.source for one in expected if not one.error and one.confidence < least}
     assert len(given) == 9
-    assert {len(row["top2"].split("; ")) for row in answers if row["top2"]} == {2}
+    assert {len(row["top2"]) for row in answers if row["top2"]} == {2}
     record = json.loads((tmp_path / "out.jsonl.json").read_text())
     assert record["settings"]["threshold"] == least
 

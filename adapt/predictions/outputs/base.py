@@ -10,6 +10,8 @@ from adapt.common.words import listed
 from adapt.errors import RecipeError, did_you_mean
 
 Row = dict[str, Any]
+"""Cells by column: a text, a number, a bool, a list of labels, a list of `label` and `probability`,
+or None."""
 AddRow = Callable[[Row], None]
 TableWriter = Callable[[Path, list[str]], AbstractContextManager[AddRow]]
 """From a file and the names of its columns to what adds a row; the file is whole at the end."""
@@ -53,7 +55,11 @@ def table_format(output: Path, given: str | None, folder: bool = False) -> str:
 def as_utf8(cell: Any) -> Any:
     r"""A cell in which what no UTF-8 can hold, such as the bytes of an old name, is escaped.
 
-    >>> as_utf8("n\udce9.png"), as_utf8(0.5)
-    ('n\\udce9.png', 0.5)
+    >>> as_utf8(["n\udce9.png", 0.5])
+    ['n\\udce9.png', 0.5]
     """
+    if isinstance(cell, list):
+        return [as_utf8(item) for item in cell]
+    if isinstance(cell, dict):
+        return {name: as_utf8(item) for name, item in cell.items()}
     return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell

@@ -1,5 +1,6 @@
 """Parquet, in row groups, so that a table of any length takes little memory."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,23 @@ from adapt.predictions.outputs.base import TABLES, AddRow, Row, as_utf8
 
 ROWS = 4096
 """Rows that are written at once."""
+KINDS = {
+    "confidence": pa.float64(),
+    "abstained": pa.bool_(),
+    "unknown": pa.bool_(),
+    "set": pa.list_(pa.string()),
+}
+"""Types of columns that are no text; `topN` is the other one."""
+TOP = pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float64())]))
+
+
+def _kind(name: str) -> pa.DataType:
+    return TOP if re.fullmatch(r"top\d+", name) else KINDS.get(name, pa.string())
 
 
 @contextmanager
 def _parquet(part: Path, columns: list[str]) -> Iterator[AddRow]:
-    schema = pa.schema(
-        [(name, pa.float64() if name == "confidence" else pa.string()) for name in columns]
-    )
+    schema = pa.schema([(name, _kind(name)) for name in columns])
     rows: list[Row] = []
     with pq.ParquetWriter(part, schema) as writer:
 
