@@ -35,7 +35,7 @@ from adapt.version import __version__
 if TYPE_CHECKING:
     from adapt.models.backbones import Backbone
 
-ADVICE = "free space there, or set ADAPT_CACHE to a folder with space"
+ELSEWHERE = "set ADAPT_CACHE to another folder"
 CHUNK = 512
 """Images decoded before they are encoded and stored: this many are in memory at once."""
 SHARD = 2
@@ -263,7 +263,7 @@ def read_head(key: str) -> SingleArray | None:
 def write_head(key: str, head: SingleArray) -> None:
     """Keep a zero-shot head; see `read_head`."""
     stored = {"head": np.ascontiguousarray(head)}
-    write_whole(_head_path(key), lambda part: save_file(stored, part), ADVICE)
+    write_whole(_head_path(key), lambda part: save_file(stored, part), elsewhere=ELSEWHERE)
 
 
 def _head_path(key: str) -> Path:

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from adapt.common.cache import cache_folder
+from adapt.common.files import FULL, not_written
 from adapt.common.signals import for_a_command, last_words
 from adapt.errors import AdaptError, Interrupted, RunError
 
 READ_ONLY = ("check", "diff", "validate", "plan", "list", "verify", "schema", "serve")
 """Commands that leave nothing to go on with when they are stopped."""
 STOPPED, UNEXPECTED, USAGE = 130, 1, 2
-FULL = (errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
+UNWRITABLE = (*FULL, errno.EROFS)
 GONE = (errno.EPIPE, errno.EIO)
 PATHS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM)
 """Faults of a path that a user gave."""
@@ -116,13 +117,9 @@ def _failed(error: Exception) -> int:
         with suppress(OSError):
             error.show()
         return int(error.exit_code)
-    if isinstance(error, OSError) and error.errno in FULL:
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
         place = error.filename or "standard output"
-        reason = error.strerror or str(error)
-        last_words(
-            f"RunError: {place} - cannot be written - {reason} - free some space there, or choose "
-            "another place; what was finished is kept"
-        )
+        last_words(f"RunError: {not_written(place, error)}; what was finished is kept")
         return RunError.exit_code
     if isinstance(error, OSError) and error.errno in PATHS and error.filename:
         last_words(

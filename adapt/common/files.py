@@ -1,16 +1,21 @@
 """Files that are whole or absent, and JSON that every parser reads."""
 
 import contextlib
+import errno
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from adapt.errors import RunError
+from adapt.errors import RecipeError, RunError, one_line
 
-ADVICE = "free some space there, or choose another place"
+ELSEWHERE = "choose another place"
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
+CODE = re.compile(r"os error (\d+)")
+"""How libraries in Rust, such as safetensors, name the code of a fault of the system."""
 
 
 def part_of(path: Path) -> Path:
@@ -22,13 +27,73 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def write_whole(path: str | Path, write: Callable[[Path], object], advice: str = ADVICE) -> Path:
+def advice_for(error: Exception, elsewhere: str = ELSEWHERE) -> str:
+    """What to do about a fault of writing, by its cause.
+
+    Args:
+        error: What the system said.
+        elsewhere: What to do where space is not the cause, or beside freeing some.
+
+    >>> advice_for(OSError(errno.EROFS, "Read-only file system"))
+    'choose another place'
+    >>> advice_for(OSError(errno.ENOSPC, "No space left on device"), "use another disk")
+    'free some space there, or use another disk'
+    """
+    code = getattr(error, "errno", None)
+    if code is None and (named := CODE.search(str(error))):
+        code = int(named[1])
+    # Without a code it may be anything; writers that give none, such as torch, mostly met its end.
+    return f"free some space there, or {elsewhere}" if code in (None, *FULL) else elsewhere
+
+
+def not_written(
+    path: object, error: Exception, elsewhere: str = ELSEWHERE, advice: str | None = None
+) -> str:
+    """Why something cannot be written, and what to do about that cause.
+
+    Args:
+        path: What was to be written.
+        error: What the system said.
+        elsewhere: See `advice_for`.
+        advice: What to do whatever the cause.
+
+    >>> not_written("a.csv", OSError(errno.EROFS, "Read-only file system"))
+    'a.csv - cannot be written - Read-only file system - choose another place'
+    """
+    reason = getattr(error, "strerror", None) or one_line(error)
+    return f"{path} - cannot be written - {reason} - {advice or advice_for(error, elsewhere)}"
+
+
+def check_new(*paths: Path, overwrite: bool = False) -> None:
+    """Check that files can be written without replacing any.
+
+    Args:
+        paths: The files.
+        overwrite: Whether they may be replaced.
+
+    Raises:
+        RecipeError: When one is there.
+    """
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise RecipeError(
+                f"{path} - exists - it would be overwritten - add --overwrite, or give another name"
+            )
+
+
+def write_whole(
+    path: str | Path,
+    write: Callable[[Path], object],
+    advice: str | None = None,
+    elsewhere: str = ELSEWHERE,
+) -> Path:
     """Write a file, and the folders above it, at once or not at all.
 
     Args:
         path: The file.
         write: Called with the path to write to; what is there afterwards is moved in.
-        advice: What to do when that fails.
+        advice: What to do when that fails, whatever the cause; by the cause if None.
+        elsewhere: See `not_written`; without `advice`.
 
     Returns:
         The file.
@@ -43,15 +108,14 @@ def write_whole(path: str | Path, write: Callable[[Path], object], advice: str =
         write(part)
         part.replace(path)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(f"{path} - cannot be written - {reason} - {advice}") from error
+        raise RunError(not_written(path, error, elsewhere, advice)) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
     return path
 
 
-def write_text(path: str | Path, text: str, advice: str = ADVICE) -> Path:
+def write_text(path: str | Path, text: str, advice: str | None = None) -> Path:
     """Write a text in UTF-8; see `write_whole`. What UTF-8 cannot hold is escaped."""
     return write_whole(
         path,
@@ -70,8 +134,7 @@ def append_line(path: Path, line: str) -> None:
         with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{line}\n")
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(f"{path} - cannot be written - {reason} - {ADVICE}") from error
+        raise RunError(not_written(path, error)) from error
 
 
 def plain(value: Any) -> Any:

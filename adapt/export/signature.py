@@ -15,7 +15,7 @@ from adapt.models.bundle.read import check_files
 
 ALGORITHM = "ed25519"
 FIELDS: dict[str, Any] = {"algorithm": str, "signs": str, "signature": str}
-SIGN = "sign it again: adapt sign"
+SIGN, AGAIN = "sign it: adapt sign", "sign it again: adapt sign"
 
 
 def sign(folder: str | Path, key: str | Path) -> Path:
@@ -57,16 +57,17 @@ def check_signature(folder: str | Path, key: str | Path) -> None:
     content = read_mapping(path)
     problems = [misfit(hint, content.get(name), name) for name, hint in FIELDS.items()]
     if set(content) != set(FIELDS) or any(problems) or content["algorithm"] != ALGORITHM:
-        raise BundleError(f"{path} - not a signature - {str(content)[:60]} - {SIGN}")
+        raise BundleError(f"{path} - not a signature - {str(content)[:60]} - {AGAIN}")
     if content["signs"] != signs:
-        raise BundleError(f"{path} - of another model - {content['signs'][:40]} - {SIGN}")
+        raise BundleError(f"{path} - of another model - {content['signs'][:40]} - {AGAIN}")
     from cryptography.exceptions import InvalidSignature
 
     try:
         public.verify(bytes.fromhex(content["signature"]), signs.encode())
     except (InvalidSignature, ValueError) as error:
         raise BundleError(
-            f"{path} - not of this key - {resolve_path(key)} - get the model from who owns the key"
+            f"{path} - not of this key - {resolve_path(key)} - get the model from its owner again, "
+            "or check that this is the owner's key"
         ) from error
 
 
@@ -97,6 +98,10 @@ def _key(path: str | Path, private: bool) -> Any:
             key: Any = serialization.load_pem_private_key(data, password=None)
         else:
             key = serialization.load_pem_public_key(data)
+    except FileNotFoundError as error:
+        raise RecipeError(
+            f"{path} - not found - given as the {kind} key - check the path"
+        ) from error
     except (OSError, ValueError, TypeError) as error:
         raise RecipeError(
             f"{path} - not a {kind} key - {one_line(error)} - give a PEM file without a password"

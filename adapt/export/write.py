@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from adapt.common.files import part_of, write_text
+from adapt.common.files import not_written, part_of, write_text
 from adapt.common.typed import resolve_path
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError, RunError
@@ -69,11 +69,7 @@ def export(
             folder.rmdir()
         part.replace(folder)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(
-            f"{folder} - cannot be written - {reason} - free some space there, or choose another "
-            "folder"
-        ) from error
+        raise RunError(not_written(folder, error, "choose another folder")) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from adapt.common.content import content_hash
+from adapt.common.files import check_new
 from adapt.common.progress import told, track
 from adapt.common.typed import resolve_path
 from adapt.common.words import first_few, plural
@@ -155,10 +156,7 @@ def check_file(target: Path, resume: bool = False, overwrite: bool = False) -> N
             f"--resume - only for a folder of parts - {target} is one file, whole or absent - add "
             "--rows-per-part"
         )
-    if target.exists() and not overwrite:
-        raise RecipeError(
-            f"{target} - exists - it would be overwritten - add --overwrite, or give another name"
-        )
+    check_new(target, overwrite=overwrite)
 
 
 def check_other(output: Path, source: str) -> None:

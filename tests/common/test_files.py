@@ -1,5 +1,6 @@
 """Files are whole or absent, and JSON is strict."""
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapt.common.files import (
+    check_new,
     json_text,
+    not_written,
     part_of,
     plain,
     safe_cell,
@@ -19,7 +22,7 @@ from adapt.common.files import (
     write_text,
     write_whole,
 )
-from adapt.errors import RunError
+from adapt.errors import RecipeError, RunError
 
 
 def strict(text: str) -> Any:
@@ -63,8 +66,33 @@ def test_folders_are_made_and_the_path_is_returned(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == "caf\u00e9 \\ud800", (
         "what UTF-8 cannot hold is escaped"
     )
-    with pytest.raises(RunError, match="cannot be written"):
+    with pytest.raises(RunError, match=r"cannot be written - .* - choose another place$"):
         write_text(file / "below a file.txt", "x")
+
+
+@pytest.mark.parametrize(("error", "reason", "space"), [
+    (OSError(errno.ENOSPC, "full"), "full", True), (OSError(errno.EFBIG, "big"), "big", True),
+    (OSError("read back nothing"), "read back nothing", True),
+    (ValueError("I/O error (os error 28)"), "I/O error (os error 28)", True),
+    (ValueError("I/O error (os error 2)"), "I/O error (os error 2)", False),
+    *((OSError(code, "no"), "no", False)
+      for code in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EROFS)),
+])  # fmt: skip
+def test_the_advice_fits_the_cause(error: Exception, reason: str, space: bool) -> None:
+    advice = "free some space there, or leave it" if space else "leave it"
+    expected = f"a.csv - cannot be written - {reason} - {advice}"
+    assert not_written("a.csv", error, "leave it") == expected
+
+
+def test_what_is_there_is_not_replaced(tmp_path: Path) -> None:
+    new, old = tmp_path / "new", write_text(tmp_path / "old", "x")
+    check_new(new)
+    check_new(new, old, overwrite=True)
+    with pytest.raises(RecipeError) as caught:
+        check_new(new, old)
+    assert str(caught.value) == (
+        f"{old} - exists - it would be overwritten - add --overwrite, or give another name"
+    )
 
 
 def test_parts_of_two_processes_do_not_meet(

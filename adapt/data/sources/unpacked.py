@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from adapt.common.cache import cache_folder
 from adapt.common.content import content_hashes
+from adapt.common.files import advice_for
 from adapt.data.labels.classes import folded
 from adapt.data.labels.multi_label import check_joined
 from adapt.errors import DataError
@@ -278,7 +279,7 @@ def unpack_once(
             notes = _unpack(source, packed, folder, write)
         except OSError as error:
             reason = f"{error.strerror or error} ({folder.parent})"
-            todo = "free space there, or set ADAPT_CACHE to a folder with space"
+            todo = advice_for(error, "set ADAPT_CACHE to another folder")
             raise DataError(f"{source} - cannot be unpacked - {reason} - {todo}") from error
     return Unpacked(source, str(folder.absolute()), notes)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from adapt.common.files import part_of
+from adapt.common.files import not_written, part_of
 from adapt.common.typed import misfit, resolve_path
 from adapt.errors import AdaptError, BundleError, MissingExtraError, RecipeError, RunError
 from adapt.export.load import Loaded, is_export, load, verify
@@ -118,11 +118,7 @@ def arrive(
     except AdaptError as error:
         raise type(error)(str(error).replace(str(part), str(out))) from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(
-            f"{out} - cannot be written - {reason} - free some space there, or choose another "
-            "folder"
-        ) from error
+        raise RunError(not_written(out, error, "choose another folder")) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return out

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from adapt.common.arrays import IntArray
 from adapt.common.content import content_hash
-from adapt.common.files import json_text
+from adapt.common.files import json_text, not_written
 from adapt.common.typed import misfit
 from adapt.errors import AdaptError, BundleError, one_line
 from adapt.methods.auto.ranking import Ranked, Ranking
@@ -103,10 +103,12 @@ def write_fitted(folder: Path, fitted: Fitted) -> Path:
                 (part / name).replace(folder / name)
     except AdaptError as error:
         raise BundleError(str(error).replace(str(part), str(folder))) from error
-    except (OSError, SafetensorError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError) as error:
+        raise BundleError(not_written(folder, error, "choose another folder")) from error
+    except (TypeError, ValueError) as error:
         raise BundleError(
-            f"{folder} - cannot be written - {one_line(error)} - free some space, or use "
-            "settings and labels that are numbers and texts"
+            f"{folder} - cannot be written - {one_line(error)} - use settings and labels that are "
+            "numbers and texts"
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)

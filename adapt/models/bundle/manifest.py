@@ -87,9 +87,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise BundleError(
-            f"{folder} - not a bundle - there is no {MANIFEST} - give the `model` folder of a run"
-        )
+        raise BundleError(_no_bundle(folder))
     manifest = read_mapping(path)
     if type(manifest.get("format")) is not int or manifest["format"] not in READABLE:
         raise BundleError(
@@ -108,6 +106,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             "the change in Python and save the model again"
         )
     return manifest
+
+
+def _no_bundle(folder: Path) -> str:
+    if not folder.exists():
+        return f"{folder} - not found - given as a model - check the path"
+    model = folder / "model"
+    if (model / MANIFEST).is_file():
+        return f"{folder} - a run folder - the model is in {model} - give {model}"
+    advice = "give the `model` folder of a run"
+    return f"{folder} - not a bundle - there is no {MANIFEST} - {advice}"
 
 
 def _check_fields(path: Path, manifest: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from adapt.common.content import content_hash
-from adapt.common.files import json_text
+from adapt.common.files import json_text, not_written
 from adapt.errors import AdaptError, BundleError, one_line
 from adapt.models.bundle.manifest import (
     CARD,
@@ -28,7 +28,7 @@ from adapt.models.bundle.manifest import (
 from adapt.models.bundle.read import UNFINISHED, Bundle
 from adapt.models.bundle.tensors import save_tensors
 
-ADVICE = "free some space or choose another folder"
+ELSEWHERE = "choose another folder"
 
 
 def write_bundle(folder: Path, bundle: Bundle, check: Callable[[Path], object]) -> Path:
@@ -58,7 +58,7 @@ def write_bundle(folder: Path, bundle: Bundle, check: Callable[[Path], object]) 
     except AdaptError as error:
         raise BundleError(str(error).replace(str(part), str(folder))) from error
     except (OSError, SafetensorError) as error:
-        raise BundleError(f"{folder} - cannot be written - {one_line(error)} - {ADVICE}") from error
+        raise BundleError(not_written(folder, error, ELSEWHERE)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder

@@ -41,8 +41,7 @@ class AtomicCheckpointIO(CheckpointIO):
             if Path(path).name == LAST and Path(path).is_file():
                 _keep(Path(path))
 
-        advice = "free some space, or choose another --out; the checkpoint before it is kept"
-        write_whole(path, write, advice)
+        write_whole(path, write, elsewhere="choose another --out; the checkpoint before it is kept")
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None

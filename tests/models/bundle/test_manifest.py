@@ -1,5 +1,6 @@
 """A manifest that cannot be trusted is refused."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,15 @@ def test_manifest_that_is_no_mapping(content: bytes, folder: Path) -> None:
 def test_not_a_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"not a bundle - there is no classifier\.json"):
         Classifier.load(tmp_path)
+    missing = tmp_path / "missing"
+    with pytest.raises(BundleError) as caught:
+        Classifier.load(missing)
+    assert str(caught.value) == f"{missing} - not found - given as a model - check the path"
+
+
+def test_a_run_folder(folder: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(folder, tmp_path / "run" / "model"))
+    with pytest.raises(BundleError) as caught:
+        Classifier.load(model.parent)
+    given = f"{model.parent} - a run folder - the model is in {model}"
+    assert str(caught.value) == f"{given} - give {model}"
