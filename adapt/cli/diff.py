@@ -59,35 +59,46 @@ def diff(
     device: Annotated[
         str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or mps.")
     ] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Compare two models on the same images. Exits with 1 when a limit failed."""
-    a, b, data = _told_apart(words)
+    a, b, data = _models_and_data(words)
     from adapt.models.building.light import import_open_clip
 
     import_open_clip()
     from adapt.cli.progress import progress_shown
     from adapt.comparison import compare
 
+    folder = out or default_folder(a, b)
+    _check_outputs(folder, markdown, overwrite)
     with progress_shown():
         done = compare(a, b, data, shift or (), fail_if or (), latency, _place(device, a, b))
     print_comparison(done)
-    content = done.content
-    folder = out or default_folder(content["a"]["name"], content["b"]["name"])
-    console.print(f"page    {done.write(folder)}", soft_wrap=True, markup=False, highlight=False)
+    page = done.write(folder, overwrite)
+    console.print(f"page    {page}", soft_wrap=True, markup=False, highlight=False)
     if markdown is not None:
-        written = done.write_comment(markdown)
+        written = done.write_comment(markdown, overwrite)
         console.print(f"comment {written}", soft_wrap=True, markup=False, highlight=False)
     if done.failed:
         raise typer.Exit(LIMIT_FAILED)
 
 
-def _told_apart(words: Sequence[str]) -> tuple[str, str, str | None]:
+def _models_and_data(words: Sequence[str]) -> tuple[str, str, str | None]:
     if not 2 <= len(words) <= 3:
         raise RecipeError(
             f"diff - not two models and images - given {listed(words)} - write adapt diff A B, or "
             "adapt diff A B DATA"
         )
     return words[0], words[1], words[2] if len(words) > 2 else None
+
+
+def _check_outputs(folder: Path, comment: Path | None, overwrite: bool) -> None:
+    """Refuse to replace files before anything is computed."""
+    from adapt.common.files import check_new
+    from adapt.comparison.result import result_files
+
+    comments = [] if comment is None else [comment]
+    check_new(*result_files(folder), *comments, overwrite=overwrite)
 
 
 def _place(device: str, *models: str) -> str:
@@ -100,12 +111,15 @@ def _place(device: str, *models: str) -> str:
 
 
 def default_folder(a: str, b: str) -> Path:
-    """The folder of the page when none is given.
+    """The folder of the page of two models when none is given.
 
-    >>> default_folder("runs/old", "new").name
-    'diff-runs-old-new'
+    >>> default_folder("runs/old", "runs/new/model").name
+    'diff-old-new'
     """
-    safe = re.sub(r"[^\w.-]+", "-", f"{a}-{b}").strip("-.")
+    from adapt.comparison.sides import title_of, told_apart
+
+    names = told_apart((title_of(a), title_of(b)), (a, b))
+    safe = re.sub(r"[^\w.]+", "-", "-".join(names)).strip("-.")
     return Path(f"diff-{safe or 'models'}")
 
 

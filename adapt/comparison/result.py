@@ -8,13 +8,22 @@ from typing import Any
 
 from adapt.checks.record import SIDE, picture_uri
 from adapt.common.content import content_hash
-from adapt.common.files import plain, write_json, write_text
+from adapt.common.files import check_new, plain, write_json, write_text
 from adapt.common.progress import track
 from adapt.comparison.answers import PairedSet, ask_both
 from adapt.comparison.data import Data, SetsAndNotes, sets_to_compare
 from adapt.comparison.limits import Limit, check_limits, judged, parse_limit
 from adapt.comparison.measures import common_classes, matched, set_measures, shift_mean
-from adapt.comparison.sides import Given, Side, leaks, of_run, opened, paired_eval, shared_evals
+from adapt.comparison.sides import (
+    Given,
+    Side,
+    leaks,
+    of_run,
+    opened,
+    paired_eval,
+    shared_evals,
+    told_apart,
+)
 from adapt.comparison.speed import latency_of
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, RecipeError
@@ -24,7 +33,11 @@ from adapt.version import __version__
 
 FROM_RUNS = "the answers were stored by runs, and nothing was computed"
 NOT_ASKED = "it was not asked for"
-DIFF = "diff.json"
+
+
+def result_files(folder: str | Path) -> tuple[Path, Path]:
+    """The page and the content of a comparison in a folder."""
+    return Path(folder) / "diff.html", Path(folder) / "diff.json"
 
 
 @dataclass
@@ -41,21 +54,34 @@ class Comparison:
         """Whether a limit failed."""
         return any(limit["failed"] for limit in self.content["limits"])
 
-    def write(self, folder: str | Path) -> Path:
+    def write(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Write `diff.json` and `diff.html`; returns the path of the page.
 
+        Args:
+            folder: May hold other files.
+            overwrite: Whether earlier ones are replaced.
+
         Raises:
+            RecipeError: When they are there and are not to be replaced.
             RunError: When they cannot be written.
         """
-        write_json(Path(folder) / DIFF, self.content)
-        return write_text(Path(folder) / "diff.html", render_page(self.content, self.thumbnails))
+        page, content = result_files(folder)
+        check_new(page, content, overwrite=overwrite)
+        write_json(content, self.content)
+        return write_text(page, render_page(self.content, self.thumbnails))
 
-    def write_comment(self, path: str | Path) -> Path:
+    def write_comment(self, path: str | Path, overwrite: bool = False) -> Path:
         """Write a comment for a pull request, in Markdown.
 
+        Args:
+            path: The file.
+            overwrite: Whether an earlier one is replaced.
+
         Raises:
+            RecipeError: When it is there and is not to be replaced.
             RunError: When it cannot be written.
         """
+        check_new(Path(path), overwrite=overwrite)
         return write_text(path, render_comment(self.content))
 
 
@@ -155,10 +181,8 @@ def _asked(a: Given, b: Given, data: SetsAndNotes, latency: bool, device: str | 
 
 
 def _named(first: Side, second: Side) -> tuple[Side, Side]:
-    """The sides, told apart by their whole paths where their names are the same."""
-    if first.name != second.name or not (first.place and second.place):
-        return first, second
-    return replace(first, name=first.place), replace(second, name=second.place)
+    names = told_apart((first.name, second.name), (first.place, second.place))
+    return replace(first, name=names[0]), replace(second, name=names[1])
 
 
 def _content(given: BothAsked, names: list[str], measures: dict[str, Any]) -> dict[str, Any]:

@@ -67,9 +67,7 @@ def opened(given: Given, name: str, device: str | None = None) -> tuple[Side, Lo
         return Side(name, "", _about(given), given.class_names, None), placed
     place = _model_folder(given)
     model = load(place).to(device or "cpu")
-    title = place.resolve()
-    title = title.parent if title.name == MODEL else title
-    side = Side(title.name, str(given), _about(model), model.class_names, bytes_of(place))
+    side = Side(title_of(given), str(given), _about(model), model.class_names, bytes_of(place))
     return side, model
 
 
@@ -90,7 +88,7 @@ def of_run(given: Given) -> tuple[Side, StoredAnswers]:
     model = folder / MODEL
     size = bytes_of(model) if model.is_dir() else None
     about = f"{_base_of_run(folder)}, stored answers of a run"
-    side = Side(folder.resolve().name, str(given), about, stored.class_names, size)
+    side = Side(title_of(folder), str(given), about, stored.class_names, size)
     return side, stored
 
 
@@ -136,6 +134,21 @@ def _model_folder(given: str | Path) -> Path:
     folder = resolve_path(given)
     inside = folder / MODEL
     return inside if inside.is_dir() and not (folder / "classifier.json").is_file() else folder
+
+
+def title_of(given: str | Path) -> str:
+    """What a model is called: the folder of its run, or its own."""
+    place = _model_folder(given).resolve()
+    return place.parent.name if place.name == MODEL else place.name
+
+
+def told_apart(names: tuple[str, str], places: tuple[str, str]) -> tuple[str, str]:
+    """Two names, or where they are the same the whole paths, if both have one.
+
+    >>> told_apart(("new", "new"), ("a/new", "b/new"))
+    ('a/new', 'b/new')
+    """
+    return places if names[0] == names[1] and all(places) else names
 
 
 def _about(model: Loaded) -> str:

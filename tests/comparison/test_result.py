@@ -53,6 +53,11 @@ def test_files_are_written(start: Classifier, toy_test: ImageList, tmp_path: Pat
     assert json.loads((tmp_path / "out" / "diff.json").read_text()) == done.content
     assert page.read_text().startswith("<!doctype html>")
     assert done.write_comment(tmp_path / "comment.md").read_text().startswith("###")
+    with pytest.raises(RecipeError, match=r"diff\.html - exists - it would be overwritten"):
+        done.write(tmp_path / "out")
+    with pytest.raises(RecipeError, match=r"comment\.md - exists - it would be overwritten"):
+        done.write_comment(tmp_path / "comment.md")
+    assert done.write(tmp_path / "out", overwrite=True) == page
     assert done.content["no_latency"] == "it was not asked for"
 
 
