@@ -23,6 +23,7 @@ from adapt.version import __version__
 
 if TYPE_CHECKING:
     from adapt.recipe.load import Loaded
+    from adapt.recipe.photos import Call
 
 
 class Commands(TyperGroup):
@@ -110,7 +111,6 @@ def run(
 
     import_open_clip()
     from adapt.cli.progress import progress_shown
-    from adapt.recipe.photos import read_call
     from adapt.report import verdict
     from adapt.runs.folder.resume import Resume
     from adapt.runs.run import run as run_recipe
@@ -118,7 +118,7 @@ def run(
     going_on = Resume.read(
         resume, accept_changed_data=accept_changed_data, from_previous=from_previous
     )
-    call = read_call(words)
+    call = _read_call(words)
     with progress_shown(quiet):
         done = run_recipe(
             call.recipe, call.overrides, out, going_on or False, overwrite, quiet, call.photos
@@ -135,11 +135,25 @@ def _print_path(text: str) -> None:
     console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
-def _load(words: list[str]) -> "Loaded":
-    from adapt.recipe.load import load
+def _read_call(words: list[str]) -> "Call":
+    """The words told apart; one that is neither a recipe nor photos may have been meant as both."""
     from adapt.recipe.photos import read_call
+    from adapt.recipe.shipped import find_recipe
 
     call = read_call(words)
+    if call.photos is None:
+        try:
+            find_recipe(call.recipe)
+        except RecipeError as error:
+            photos = "for photos, a folder, table or archive that is there"
+            raise RecipeError(f"{error}; or, {photos}") from error
+    return call
+
+
+def _load(words: list[str]) -> "Loaded":
+    from adapt.recipe.load import load
+
+    call = _read_call(words)
     return load(call.recipe, call.overrides, photos=call.photos)
 
 

@@ -92,3 +92,15 @@ def plural(count: int, word: str) -> str:
     """
     ending = "" if count == 1 else "es" if word.endswith("s") else "s"
     return f"{count:,} {word}{ending}"
+
+
+def size_text(size: int) -> str:
+    """Bytes in the unit that a reader takes in at once.
+
+    >>> size_text(1), size_text(999), size_text(1_500_000), size_text(20 * 10**9)
+    ('1 byte', '999 bytes', '1.5 MB', '20.0 GB')
+    """
+    for unit, worth in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if size >= worth:
+            return f"{size / worth:.1f} {unit}"
+    return plural(size, "byte")

@@ -179,7 +179,7 @@ def shared_evals(a: StoredAnswers, b: StoredAnswers) -> tuple[list[str], list[st
         given = f"A has {first_few(first) or 'none'}; B has {first_few(second) or 'none'}"
         raise DataError(f"runs - no test set in common - {given} - give DATA to compare on")
     notes = [
-        f"only {side} has the {plural(len(rest), 'test set')} {first_few(rest)}"
+        f"only {side} has the test set{'s' if len(rest) > 1 else ''} {first_few(rest)}"
         for side, own, other in (("A", first, second), ("B", second, first))
         if (rest := [name for name in own if name not in other])
     ]

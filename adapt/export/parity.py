@@ -63,6 +63,17 @@ def check_parity(folder: Path, record: Record, own: Format, classifier: Classifi
     _save(folder, images, wanted)
 
 
+def exported_differences(folder: Path) -> Differences:
+    """How far the answers of an export in float32 lay from those of its model, by `parity.json`.
+
+    Args:
+        folder: What `export` wrote.
+    """
+    facts = read_mapping(folder / PARITY)
+    largest = max(case["largest_difference"]["probabilities"] for case in facts["cases"])
+    return Differences(largest, facts["limits"]["probabilities"])
+
+
 def keep_int8(folder: Path, record: Record, own: Format, lost: dict[str, Any]) -> None:
     """Take the answers in eight bits for those that `verify_export` compares with.
 

@@ -106,8 +106,9 @@ class Manifest:
                   for key, before, after in differences(self.made, made)]  # fmt: skip
         if others:
             lines = "\n  ".join(others)
+            differ = "1 differs" if len(others) == 1 else f"{len(others)} differ"
             raise RecipeError(
-                f"{folder} - cannot go on otherwise than it began - {len(others)} differ from the "
+                f"{folder} - cannot go on otherwise than it began - {differ} from the "
                 f"beginning - set them back, or {AGAIN}:\n  {lines}"
             )
 

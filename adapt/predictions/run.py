@@ -65,7 +65,11 @@ class Written:
 2 other files skipped (2 .txt)
         """
         words = [f"{plural(self.images, 'image')} predicted on {self.device}"]
-        if self.before:
+        if self.before == self.images > 0:
+            were = "was" if self.images == 1 else "were"
+            images = plural(self.images, "image")
+            words = [f"nothing left to do: {images} {were} predicted before"]
+        elif self.before:
             words.append(f"{self.before:,} of them before")
         count = sum(self.errors.values())
         words.append(f"{count:,} with an error" + _kinds(self.errors) if count else "no errors")
@@ -178,8 +182,9 @@ def _some(reading: Reading) -> Iterator[Item]:
     first = next(items, None)
     if first is None:
         given = first_few(f"{count} {kind}" for kind, count in reading.skipped.items())
+        name = "standard input" if reading.source == LIST else reading.source
         raise DataError(
-            f"{reading.source} - no images - {given or 'nothing to predict'} - give a folder, "
+            f"{name} - no images - {given or 'nothing to predict'} - give a folder, "
             "table, archive or list with images"
         )
     return chain([first], items)

@@ -75,6 +75,16 @@ def test_validate(
     assert "ensemble.alphas - out of range - given 1 (command line)" in problems
 
 
+def test_a_mistyped_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("run", "validate", "plan"):
+        assert call(monkeypatch, command, "nowhere") == 2
+        said = capsys.readouterr().err
+        assert "no such recipe - given 'nowhere' - give a YAML file or one of: " in said
+        assert said.endswith("; or, for photos, a folder, table or archive that is there\n")
+
+
 def test_plan_trains_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,7 +50,7 @@ def test_what_runs_stored_is_joined_by_content(tmp_path: Path, toy_test: ImageLi
     order = np.random.default_rng(0).permutation(15)
     _, first = of_run(stored_run(tmp_path / "a", {"test": toy_test, "own": toy_test}))
     _, second = of_run(stored_run(tmp_path / "b", {"test": toy_test.subset(order)}, 1))
-    assert shared_evals(first, second) == (["test"], ["only A has the 1 test set own"])
+    assert shared_evals(first, second) == (["test"], ["only A has the test set own"])
     pair, logits = paired_eval("test", first, second), second.evals["test"].logits
     for row in range(15):
         powers = np.exp(logits[list(order).index(row)].astype(np.float64))

@@ -28,7 +28,7 @@ def test_the_golden_delta(golden: Path) -> None:
     small = Classifier.load(golden / "delta", golden / "base")
     assert bit_equal(weights(small), weights(whole))
     assert verify_bundle(golden / "delta", golden / "base").wrong == ""
-    back = restore(golden / "delta", golden / "back", golden / "base")
+    back = restore(golden / "delta", golden / "back", golden / "base").folder
     for path in (golden / "model").iterdir():
         assert (back / path.name).read_bytes() == path.read_bytes()
 
@@ -41,6 +41,12 @@ def test_without_its_base(golden: Path) -> None:
     assert not (golden / "new").exists()
 
 
+def test_nothing_to_restore(golden: Path) -> None:
+    with pytest.raises(BundleError, match="has its encoders already - nothing to restore"):
+        restore(golden / "model", golden / "copy", golden / "base")
+    assert not (golden / "copy").exists()
+
+
 def test_commands(
     golden: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,5 +57,15 @@ def test_commands(
             main()
         assert not ended.value.code
     said = capsys.readouterr().out
-    assert f"{golden / 'a' / 'delta.safetensors'}  0.0 MB" in said
+    checked = [verify_bundle(golden / name, golden / "base") for name in "ab"]
+    first = [line for line in said.splitlines() if "compared" in line]
+    assert first == [
+        "answers were compared with those of the model: probabilities of the stored images differ "
+        f"by at most {own.probabilities:.1e} (rounding explains {own.allowed:.1e})"
+        for own in checked
+    ]
+    assert said.splitlines()[0] == first[0]
+    size = (golden / "a" / "delta.safetensors").stat().st_size
+    assert size < 1_000
+    assert f"{golden / 'a' / 'delta.safetensors'}  {size} bytes" in said
     assert f"{golden / 'b' / 'open_clip_model.safetensors'}  1.6 MB" in said

@@ -14,7 +14,7 @@ from tests.helpers.tiny import bit_equal, weights
 
 
 def test_another_base_is_refused(low_rank: Classifier, tmp_path: Path) -> None:
-    small = write_delta(low_rank.save(tmp_path / "whole"), tmp_path / "small")
+    small = write_delta(low_rank.save(tmp_path / "whole"), tmp_path / "small").folder
     state = Classifier.from_clip("adapt-icons-xs", "random", ["cat"]).backbone.model.state_dict()
     save_tensors(state, tmp_path / "other.safetensors")
     with pytest.raises(BundleError, match="not the weights that the model started from - hash"):
@@ -25,7 +25,7 @@ def test_another_base_is_refused(low_rank: Classifier, tmp_path: Path) -> None:
 
 def test_a_base_named_by_its_file(low_rank: Classifier, tmp_path: Path) -> None:
     folder = low_rank.save(tmp_path / "whole")
-    small = write_delta(folder, tmp_path / "small")
+    small = write_delta(folder, tmp_path / "small").folder
     state = base_weights(read_bundle(small).manifest)
     save_tensors(state, tmp_path / "base.safetensors")
     assert bit_equal(

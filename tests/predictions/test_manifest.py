@@ -33,6 +33,8 @@ def test_all_that_differs_is_listed() -> None:
     with pytest.raises(RecipeError) as caught:
         manifest.check_same(other, Path("out"))
     assert "2 differ from the beginning" in str(caught.value)
+    with pytest.raises(RecipeError, match="it began - 1 differs from the beginning - set"):
+        manifest.check_same(MADE | {"model": "0" * 64}, Path("out"))
     assert "settings.threshold was nothing, is 0.5" in str(caught.value)
 
 

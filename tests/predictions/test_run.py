@@ -1,5 +1,6 @@
 """One row per input from any source to any table, and the same bytes after any interruption."""
 
+import io
 import json
 import os
 import random
@@ -346,7 +347,7 @@ def test_what_differs_from_the_beginning_is_refused(
     assert "settings.top was 5, is 3" in str(caught.value)
     assert f"source was {table}, is {photos}" in str(caught.value)
     other = tiny_classifier(seed=1).save(tmp_path / "other")
-    with pytest.raises(RecipeError, match=r"1 differ .*\n  model was"):
+    with pytest.raises(RecipeError, match=r"1 differs .*\n  model was"):
         in_parts(other, table, out, resume=True)
     for changed in ([*paths, paths[0]], paths[:-1], [*paths[:2], paths[0], *paths[3:]]):
         table.write_text("\n".join(["path", *changed]))
@@ -469,6 +470,18 @@ def test_progress_counts_every_row(bundle: Path, photos: Path, tmp_path: Path) -
 def test_what_is_said() -> None:
     written = Written(Path("out"), 1234, {}, {}, "cuda", before=600)
     assert written.said() == "1,234 images predicted on cuda, 600 of them before, no errors"
+    written = Written(Path("out"), 1234, {"empty file": 1}, {}, "cuda", before=1234)
+    assert written.said() == (
+        "nothing left to do: 1,234 images were predicted before, 1 with an error (1 empty file)"
+    )
+
+
+def test_an_empty_list_on_standard_input(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    with pytest.raises(DataError, match=r"^standard input - no images - nothing to predict - "):
+        run(bundle, "-", tmp_path / "out.csv")
 
 
 def test_no_image_is_decoded_twice_when_a_run_goes_on(

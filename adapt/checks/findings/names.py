@@ -261,7 +261,7 @@ def _of_classes(
         fix = f"rename or delete the folder {names[0].key!r}"
     else:
         fix = f"write in classes.yaml: `{told[0]['line']}`"
-    more = f", and likewise for the other {len(names) - 1}" if len(names) > 1 else ""
+    more = _likewise(len(names), "class")
     if kind in PROPOSED:
         more += "; --fix classes.yaml writes what can be guessed"
     subject = f"the name {names[0].key!r}" if len(names) == 1 else f"{len(names)} class names: each"
@@ -285,9 +285,15 @@ def _of_sets(
     keys = " and ".join(repr(entry.key) for entry in sets[0])
     line = class_line(ClassName(sets[0][-1].key, ""))
     fix = f"merge {keys}, or give them different words in classes.yaml: `{line}`"
-    more = f", and likewise for the other {plural(len(sets) - 1, 'set')}" if len(sets) > 1 else ""
+    more = _likewise(len(sets), "set")
     text = f"{plural(len(sets), 'set')} of classes with {message}: {shown}"
     return Finding(kind, level, text, fix + more, details={"classes": told})
+
+
+def _likewise(count: int, word: str) -> str:
+    """That a fix of one of so many is also that of the others."""
+    others = f"other {word}" if count == 2 else f"other {plural(count - 1, word)}"
+    return f", and likewise for the {others}" if count > 1 else ""
 
 
 def _shown(names: Sequence[ClassName]) -> str:

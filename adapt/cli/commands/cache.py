@@ -7,23 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from adapt.common.cache import cache_folder, cache_sizes, clear_cache, most_bytes
+from adapt.common.words import size_text
 
 commands = typer.Typer(
     help="Features, unpacked archives and measurements that are kept between runs.",
     no_args_is_help=True,
 )
-
-
-def size_text(size: int) -> str:
-    """Bytes in the unit that a reader takes in at once.
-
-    >>> size_text(999), size_text(1_500_000), size_text(20 * 10**9)
-    ('999 bytes', '1.5 MB', '20.0 GB')
-    """
-    for unit, worth in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
-        if size >= worth:
-            return f"{size / worth:.1f} {unit}"
-    return f"{size} bytes"
 
 
 @commands.command()

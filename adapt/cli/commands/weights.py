@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapt.common.words import size_text
 from adapt.errors import RecipeError
 
 if TYPE_CHECKING:
     from adapt.data.sources.image_list import ImageList
+    from adapt.export.delta import WrittenBundle
+    from adapt.models.bundle.probe import Differences
+
+COMPARED = "answers were compared with those of the model"
 
 Base = Annotated[
     Path | None,
@@ -52,11 +57,7 @@ def verify(
 
         check_signature(model, key)
         typer.echo(f"signed with the key of {key}")
-    differences = verify_model(model, base, trust)
-    typer.echo(
-        f"all hashes match; probabilities of the stored images differ by at most "
-        f"{differences.probabilities:.1e} (rounding explains {differences.allowed:.1e})"
-    )
+    typer.echo(f"all hashes match; {_apart(verify_model(model, base, trust))}")
 
 
 def sign(
@@ -82,6 +83,7 @@ def export(
 ) -> None:
     """Write a model in another format. Proves that it answers as the model does."""
     from adapt.export.base import format_of
+    from adapt.export.parity import exported_differences
     from adapt.export.write import export as export_model
     from adapt.models.bundle.manifest import CARD
     from adapt.models.classifier import Classifier
@@ -96,8 +98,7 @@ def export(
     card = model / CARD
     text = card.read_text(encoding="utf-8") if card.is_file() else None
     folder = export_model(classifier, out, to, int8=images, card=text)
-    if int8:
-        typer.echo(_lost(folder))
+    typer.echo(_lost(folder) if int8 else f"{COMPARED}: {_apart(exported_differences(folder))}")
     _echo_sizes(folder)
 
 
@@ -109,7 +110,7 @@ def delta(
     """Write the change of a model alone. Megabytes, for where the pretrained weights are."""
     from adapt.export.delta import write_delta
 
-    _echo_sizes(write_delta(model, out, base))
+    _echo_written(write_delta(model, out, base))
 
 
 def restore(
@@ -120,7 +121,7 @@ def restore(
     """Write the whole model again from `adapt delta`. Its weights are the same bits."""
     from adapt.export.delta import restore as restore_model
 
-    _echo_sizes(restore_model(model, out, base))
+    _echo_written(restore_model(model, out, base))
 
 
 def push(
@@ -181,9 +182,22 @@ def _held_out(data: str) -> "ImageList":
     return sets["val"] if "val" in sets else next(iter(sets.values()))
 
 
+def _apart(differences: "Differences") -> str:
+    """How far two answers lie apart, in words."""
+    return (
+        f"probabilities of the stored images differ by at most {differences.probabilities:.1e} "
+        f"(rounding explains {differences.allowed:.1e})"
+    )
+
+
+def _echo_written(written: "WrittenBundle") -> None:
+    typer.echo(f"{COMPARED}: {_apart(written.differences)}")
+    _echo_sizes(written.folder)
+
+
 def _echo_sizes(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
-        typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+        typer.echo(f"{path}  {size_text(path.stat().st_size)}")
 
 
 def _bars_on_terminals_only() -> None:

@@ -194,7 +194,7 @@ def _file_size(path: str) -> int:
     try:
         state = Path(path).stat()
     except FileNotFoundError:
-        raise refuse(path, "no such file", str(path), "check the path") from None
+        raise refuse(path, "no such file", "given as an image", "check the path") from None
     except (OSError, ValueError) as error:
         raise refuse(path, "cannot be read", str(error), "check the path") from error
     # Opening a named pipe would wait for ever.

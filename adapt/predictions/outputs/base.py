@@ -46,7 +46,7 @@ def table_format(output: Path, given: str | None, folder: bool = False) -> str:
     suffixes = [f".{known_name}" for known_name in known]
     suffix = output.suffix.lower()
     raise RecipeError(
-        f"{output} - not a format of tables - {suffix or 'no suffix'!r}"
+        f"{output} - not a format of tables - {repr(suffix) if suffix else 'no suffix'}"
         f"{did_you_mean(suffix, suffixes)} - give a name that ends in {listed(suffixes)}, or "
         "--format"
     )

@@ -121,7 +121,9 @@ def test_a_number_before_every_name() -> None:
     finding = found(*keys)["numbered_name"]
     assert told(finding) == keys
     assert "`001.Black_footed_Albatross: black footed albatross`" in finding.fix
-    assert "and likewise for the other 1" in finding.fix
+    assert ", and likewise for the other class" in finding.fix
+    three = found(*keys, "003.Sooty_Albatross")["numbered_name"]
+    assert ", and likewise for the other 2 classes" in three.fix
     assert "numbered_name" not in found(*keys, "dog")
 
 

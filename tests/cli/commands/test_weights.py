@@ -1,5 +1,6 @@
 """Weights and bundles on the command line."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -36,7 +37,15 @@ def test_export(
     photos.mkdir()
     Image.new("RGB", (20, 30), (200, 30, 30)).save(photos / "a.png")
     assert call(monkeypatch, "export", folder, "--to", "lean", "-o", tmp_path / "lean") == 0
-    assert "image_encoder.safetensors" in capsys.readouterr().out
+    first, *files = capsys.readouterr().out.splitlines()
+    cases = json.loads((tmp_path / "lean" / "parity.json").read_text())["cases"]
+    largest = max(case["largest_difference"]["probabilities"] for case in cases)
+    assert first == (
+        "answers were compared with those of the model: probabilities of the stored images differ "
+        f"by at most {largest:.1e} (rounding explains 1.0e-04)"
+    )
+    size = (tmp_path / "lean" / "parity.json").stat().st_size
+    assert f"{tmp_path / 'lean' / 'parity.json'}  {size / 1000:.1f} KB" in files
     assert call(monkeypatch, "verify", tmp_path / "lean") == 0
     tables = []
     for model in ("model", "lean"):

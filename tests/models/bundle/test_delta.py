@@ -28,12 +28,12 @@ def test_lora_comes_back_bit_for_bit(
     alpha: float, embedded: Classifier, low_rank: Classifier, tmp_path: Path
 ) -> None:
     whole = mix(embedded, low_rank, alpha).save(tmp_path / "whole", {"alpha": alpha}, card="# card")
-    small = write_delta(whole, tmp_path / "small")
+    small = write_delta(whole, tmp_path / "small").folder
     stored = load_tensors(small / DELTA)
     assert not [name for name in stored if name.startswith("whole/")]
     assert size(small) < 0.1 * size(whole)
     assert bit_equal(weights(Classifier.load(small)), weights(Classifier.load(whole)))
-    back = restore(small, tmp_path / "back")
+    back = restore(small, tmp_path / "back").folder
     assert {path.name: path.read_bytes() for path in back.iterdir()} == {
         path.name: path.read_bytes() for path in whole.iterdir()
     }
@@ -41,7 +41,7 @@ def test_lora_comes_back_bit_for_bit(
 
 def test_a_head_on_the_start_is_nothing_but_a_head(embedded: Classifier, tmp_path: Path) -> None:
     model = embedded.with_learned_head(linear_head(torch.randn(3, embedded.backbone.width)))
-    small = write_delta(model.save(tmp_path / "whole"), tmp_path / "small")
+    small = write_delta(model.save(tmp_path / "whole"), tmp_path / "small").folder
     assert load_tensors(small / DELTA) == {}
     assert bit_equal(weights(Classifier.load(small)), weights(model))
     assert verify_bundle(small).probabilities == 0
@@ -57,7 +57,7 @@ def test_other_changes_are_stored_whole(embedded: Classifier, tmp_path: Path) ->
         for name in state:
             if name not in ("visual.proj", "logit_scale"):
                 other[name].copy_(state[name])
-    small = write_delta(tuned.save(tmp_path / "whole"), tmp_path / "small")
+    small = write_delta(tuned.save(tmp_path / "whole"), tmp_path / "small").folder
     assert set(load_tensors(small / DELTA)) == {"whole/visual.proj", "whole/logit_scale"}
     assert bit_equal(weights(Classifier.load(small)), weights(tuned))
 
@@ -69,7 +69,7 @@ def test_an_adapter_that_is_not_all_of_the_change_is_not_used(
     name = changed.low_rank.products[0].name  # type: ignore[union-attr]
     with torch.no_grad():
         changed.backbone.model.state_dict()[name][0, 0] += 1
-    small = write_delta(changed.save(tmp_path / "whole"), tmp_path / "small")
+    small = write_delta(changed.save(tmp_path / "whole"), tmp_path / "small").folder
     assert f"whole/{name}" in load_tensors(small / DELTA)
     assert bit_equal(weights(Classifier.load(small)), weights(changed))
 
@@ -85,7 +85,7 @@ def test_a_whole_bundle_keeps_its_adapter(low_rank: Classifier, tmp_path: Path) 
 
 
 def test_a_delta_of_a_delta_is_refused(low_rank: Classifier, tmp_path: Path) -> None:
-    small = write_delta(low_rank.save(tmp_path / "whole"), tmp_path / "small")
+    small = write_delta(low_rank.save(tmp_path / "whole"), tmp_path / "small").folder
     with pytest.raises(BundleError, match="it is a delta already"):
         write_delta(small, tmp_path / "smaller")
     assert not (tmp_path / "smaller").exists()
@@ -118,7 +118,7 @@ def test_forged_deltas(
     low_rank: Classifier,
     tmp_path: Path,
 ) -> None:
-    small = write_delta(low_rank.save(tmp_path / "whole"), tmp_path / "small")
+    small = write_delta(low_rank.save(tmp_path / "whole"), tmp_path / "small").folder
     tensors = dict(load_tensors(small / DELTA))
     change(tensors)
     save_tensors(tensors, tmp_path / "forged")
@@ -129,7 +129,7 @@ def test_forged_deltas(
 
 def test_both_or_neither_of_the_two_is_no_bundle(low_rank: Classifier, tmp_path: Path) -> None:
     whole = low_rank.save(tmp_path / "whole")
-    small = write_delta(whole, tmp_path / "small")
+    small = write_delta(whole, tmp_path / "small").folder
     assert ADAPTER in json.loads((whole / MANIFEST).read_text())["files"]
     forge(small, ENCODERS, (whole / ENCODERS).read_bytes())
     with pytest.raises(BundleError, match="files - not those of a bundle"):

@@ -22,7 +22,7 @@ def test_formats(name: str, given: str | None, folder: bool, expected: str) -> N
 
 @pytest.mark.parametrize(("name", "given", "expected"), [
     ("x.txt", None, "not a format of tables - '.txt'"),
-    ("x", None, "not a format of tables - 'no suffix' - give a name that ends in .csv, .jsonl"),
+    ("x", None, "not a format of tables - no suffix - give a name that ends in .csv, .jsonl"),
     ("x.parqet", None, "did you mean '.parquet'"),
     ("x.csv", "jsonlines", "--format - not known, did you mean 'jsonl'? - 'jsonlines' - choose"),
 ])  # fmt: skip
