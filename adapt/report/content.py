@@ -8,14 +8,15 @@ from typing import Any
 
 from adapt.report.figures.style import ReportFigure
 from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import mean_of_shifts, model_name
-from adapt.report.record.ship import ship_words
+from adapt.report.record.scores import ZERO_SHOT, ScoreTable, mean_of_shifts, model_name
+from adapt.report.record.ship import method_ships, probe_ships, ship_words, ships_zero_shot
 from adapt.report.record.values import mapping, number
 from adapt.report.record.words import decimal, percent, points
 from adapt.report.sections import SECTIONS, BuiltSection, Section, build_sections
 from adapt.report.verdict import WARNING, verdict
 
 MISTAKES_SHOWN = 24
+NOT_SHIPPED = "trained, not shipped"
 QUARANTINED_SHOWN = 200
 _MEDIA = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 
@@ -109,6 +110,7 @@ def _subtitle(run: RunRecord) -> str:
     start = " / ".join(str(part) for part in parts if part)
     count = len(run.scores.get("classes", []))
     method = run.scores.get("method") or "unknown method"
+    method += "" if method_ships(run.scores) else " (not shipped)"
     name, recipe = run.scores.get("name"), run.scores.get("recipe")
     by = f", recipe {recipe}" if recipe and recipe != name else ""
     return f"{start or 'CLIP'}, {method}, {count} classes{by}"
@@ -144,33 +146,44 @@ def _change(value: float | None, model: str) -> str:
     return "" if model == "zero_shot" or value is None else f"{points(value)} from zero-shot"
 
 
-def _chosen_method(run: RunRecord) -> str:
-    """What `auto` chose."""
+def _method_note(run: RunRecord) -> str:
+    """What `auto` chose, and whether what was trained ships."""
     best = (run.ranking or {}).get("best")
-    return f"chose {best}" if best else ""
+    notes = [f"chose {best}"] if best else []
+    return ", ".join([*notes, *([] if method_ships(run.scores) else [NOT_SHIPPED])])
+
+
+def _shipped_fact(scores: ScoreTable) -> Fact:
+    name = model_name(scores.shipped)
+    if scores.shipped != ZERO_SHOT and ships_zero_shot(scores):
+        return Fact("shipped model", model_name(ZERO_SHOT), f"alpha 0 of the {name}")
+    note = "a linear probe mixed with zero-shot, a head on the unchanged encoders"
+    return Fact("shipped model", name, note if probe_ships(scores) else "")
 
 
 def _settings(run: RunRecord) -> list[Fact]:
     scores = run.scores
     alpha, trained = number(scores.get("alpha")), scores.get("trainable") or {}
     selected_on = scores.get("selected_on")
-    chosen = f"chosen on {selected_on}" if alpha is not None and selected_on else ""
+    of = f"of the {model_name(scores.shipped)}"
+    chosen = f"{of}, chosen on {selected_on}" if alpha is not None and selected_on else ""
     if chosen and scores.get("alpha_rule"):
         chosen += f", rule {scores['alpha_rule']}"
     seconds = scores.get("seconds") or {}
     fraction, parameters = number(trained.get("share")), number(trained.get("parameters"))
     temperature, fit = number(scores.get("temperature")), number(seconds.get("fit"))
     total = number(seconds.get("total"))
+    share = "" if fraction is None else f"{100 * fraction:.3g} % of the model"
     return [
-        Fact("shipped model", model_name(scores.shipped)),
-        Fact("method", str(scores.get("method") or "n/a"), _chosen_method(run)),
+        _shipped_fact(scores),
+        Fact("method", str(scores.get("method") or "n/a"), _method_note(run)),
         Fact("alpha", "n/a" if alpha is None else f"{alpha:g}", chosen),
         Fact("temperature", "n/a" if temperature is None else f"{temperature:.3g}"),
         Fact("seed", str(scores.get("seed", "n/a"))),
         Fact(
             "trained parameters",
             "n/a" if parameters is None else f"{parameters:,.0f}",
-            "" if fraction is None else f"{100 * fraction:.3g} % of the model",
+            share if method_ships(scores) or not share else f"{share}, not shipped",
         ),
         Fact(
             "training time", _duration(fit), "" if total is None else f"{_duration(total)} in all"

@@ -11,7 +11,8 @@ import yaml
 
 from adapt.report.record.classes import class_recalls
 from adapt.report.record.read import RunRecord, read_run
-from adapt.report.record.scores import ZERO_SHOT, ScoreTable, mean_of, model_name
+from adapt.report.record.scores import ZERO_SHOT, ScoreTable, mean_of
+from adapt.report.record.ship import probe_ships, shipped_in_words, ships_zero_shot
 from adapt.report.record.values import mapping
 from adapt.report.record.words import count, decimal, percent, short_percent, span
 from adapt.report.templating import environment, one_line
@@ -53,9 +54,9 @@ def model_card(
         "base_hash": base_hash,
         "licence": licence_of(base),
         "method": str(scores.get("method")),
-        "shipped": model_name(scores.shipped),
-        "alpha": scores.get("alpha"),
-        "zero_shot": scores.shipped == ZERO_SHOT or scores.get("alpha") == 0,
+        "shipped": shipped_in_words(scores),
+        "probe": probe_ships(scores),
+        "zero_shot": ships_zero_shot(scores),
         "classes": classes,
         "rows": _rows(scores),
         "mean": _mean(scores),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from adapt.report.figures.accuracy import heat_map, ladder
-from adapt.report.figures.alpha import alpha_curve
+from adapt.report.figures.alpha import alpha_curve, probe_curve
 from adapt.report.figures.changes import flips, forgetting
 from adapt.report.figures.classes import confusion, per_class
 from adapt.report.figures.effective_robustness import effective, scatter
@@ -13,6 +13,7 @@ from adapt.report.figures.style import ReportFigure
 from adapt.report.figures.training import contact_sheet, learning
 from adapt.report.figures.uncertainty import reliability, reliability_on_a_shift, risk_coverage
 from adapt.report.record.classes import confusion_counts
+from adapt.report.record.curve import probe_line
 from adapt.report.record.read import Absent, RunRecord
 from adapt.report.record.words import enumerated
 from adapt.report.tables.cells import Table, Text
@@ -134,6 +135,11 @@ def _no_pairs(run: RunRecord) -> str:
     return run.reason("confusion.csv")
 
 
+def _rules_of_probe(run: RunRecord) -> Table | None:
+    line = probe_line(run)
+    return None if line is None else rules_table(line)
+
+
 _ROBUSTNESS, _UNCERTAINTY = "robustness.json", "uncertainty.json"
 _NO_RULES = "curve.json holds no rules: the run is older than the rules"
 _NO_CORRUPTION = "no synthetic shift was evaluated"
@@ -147,6 +153,7 @@ SECTIONS = (
         sentences_words, search_words, prompts_table,
     ), optional=True),
     Section("alpha", "Choosing alpha", (
+        probe_curve, _rules_of_probe,
         alpha_curve,
         _or(rules_table, "Rules", _NO_RULES, "curve.json"),
         references_table,

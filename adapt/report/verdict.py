@@ -5,7 +5,7 @@ from typing import Any
 
 from adapt.report.record.guard import guard_approval, guard_warnings, stepped_back
 from adapt.report.record.scores import SELECTION, ZERO_SHOT, ScoreTable
-from adapt.report.record.ship import lost_words, ship_words, too_small_words
+from adapt.report.record.ship import lost_words, ship_words, ships_zero_shot, too_small_words
 from adapt.report.record.values import Interval
 from adapt.report.record.words import percent, points, size
 
@@ -60,11 +60,6 @@ def _skipped_steps(scores: ScoreTable) -> list[str]:
     ] * bool(count)
 
 
-def _is_zero_shot(scores: ScoreTable, model: str) -> bool:
-    """Whether what ships is zero-shot bit for bit: by name, or as the start of the curve."""
-    return model == ZERO_SHOT or scores.get("alpha") == 0
-
-
 def _warnings(scores: ScoreTable) -> list[str]:
     model = scores.shipped
     if model == ZERO_SHOT:
@@ -96,7 +91,7 @@ def _gain_on_test(scores: ScoreTable) -> list[str]:
     reached = scores.metric(model, name)
     if reached is None:
         return [f"Accuracy on {name} is n/a: no image of it was scored."]
-    if _is_zero_shot(scores, model):
+    if ships_zero_shot(scores):
         return [f"The shipped model is zero-shot itself; it scores {percent(reached)} on {name}."]
     gained, bounds = scores.difference(model, name)
     start = f"On {name} the shipped model{_alpha(scores)} scores {percent(reached)}"
@@ -113,7 +108,7 @@ def _change_on_shifts(scores: ScoreTable) -> list[str]:
         why = "no shift was scored for every model" if listed else "no shift was evaluated"
         return [f"Robustness is n/a: {why}. Add shifts under `evals` in the recipe."]
     reached = percent(scores.shift_mean(model))
-    if _is_zero_shot(scores, model):
+    if ships_zero_shot(scores):
         return [f"On the mean of {_shifts(scores)} it scores {reached}."]
     change, bounds = scores.shift_difference(model)
     start = f"On the mean of {_shifts(scores)} it scores {reached}"

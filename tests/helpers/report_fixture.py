@@ -430,6 +430,25 @@ def small_scores(zero: float, shipped: float, away: tuple[float, float] | None) 
     return {"format": 1, "classes": ["a", "b"], "alpha": 0.5, "models": models}
 
 
+def with_probe_shipped(run: RunRecord) -> RunRecord:
+    """The run where the mixed probe (alpha 0.9) ships, and the mixed model (alpha 0.4) does not."""
+    models = stored(run, "scores")["models"]
+    models["mixed_probe"] = models["linear_probe"]
+    candidates = {"zero_shot": 0.0, "mixed": 0.4, "probe": 0.9}
+    ship = {
+        "candidate": "probe", "reason": "the mixed model is clearly worse", "n": 120,
+        "candidates": {name: {"alpha": alpha} for name, alpha in candidates.items()},
+    }  # fmt: skip
+    parts = {"models": models, "shipped": "mixed_probe", "alpha": 0.9, "ship": ship}
+    probe = stored(run, "curve")
+    probe |= {
+        "chosen": 0.9,
+        "rule": "val",
+        "rules": {"val": probe["rules"]["val"] | {"alpha": 0.9}},
+    }
+    return changed(changed(run, "scores", **parts), "curve", probe=probe)
+
+
 def _drawn(counts: Sequence[int], shots: int, seed: int) -> list[str]:
     """Images of one draw, by another way than the package's: nested, all where there are few."""
     images = []

@@ -6,7 +6,7 @@ import pytest
 
 from adapt.report.content import MISTAKES_SHOWN, QUARANTINED_SHOWN, build
 from adapt.report.record.read import RunRecord
-from tests.helpers.report_fixture import changed, make_scores, record
+from tests.helpers.report_fixture import changed, make_scores, record, with_probe_shipped
 
 
 def test_facts_are_the_stored_numbers(run: RunRecord) -> None:
@@ -20,9 +20,26 @@ def test_facts_are_the_stored_numbers(run: RunRecord) -> None:
     assert shifts.label == "mean of 5 shifts"
     assert error.value == f"{test['ece']:.3f}"
     settings = {fact.label: (fact.value, fact.note) for fact in content.settings}
-    assert settings["alpha"] == ("0.4", "chosen on val, rule val")
+    assert settings["alpha"] == ("0.4", "of the mixed model, chosen on val, rule val")
     assert settings["trained parameters"] == ("589,824", "0.39 % of the model")
     assert settings["training time"] == ("5.2 min", "6.7 min in all")
+
+
+def test_where_the_probe_ships_nothing_of_the_method_does(run: RunRecord) -> None:
+    content = build(with_probe_shipped(run), [])
+    settings = {fact.label: (fact.value, fact.note) for fact in content.settings}
+    assert settings["shipped model"] == (
+        "mixed probe",
+        "a linear probe mixed with zero-shot, a head on the unchanged encoders",
+    )
+    assert settings["alpha"] == ("0.9", "of the mixed probe, chosen on val, rule val")
+    assert settings["method"] == ("lora", "trained, not shipped")
+    assert settings["trained parameters"] == ("589,824", "0.39 % of the model, not shipped")
+    assert ", lora (not shipped), 4 classes" in content.subtitle
+    at_zero_shot = build(changed(run, "scores", alpha=0.0), [])
+    settings = {fact.label: (fact.value, fact.note) for fact in at_zero_shot.settings}
+    assert settings["shipped model"] == ("zero-shot", "alpha 0 of the mixed model")
+    assert settings["method"] == ("lora", "trained, not shipped")
 
 
 def test_a_run_without_shifts_or_settings_says_n_a() -> None:

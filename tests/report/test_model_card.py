@@ -47,6 +47,23 @@ def test_metadata_and_scores(tmp_path: Path) -> None:
     assert "{{" not in body
 
 
+def test_what_ships_is_said_and_what_was_only_trained_is_not(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    prompts = [[f"a {name}."] for name in CLASSES]
+    text = model_card(folder, CLASSES, prompts, HASH, SPLIT)
+    assert "adapted with the method lora on 48 labelled images" in text
+    assert "what ships is the mixed model (alpha 0.4); alpha 0 is zero-shot" in text
+    scores = json.loads((folder / "scores.json").read_text())
+    scores |= {"shipped": "mixed_probe", "alpha": 0.9}
+    scores["models"]["mixed_probe"] = scores["models"]["linear_probe"]
+    (folder / "scores.json").write_text(json.dumps(scores))
+    text = model_card(folder, CLASSES, prompts, HASH, SPLIT)
+    assert "A head on the unchanged encoders of a CLIP" in text
+    assert "the mixed probe (alpha 0.9), a linear probe fitted on 48 labelled images" in text
+    assert "The method lora was trained too, and is not in this model." in text
+    assert "adapted with" not in text
+
+
 def test_names_cannot_break_it(tmp_path: Path) -> None:
     hostile = ["<script>alert(1)</script>", "a | b\nc", "---\nlicense: mine"]
     folder = make_run(tmp_path / "run")

@@ -1,6 +1,7 @@
 """The alpha curve, and what each rule would have chosen on it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -14,15 +15,20 @@ from adapt.report.record.curve import (
     curve_points,
     curve_shifts,
     level_alphas,
+    line_model,
+    line_ships,
+    probe_line,
     rule_choices,
     sampled_sets,
 )
-from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import SELECTION, mean_of
+from adapt.report.record.read import Absent, RunRecord
+from adapt.report.record.scores import MIXED, MIXED_PROBE, SELECTION, mean_of, model_name
+from adapt.report.record.ship import probe_ships, shipped_in_words
 from adapt.report.record.values import number
 from adapt.report.record.words import enumerated, percent, shorten
 
 _STYLES = ("-", "--", "-.", ":")
+_ENDS = {MIXED: "adapted model", MIXED_PROBE: "linear probe"}
 
 
 @style.figure("alpha_curve", "Alpha curve", needs="curve.json")
@@ -44,16 +50,33 @@ def alpha_curve(run: RunRecord) -> style.ReportFigure | str:
         _mark_chosen(panel, run, text=panel is axes)
     axes.set_ylabel("accuracy")
     style.percent_axis(axes)
-    (strip[0] if strip else axes).set_xlabel("alpha (0 = zero-shot, 1 = adapted)")
+    end = _ENDS[line_model(run)]
+    (strip[0] if strip else axes).set_xlabel(f"alpha (0 = zero-shot, 1 = {end})")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center")
-    return style.ReportFigure(figure, _curve_alt(run, stored, named), _caption(run), _READ)
+    read = (
+        f"from left (the pretrained model) to right (the {end} alone). Where a curve falls again, "
+        "moving further costs more than it gives; a good alpha keeps all curves high."
+    )
+    alt = _curve_alt(run, stored, named)
+    return style.ReportFigure(figure, alt, _caption(run), read, _title(run))
 
 
-_READ = (
-    "from left (the pretrained model) to right (the adapted model alone). Where a curve falls "
-    "again, moving further costs more than it gives; a good alpha keeps all curves high."
-)
+def probe_curve(run: RunRecord) -> style.ReportFigure | Absent | None:
+    """The same along the line to the linear probe, where what ships lies on that one."""
+    line = probe_line(run)
+    shown = None if line is None else alpha_curve(line)
+    if isinstance(shown, style.ReportFigure):
+        return replace(shown, name="alpha_curve_probe")
+    return shown
+
+
+def _title(run: RunRecord) -> str:
+    """The heading; where there are two lines, with the model that each one is of."""
+    if not probe_ships(run.scores):
+        return ""
+    ships = "shipped" if line_ships(run) else "not shipped"
+    return f"Alpha curve of the {model_name(line_model(run))} ({ships})"
 
 
 def _draw_curves(axes: Axes, run: RunRecord, stored: Sequence[Point], named: list[str]) -> None:
@@ -117,10 +140,12 @@ def _mark_chosen(axes: Axes, run: RunRecord, text: bool) -> None:
     chosen = chosen_alpha(run)
     if chosen is None:
         return
-    style.shipped_line(axes, chosen)
+    style.chosen_line(axes, chosen)
+    ships, name = line_ships(run), model_name(line_model(run))
     if text:
+        mark = f"shipped {chosen:g}" if ships else f"{name} at {chosen:g} (not shipped)"
         axes.annotate(
-            f"shipped {chosen:g}", (chosen, 1), (0, 4), xycoords=("data", "axes fraction"),
+            mark, (chosen, 1), (0, 4), xycoords=("data", "axes fraction"),
             textcoords="offset points", ha="center", va="bottom", fontsize=9,
         )  # fmt: skip
 
@@ -129,7 +154,7 @@ def _caption(run: RunRecord) -> str:
     curve, chosen = run.curve or {}, chosen_alpha(run)
     rule = str(curve.get("rule") or "a rule the run did not store")
     how = "set by the recipe" if rule == "fixed" else f'chosen by the rule "{rule}" on val'
-    text = f"Alpha was {how}. The curves of test and shifts took no part in this."
+    text = f"{_of_which(run)} was {how}. The curves of test and shifts took no part in this."
     by_rule = number(rule_choices(run).get(rule, {}).get("alpha"))
     if by_rule is not None and chosen is not None and by_rule != chosen:
         text += f" The guard then stepped back from {by_rule:g} to {chosen:g}."
@@ -142,6 +167,20 @@ def _caption(run: RunRecord) -> str:
     if rule_choices(run):
         text += " Below: what each rule would choose."
     return text
+
+
+def _of_which(run: RunRecord) -> str:
+    """Whose alpha it is; where the probe ships, also which model ships and on which line."""
+    if not probe_ships(run.scores):
+        return "Alpha"
+    ships = shipped_in_words(run.scores)
+    if line_ships(run):
+        return f"What ships is {ships}, on the line from zero-shot to the linear probe. Its alpha"
+    return (
+        f"The {model_name(line_model(run))} does not ship: these curves are on the line from "
+        f"zero-shot to the adapted model, and what ships is {ships} on the line from zero-shot to "
+        "the linear probe. The alpha of the mixed model"
+    )
 
 
 def _level(level: list[float], chosen: float | None) -> str:
@@ -173,7 +212,8 @@ def _curve_alt(run: RunRecord, stored: Sequence[Point], named: Sequence[str]) ->
     near = min(stored, key=lambda p: abs(float(p["alpha"]) - (chosen or 0.0)))
     if chosen is not None:
         at = ", ".join(f"{label} {percent(at_point(near, n))}" for label, n in series.items())
-        parts.append(f"At the shipped alpha {chosen:g}: {at}.")
+        ships = "shipped" if line_ships(run) else "chosen (not shipped)"
+        parts.append(f"At the {ships} alpha {chosen:g}: {at}.")
     parts += [
         f"The rule {rule} would choose {float(choice['alpha']):g}."
         for rule, choice in rule_choices(run).items()

@@ -5,7 +5,7 @@ from typing import Any
 
 from adapt.report.figures import style
 from adapt.report.figures.labels import LINES, label_ends
-from adapt.report.record.curve import chosen_alpha
+from adapt.report.record.curve import chosen_alpha, line_ships
 from adapt.report.record.measures import entries
 from adapt.report.record.read import RunRecord
 from adapt.report.record.values import mapping, number
@@ -83,8 +83,9 @@ def forgetting(run: RunRecord) -> style.ReportFigure | str:
     chosen = chosen_alpha(run)
     chosen = number(run.scores.get("alpha")) if chosen is None else chosen
     if chosen is not None:
-        style.shipped_line(axes, chosen)
-        axes.set_title(f"dotted: shipped, alpha {chosen:g}", fontsize=9, fontweight="normal")
+        style.chosen_line(axes, chosen)
+        dotted = "shipped" if line_ships(run) else "mixed model (not shipped)"
+        axes.set_title(f"dotted: {dotted}, alpha {chosen:g}", fontsize=9, fontweight="normal")
     axes.set_xlabel("alpha (0 = zero-shot, 1 = adapted)")
     axes.set_ylabel("accuracy on other classes")
     style.percent_axis(axes)
@@ -103,8 +104,12 @@ def forgetting(run: RunRecord) -> style.ReportFigure | str:
     )
     read = (
         "a line that falls towards the right means that training pushes out what the model knew "
-        "of other things. What you ship is where a line crosses the dotted one."
+        "of other things. "
     )
+    if line_ships(run):
+        read += "What you ship is where a line crosses the dotted one."
+    else:
+        read += "What you ship, the mixed probe, has the encoders of zero-shot: see alpha 0."
     return style.ReportFigure(figure, alt, caption, read)
 
 

@@ -49,7 +49,7 @@ def scatter(run: RunRecord) -> style.ReportFigure | str:
     path = _path(run, base)
     if path:
         line = zip(*map(_logits, path), strict=True)
-        axes.plot(*line, ".-", color=style.MUTED, linewidth=1.2, label="alpha from 0 to 1")
+        axes.plot(*line, ".-", color=style.MUTED, linewidth=1.2, label="mixed model, alpha 0 to 1")
     for model, place in places.items():
         _mark(axes, run, model, place, 11 if model == scores.shipped else 8)
     both = [_logit(value) for place in (*places.values(), *path) for value in place]

@@ -166,8 +166,8 @@ def percent_axis(axes: Axes, which: str = "y") -> None:
     axis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
 
 
-def shipped_line(axes: Axes, alpha: float) -> None:
-    """Mark the alpha that is shipped on an axis of alphas."""
+def chosen_line(axes: Axes, alpha: float) -> None:
+    """Mark the alpha that was chosen on an axis of alphas."""
     axes.axvline(alpha, color=INK, linewidth=1.2, linestyle=":", zorder=1)
 
 

@@ -1,13 +1,34 @@
 """The alpha curve: its points, and what each rule would choose on it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from adapt.report.record.read import RunRecord
+from adapt.report.record.scores import MIXED, MIXED_PROBE
+from adapt.report.record.ship import probe_ships
 from adapt.report.record.values import mapping, mean, number
 
 Point = Mapping[str, Any]
 SYNTHETIC = "val and its corruptions"
+
+
+def probe_line(run: RunRecord) -> RunRecord | None:
+    """The run with the line to the linear probe as its curve, where that line holds what ships."""
+    stored = mapping((run.curve or {}).get("probe"))
+    if not stored or not probe_ships(run.scores):
+        return None
+    return replace(run, curve={**stored, "of": MIXED_PROBE})
+
+
+def line_model(run: RunRecord) -> str:
+    """The model whose line the curve is: the mixed model or the mixed probe."""
+    return str((run.curve or {}).get("of") or MIXED)
+
+
+def line_ships(run: RunRecord) -> bool:
+    """Whether what ships lies on the line of the curve."""
+    return (line_model(run) == MIXED_PROBE) == probe_ships(run.scores)
 
 
 def curve_points(run: RunRecord) -> list[Point]:
@@ -49,7 +70,7 @@ def point_at(run: RunRecord, alpha: float | None) -> Point:
 
 
 def chosen_alpha(run: RunRecord) -> float | None:
-    """The alpha that is shipped, where there is a curve."""
+    """The alpha that was chosen on this line and passed the guard, where there is a curve."""
     return number((run.curve or {}).get("chosen"))
 
 

@@ -7,23 +7,23 @@ from typing import Any
 from adapt.report.record.values import Interval, interval, mapping, mean, number
 
 SELECTION = "val"
-ZERO_SHOT = "zero_shot"
+ZERO_SHOT, MIXED, MIXED_PROBE = "zero_shot", "ensemble", "mixed_probe"
 LADDER = (
     "majority",
     ZERO_SHOT,
     "linear_probe",
-    "mixed_probe",
+    MIXED_PROBE,
     "adapted",
     "output_ensemble",
-    "ensemble",
+    MIXED,
 )
 _NAMES = {
     "majority": "majority class",
     ZERO_SHOT: "zero-shot",
     "linear_probe": "linear probe",
-    "mixed_probe": "mixed probe",
+    MIXED_PROBE: "mixed probe",
     "output_ensemble": "averaged outputs",
-    "ensemble": "mixed model",
+    MIXED: "mixed model",
     "mean_probabilities": "mean of probabilities",
     "mean_logits": "mean of logits",
     "dawin": "DaWin",
@@ -44,6 +44,15 @@ def mean_of(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"mean of {len(names)} shifts"
 
 
+def over(names: Sequence[str]) -> str:
+    """The same inside a sentence.
+
+    >>> over(["sketch", "fog"]), over(["sketch"])
+    ('the mean of 2 shifts', 'sketch')
+    """
+    return f"the {mean_of(names)}" if len(names) > 1 else mean_of(names)
+
+
 class ScoreTable(UserDict[str, Any]):
     """The content of `scores.json`; numbers that are missing, null or not finite are None."""
 
@@ -59,7 +68,7 @@ class ScoreTable(UserDict[str, Any]):
         stated = self.get("shipped")
         if stated in self["models"]:
             return str(stated)
-        present = [m for m in ("ensemble", "adapted", ZERO_SHOT) if m in self["models"]]
+        present = [m for m in (MIXED, "adapted", ZERO_SHOT) if m in self["models"]]
         return present[0] if present else ZERO_SHOT
 
     def heading(self, model: str) -> str:

@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapt.report.record.scores import SELECTION, ScoreTable
+from adapt.report.record.scores import (
+    MIXED,
+    MIXED_PROBE,
+    SELECTION,
+    ZERO_SHOT,
+    ScoreTable,
+    model_name,
+)
 from adapt.report.record.values import interval, mapping, number
 from adapt.report.record.words import percent, points, shorten, signed_span, span
 
@@ -12,7 +19,8 @@ _CANDIDATES = {
     "probe": "the mixed probe",
     "zero_shot": "zero-shot",
 }
-_ROWS = {"mixed": "ensemble", "probe": "mixed_probe", "zero_shot": "zero_shot"}
+_ROWS = {"mixed": MIXED, "probe": MIXED_PROBE, "zero_shot": ZERO_SHOT}
+_ENDS = {ZERO_SHOT: 0.0, "linear_probe": 1.0, "adapted": 1.0}
 
 
 def ship_words(scores: ScoreTable) -> list[str]:
@@ -47,9 +55,53 @@ def too_small_words(scores: ScoreTable) -> list[str]:
     return [str(sentence)] if sentence else []
 
 
+def probe_ships(scores: ScoreTable) -> bool:
+    """Whether what ships lies on the line from zero-shot to the linear probe."""
+    return scores.shipped == MIXED_PROBE
+
+
+def ships_zero_shot(scores: ScoreTable) -> bool:
+    """Whether what ships is zero-shot bit for bit: by name, or as the start of a line."""
+    return scores.shipped == ZERO_SHOT or scores.get("alpha") == 0
+
+
+def method_ships(scores: ScoreTable) -> bool:
+    """Whether anything that the method trained is in the shipped model."""
+    if scores.get("method") == ZERO_SHOT:
+        return True
+    return not probe_ships(scores) and not ships_zero_shot(scores)
+
+
+def alpha_of(scores: ScoreTable, model: str) -> float | None:
+    """Where a model lies on its line: 0 is zero-shot, 1 the adapted model or the linear probe.
+
+    None for models of no line, and where the run did not store it. Averaged outputs have the weight
+    that the mixed model has.
+    """
+    if model in _ENDS:
+        return _ENDS[model]
+    line = {MIXED: "mixed", "output_ensemble": "mixed", MIXED_PROBE: "probe"}.get(model, "")
+    stored = number(_candidate(scores, line).get("alpha"))
+    return number(scores.get("alpha")) if stored is None and model == scores.shipped else stored
+
+
+def shipped_in_words(scores: ScoreTable) -> str:
+    """The shipped model with its alpha."""
+    if ships_zero_shot(scores):
+        return _CANDIDATES["zero_shot"]
+    alpha = number(scores.get("alpha"))
+    name = model_name(scores.shipped)
+    name = "the adapted model" if name == "adapted" else f"the {name}"
+    return name if alpha is None else f"{name} (alpha {alpha:g})"
+
+
+def _candidate(scores: ScoreTable, name: str) -> Mapping[str, Any]:
+    return mapping(mapping(mapping(scores.get("ship")).get("candidates")).get(name))
+
+
 def _named(scores: ScoreTable, name: str) -> str:
     """A candidate with its alpha."""
-    entry = mapping(mapping(mapping(scores.get("ship")).get("candidates")).get(name))
+    entry = _candidate(scores, name)
     alpha = number(entry.get("alpha"))
     words = _CANDIDATES.get(name, name)
     return words if name == "zero_shot" or alpha is None else f"{words} (alpha {alpha:g})"
@@ -57,7 +109,7 @@ def _named(scores: ScoreTable, name: str) -> str:
 
 def _scored(scores: ScoreTable, name: str) -> str:
     bounds = span(scores.bounds(_ROWS.get(name, name), SELECTION))
-    entry = mapping(mapping(mapping(scores.get("ship")).get("candidates")).get(name))
+    entry = _candidate(scores, name)
     reached = percent(entry.get("accuracy"))
     return f"{_named(scores, name)} {reached}" + (f" ({bounds})" if bounds else "")
 

@@ -2,23 +2,25 @@
 
 from adapt.report.record.guard import guard_of, held_out_images, worse_classes
 from adapt.report.record.read import RunRecord
+from adapt.report.record.scores import ZERO_SHOT, model_name
+from adapt.report.record.ship import probe_ships
 from adapt.report.record.values import mapping, number
 from adapt.report.record.words import count
 from adapt.report.tables.cells import Cell, Table, difference_cell
 
 NO_GUARD = "scores.json holds no guard: the run is older than the guard, or no images were held out"
-_COMPARED = {
-    "zero_shot": "shipped minus zero-shot",
-    "linear_probe": "shipped minus linear probe",
-}
 
 
 def guard_table(run: RunRecord) -> Table | None:
-    """The paired comparisons of the guard."""
-    stored = guard_of(run.scores)
-    against = mapping(stored.get("against"))
-    entries = {label: mapping(against.get(name)) for name, label in _COMPARED.items()}
-    entries["adapted alone (alpha 1) minus zero-shot"] = mapping(stored.get("adapted"))
+    """The paired comparisons of the guard, on the line that the shipped model lies on."""
+    scores, stored = run.scores, guard_of(run.scores)
+    end = "linear_probe" if probe_ships(scores) else "adapted"
+    against, zero_shot = mapping(stored.get("against")), model_name(ZERO_SHOT)
+    entries = {
+        f"{scores.heading(scores.shipped)} minus {model_name(name)}": mapping(against.get(name))
+        for name in (ZERO_SHOT, "linear_probe")
+    }
+    entries[f"{model_name(end)} (alpha 1) minus {zero_shot}"] = mapping(stored.get("adapted"))
     rows = [
         [Cell(label), difference_cell(entry)]
         for label, entry in entries.items()

@@ -28,7 +28,8 @@ ACCURACY_LEGEND = (
 )
 AVERAGED_LEGEND = (
     " Averaged outputs: the mean of the probabilities of the zero-shot and the adapted model, "
-    "weighted by the shipped alpha. It is for reference only, since every image needs both models."
+    "weighted by the alpha of the mixed model. It is for reference only, since every image needs "
+    "both models."
 )
 
 

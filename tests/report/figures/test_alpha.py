@@ -2,9 +2,17 @@
 
 from dataclasses import replace
 
-from adapt.report.figures.alpha import alpha_curve
+from adapt.report.figures.alpha import alpha_curve, probe_curve
+from adapt.report.figures.style import ReportFigure
 from adapt.report.record.read import RunRecord
-from tests.helpers.report_fixture import changed, figure_of, lines_of, make_guard, stored
+from tests.helpers.report_fixture import (
+    changed,
+    figure_of,
+    lines_of,
+    make_guard,
+    stored,
+    with_probe_shipped,
+)
 
 
 def test_alpha_curve_marks_every_rule_and_draws_the_corruptions(run: RunRecord) -> None:
@@ -35,3 +43,30 @@ def test_alphas_that_val_leaves_open_are_named(run: RunRecord) -> None:
     assert f"By accuracy val does not tell {chosen:g} from 0.6 and 0.8: " in caption
     alone = figure_of(alpha_curve(changed(run, "curve", level=[chosen]))).caption
     assert "does not tell" not in alone
+
+
+def test_where_the_probe_ships_no_point_of_the_other_line_is_called_shipped(run: RunRecord) -> None:
+    with_probe = with_probe_shipped(run)
+    mixed, probe = figure_of(alpha_curve(with_probe)), probe_curve(with_probe)
+    assert isinstance(probe, ReportFigure)
+    marks = [[text.get_text() for text in shown.drawing.axes[0].texts] for shown in (mixed, probe)]
+    assert marks == [["mixed model at 0.4 (not shipped)"], ["shipped 0.9"]]
+    assert mixed.title == "Alpha curve of the mixed model (not shipped)"
+    assert probe.title == "Alpha curve of the mixed probe (shipped)"
+    assert mixed.name != probe.name
+    ships = "what ships is the mixed probe (alpha 0.9) on the line from zero-shot to the linear"
+    assert ships in mixed.caption
+    assert "At the chosen (not shipped) alpha 0.4:" in mixed.alt
+    assert "At the shipped alpha 0.9:" in probe.alt
+    ends = [shown.drawing.axes[-1].get_xlabel() for shown in (mixed, probe)]
+    assert ends == [
+        "alpha (0 = zero-shot, 1 = adapted model)",
+        "alpha (0 = zero-shot, 1 = linear probe)",
+    ]
+
+
+def test_where_the_mixed_model_ships_there_is_one_curve(run: RunRecord) -> None:
+    shown = figure_of(alpha_curve(run))
+    assert [text.get_text() for text in shown.drawing.axes[0].texts] == ["shipped 0.4"]
+    assert shown.title == "Alpha curve"
+    assert probe_curve(run) is None

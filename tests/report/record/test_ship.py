@@ -1,8 +1,17 @@
 """What ships and what was lost, in words."""
 
+import pytest
+
 from adapt.report import verdict
 from adapt.report.record.scores import ScoreTable
-from adapt.report.record.ship import lost_words, ship_words, too_small_words
+from adapt.report.record.ship import (
+    alpha_of,
+    lost_words,
+    method_ships,
+    ship_words,
+    shipped_in_words,
+    too_small_words,
+)
 from tests.helpers.report_fixture import small_scores
 
 SHIP = {
@@ -47,3 +56,29 @@ def test_the_class_that_lost_most_stands_with_images_and_interval() -> None:
 def test_a_run_without_these_facts_says_nothing_of_them() -> None:
     empty = ScoreTable({"models": {}})
     assert ship_words(empty) == lost_words(empty) == too_small_words(empty) == []
+
+
+def test_each_model_has_the_alpha_of_its_line() -> None:
+    scores = ScoreTable(small_scores(0.22, 0.44, None) | {"ship": SHIP, "alpha": 0.7})
+    scores["models"]["mixed_probe"] = scores["models"]["ensemble"]
+    scores["shipped"] = "mixed_probe"
+    models = ("majority", "zero_shot", "linear_probe", "mixed_probe", "adapted", "ensemble")
+    assert [alpha_of(scores, model) for model in models] == [None, 0.0, 1.0, 0.7, 1.0, 0.0]
+    assert shipped_in_words(scores) == "the mixed probe (alpha 0.7)"
+    older = ScoreTable(small_scores(0.22, 0.44, None))
+    assert (alpha_of(older, "ensemble"), alpha_of(older, "mixed_probe")) == (0.5, None)
+
+
+@pytest.mark.parametrize(
+    ("parts", "ships"),
+    [
+        ({"shipped": "ensemble"}, True),
+        ({"shipped": "ensemble", "alpha": 0.0}, False),
+        ({"shipped": "mixed_probe"}, False),
+        ({"shipped": "ensemble", "alpha": 0.0, "method": "zero_shot"}, True),
+    ],
+)
+def test_whether_the_method_ships(parts: dict[str, object], ships: bool) -> None:
+    scores = small_scores(0.22, 0.44, None) | {"method": "lora"} | parts
+    scores["models"]["mixed_probe"] = scores["models"]["ensemble"]
+    assert method_ships(ScoreTable(scores)) is ships
