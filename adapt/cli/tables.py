@@ -5,21 +5,31 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from adapt.report.record.scores import SELECTION, ScoreTable
+from adapt.report.record.ship import alpha_of
+
 if TYPE_CHECKING:
     from adapt.ensembling.soups import SoupReport
 
 
 def score_table(scores: dict[str, Any]) -> Table:
-    """Accuracy of every model on every set, in percent."""
-    models = scores["models"]
-    evals = list(models["zero_shot"])
-    table = Table(title=f"accuracy in %, alpha {scores['alpha']:g}")
+    """Accuracy of every model on every set, in percent, with names and order of the report."""
+    stored = ScoreTable(scores)
+    evals = list(stored["models"]["zero_shot"])
+    table = Table(title="accuracy in %")
     table.add_column("model")
+    table.add_column("alpha", justify="right")
     for name in evals:
-        table.add_column(f"{name} (used to choose)" if name == "val" else name, justify="right")
-    for model, row in models.items():
-        cells = [row.get(name, {}).get("accuracy") for name in evals]
-        table.add_row(model, *("n/a" if cell is None else f"{100 * cell:.1f}" for cell in cells))
+        title = f"{name} (used to choose)" if name == SELECTION else name
+        table.add_column(escape(title), justify="right")
+    for model in stored.models:
+        alpha, row = alpha_of(stored, model), [stored.metric(model, name) for name in evals]
+        table.add_row(
+            stored.heading(model),
+            "" if alpha is None else f"{alpha:g}",
+            *("n/a" if value is None else f"{100 * value:.1f}" for value in row),
+            style="bold" if model == stored.shipped else None,
+        )
     return table
 
 

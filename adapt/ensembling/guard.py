@@ -28,7 +28,7 @@ class Guard:
     n: int
     """Held-out images."""
     adapted: dict[str, Any] = field(default_factory=dict)
-    """The adapted model (alpha 1) minus zero-shot: accuracy `difference` and `ci`."""
+    """The model at alpha 1, adapted or a probe, minus zero-shot: accuracy `difference` and `ci`."""
     against: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The shipped model minus `zero_shot` and `linear_probe`: accuracy `difference` and `ci`."""
     worse_classes: list[dict[str, Any]] = field(default_factory=list)
@@ -40,7 +40,11 @@ class Guard:
 
 
 def guard(
-    held: HeldOut, alpha: float, class_names: list[str], probe: np.ndarray | None = None
+    held: HeldOut,
+    alpha: float,
+    class_names: list[str],
+    probe: np.ndarray | None = None,
+    end: str = "adapted model",
 ) -> Guard:
     """Compare the chosen point with zero-shot and the probe, and step back where it is worse.
 
@@ -55,6 +59,7 @@ def guard(
         alpha: The point that the rule chose.
         class_names: The K class keys.
         probe: Logits (N, K) of a linear probe for the same images, if there is one.
+        end: What the model at alpha 1 is called.
     """
     right = {a: logits.argmax(1) == held.targets for a, logits in held.logits.items()}
     good_enough = [a for a in right if a <= alpha and right[a].sum() >= right[0.0].sum()]
@@ -70,7 +75,7 @@ def guard(
         outcome = FALLBACK
     return Guard(
         outcome,
-        _reason(outcome, alpha, shipped, change),
+        _reason(outcome, alpha, shipped, change, end),
         alpha,
         shipped,
         len(held.targets),
@@ -80,11 +85,11 @@ def guard(
     )
 
 
-def _reason(outcome: str, alpha: float, shipped: float, adapted: float) -> str:
+def _reason(outcome: str, alpha: float, shipped: float, adapted: float, end: str) -> str:
     change = f"{100 * adapted:+.1f} points against zero-shot on held-out images"
     if outcome == FALLBACK:
         return (
-            f"The adapted weights are worse than zero-shot ({change}); the guard goes back to "
+            f"The {end} is worse than zero-shot ({change}); the guard goes back to "
             "alpha 0, which is zero-shot."
         )
     if outcome == LOWERED:
@@ -93,9 +98,7 @@ def _reason(outcome: str, alpha: float, shipped: float, adapted: float) -> str:
             f"the guard goes back to alpha {shipped:g}, the largest that is not."
         )
     if adapted < 0:
-        return (
-            f"Alone, the adapted weights are worse ({change}); at alpha {shipped:g} they are not."
-        )
+        return f"Alone, the {end} is worse ({change}); mixed at alpha {shipped:g}, it is not."
     return f"At alpha {shipped:g} the model is no worse than zero-shot on held-out images."
 
 

@@ -17,7 +17,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters.update(
-        plain=plain, sentence=sentence, ticks=ticks, one_line=one_line, fenced=fenced
+        plain=plain, marked=marked, sentence=sentence, ticks=ticks, one_line=one_line, fenced=fenced
     )
     return made
 
@@ -67,6 +67,28 @@ def plain(text: object) -> Markup:
         safe = safe.replace(sign, f"\\{sign}")
     # Quotes need no escape outside attributes, and Markdown is also read as plain text.
     return Markup(safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+
+
+def marked(text: object) -> Markup:
+    r"""Text for Markdown as `plain` writes it, with what is between backticks as code.
+
+    >>> print(marked("a_b: run `adapt <name>`"))
+    a\_b: run `adapt <name>`
+    """
+    pieces = str(text).split("`")
+    if len(pieces) % 2 == 0 or not all(map(str.strip, pieces[1::2])):
+        return plain(text)
+    # Safe between backticks, where Markdown shows everything as it is.
+    return Markup("").join(
+        Markup(f"`{one_line(piece)}`") if place % 2 else _around(piece)
+        for place, piece in enumerate(pieces)
+    )
+
+
+def _around(piece: str) -> Markup:
+    """A piece of a sentence, with the space at its ends that `plain` takes away."""
+    before, after = (" " if side else "" for side in (piece[:1].isspace(), piece[-1:].isspace()))
+    return Markup(f"{before}{plain(piece)}{after}") if piece.strip() else Markup(piece and " ")
 
 
 def fenced(text: object) -> Markup:

@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapt.report.record.guard import guard_approval, guard_warnings, stepped_back
-from adapt.report.record.scores import SELECTION, ZERO_SHOT, ScoreTable
+from adapt.report.record.scores import SELECTION, ZERO_SHOT, ScoreTable, over
 from adapt.report.record.ship import lost_words, ship_words, ships_zero_shot, too_small_words
 from adapt.report.record.values import Interval
 from adapt.report.record.words import percent, points, size
 
 WARNING = "Warning: "
 TOLERATED_LOSS = 0.02
+ADD_SHIFTS = (
+    "To measure it, add `evals.NAME=FOLDER` to the command, with photos of the same classes that "
+    "look different, or an entry under `evals` to the recipe."
+)
 
 
 def verdict(scores: Mapping[str, Any]) -> list[str]:
@@ -78,8 +82,8 @@ def _warnings(scores: ScoreTable) -> list[str]:
     # Rounded, because 0.58 - 0.60 is a little less than -0.02 in floating point.
     if lost is not None and round(lost, 9) < -TOLERATED_LOSS:
         warnings.append(
-            f"{WARNING}the shipped model loses {size(lost)} on the mean of "
-            f"{_shifts(scores)} against zero-shot. A smaller alpha keeps more of zero-shot."
+            f"{WARNING}the shipped model loses {size(lost)} on {over(scores.shifts)} "
+            "against zero-shot. A smaller alpha keeps more of zero-shot."
         )
     return warnings
 
@@ -106,12 +110,12 @@ def _change_on_shifts(scores: ScoreTable) -> list[str]:
     if not names:
         listed = len(scores.evals) > 1
         why = "no shift was scored for every model" if listed else "no shift was evaluated"
-        return [f"Robustness is n/a: {why}. Add shifts under `evals` in the recipe."]
+        return [f"Robustness is n/a: {why}. {ADD_SHIFTS}"]
     reached = percent(scores.shift_mean(model))
     if ships_zero_shot(scores):
-        return [f"On the mean of {_shifts(scores)} it scores {reached}."]
+        return [f"On {over(names)} it scores {reached}."]
     change, bounds = scores.shift_difference(model)
-    start = f"On the mean of {_shifts(scores)} it scores {reached}"
+    start = f"On {over(names)} it scores {reached}"
     if change is None:
         return [f"{start}; zero-shot was not scored there, so the change is n/a."]
     base = _in_brackets(scores.shift_mean(ZERO_SHOT))
@@ -146,7 +150,7 @@ def _against_adapted(scores: ScoreTable) -> list[str]:
         parts.append(f"{_direction(on_test)} it on {name}")
     on_shifts, _ = scores.shift_difference(model, "adapted")
     if on_shifts is not None:
-        parts.append(f"{_direction(on_shifts)} it on the mean of the shifts")
+        parts.append(f"{_direction(on_shifts)} it on {over(scores.shifts)}")
     if not parts:
         return []
     return [f"Compared with the plain adapted model, the shipped model is {' and '.join(parts)}."]
@@ -158,7 +162,7 @@ def _against_probe(scores: ScoreTable) -> list[str]:
         return []
     ahead = {
         name: scores.difference("linear_probe", name, model)[0],
-        "the mean of the shifts": scores.shift_difference("linear_probe", model)[0],
+        over(scores.shifts): scores.shift_difference("linear_probe", model)[0],
     }
     won = [
         f"{size(value)} on {where}"
@@ -178,11 +182,6 @@ def _in_brackets(value: float | None) -> str:
 def _alpha(scores: ScoreTable) -> str:
     alpha = scores.get("alpha")
     return "" if alpha is None else f" (alpha {alpha:g})"
-
-
-def _shifts(scores: ScoreTable) -> str:
-    count = len(scores.shifts)
-    return "1 shift" if count == 1 else f"{count} shifts"
 
 
 def _direction(change: float) -> str:

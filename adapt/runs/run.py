@@ -12,8 +12,9 @@ from adapt.common.cache import cache_folder
 from adapt.common.files import append_line, write_json, write_text
 from adapt.common.progress import lines_unless, write_line
 from adapt.common.typed import resolve_path
+from adapt.common.words import plural
 from adapt.data.splits.stored import Manifest
-from adapt.ensembling.candidates import TITLES
+from adapt.ensembling.candidates import TITLES, Candidate
 from adapt.ensembling.line import refresh_of
 from adapt.ensembling.wise_ft import drawn_points, sweep
 from adapt.errors import Interrupted, RecipeError
@@ -171,13 +172,12 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     shipped = lines.at(chosen).with_temperature(chosen.temperature)
     tuned.save(folder / "adapted", {"recipe": loaded.resolved, "alpha": 1.0})
 
-    say(f"scores at {len(choice.mixed.held.logits)} points of the weight-space curve")
+    alphas = _alphas_on_evals(recipe, choice.mixed, say)
     opened = open_tests(folder, eval_hashes(data.manifest, data.evals), "scores of the run")
     splits = [Split.read(name, images, start, runtime) for name, images in data.evals.items()]
     outputs = _outputs(folder, recipe, lines, choice, splits, data.fit.class_names)
     write_tables(folder, outputs, data.evals)
-    models, mixed = (start, tuned, shipped), choice.mixed
-    alphas = drawn_points(sorted(mixed.held.logits), mixed.alpha, recipe.report.curve)
+    models = start, tuned, shipped
     write_robustness(folder, recipe, data, models, outputs, splits, alphas, refresh)
     shipped = _with_thresholds(folder, recipe, data, shipped, outputs, splits)
     _write_few_shot(loaded, begun.unsearched, data, splits, context, say)
@@ -223,6 +223,16 @@ def _start(recipe: Recipe, data: RunData, context: Context, say: Callable[[str],
 def _say_choice(choice: Choice, say: Callable[[str], None]) -> None:
     say(f"alpha {choice.mixed.alpha:g}: {choice.mixed.guard.reason}")
     say(f"ships {TITLES[choice.decision.name]}: {choice.decision.reason}")
+
+
+def _alphas_on_evals(recipe: Recipe, mixed: Candidate, say: Callable[[str], None]) -> list[float]:
+    """The points of the curve that evals are scored at."""
+    alphas = drawn_points(sorted(mixed.held.logits), mixed.alpha, recipe.report.curve)
+    # Without a curve, the tables still need the ends and the choice.
+    scored = len({0.0, 1.0, mixed.alpha, *alphas})
+    visited = plural(len(mixed.held.logits), "point")
+    say(f"weight-space curve of the mixed model: {visited} on val, {scored} on the evals")
+    return alphas
 
 
 def _with_thresholds(
@@ -291,7 +301,7 @@ def _read(
     for note in data.notes:
         say(f"note: {note}")
     counts = f"{len(data.fit.train)} train, {len(data.fit.val or [])} val images"
-    sets = f"{len(data.fit.class_names)} classes, {len(data.evals)} evals"
+    sets = f"{len(data.fit.class_names)} classes, {plural(len(data.evals), 'eval')}"
     say(f"{counts}, {sets}, split {data.manifest['hash'][:12]}")
     return data, quick
 

@@ -185,7 +185,8 @@ def _candidate(
 ) -> Candidate:
     """The point that the rule chooses on a line, after the guard, with its temperature."""
     alpha = _choose_alpha(recipe.ensemble, name, held)
-    checked = guard(held, alpha, class_names, raw_probe)
+    end = "adapted model" if name == MIXED else "linear probe"
+    checked = guard(held, alpha, class_names, raw_probe, end)
     temperature = 1.0
     if recipe.calibration.kind == "temperature":
         temperature = held.temperature(checked.alpha_after)

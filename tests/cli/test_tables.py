@@ -16,15 +16,24 @@ def test_scores_are_in_percent_and_gaps_are_shown() -> None:
     models = {
         "zero_shot": {"val": {"accuracy": 0.5}, "test": {"accuracy": 0.25}},
         "adapted": {"val": {"accuracy": 0.75}, "test": {"accuracy": None}},
-        "probe": {"test": {"accuracy": 1.0}},
+        "ensemble": {"val": {"accuracy": 0.625}, "test": {"accuracy": 0.5}},
+        "mixed_probe": {"test": {"accuracy": 1.0}},
+        "majority": {"val": {"accuracy": 0.125}, "test": {"accuracy": 0.125}},
     }
-    table = score_table({"models": models, "alpha": 0.5})
-    assert [column.header for column in table.columns] == ["model", "val (used to choose)", "test"]
+    candidates = {"mixed": {"alpha": 1.0}, "probe": {"alpha": 0.9}}
+    scores = {"models": models, "alpha": 0.9, "shipped": "mixed_probe"}
+    table = score_table(scores | {"ship": {"candidates": candidates}})
+    headers = [column.header for column in table.columns]
+    assert headers == ["model", "alpha", "val (used to choose)", "test"]
+    assert table.title == "accuracy in %", "no alpha holds for all rows"
     assert cells(table) == [
-        ["zero_shot", "50.0", "25.0"],
-        ["adapted", "75.0", "n/a"],
-        ["probe", "n/a", "100.0"],
+        ["majority class", "", "12.5", "12.5"],
+        ["zero-shot", "0", "50.0", "25.0"],
+        ["mixed probe (shipped)", "0.9", "n/a", "100.0"],
+        ["adapted", "1", "75.0", "n/a"],
+        ["mixed model", "1", "62.5", "50.0"],
     ]
+    assert [row.style for row in table.rows] == [None, None, "bold", None, None]
 
 
 def test_a_soup_says_what_became_of_each_model() -> None:

@@ -25,7 +25,15 @@ def test_guard_steps_back_to_the_largest_alpha_that_is_not_worse() -> None:
     assert lowered.adapted["difference"] == pytest.approx(-0.5)
     fallback = guard(outputs(half, bad, bad), 0.5, ["a", "b"])
     assert (fallback.outcome, fallback.alpha_after) == ("fallback", 0.0)
-    assert "-50.0 points" in fallback.reason
+    assert fallback.reason == (
+        "The adapted model is worse than zero-shot (-50.0 points against zero-shot on held-out "
+        "images); the guard goes back to alpha 0, which is zero-shot."
+    )
+    kept_mixed = guard(outputs(half, good, bad), 0.5, ["a", "b"], end="linear probe")
+    assert kept_mixed.reason == (
+        "Alone, the linear probe is worse (-50.0 points against zero-shot on held-out images); "
+        "mixed at alpha 0.5, it is not."
+    )
     chosen_zero = guard(outputs(half, bad, bad), 0.0, ["a", "b"])
     assert chosen_zero.outcome == "fallback", "the rule took zero-shot because the rest is worse"
     nothing_lost = guard(outputs(half, half, half), 0.0, ["a", "b"])

@@ -91,7 +91,7 @@ def make_guard(outcome: str = "kept", **changes: object) -> dict[str, Any]:
         "kept": "At alpha 0.4 the model is no worse than zero-shot on held-out images.",
         "lowered": "At alpha 0.8 the model is worse than zero-shot on held-out images; alpha 0.4, "
         "the largest that is not, is shipped.",
-        "fallback": "The adapted weights are worse than zero-shot (-12.0 points against zero-shot "
+        "fallback": "The adapted model is worse than zero-shot (-12.0 points against zero-shot "
         "on held-out images); zero-shot is shipped.",
     }
     return {

@@ -1,11 +1,15 @@
 """Text stays text in both pages."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from adapt.report.templating import environment, plain, ticks
+from adapt.report import templating
+from adapt.report.templating import environment, marked, plain, ticks
 
 
 @given(st.text())
@@ -27,3 +31,18 @@ def test_a_template_that_names_nothing_known_fails() -> None:
     with pytest.raises(UndefinedError):
         environment().from_string("{{ unknown }}").render()
     assert environment().from_string("{{ text }}").render(text="<i>") == "&lt;i&gt;"
+
+
+def test_code_of_a_sentence_stays_code_in_markdown() -> None:
+    assert marked("add `evals.NAME=FOLDER`, or a_b") == "add `evals.NAME=FOLDER`, or a\\_b"
+    assert marked("`a_b` and `<c>`\n\nd") == "`a_b` and `<c>` d"
+    assert marked("a ` b") == "a \\` b"
+    assert marked("a `` b") == plain("a `` b")
+    assert marked("`a` `b`") == "`a` `b`"
+
+
+def test_a_row_that_stands_out_is_aligned_with_the_others() -> None:
+    sheet = (Path(templating.__file__).parent / "templates" / "report.css").read_text("utf-8")
+    rules = re.findall(r"([^{}]*strong[^{}]*){([^}]*)}", sheet)
+    assert any("background" in body for selector, body in rules if "tr.strong" in selector)
+    assert not [selector for selector, body in rules if "padding" in body or "margin" in body]

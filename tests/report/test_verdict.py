@@ -11,7 +11,7 @@ def test_verdict_states_a_gain() -> None:
     assert said == [
         "On test the shipped model (alpha 0.5) scores 70.0 %, 10.0 points above zero-shot "
         "(60.0 %); the 95 % interval, +7.5 to +12.5, excludes zero.",
-        "On the mean of 1 shift it scores 55.0 %, 5.0 points above zero-shot (50.0 %); "
+        "On sketch it scores 55.0 %, 5.0 points above zero-shot (50.0 %); "
         "the 95 % interval, +2.5 to +7.5, excludes zero.",
     ]
 
@@ -26,7 +26,7 @@ def test_verdict_warns_first_of_a_loss() -> None:
     said = verdict(small_scores(0.7, 0.65, (0.6, 0.5)))
     assert said[0].startswith("Warning: the shipped model is worse than zero-shot")
     assert "65.0 % against 70.0 % (-5.0 points)" in said[0]
-    assert said[1].startswith("Warning: the shipped model loses 10.0 points on the mean of 1 shift")
+    assert said[1].startswith("Warning: the shipped model loses 10.0 points on sketch against")
     assert not any(sentence.startswith("Warning") for sentence in said[2:])
 
 
@@ -44,7 +44,9 @@ def test_verdict_says_when_a_change_may_be_chance() -> None:
 
 def test_verdict_without_shifts_claims_nothing_about_robustness() -> None:
     said = verdict(small_scores(0.6, 0.7, None))
-    assert said[-1].startswith("Robustness is n/a: no shift was evaluated.")
+    assert said[-1].startswith(
+        "Robustness is n/a: no shift was evaluated. To measure it, add `evals."
+    )
 
 
 def test_verdict_with_null_metrics_never_says_zero() -> None:
@@ -62,7 +64,8 @@ def test_verdict_compares_with_the_plain_adapted_model_and_the_probe() -> None:
     scores = make_scores(shifts=2)
     scores["models"]["linear_probe"]["test"] = metrics(0.95)
     said = " ".join(verdict(scores))
-    assert "the shipped model is 2.0 points below it on test and 8.0 points above it" in said
+    assert "the shipped model is 2.0 points below it on test and 8.0 points above it on " in said
+    assert "above it on the mean of 2 shifts." in said
     assert "A linear probe on frozen features is ahead by 15.0 points on test" in said
 
 

@@ -69,6 +69,15 @@ def check_stored_answers(done: Run) -> None:
     assert stored.temperature == done.classifier.temperature
 
 
+def check_log(folder: Path) -> None:
+    """What the log says of test sets and of the curve is true."""
+    log = (folder / "log.txt").read_text(encoding="utf-8")
+    assert f"{len(CLASSES)} classes, 1 eval, split" in log
+    points = json.loads((folder / "curve.json").read_text(encoding="utf-8"))["points"]
+    on_test = sum("test" in point for point in points)
+    assert f"curve of the mixed model: {len(points)} points on val, {on_test} on the evals" in log
+
+
 def run_form(form: str, folder: Path) -> tuple[str, dict[str, Any]]:
     folder.mkdir()
     test = write_folder(folder / "test", TEST)
@@ -76,6 +85,7 @@ def run_form(form: str, folder: Path) -> tuple[str, dict[str, Any]]:
     recipe.write_text(RECIPE.format(arch=VIT, train=source(form, folder), test=test))
     done = run(recipe, [], folder / "run")
     check_stored_answers(done)
+    check_log(done.folder)
     split = json.loads((done.folder / "split.json").read_text(encoding="utf-8"))
     return split["hash"], done.scores["models"]
 

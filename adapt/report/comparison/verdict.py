@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapt.common.words import plural
-from adapt.report.record.scores import mean_of
+from adapt.report.record.scores import over
 from adapt.report.record.values import interval, mapping, number
 from adapt.report.record.words import enumerated, points, signed_span
 
@@ -77,10 +77,9 @@ def verdict(content: Content) -> list[str]:
         names = [name for name in content["sets"] if name != content["main"]]
         clear = interval(mean["ci"])
         doubt = " It may be chance." if clear and clear[0] <= 0 <= clear[1] else ""
-        where = f"the {mean_of(names)}" if len(names) > 1 else names[0]
         change = f"{points(mean['difference'])} points ({signed_span(clear)})"
         single = _single_shifts(content, names) if len(names) > 1 else ""
-        sentences.append(f"On {where}: {change}.{doubt}{single}")
+        sentences.append(f"On {over(names)}: {change}.{doubt}{single}")
     sentences += _changed(content)
     return sentences
 

@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from adapt.report.figures import style
 from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import mean_of_shifts, model_name
+from adapt.report.record.scores import ScoreTable, mean_of_shifts, model_name, over
 from adapt.report.record.values import number
 from adapt.report.record.words import percent, points, shorten
 
@@ -46,18 +46,23 @@ def ladder(run: RunRecord) -> style.ReportFigure | str:
         )
     figure.legend(loc="outside upper left", ncols=2)
     alt = "Accuracy per model. " + " ".join(
-        f"{model_name(m)}: {percent(scores.metric(m, base))} on {base}, "
-        f"{percent(scores.shift_mean(m))} on the {mean_of_shifts(scores)}."
+        f"{model_name(m)}: {percent(scores.metric(m, base))} on {base}{_away(scores, m)}."
         for m in present
     )
-    caption = "Filled: in-distribution test set with its 95 % interval."
+    caption = "In-distribution test set with its 95 % interval."
+    read = "further right is better."
     if scores.shifts:
-        caption += f" Open: {mean_of_shifts(scores)}."
-    read = (
-        "further right is better. The line between the two marks is what is lost when images "
-        "look different: the shorter it is, the more robust the model."
-    )
+        caption = f"Filled: {caption[0].lower()}{caption[1:]} Open: {mean_of_shifts(scores)}."
+        read += (
+            " The line between the two marks is what is lost when images look different: the "
+            "shorter it is, the more robust the model."
+        )
     return style.ReportFigure(figure, alt, caption, read)
+
+
+def _away(scores: ScoreTable, model: str) -> str:
+    shifts = scores.shifts
+    return f", {percent(scores.shift_mean(model))} on {over(shifts)}" if shifts else ""
 
 
 def _ladder_row(axes: Axes, run: RunRecord, model: str, row: int) -> None:

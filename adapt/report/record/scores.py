@@ -50,7 +50,7 @@ def over(names: Sequence[str]) -> str:
     >>> over(["sketch", "fog"]), over(["sketch"])
     ('the mean of 2 shifts', 'sketch')
     """
-    return f"the {mean_of(names)}" if len(names) > 1 else mean_of(names)
+    return mean_of(names) if len(names) == 1 else f"the {mean_of(names)}"
 
 
 class ScoreTable(UserDict[str, Any]):

@@ -20,6 +20,18 @@ def test_the_ladder_marks_test_and_mean_of_shifts(run: RunRecord) -> None:
             assert line.get_xdata()[0] == pytest.approx(expected)
 
 
+def test_without_shifts_the_ladder_speaks_of_one_mark() -> None:
+    shown = figure_of(ladder(record(make_scores(shifts=0))))
+    assert shown.caption == "In-distribution test set with its 95 % interval."
+    assert shown.read == "further right is better."
+    assert "shift" not in shown.alt
+    both = figure_of(ladder(record(make_scores(shifts=1))))
+    assert both.caption == (
+        "Filled: in-distribution test set with its 95 % interval. Open: domain_0."
+    )
+    assert "The line between the two marks" in both.read
+
+
 def test_the_heat_map_holds_the_change_of_every_severity() -> None:
     run = record(make_scores(shifts=9))
     places = severity_cells(run)
