@@ -72,7 +72,7 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     >>> did_you_mean("xyz", ["lora", "full"])
     ''
     """
-    near = difflib.get_close_matches(given, list(known), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(given, list(known), n=1, cutoff=0.51)
     return f", did you mean {near[0]!r}?" if near else ""
 
 

@@ -92,11 +92,12 @@ def of_run(given: Given) -> tuple[Side, StoredAnswers]:
     return side, stored
 
 
-def seen_by(given: Given) -> set[str]:
+def seen_by(given: Given, names: Sequence[str] = FIT_SPLITS) -> set[str]:
     """SHA-256 of the images that a run learned from or chose on; empty where that is not known.
 
     Args:
         given: A run folder, or the `model` in it; of other models nothing is known.
+        names: Of the splits that are looked at.
     """
     if not isinstance(given, (str, Path)):
         return set()
@@ -105,7 +106,7 @@ def seen_by(given: Given) -> set[str]:
         if (place / MODEL).is_dir() and (place / "split.json").is_file():
             with suppress(OSError, ValueError, LookupError, TypeError):
                 splits = json.loads((place / "split.json").read_text(encoding="utf-8"))["splits"]
-                entries = [entry for name in FIT_SPLITS for entry in splits.get(name, ())]
+                entries = [entry for name in names for entry in splits.get(name, ())]
                 return {str(entry["sha256"]) for entry in entries}
     return set()
 

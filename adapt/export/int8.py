@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from adapt.common.arrays import BoolArray, FloatArray, IntArray
+from adapt.common.progress import track
 from adapt.common.words import plural
 from adapt.data.decoding.preprocessing import PixelArray, Preprocessing
 from adapt.data.sources.image_list import ImageList
@@ -49,10 +50,12 @@ def make_int8(folder: Path, record: Record, own: Format, val: ImageList) -> dict
     facts = compared(plain, own.read(folder, record), val, targets, preprocessing)
     facts["calibrated_on"] = len(places)
     if facts["points_lost"] > MOST_POINTS:
+        before, after = (100 * facts[f"accuracy_{name}"] for name in ("float32", "int8"))
         raise ModelError(
-            f"--int8 - loses accuracy - {facts['points_lost']:.1f} points on "
-            f"{plural(len(val), 'image')}, at most {MOST_POINTS:g} are allowed - ship float32, or "
-            "give more images of the kind that the model will see"
+            f"--int8 - loses accuracy - {after:.1f} % in eight bits, {before:.1f} % in float32 on "
+            f"{plural(len(val), 'image')}, of which each counts {100 / len(val):.2g} points; at "
+            f"most {MOST_POINTS:g} may be lost - ship float32, or give more images of the kind "
+            "that the model will see"
         )
     return facts
 
@@ -91,7 +94,7 @@ def compared(
 
 
 def _batches(val: ImageList, own: Preprocessing) -> Iterator[tuple[int, PixelArray]]:
-    for first in range(0, len(val), BATCH):
+    for first in track(range(0, len(val), BATCH), "comparing float32 and eight bits"):
         places: Sequence[int] = range(first, min(first + BATCH, len(val)))
         yield first, np.stack([_read(val, place, own) for place in places])
 

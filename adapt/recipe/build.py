@@ -18,6 +18,7 @@ from adapt.data.sources.base import COMMON, Source, source_kinds
 from adapt.data.sources.layout import source_of
 from adapt.errors import did_you_mean
 from adapt.recipe.text import Problems, join
+from adapt.training.settings import Optim
 
 FAILED = object()
 """Stands for a value that is wrong or missing."""
@@ -59,6 +60,23 @@ def default_of(field: "dataclasses.Field[Any]", base: object) -> Any:
     return FAILED if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
+def deeper(schema: type, key: str, path: str) -> list[str]:
+    """Key paths of that name in the sections of a schema; training is in that of the method.
+
+    >>> deeper(Optim, "epochs", "method.optim")
+    []
+    """
+    places = [join("method.optim", key)] if not path and key in fields_of(Optim) else []
+    for name, field in fields_of(schema).items():
+        inner = default_of(field, None)
+        if dataclasses.is_dataclass(inner) and not isinstance(inner, type):
+            here = join(path, name)
+            if key in fields_of(type(inner)):
+                places.append(join(here, key))
+            places += deeper(type(inner), key, here)
+    return places
+
+
 class Builder:
     """Builds dataclasses from plain containers, noting every mistake in ``problems``."""
 
@@ -85,7 +103,7 @@ class Builder:
         fields = fields_of(schema)
         for key in given:
             if key not in fields:
-                self.unknown(path, key, given[key], list(fields))
+                self.unknown(path, key, given[key], schema)
         hints = get_type_hints(schema)
         values = {}
         for field in fields.values():
@@ -122,12 +140,17 @@ class Builder:
             self.problems.say(here, "missing", "nothing", f"write it, or {here}=VALUE")
         return FAILED
 
-    def unknown(self, path: str, key: str, value: Any, known: list[str]) -> None:
-        """Note a key that is not in the schema."""
+    def unknown(self, path: str, key: str, value: Any, schema: type) -> None:
+        """Note a key that is not in the schema, and where a key of that name is."""
         here = join(path, key)
-        if here not in self.problems:
-            hint = did_you_mean(key, known)
-            self.problems.add(here, f"unknown key{hint}", value, f"known: {listed(sorted(known))}")
+        if here in self.problems:
+            return
+        known = list(fields_of(schema))
+        words = list(value) if isinstance(value, dict) and value else [key]
+        places = dict.fromkeys(place for word in words for place in deeper(schema, word, path))
+        near = did_you_mean(key, known)
+        hint = near or (f", did you mean {listed(list(places))}?" if places else "")
+        self.problems.add(here, f"unknown key{hint}", value, f"known: {listed(sorted(known))}")
 
     def _field(
         self, hint: Any, field: "dataclasses.Field[Any]", given: Any, path: str, default: Any

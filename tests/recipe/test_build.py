@@ -59,3 +59,14 @@ def test_mistakes_are_noted_where_they_are() -> None:
         ["top.many[0].size", "out of range"],
         ["top.many[1]", "wrong type"],
     ]
+
+
+def test_a_key_that_stands_in_another_section_is_found() -> None:
+    problems = Problems()
+    given = {"name": "a", "source": "x", "size": 3, "made": {"size": 1}, "epochs": 2}
+    Builder(problems).section(Outer, given, "")
+    assert [line.split(" - ")[:2] for line in problems.lines()] == [
+        ["size", "unknown key, did you mean inner.size?"],
+        ["made", "unknown key, did you mean inner.size?"],
+        ["epochs", "unknown key, did you mean method.optim.epochs?"],
+    ]

@@ -82,6 +82,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a model in another format. Proves that it answers as the model does."""
+    from adapt.common.progress import lines_unless
     from adapt.export.base import format_of
     from adapt.export.parity import exported_differences
     from adapt.export.write import export as export_model
@@ -90,14 +91,16 @@ def export(
 
     if int8 != (val is not None):
         raise RecipeError(
-            "--int8 - measured on held-out images - only one of --int8 and --val - give both"
+            f"{'--int8' if int8 else '--val'} - not enough - eight bits are measured on held-out "
+            "images - give both --int8 and --val"
         )
     format_of(to)
-    images = None if val is None else _held_out(val)
+    images = None if val is None else _held_out(val, model)
     classifier = Classifier.load(model)
     card = model / CARD
     text = card.read_text(encoding="utf-8") if card.is_file() else None
-    folder = export_model(classifier, out, to, int8=images, card=text)
+    with lines_unless(False):
+        folder = export_model(classifier, out, to, int8=images, card=text)
     typer.echo(_lost(folder) if int8 else f"{COMPARED}: {_apart(exported_differences(folder))}")
     _echo_sizes(folder)
 
@@ -170,16 +173,33 @@ def _lost(folder: Path) -> str:
     )
 
 
-def _held_out(data: str) -> "ImageList":
-    """Val images where there are several sets; test images stay out of every choice."""
+def _held_out(data: str, model: Path) -> "ImageList":
+    """Val images where there are several sets, without those that the model was trained on.
+
+    Test images stay out of every choice.
+    """
     from adapt.checks.sources import read_sets
+    from adapt.common.content import content_hashes
+    from adapt.comparison.sides import seen_by
 
     sets = read_sets(data).images
     if len(sets) > 1 and "val" not in sets:
         raise RecipeError(
             f"--val - no val images - {data} has {', '.join(sets)} - give the images of one of them"
         )
-    return sets["val"] if "val" in sets else next(iter(sets.values()))
+    images = sets["val"] if "val" in sets else next(iter(sets.values()))
+    trained = seen_by(model, ("train",))
+    held_out = [n for n, own in enumerate(content_hashes(images.paths)) if own not in trained]
+    if not held_out:
+        raise RecipeError(
+            f"--val - no held-out images - the model was trained on all {len(images)} of {data} - "
+            "give others"
+        )
+    if len(held_out) < len(images):
+        typer.echo(
+            f"{len(images) - len(held_out)} of {len(images)} images were trained on: left out"
+        )
+    return images.subset(held_out)
 
 
 def _apart(differences: "Differences") -> str:

@@ -20,6 +20,7 @@ from adapt.export.graph.hugging_face import place, renamed, settings
 from adapt.export.record import Record
 from adapt.models.architectures import check_config
 from adapt.models.base_weights import base_weights
+from adapt.models.building.libraries import quiet
 from adapt.models.bundle.low_rank import LowRank, Product
 from adapt.models.bundle.manifest import CONFIG, COPY, HEAD, read_mapping
 from adapt.models.bundle.tensors import save_tensors
@@ -119,7 +120,8 @@ def read(folder: Path, record: Record) -> Runtime:
     model.to_empty(device="cpu")
     model.load_state_dict(state, strict=False)
     _fill_positions(model)
-    model = PeftModel.from_pretrained(model, str(folder), local_files_only=True).eval()
+    with quiet():
+        model = PeftModel.from_pretrained(model, str(folder), local_files_only=True).eval()
     stored = load_file(folder / HEAD)
     head = head_from_state(stored, *stored["weight"].shape)
     preprocessing, uncertainty = record.parts()

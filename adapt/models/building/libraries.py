@@ -35,11 +35,15 @@ def offline() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """open_clip reports through warnings and the root logger what we turn into errors."""
+    """open_clip reports through warnings and the root logger what we turn into errors.
+
+    peft asks transformers for what it calls deprecated, which no user of ours can change.
+    """
     level = logging.getLogger().level
     logging.getLogger().setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="QuickGELU mismatch")
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         try:
             yield
         finally:

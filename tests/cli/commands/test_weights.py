@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
+from adapt.common.content import content_hash
+from adapt.export.base import FORMATS
 from adapt.models.classifier import Classifier
 from tests.cli.test_app import call
 from tests.helpers.bundles import smallest
@@ -57,6 +60,39 @@ def test_export(
     assert call(monkeypatch, *given) == 2
     assert call(monkeypatch, "export", folder, "--to", "onx", "-o", tmp_path / "new") == 2
     assert "did you mean 'onnx'" in capsys.readouterr().err
+
+
+def test_eight_bits_are_measured_on_images_that_were_not_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = smallest(tmp_path).save(tmp_path / "run" / "model")
+    for number in range(6):
+        path = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 30), (40 * number, 30, 30)).save(path)
+    photos = sorted((tmp_path / "photos").rglob("*.png"))
+    plain = FORMATS.table()["lean"]
+    eight = replace(plain, int8=lambda folder, images: None)
+    monkeypatch.setattr(FORMATS, "table", lambda: {"lean": eight})
+
+    def trained_on(count: int) -> None:
+        entries = [{"sha256": content_hash(path)} for path in photos[:count]]
+        held_out = [{"sha256": content_hash(path)} for path in photos[count:]]
+        splits = {"splits": {"train": entries, "val": held_out}}
+        (tmp_path / "run" / "split.json").write_text(json.dumps(splits))
+
+    words = ("export", folder, "--to", "lean", "--int8", "--val", tmp_path / "photos", "-o")
+    trained_on(4)
+    assert call(monkeypatch, *words, tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "4 of 6 images were trained on: left out" in said
+    assert "of 2 images are right" in said
+    trained_on(6)
+    assert call(monkeypatch, *words, tmp_path / "new") == 2
+    assert "no held-out images - the model was trained on all 6" in capsys.readouterr().err
+    assert call(monkeypatch, *words[:5], "-o", tmp_path / "new") == 2
+    assert "give both --int8 and --val" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_push_and_pull(
