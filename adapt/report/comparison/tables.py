@@ -163,7 +163,7 @@ def cost_table(content: Content) -> Table:
                 )
                 for side in ("a", "b")
             ]
-            change = Cell(_change(own["change"]), "side by side")
+            change = Cell(_change(own["change"]), "median of the rounds")
             rows.append([Cell(f"latency, {title}"), *cells, change])
     sizes = [content[side]["bytes"] for side in ("a", "b")]
     grown = sizes[1] / sizes[0] - 1 if all(sizes) else None

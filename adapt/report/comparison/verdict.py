@@ -124,5 +124,5 @@ def limits_sentence(content: Content) -> str:
     if not limits:
         return ""
     if not failed:
-        return "the limit passed" if len(limits) == 1 else f"all {len(limits)} limits passed"
+        return "the limit passed" if len(limits) == 1 else f"{len(limits)} limits passed"
     return f"{failed} of {plural(len(limits), 'limit')} failed"

@@ -96,9 +96,10 @@ def compare(folder: Path, recipe: Mapping[str, Any], environment: Mapping[str, A
         refused.append(f"adapt was {was.get('adapt')}, is {environment['adapt']}")
     if refused:
         lines = "\n  ".join(refused)
+        differ = "1 differs" if len(refused) == 1 else f"{len(refused)} differ"
         raise RecipeError(
-            f"{folder} - cannot go on with other settings - {len(refused)} differ from the "
-            f"beginning of the run - set them back, or begin again with --overwrite:\n  {lines}"
+            f"{folder} - cannot go on with other settings - {differ} from the beginning of the "
+            f"run - set them back, or begin again with --overwrite:\n  {lines}"
         )
     if was.get("code") != environment["code"]:
         allowed.append("the source code of adapt has changed, its version has not")

@@ -70,8 +70,8 @@ def test_cost(content: dict[str, Any]) -> None:
     single, batch, size = cost_table(content).rows
     assert [cell.text for cell in single] == ["latency, one image", "4.0 ms", "4.0 ms", "+25 %"]
     assert cost_lines(content) == [
-        "latency, one image: 4.0 ms → 4.0 ms (+25 %, side by side)",
-        "latency, batches of 8: 4.0 ms → 4.0 ms (+25 %, side by side)",
+        "latency, one image: 4.0 ms → 4.0 ms (+25 %, median of the rounds)",
+        "latency, batches of 8: 4.0 ms → 4.0 ms (+25 %, median of the rounds)",
         "size on disk: 2.0 MB → 1.0 MB (-50 %)",
     ]
     assert single[1].note == "3.5 to 9.2"

@@ -52,7 +52,7 @@ def test_limits_are_counted() -> None:
     for failed, words in (
         ([], ""),
         ([False], "the limit passed"),
-        ([False, False], "all 2 limits passed"),
+        ([False, False], "2 limits passed"),
         ([True], "1 of 1 limit failed"),
     ):
         limits = [{"failed": one} for one in failed]

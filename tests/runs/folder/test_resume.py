@@ -63,7 +63,7 @@ def test_what_may_change_is_told(tmp_path: Path) -> None:
     ({name: value for name, value in RECIPE.items() if name != "seed"}, "seed was 0, is nothing"),
 ])  # fmt: skip
 def test_what_may_not_change_is_refused(new: Any, sentence: str, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="1 differ from the beginning") as caught:
+    with pytest.raises(RecipeError, match="1 differs from the beginning") as caught:
         compare(begun(tmp_path), new, NOW)
     assert sentence in str(caught.value)
 
