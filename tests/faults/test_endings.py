@@ -233,7 +233,7 @@ def test_f39_two_runs_in_one_folder(
     assert holder.stdout.readline() == "held\n"
     for word in ("--resume", "--overwrite"):
         assert call(monkeypatch, "run", recipe, "--out", again, word) == 5
-        assert f"{again} - in use - another run is writing here" in capsys.readouterr().err
+        assert f"{again} - in use - another process is writing here" in capsys.readouterr().err
     assert (again / "scores.json").is_file()
     holder.kill()
     holder.communicate(timeout=30)
