@@ -125,7 +125,7 @@ def run(
         )
     console.print(score_table(done.scores))
     for sentence in verdict(done.scores):
-        console.print(sentence)
+        console.print(sentence, markup=False)
     for path in done.reports:
         _print_path(f"report  {path}")
     _print_path(f"model   {done.folder / 'model'}")
@@ -161,7 +161,7 @@ def _load(words: list[str]) -> "Loaded":
 def validate(words: Words) -> None:
     """Check a recipe and list every mistake. Opens no images and no weights."""
     loaded = _load(words)
-    console.print(f"valid: {loaded.recipe.name} ({loaded.recipe.method['name']})")
+    console.print(f"valid: {loaded.recipe.name} ({loaded.recipe.method['name']})", markup=False)
 
 
 @app.command()
@@ -204,7 +204,8 @@ def plan(
         f"({100 * parameters['share']:.2f} %)"
     )
     console.print(
-        "images      " + ", ".join(f"{name} {count}" for name, count in result["images"].items())
+        "images      " + ", ".join(f"{name} {count}" for name, count in result["images"].items()),
+        markup=False,
     )
     console.print(f"classes     {result['classes']}\nsteps       {result['steps']}")
     console.print(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -213,3 +214,16 @@ def test_few_bad_images_are_named_and_counted(
 def test_embedded_data_is_there() -> None:
     domains = {path.name for path in (EMBEDDED / "pictograms").iterdir() if path.is_dir()}
     assert domains == {"outline", "solid", "colour", "emoji", "silhouette"}
+
+
+def test_sentences_are_shown_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Brackets in them, as in `ship: [probe]`, are no markup."""
+    scores = {"models": {"zero_shot": {"test": {"accuracy": 0.5}}}}
+    done = SimpleNamespace(scores=scores, reports=[], folder=tmp_path)
+    monkeypatch.setattr("adapt.runs.run.run", lambda *given: done)
+    monkeypatch.setattr("adapt.report.verdict", lambda scores: ["The probe ships (ship: [probe])."])
+    monkeypatch.setattr("adapt.cli.app.score_table", lambda scores: "")
+    assert call(monkeypatch, "run", "quickstart") == 0
+    assert "The probe ships (ship: [probe])." in capsys.readouterr().out
