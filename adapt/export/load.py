@@ -5,10 +5,11 @@ from typing import TypeAlias
 
 from adapt.common.typed import resolve_path
 from adapt.export.opened import ExportedClassifier
-from adapt.export.parity import verify_export
+from adapt.export.parity import repeat_probe as repeat_probe_of_export
 from adapt.export.record import RECORD
+from adapt.models.bundle.manifest import MANIFEST
 from adapt.models.bundle.probe import Differences
-from adapt.models.classifier import Classifier, verify_bundle
+from adapt.models.classifier import Classifier, repeat_probe
 
 Loaded: TypeAlias = Classifier | ExportedClassifier
 
@@ -37,7 +38,14 @@ def load(path: str | Path, trust: bool = False) -> Loaded:
 
 
 def verify(path: str | Path, base: str | Path | None = None, trust: bool = False) -> Differences:
-    """Check a shipped model: its hashes, and what it says of its stored images.
+    """Check a shipped model; see `verified`."""
+    return verified(path, base, trust)[1]
+
+
+def verified(
+    path: str | Path, base: str | Path | None = None, trust: bool = False
+) -> tuple[Loaded, Differences]:
+    """Open a shipped model and check it: its hashes, and what it says of its stored images.
 
     Args:
         path: A bundle, or a folder that `adapt export` wrote.
@@ -45,13 +53,24 @@ def verify(path: str | Path, base: str | Path | None = None, trust: bool = False
             `adapt.models.classifier.Classifier.load`.
         trust: See `load`.
 
+    Returns:
+        The model, and how far its answers lie from the stored ones.
+
     Raises:
         BundleError: When it was altered, answers otherwise than when it was written, or is not
             trusted and can run code.
     """
-    if is_export(path):
-        return verify_export(resolve_path(path), trust)
-    return verify_bundle(path, base)
+    folder = resolve_path(path)
+    if is_export(folder):
+        model = ExportedClassifier.load(folder, trust)
+        return model, repeat_probe_of_export(model, folder)
+    classifier = Classifier.load(path, base)
+    return classifier, repeat_probe(classifier, path)
+
+
+def listing_path(folder: Path) -> Path:
+    """The file of a model folder that lists all others: its hash stands for the whole model."""
+    return folder / (RECORD if is_export(folder) else MANIFEST)
 
 
 def is_export(path: str | Path) -> bool:

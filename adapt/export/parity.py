@@ -14,7 +14,8 @@ from adapt.data.decoding.open import open_image
 from adapt.data.decoding.preprocessing import PixelArray, Preprocessing
 from adapt.errors import BundleError, one_line
 from adapt.export.answers import GraphAnswers, Runtime, answers_of
-from adapt.export.base import Format, format_of
+from adapt.export.base import Format
+from adapt.export.opened import ExportedClassifier
 from adapt.export.record import Record
 from adapt.models.bundle.manifest import COPY, PROBE, read_mapping
 from adapt.models.bundle.probe import Differences, probe_images
@@ -105,10 +106,16 @@ def verify_export(folder: Path, trust: bool = False) -> Differences:
         BundleError: When something was altered, or answers lie further apart than rounding
             explains.
     """
-    record = Record.read(folder)
-    wanted = format_of(record.to)
-    wanted.check_trusted(folder, record.to, trust)
-    runtime = wanted.read(folder, record)
+    return repeat_probe(ExportedClassifier.load(folder, trust), folder)
+
+
+def repeat_probe(model: ExportedClassifier, folder: Path) -> Differences:
+    """What an opened export says of its probe, beside what it said when it was written.
+
+    Raises:
+        BundleError: When answers lie further apart than rounding explains.
+    """
+    record, runtime = model.record, model.runtime
     try:
         stored = load_file(folder / PROBE)
         images = stored.pop(IMAGES)

@@ -40,6 +40,7 @@ from adapt.models.bundle.probe import (
 )
 from adapt.models.bundle.process import verify_in_another_process
 from adapt.models.bundle.read import Bundle
+from adapt.models.bundle.tensors import load_tensors
 from adapt.models.bundle.write import write_bundle
 from adapt.models.cache_head import CacheHead, head_from_state, reach
 from adapt.models.heads import (
@@ -140,7 +141,6 @@ class Classifier(nn.Module):
                 text encoder, whose context is short.
 
         Example:
-            >>> from adapt.models.classifier import Classifier
             >>> clf = Classifier.from_clip("adapt-icons-xs", "random", ["cat", "dog"])
             >>> clf(torch.zeros(1, 3, 48, 48)).shape
             torch.Size([1, 2])
@@ -298,10 +298,9 @@ class Classifier(nn.Module):
             "temperature": float(self.temperature),
             "info": info,
         }
-        if self.uncertainty is not None:
-            manifest[UNCERTAINTY] = self.uncertainty.to_dict()
-        if self.prompt_weights is not None:
-            manifest[PROMPT_WEIGHTS] = self.prompt_weights
+        thresholds = None if self.uncertainty is None else self.uncertainty.to_dict()
+        sometimes = {UNCERTAINTY: thresholds, PROMPT_WEIGHTS: self.prompt_weights}
+        manifest |= {name: value for name, value in sometimes.items() if value is not None}
         tensors = {
             ENCODERS: plain.backbone.model.state_dict(),
             HEAD: plain.head.state_dict(),
@@ -323,13 +322,9 @@ class Classifier(nn.Module):
                 `adapt.models.base_weights.base_weights`.
 
         Raises:
-            BundleError: Not a bundle, altered, damaged, not what may be built, or from another
-                version.
+            BundleError: Not a bundle, altered, damaged, from another version, or not on the list.
         """
-        return cls._from_bundle(folder, read_whole(folder, base))
-
-    @classmethod
-    def _from_bundle(cls, folder: str | Path, bundle: Bundle) -> "Classifier":
+        bundle = read_whole(folder, base)
         try:
             return cls._from_parts(bundle)
         except (AdaptError, LookupError, TypeError, AttributeError, RuntimeError) as error:
@@ -388,13 +383,18 @@ def verify_bundle(folder: str | Path, base: str | Path | None = None) -> Differe
         folder: The bundle.
         base: See `Classifier.load`.
 
-    Returns:
-        How far probabilities differ, and how far rounding lets them.
+    Raises:
+        BundleError: When it cannot be loaded, or its answers differ by more than rounding explains.
+    """
+    return repeat_probe(Classifier.load(folder, base), folder)
+
+
+def repeat_probe(classifier: Classifier, folder: str | Path) -> Differences:
+    """What a loaded model says of the probe of its bundle, beside what it said when it was saved.
 
     Raises:
-        BundleError: When it cannot be loaded, or its answers differ by more than that.
+        BundleError: When its answers differ by more than rounding explains.
     """
-    bundle = read_whole(folder, base)
-    classifier = Classifier._from_bundle(folder, bundle)
+    stored = load_tensors(resolve_path(folder) / PROBE)
     width = int(classifier.backbone.spec.config["embed_dim"])
-    return check_answers(folder, bundle.tensors[PROBE], classifier, width, reach(classifier.head))
+    return check_answers(folder, stored, classifier, width, reach(classifier.head))

@@ -17,9 +17,7 @@ from adapt.common.progress import told, track
 from adapt.common.typed import resolve_path
 from adapt.common.words import first_few, plural
 from adapt.errors import DataError, RecipeError
-from adapt.export.load import Loaded, is_export, load
-from adapt.export.record import RECORD
-from adapt.models.bundle.manifest import MANIFEST
+from adapt.export.load import Loaded, is_export, listing_path, load
 from adapt.models.prediction.stream import Prediction, Predictor
 from adapt.predictions.inputs.base import LIST, Item, Reading
 from adapt.predictions.manifest import NAME, Manifest
@@ -205,11 +203,10 @@ def _loaded(model: Path, settings: PredictionSettings) -> tuple[Loaded, str]:
 
 def _made(model: Path, source: str, settings: PredictionSettings) -> dict[str, Any]:
     """What must be equal for a run to go on."""
-    record = model / (RECORD if is_export(model) else MANIFEST)
     versions = {"adapt": __version__, "torch": torch.__version__}
     return {
         **versions,
-        "model": content_hash(record),
+        "model": content_hash(listing_path(model)),
         "source": source,
         "settings": asdict(settings),
     }

@@ -13,10 +13,8 @@ from adapt.common.typed import resolve_path
 from adapt.data.labels.naming import given_classes
 from adapt.ensembling.retention import zero_shot_on
 from adapt.errors import AdaptError, DataError
-from adapt.export.load import Loaded, is_export, load, verify
+from adapt.export.load import Loaded, listing_path, verified
 from adapt.export.opened import ExportedClassifier
-from adapt.export.record import RECORD
-from adapt.models.bundle.manifest import MANIFEST
 from adapt.models.classifier import Classifier
 from adapt.models.heads import check_read
 from adapt.models.prediction.stream import Predictor
@@ -51,9 +49,8 @@ class ServedModel:
             AdaptError: When it is none, was altered, or answers otherwise than it should.
         """
         folder = resolve_path(path)
-        verify(folder)
-        name = content_hash(folder / (RECORD if is_export(folder) else MANIFEST))
-        classifier = load(folder).to(device)
+        model, _ = verified(folder)
+        name, classifier = content_hash(listing_path(folder)), model.to(device)
         return cls(name[:12], classifier, classifier.predictor, Parts.of(classifier.uncertainty))
 
     @property

@@ -11,10 +11,9 @@ from typing import Any
 from adapt.common.files import not_written, part_of
 from adapt.common.typed import misfit, resolve_path
 from adapt.errors import AdaptError, BundleError, MissingExtraError, RecipeError, RunError
-from adapt.export.load import Loaded, is_export, load, verify
+from adapt.export.load import Loaded, listing_path, verified, verify
 from adapt.export.record import RECORD
-from adapt.models.bundle.manifest import COPY, MANIFEST, SIGNATURE, read_manifest, read_mapping
-from adapt.models.classifier import Classifier
+from adapt.models.bundle.manifest import COPY, SIGNATURE, read_manifest, read_mapping
 
 GB = 10**9
 MOST_BYTES = 20 * GB
@@ -33,7 +32,7 @@ def listing_of(folder: Path) -> dict[str, Any]:
         BundleError: When there is none, a name in it does not stay in the folder, or a file is of a
             kind that could run code.
     """
-    path = folder / (RECORD if is_export(folder) else MANIFEST)
+    path = listing_path(folder)
     content = read_mapping(path) if path.name == RECORD else read_manifest(folder)
     if problem := misfit(dict[str, str], content.get("files"), "files"):
         raise BundleError(f"{path} - {problem} - {COPY}")
@@ -51,9 +50,8 @@ def listing_of(folder: Path) -> dict[str, Any]:
 
 def files_of(folder: Path) -> list[str]:
     """Names of all files of a model, sorted: those that are listed, the list, and a signature."""
-    listing = RECORD if is_export(folder) else MANIFEST
     signed = [SIGNATURE] if (folder / SIGNATURE).is_file() else []
-    return sorted({*listing_of(folder)["files"], listing, *signed})
+    return sorted({*listing_of(folder)["files"], listing_path(folder).name, *signed})
 
 
 def fetched(fetch: Callable[[Path], object], base: str | Path | None = None) -> Loaded:
@@ -70,8 +68,7 @@ def fetched(fetch: Callable[[Path], object], base: str | Path | None = None) -> 
     with TemporaryDirectory(prefix="adapt-", ignore_cleanup_errors=True) as folder:
         fetch(Path(folder))
         listing_of(Path(folder))
-        verify(folder, base)
-        return Classifier.load(folder, base) if base is not None else load(folder)
+        return verified(folder, base)[0]
 
 
 def check_installed(module: str, extra: str) -> None:
