@@ -68,11 +68,12 @@ def diff(
     import_open_clip()
     from adapt.cli.progress import progress_shown
     from adapt.comparison import compare
+    from adapt.export.load import place_of
 
     folder = out or default_folder(a, b)
     _check_outputs(folder, markdown, overwrite)
     with progress_shown():
-        done = compare(a, b, data, shift or (), fail_if or (), latency, _place(device, a, b))
+        done = compare(a, b, data, shift or (), fail_if or (), latency, place_of(device, a, b))
     print_comparison(done)
     page = done.write(folder, overwrite)
     console.print(f"page    {page}", soft_wrap=True, markup=False, highlight=False)
@@ -99,15 +100,6 @@ def _check_outputs(folder: Path, comment: Path | None, overwrite: bool) -> None:
 
     comments = [] if comment is None else [comment]
     check_new(*result_files(folder), *comments, overwrite=overwrite)
-
-
-def _place(device: str, *models: str) -> str:
-    """Where both compute: exports run on the CPU, and then the other model does too."""
-    from adapt.export.load import is_export
-    from adapt.training.runtime import resolve_accelerator
-
-    exported = any(map(is_export, models)) and device == "auto"
-    return "cpu" if exported else resolve_accelerator(device, "--device")
 
 
 def default_folder(a: str, b: str) -> Path:

@@ -18,7 +18,7 @@ from adapt.errors import DataError, WeightsError
 from adapt.evaluation.evaluate import softmax
 from adapt.export.load import Loaded
 from adapt.models.prediction.stream import Judged, Predictor
-from adapt.models.prediction.uncertainty import Uncertainty
+from adapt.models.prediction.uncertainty import Uncertainty, Verdicts
 from adapt.training.runtime import processors
 
 BLOCK = 64
@@ -129,12 +129,7 @@ def said_by_logits(
     """
     probabilities = softmax(logits, temperature)
     verdicts = stored.verdicts(probabilities, logits, temperature)
-    return Said(
-        class_names,
-        probabilities,
-        None if stored.abstain_below is None else verdicts.abstained,
-        None if stored.conformal_threshold is None else verdicts.sets,
-    )
+    return _with_thresholds(class_names, probabilities, [verdicts], stored)
 
 
 def _resized(
@@ -163,13 +158,21 @@ def _said(model: Loaded, parts: Sequence[Judged]) -> Said:
             f"{plural(broken, 'image')} - check the model with `adapt verify`"
         )
     verdicts = [part.verdicts for part in parts]
+    return _with_thresholds(model.class_names, probabilities, verdicts, stored)
+
+
+def _with_thresholds(
+    class_names: list[str],
+    probabilities: FloatArray,
+    verdicts: Sequence[Verdicts],
+    stored: Uncertainty,
+) -> Said:
+    """What a model says, with the verdicts of those thresholds that it stores, block by block."""
+    abstained = np.concatenate([part.abstained for part in verdicts])
+    sets = np.concatenate([part.sets for part in verdicts])
     return Said(
-        model.class_names,
+        class_names,
         probabilities,
-        None
-        if stored.abstain_below is None
-        else np.concatenate([part.abstained for part in verdicts]),
-        None
-        if stored.conformal_threshold is None
-        else np.concatenate([part.sets for part in verdicts]),
+        None if stored.abstain_below is None else abstained,
+        None if stored.conformal_threshold is None else sets,
     )

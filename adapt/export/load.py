@@ -10,6 +10,7 @@ from adapt.export.record import RECORD
 from adapt.models.bundle.manifest import MANIFEST
 from adapt.models.bundle.probe import Differences
 from adapt.models.classifier import Classifier, repeat_probe
+from adapt.training.runtime import resolve_accelerator
 
 Loaded: TypeAlias = Classifier | ExportedClassifier
 
@@ -66,6 +67,21 @@ def verified(
         return model, repeat_probe_of_export(model, folder)
     classifier = Classifier.load(path, base)
     return classifier, repeat_probe(classifier, path)
+
+
+def place_of(device: str, *models: str | Path) -> str:
+    """Where models compute together: exports run on the CPU here, and others beside them too.
+
+    Args:
+        device: What `--device` says; `auto` is a GPU where there is one.
+        models: Bundles and exports.
+
+    Raises:
+        RecipeError: When the device is not known or not there.
+    """
+    if device == "auto" and any(map(is_export, models)):
+        return "cpu"
+    return resolve_accelerator(device, "--device")
 
 
 def listing_path(folder: Path) -> Path:

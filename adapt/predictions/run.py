@@ -17,7 +17,7 @@ from adapt.common.progress import told, track
 from adapt.common.typed import resolve_path
 from adapt.common.words import first_few, plural
 from adapt.errors import DataError, RecipeError
-from adapt.export.load import Loaded, is_export, listing_path, load
+from adapt.export.load import Loaded, is_export, listing_path, load, place_of
 from adapt.models.prediction.stream import Prediction, Predictor
 from adapt.predictions.inputs.base import LIST, Item, Reading
 from adapt.predictions.manifest import NAME, Manifest
@@ -30,7 +30,6 @@ from adapt.training.runtime import (
     EXACT,
     inference_kernels,
     processors,
-    resolve_accelerator,
 )
 from adapt.version import __version__
 
@@ -190,14 +189,12 @@ def _some(reading: Reading) -> Iterator[Item]:
 
 def _loaded(model: Path, settings: PredictionSettings) -> tuple[Loaded, str]:
     """The model on its device."""
-    exported = is_export(model)
-    device = settings.device
-    if exported and settings.precision != EXACT:
+    if is_export(model) and settings.precision != EXACT:
         raise RecipeError(
             f"--precision - an export computes as it was exported - {settings.precision} - leave "
             "it out, or give the bundle itself"
         )
-    device = "cpu" if exported and device == "auto" else resolve_accelerator(device, "--device")
+    device = place_of(settings.device, model)
     return load(model, settings.trust).to(device), device
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import adapt
 from adapt.errors import BundleError
-from adapt.export.load import is_export, verify
+from adapt.export.load import is_export, place_of, verify
 from adapt.export.opened import ExportedClassifier
 from adapt.export.write import export
 from adapt.models.classifier import Classifier
@@ -31,3 +31,13 @@ def test_both_kinds(model: Classifier, tmp_path: Path) -> None:
 def test_neither(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="not a bundle"):
         adapt.load(tmp_path)
+
+
+def test_exports_compute_on_the_cpu_and_what_stands_beside_them_too(
+    model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(model, tmp_path / "export", "lean")
+    monkeypatch.setattr("adapt.export.load.resolve_accelerator", lambda device, name: f"a {device}")
+    assert place_of("auto", tmp_path / "bundle", tmp_path / "export") == "cpu"
+    assert place_of("auto", tmp_path / "bundle") == "a auto"
+    assert place_of("cuda", tmp_path / "export") == "a cuda"

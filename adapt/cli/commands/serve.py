@@ -37,8 +37,7 @@ def serve(
     from adapt.models.building.light import import_open_clip
 
     import_open_clip()
-    from adapt.export.load import is_export
-    from adapt.training.runtime import resolve_accelerator
+    from adapt.export.load import place_of
 
     _check_installed()
     from adapt.serve.access import read_token
@@ -46,8 +45,7 @@ def serve(
     from adapt.serve.settings import read_settings
 
     limits, token = read_settings(settings or []), read_token(token_file)
-    exported = is_export(model) and device == "auto"
-    place = "cpu" if exported else resolve_accelerator(device, "--device")
+    place = place_of(device, model)
 
     def started(address: str, name: str) -> None:
         typer.echo(f"model {name} on {place}: {address}")

@@ -116,7 +116,6 @@ class LoraAdapter:
             )
             for name, layer in layers.items()
         ]
-        products.sort(key=lambda product: (product.name, product.start))
         return LowRank(tuple(products), layers[self.names[0]].scaling[ADAPTER])
 
     def idle(self) -> list[str]:

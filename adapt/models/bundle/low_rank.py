@@ -71,6 +71,10 @@ class LowRank:
     scale: float
     alpha: float = 1.0
 
+    def __post_init__(self) -> None:
+        ordered = sorted(self.products, key=lambda product: (product.name, product.start))
+        object.__setattr__(self, "products", tuple(ordered))
+
     def at(self, alpha: float) -> "LowRank | None":
         """Of the model at `alpha` between the start and this one; None where that is no line.
 
@@ -145,7 +149,6 @@ class LowRank:
             if not plain or not start.isdecimal() or up.shape[1] != down.shape[0]:
                 raise _wrong(name, "another type or shape")
             products.append(Product(parameter, int(start), up, down))
-        products.sort(key=lambda product: (product.name, product.start))
         return cls(tuple(products), numbers[SCALE], numbers[ALPHA])
 
 
