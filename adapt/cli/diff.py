@@ -140,7 +140,7 @@ def print_comparison(done: "Comparison") -> None:
 
 def accuracy_table(content: dict[str, Any]) -> Table:
     """Accuracy of both models on every set."""
-    from adapt.report.comparison.tables import sets_table
+    from adapt.report.comparison.tables import cell_text, sets_table
 
     shown = sets_table(content)
     table = Table(title="accuracy on the same images, B - A in points with its 95 % interval")
@@ -149,10 +149,7 @@ def accuracy_table(content: dict[str, Any]) -> Table:
     for cells in shown.rows:
         change = cells[4]
         words = [Text(printable(cell.text)) for cell in cells]
-        words[4] = Text(
-            f"{change.text} ({change.note}) {change.change}".replace(" ()", "").strip(),
-            style=STYLES.get(change.tone, ""),
-        )
+        words[4] = Text(cell_text(change), style=STYLES.get(change.tone, ""))
         table.add_row(*words)
     return table
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapt.report.comparison.page import value_words
-from adapt.report.comparison.tables import cost_lines, sets_table
+from adapt.report.comparison.tables import cell_text, cost_lines, sets_table
 from adapt.report.comparison.verdict import headline, limits_sentence, main_set, tone_of, verdict
 from adapt.report.record.words import percent
 from adapt.report.templating import environment
@@ -37,13 +37,9 @@ def render_comment(content: Mapping[str, Any]) -> str:
             verdict=[*_models(content), *verdict(content)],
             leaks=content["leaks"],
             header=table.header,
-            rows=[[_text(cell) for cell in row] for row in table.rows],
+            rows=[[cell_text(cell) for cell in row] for row in table.rows],
             limits=[
-                [
-                    limit["limit"],
-                    value_words(limit),
-                    "failed ❌" if limit["failed"] else "passed ✅",
-                ]
+                [limit["limit"], value_words(limit), OUTCOMES[bool(limit["failed"])]]
                 for limit in limits
             ],
             broken=[
@@ -69,8 +65,3 @@ def _models(content: Mapping[str, Any]) -> list[str]:
 
 def _said(answer: Mapping[str, Any]) -> str:
     return f"{answer['label']} {percent(answer['confidence'])}"
-
-
-def _text(cell: Any) -> str:
-    note = f" ({cell.note})" if cell.note else ""
-    return f"{cell.text}{note} {cell.change}".strip()

@@ -172,6 +172,12 @@ def cost_table(content: Content) -> Table:
     return Table("What a prediction costs", ["", "A", "B", "change"], rows, legend=legend)
 
 
+def cell_text(cell: Cell) -> str:
+    """All that a cell says, in one line."""
+    note = f" ({cell.note})" if cell.note else ""
+    return f"{cell.text}{note} {cell.change}".strip()
+
+
 def cost_lines(content: Content) -> list[str]:
     """Latency and size, a line each."""
     lines = [
