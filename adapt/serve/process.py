@@ -1,10 +1,14 @@
 """The process of the server: its socket, its signals, and an end that loses no request."""
 
 import asyncio
+import ctypes
 import errno
 import logging
 import signal
 import socket
+import struct
+import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,11 +23,16 @@ from adapt.serve.hosting import Host
 from adapt.serve.settings import ServerSettings
 
 log = logging.getLogger(__name__)
-UNREAD = 0.1
-"""Seconds in which what accepted connections have sent is read, before idle ones are closed."""
+UNREAD = 1.0
+"""Seconds in which what is under way to open connections is read, before idle ones are closed."""
+TICK = 0.05
 IDLE = 30
 """Seconds that a connection may stay open between two requests."""
 BACKLOG, MOST_PORT = 2048, 65535
+ATTACH_FILTER = 26
+"""`SO_ATTACH_FILTER` of Linux, which `socket` does not name."""
+DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFF))
+"""A packet filter: load the TCP flags; is SYN set; then drop it; else keep it."""
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -60,6 +69,21 @@ def bound(host: str, port: int) -> socket.socket:
             f"{host} port {port} - {problem} - give another --port or --host"
         ) from error
     return made
+
+
+def refuse_new(listener: socket.socket) -> None:
+    """Let nobody begin to connect; those that have begun are still accepted.
+
+    Closing a listener resets the connections that wait in it, and what they have sent is lost.
+    The kernel drops the first packet (SYN) of every new connection instead: its client repeats it
+    after a second, when the port is closed or another server has it. Linux alone can do this.
+    """
+    if sys.platform != "linux":
+        return
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in DROP_SYN))
+    program = struct.pack("HP", len(DROP_SYN), ctypes.addressof(code))
+    with suppress(OSError):  # a sandbox may forbid it
+        listener.setsockopt(socket.SOL_SOCKET, ATTACH_FILTER, program)
 
 
 class Server(uvicorn.Server):
@@ -134,9 +158,14 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what was taken, then end."""
+        for listener in sockets or []:
+            refuse_new(listener)
+        await asyncio.sleep(TICK)  # those that had begun to connect are accepted
         for server in self.servers:
             server.close()
-        await asyncio.sleep(UNREAD)
+        end = time.monotonic() + UNREAD
+        while self.server_state.connections and time.monotonic() < end and not self.force_exit:
+            await asyncio.sleep(TICK)
         await super().shutdown(sockets)
 
 

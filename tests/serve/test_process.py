@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from adapt.errors import RecipeError
-from adapt.serve.process import bound
+from adapt.serve.process import bound, refuse_new
 from tests.helpers.serving import ask, pictures
 
 
@@ -24,6 +24,23 @@ def test_an_address_that_cannot_be_had() -> None:
             bound("127.0.0.1", port)
     with pytest.raises(RecipeError, match="port 70000 - cannot be had"):
         bound("127.0.0.1", 70_000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone can hold new connections back")
+def test_an_end_keeps_who_has_connected_and_lets_nobody_begin() -> None:
+    with bound("127.0.0.1", 0) as listener:
+        listener.listen()
+        waiting = socket.create_connection(listener.getsockname())
+        refuse_new(listener)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(listener.getsockname(), timeout=0.2)
+        waiting.sendall(b"a request")
+        accepted, _ = listener.accept()
+        assert accepted.recv(100) == b"a request"
+        accepted.sendall(b"its answer")
+        assert waiting.recv(100) == b"its answer"
+        accepted.close()
+        waiting.close()
 
 
 def test_signals_under_load_lose_no_request(served_folder: Path, tmp_path: Path) -> None:
