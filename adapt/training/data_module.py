@@ -1,5 +1,6 @@
 """Labelled images for any `pl.Trainer`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -8,11 +9,13 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from adapt.common.progress import write_line
 from adapt.data.augmentation.pipeline import Augmentation, start_worker
 from adapt.data.augmentation.policies import AugmentationLike
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.loading.balance import check_balance
 from adapt.data.loading.datasets import EvalSampler, ImageDataset, TrainSampler
+from adapt.data.loading.workers import patience, workers_that_fit
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError
 from adapt.training.runtime import count_workers
@@ -53,6 +56,8 @@ class ImageDataModule(pl.LightningDataModule):
     Raises:
         DataError: When an image has a class that is not in `class_names`.
         RecipeError: When a setting is out of range.
+        RunError: While loading, when shared memory is too small for the `workers` asked for; for
+            `auto` there are fewer then, which `tell` is called with.
     """
 
     def __init__(
@@ -77,6 +82,8 @@ class ImageDataModule(pl.LightningDataModule):
         self.seed = seed
         self.balance = "none"
         self.done: tuple[int, int] | None = None
+        self.tell: Callable[[str], None] = write_line
+        self.told: list[str] = []
         views = Augmentation(augmentation, preprocessing)
         at_least = None if augmentation == "none" else preprocessing.size
         self.train_set = ImageDataset(train, self.class_names, _Unnormalised(views), seed, at_least)
@@ -120,9 +127,7 @@ class ImageDataModule(pl.LightningDataModule):
         data = self.train_set
         sampler = TrainSampler(data, self.seed, processes, rank, self.balance, data.targets)
         if self.done is not None:
-            epoch, batches = self.done
-            draws = batches * min(self.batch_size, len(data))
-            sampler.done = epoch, draws
+            epoch, draws = sampler.done = self.done
             # Lightning tells the epoch only after the loading processes have begun to read.
             sampler.set_epoch(epoch + (draws >= len(sampler)))
         return self._loader(data, sampler)
@@ -146,16 +151,17 @@ class ImageDataModule(pl.LightningDataModule):
         return self._loader(data, EvalSampler(data, processes, rank))
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint: the epoch, and the training batches done in it."""
+        """For a checkpoint: the epoch, and the draws of this process that are done in it."""
         if self.trainer is None:
             return {}
         progress: Any = self.trainer.fit_loop.epoch_loop.batch_progress.current
-        return {"epoch": self.trainer.current_epoch, "batches": progress.processed}
+        draws = progress.processed * min(self.batch_size, len(self.train_set))
+        return {"epoch": self.trainer.current_epoch, "draws": draws}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """From a checkpoint: the next epoch begins where that one was left."""
         if state_dict:
-            self.done = int(state_dict["epoch"]), int(state_dict["batches"])
+            self.done = int(state_dict["epoch"]), int(state_dict["draws"])
 
     def _process(self) -> tuple[int, int]:
         if self.trainer is None:
@@ -164,15 +170,27 @@ class ImageDataModule(pl.LightningDataModule):
 
     def _loader(self, data: ImageDataset, sampler: Sampler[Any]) -> Loader:
         sharing = 1 if self.trainer is None else self.trainer.num_devices
-        workers = count_workers(self.workers, len(data), sharing)
+        images = min(self.batch_size, len(data))
+        workers = self._fitting(count_workers(self.workers, len(data), sharing), images)
         return DataLoader(
             data,
-            batch_size=min(self.batch_size, len(data)),
+            batch_size=images,
             sampler=sampler,
             num_workers=workers,
+            timeout=patience(workers),
             persistent_workers=workers > 0,
             worker_init_fn=start_worker,
             pin_memory=torch.cuda.is_available(),
             # Without its own generator a loader would draw from the global random state.
             generator=torch.Generator().manual_seed(self.seed),
         )
+
+    def _fitting(self, workers: int, images: int) -> int:
+        """Of the loading processes, those that shared memory suffices for."""
+        batch = images * 3 * self.preprocessing.size**2
+        return workers_that_fit(workers, batch, str(self.workers) != "auto", self._tell_once)
+
+    def _tell_once(self, sentence: str) -> None:
+        if sentence not in self.told:
+            self.told.append(sentence)
+            self.tell(sentence)

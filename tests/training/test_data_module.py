@@ -67,6 +67,15 @@ def test_workers_change_nothing(data: ImageData) -> None:
     assert not same(first, second)
 
 
+@pytest.mark.slow
+def test_processes_that_are_spawned_load_the_same(data: ImageData) -> None:
+    """As on Windows and macOS: all that they need is sent to them."""
+    loader = module(data, workers=1).train_dataloader()
+    loader.multiprocessing_context = "spawn"
+    assert same(epoch(module(data).train_dataloader()), epoch(loader))
+    loader._iterator._shutdown_workers()
+
+
 def test_views_vary_by_epoch_for_the_same_image(data: ImageData) -> None:
     views = {}
     loader = module(data).train_dataloader()

@@ -12,6 +12,7 @@ from adapt.common.content import content_hashes
 from adapt.common.progress import track
 from adapt.data.augmentation.pipeline import Augmentation, start_worker
 from adapt.data.loading.datasets import ImageDataset
+from adapt.data.loading.workers import patience, watched_workers, workers_that_fit
 from adapt.data.sources.image_list import ImageList
 from adapt.models.backbones import Backbone
 from adapt.models.bundle.tensors import weights_hash
@@ -82,16 +83,24 @@ def encode_views(encoder: nn.Module, dataset: ImageDataset, views: int, runtime:
     """
     device = inference_device(runtime)
     encoder.eval()
+    count, view = views * len(dataset), dataset[0, 0]["image"]
+    workers = workers_that_fit(
+        count_workers(runtime.workers, count),
+        min(runtime.batch_size, count) * view.nbytes,
+        chosen=runtime.workers != "auto",
+    )
     loader = DataLoader(
         dataset,
         batch_size=runtime.batch_size,
         sampler=[(view, index) for view in range(views) for index in range(len(dataset))],
-        num_workers=count_workers(runtime.workers, views * len(dataset)),
+        num_workers=workers,
+        timeout=patience(workers),
         worker_init_fn=start_worker,
         # Without its own generator a loader would draw from the global random state.
         generator=torch.Generator().manual_seed(0),
     )
-    with placed_on(encoder, device), torch.no_grad(), short_sequence_attention(device):
+    attention = short_sequence_attention(device)
+    with placed_on(encoder, device), torch.no_grad(), attention, watched_workers():
         batches = track(loader, "encoding views")
         parts = [encoder(batch["image"].to(device)).float().cpu() for batch in batches]
     return torch.stack(torch.cat(parts).chunk(views))
