@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -16,6 +17,7 @@ from torch import Tensor
 from adapt.common.signals import finishing
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import class_weights
+from adapt.data.loading.workers import watched_workers
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
@@ -41,6 +43,12 @@ from adapt.training.trainer.trajectory import (
     hand_over,
     kept_steps,
     weights_are_there,
+)
+from adapt.training.trainer.within_memory import (
+    LastStep,
+    Training,
+    adopt_micro_batch,
+    fit_within_memory,
 )
 
 CHECKPOINTS = "checkpoints"
@@ -101,6 +109,7 @@ def train(
         runtime.workers,
         context.seed,
     ).balanced(context.balance)
+    loader.tell = context.tell
     with made_faster(classifier.backbone.image_encoder, runtime):
         _fit(module, loader, context, replace(optim, accumulate=1) if whole else optim)
     if optim.checkpointing:
@@ -126,14 +135,23 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
     if start and context.trajectory and not weights_are_there(start, context.trajectory.folder):
         context.tell(f"{context.trajectory.folder} lacks weights: the training begins anew")
         start = None
+    training = Training(module, loader, optim.accumulate, context.runtime.devices)
+    if start:
+        adopt_micro_batch(training, start)
     with finishing() as asked, quiet_lightning(), deterministic():
         last = folder / LAST if folder else None
-        saving = SaveOrStop(asked, last, context.runtime.checkpoint_minutes)
         give_back()
-        pl.seed_everything(context.seed, verbose=False)
-        trainer = make_trainer(optim, context, [RandomState(), saving])
+
+        def attempt(start: Path | None, step: LastStep) -> None:
+            pl.seed_everything(context.seed, verbose=False)
+            saving = SaveOrStop(asked, last, context.runtime.checkpoint_minutes)
+            now = replace(optim, accumulate=training.accumulate)
+            trainer = make_trainer(now, context, [RandomState(), step, saving])
+            with watched_workers():
+                trainer.fit(module, datamodule=loader, ckpt_path=start)
+
         try:
-            trainer.fit(module, datamodule=loader, ckpt_path=start)
+            fit_within_memory(attempt, training, start, folder, context.tell)
         except (StoppedError, SystemExit) as error:  # Lightning exits on a signal while it starts
             raise KeyboardInterrupt(str(error)) from error
         except Exception as error:

@@ -1,7 +1,6 @@
 """The one LightningModule: gradient training of a `Classifier`, used by every gradient method."""
 
 import math
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -12,10 +11,10 @@ from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
 from adapt.data.augmentation.mixing import apply_mix, draw_mix
-from adapt.errors import ModelError, RunError
+from adapt.errors import RunError
 from adapt.models.classifier import Classifier
 from adapt.models.heads import MAXIMUM_LOGIT_SCALE
-from adapt.training.objectives import CrossEntropy, Objective
+from adapt.training.objectives import CrossEntropy, Objective, check_objective
 from adapt.training.parameters import (
     choose_parameters,
     freeze_first,
@@ -26,8 +25,15 @@ from adapt.training.parameters import (
 )
 from adapt.training.regularisers import Regularisers
 from adapt.training.runtime import short_sequence_attention
-from adapt.training.settings import Optim, warm_up_and_fall
+from adapt.training.settings import Optim, schedule_factor
 from adapt.training.trainer.means import Means
+from adapt.training.trainer.numbers import (
+    Norms,
+    NotFiniteError,
+    check_finite,
+    check_trained_in_full,
+    gradient_scale,
+)
 
 SKIPPED_IN_A_ROW = 3
 
@@ -86,7 +92,7 @@ class AdaptModule(pl.LightningModule):
         choose_parameters(classifier, train)
         freeze_first(classifier, optim.freeze_first)
         self.text_trains = text_trains(classifier)
-        _check_objective(optim, objective, class_weights)
+        check_objective(optim, objective, class_weights)
         self.objective = objective or CrossEntropy(
             optim.label_smoothing, self.text_trains, class_weights
         )
@@ -97,8 +103,10 @@ class AdaptModule(pl.LightningModule):
         self.steps = 0
         self.skipped = 0
         self.skipped_in_a_row = 0
+        self.computing = False
+        """Whether a gradient is computed, which leaves the weights as they are if it fails."""
         self.images, self.unit = 0, 1
-        self.trained, self.losses = Means(), Means()
+        self.trained, self.losses, self.norms = Means(), Means(), Norms()
         classes = len(classifier.class_names)
         self.accuracy = MulticlassAccuracy(num_classes=classes, average="micro")
 
@@ -124,6 +132,7 @@ class AdaptModule(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor:
         """Loss and penalties."""
+        self.computing = True
         batch = self._mixed(batch, number)
         pixels, size = batch["image"], len(batch["target"])
         with self._kernels(pixels.device):
@@ -170,17 +179,28 @@ class AdaptModule(pl.LightningModule):
         length, factor = torch.stack([norm * factor, factor.to(norm)]).tolist()
         return length, factor
 
+    def begin_step_again(self) -> None:
+        """Forget what was computed of a step that was not finished."""
+        self.trained.drop()
+        self.zero_grad()
+        self.images, self.computing = 0, False
+
     def _world_size(self) -> int:
         return 1 if self._trainer is None else self.trainer.world_size
 
     def on_train_batch_end(self, *_: Any) -> None:
         """After the last batch of an epoch, log its means: callbacks see them when it ends."""
+        self.computing = False
         if self.trainer.is_last_batch:
             self._report(self.trained)
 
     def on_train_epoch_end(self) -> None:
-        """Say how many steps were left out so far, if any."""
+        """Say how long gradients were, and how many steps were left out so far, if any."""
         self._report(self.trained)  # nothing is left, unless a limit of steps ended the epoch
+        for name, value in self.norms.take().items():
+            self.log(name, value)
+        if (scale := gradient_scale(self.trainer)) is not None:
+            self.log("gradient_scale", scale)
         if self.skipped:
             self.log("skipped_steps", float(self.skipped), sync_dist=True)
 
@@ -298,11 +318,13 @@ class AdaptModule(pl.LightningModule):
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm, factor = self._norm(gradients)
+        self.computing = False
         if not math.isfinite(norm):
             self._leave_out(optimizer)
             return
         self.skipped_in_a_row = 0
         self.trained.keep()
+        self.norms.add(norm)
         by_value = gradient_clip_algorithm == "value"
         limits = [self.optim.clip_norm, 0.0 if by_value else gradient_clip_val or 0.0]
         limit = min(filter(None, limits), default=math.inf)
@@ -316,27 +338,31 @@ class AdaptModule(pl.LightningModule):
     def _leave_out(self, optimizer: Any) -> None:
         """Drop a step whose norm is not finite, and count it."""
         what = "gradient" if self.trained.drop() else "loss"
-        if what == "gradient" and self._scales():
+        scale = gradient_scale(self.trainer)
+        if what == "gradient" and scale is not None and scale > 1:
             return  # a gradient scaler skips such steps itself, and lowers its scale
         optimizer.zero_grad()
         self.skipped += 1
         self.skipped_in_a_row += 1
         if self.skipped_in_a_row >= SKIPPED_IN_A_ROW:
-            raise RunError(
-                f"training - {what} not finite - {self.skipped_in_a_row} steps in a row - lower "
-                "optim.lr or set runtime.precision=32; the last checkpoint is kept"
+            raise NotFiniteError(
+                f"training - {what} not finite - {self.skipped_in_a_row} steps in a row, up to "
+                f"step {self.global_step + 1} of {self.steps} - lower optim.lr or set "
+                "runtime.precision=32"
             )
 
-    def _scales(self) -> bool:
-        """Whether losses are scaled, as in half precision; the norms are then those unscaled."""
-        plugin = self.trainer.precision_plugin
-        return isinstance(plugin, pl.plugins.MixedPrecision) and plugin.scaler is not None
-
     def configure_optimizers(self) -> Any:
-        """AdamW with linear warm-up, then cosine decay to zero or a constant rate."""
+        """AdamW with linear warm-up, then cosine decay to zero or a constant rate.
+
+        Raises:
+            ModelError: When a weight that trains is in half precision.
+        """
+        check_trained_in_full(self.named_parameters())
         groups = parameter_groups(self.classifier, self.optim)
         # The fused kernel unscales by itself, which would be after the norm is looked at.
-        optimizer = torch.optim.AdamW(groups, lr=self.optim.lr, fused=not self._scales())
+        optimizer = torch.optim.AdamW(
+            groups, lr=self.optim.lr, fused=gradient_scale(self.trainer) is None
+        )
         self.steps = int(self.trainer.estimated_stepping_batches)
         factor = schedule_factor(self.steps, self.optim)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
@@ -346,7 +372,12 @@ class AdaptModule(pl.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what moves only, also of penalties; the base is named by its hash."""
+        """Keep what moves only, also of penalties; the base is named by its hash.
+
+        Raises:
+            RunError: When a weight is not finite: the checkpoint before stays.
+        """
+        check_finite(self.named_parameters())
         frozen = frozen_names(self)
         checkpoint["state_dict"] = {
             k: v for k, v in checkpoint["state_dict"].items() if k not in frozen
@@ -365,36 +396,3 @@ class AdaptModule(pl.LightningModule):
             )
         self.regularisers.load_state_dict(checkpoint.get("penalties", {}))
         self.skipped = int(checkpoint.get("skipped", 0))
-
-
-def _check_objective(
-    optim: Optim, objective: Objective | None, class_weights: Tensor | None
-) -> None:
-    if objective is not None and not getattr(objective, "soft_targets", False):
-        for name, off in (("mixup", 0), ("cutmix", 0), ("class_weights", "none")):
-            if getattr(optim, name) != off:
-                raise ModelError(
-                    f"optim.{name} - does not go with this objective - {getattr(optim, name)!r} - "
-                    f"set it to {off}, or train with cross-entropy over the classes"
-                )
-    if objective is None and class_weights is None and optim.class_weights != "none":
-        raise ModelError(
-            f"optim.class_weights - not known without the data - {optim.class_weights!r} - give "
-            "class_weights, from adapt.data.loading.balance.class_weights"
-        )
-
-
-def schedule_factor(steps: int, optim: Optim) -> Callable[[int], float]:
-    """Factor on the learning rate at each step.
-
-    >>> factor = schedule_factor(10, Optim(warmup=0.2, schedule="constant"))
-    >>> [factor(step) for step in (0, 1, 2, 10)]
-    [0.5, 1.0, 1.0, 1.0]
-    """
-    warmup = round(steps * optim.warmup)
-
-    def factor(step: int) -> float:
-        constant = optim.schedule == "constant" and step >= warmup
-        return 1.0 if constant else warm_up_and_fall(step, warmup, steps)
-
-    return factor

@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
 from adapt.models.heads import text_weights
+from adapt.training.settings import Optim
 
 Batch: TypeAlias = dict[str, Tensor]
 Outcome: TypeAlias = tuple[Tensor, tuple[Tensor, ...]]
@@ -189,3 +191,25 @@ def drawn_prompt(classifier: Classifier, number: int, generator: torch.Generator
     if weights is None:
         return texts[int(torch.randint(len(texts), (1,), generator=generator))]
     return texts[int(torch.multinomial(torch.tensor(weights[number]), 1, generator=generator))]
+
+
+def check_objective(
+    optim: Optim, objective: Objective | None, class_weights: Tensor | None
+) -> None:
+    """Refuse settings that do not go with an objective; see `AdaptModule`.
+
+    Raises:
+        ModelError: With the setting.
+    """
+    if objective is not None and not getattr(objective, "soft_targets", False):
+        for name, off in (("mixup", 0), ("cutmix", 0), ("class_weights", "none")):
+            if getattr(optim, name) != off:
+                raise ModelError(
+                    f"optim.{name} - does not go with this objective - {getattr(optim, name)!r} - "
+                    f"set it to {off}, or train with cross-entropy over the classes"
+                )
+    if objective is None and class_weights is None and optim.class_weights != "none":
+        raise ModelError(
+            f"optim.class_weights - not known without the data - {optim.class_weights!r} - give "
+            "class_weights, from adapt.data.loading.balance.class_weights"
+        )

@@ -1,11 +1,12 @@
 """Plain settings of the training loop; usable on every floor."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from adapt.common.ranges import (
+    Range,
     Ranges,
     above,
     at_least,
@@ -19,6 +20,8 @@ from adapt.common.ranges import (
 
 INFERENCE_PRECISIONS = ("32", "tf32", "bf16")
 PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
+HALF_WEIGHTS = ("16-true", "bf16-true")
+"""Lightning's words for weights that have no copy in float32."""
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 STRATEGIES = (
     "auto",
@@ -40,6 +43,19 @@ OF_IMAGE_ENCODER = (
     "feature_distillation", "car_ft", "lipsum_ft", "orthogonality", "cross_norm"
 )  # fmt: skip
 """Penalties on an image encoder, which has to train for them."""
+
+
+class _Precision(Range):
+    """Says why weights are not trained in half precision."""
+
+    def sentence(self, name: str, value: Any) -> str:
+        if value not in HALF_WEIGHTS:
+            return super().sentence(name, value)
+        problem = "weights in half precision lose small updates"
+        return f"{name} - {problem} - {value!r} - {self.advice}"
+
+
+_PRECISION = one_of(PRECISIONS)
 
 
 @dataclass
@@ -181,7 +197,7 @@ class Runtime:
         accelerator=one_of(ACCELERATORS),
         devices=within(1, 1024),
         strategy=one_of(STRATEGIES),
-        precision=one_of(PRECISIONS),
+        precision=_Precision(**vars(_PRECISION)),
         workers=matching(
             "auto|[0-9]{1,3}", "give `auto` or a number from 0 up, at most 999", "not a count"
         ),
@@ -254,6 +270,22 @@ def warm_up_and_fall(step: int, warmup: int, steps: int) -> float:
         return (step + 1) / warmup
     done = min(1.0, (step - warmup) / max(1, steps - warmup))
     return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def schedule_factor(steps: int, optim: Optim) -> Callable[[int], float]:
+    """Factor on the learning rate at each step.
+
+    >>> factor = schedule_factor(10, Optim(warmup=0.2, schedule="constant"))
+    >>> [factor(step) for step in (0, 1, 2, 10)]
+    [0.5, 1.0, 1.0, 1.0]
+    """
+    warmup = round(steps * optim.warmup)
+
+    def factor(step: int) -> float:
+        constant = optim.schedule == "constant" and step >= warmup
+        return 1.0 if constant else warm_up_and_fall(step, warmup, steps)
+
+    return factor
 
 
 def with_epochs(optim: Optim, images: int, classes: int, steps_per_shot: int) -> Optim:

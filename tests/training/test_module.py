@@ -13,8 +13,8 @@ from adapt.data.image_data import ImageData
 from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
 from adapt.training.data_module import ImageDataModule
-from adapt.training.module import AdaptModule, schedule_factor
-from adapt.training.settings import Optim
+from adapt.training.module import AdaptModule
+from adapt.training.settings import Optim, schedule_factor
 from tests.helpers.tiny import CLASSES
 from tests.helpers.training import QUICK, plain_trainer
 

@@ -15,9 +15,8 @@ from adapt.models.adapters.projection import projection_of, without_projection
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.features.views import kept_views
-from adapt.training.module import schedule_factor
 from adapt.training.runtime import inference_device
-from adapt.training.settings import Optim
+from adapt.training.settings import Optim, schedule_factor
 
 
 @register("visual_projection")
