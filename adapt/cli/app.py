@@ -13,6 +13,7 @@ from adapt.cli.commands.cache import commands as cache_commands
 from adapt.cli.commands.serve import serve
 from adapt.cli.commands.weights import convert, delta, export, pull, push, restore, sign, verify
 from adapt.cli.diff import diff
+from adapt.cli.embed import embed
 from adapt.cli.endings import Carried, run_command
 from adapt.cli.predict import predict
 from adapt.cli.tables import score_table
@@ -318,6 +319,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 
 
 app.command()(predict)
+app.command()(embed)
 app.command()(diff)
 app.command()(soup)
 app.command()(mix)

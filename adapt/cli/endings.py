@@ -92,6 +92,8 @@ def resumed(words: Sequence[str], folder: Path) -> list[str]:
     'adapt run lora --resume --out a'
     >>> shlex.join(resumed(["adapt", "predict", "m", "photos", "-o", "a"], Path("a")))
     'adapt predict m photos -o a --resume'
+    >>> shlex.join(resumed(["adapt", "embed", "photos", "m", "-o", "a", "--overwrite"], Path("a")))
+    'adapt embed photos m -o a'
     """
     kept, skip = [], False
     for word in words:
@@ -100,7 +102,8 @@ def resumed(words: Sequence[str], folder: Path) -> list[str]:
             continue
         kept.append(word)
     place = ["--out", str(folder)] if words[1:2] == ["run"] else []
-    return [*kept, "--resume", *place]
+    again = [] if words[1:2] == ["embed"] else ["--resume"]  # which goes on by itself
+    return [*kept, *again, *place]
 
 
 def _failed(error: Exception) -> int:

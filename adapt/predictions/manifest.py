@@ -96,21 +96,26 @@ class Manifest:
             raise RunError(f"{path} - cannot be read - {reason} - {AGAIN}") from error
         return cls(content, parts, skipped, bool(rest["finished"]))
 
-    def check_same(self, made: Mapping[str, Any], folder: Path) -> None:
-        """Check that rows which are to be added would be made as those that are there.
 
-        Raises:
-            RecipeError: Lists everything that differs.
-        """
-        others = [f"{key} was {before}, is {after}"
-                  for key, before, after in differences(self.made, made)]  # fmt: skip
-        if others:
-            lines = "\n  ".join(others)
-            differ = "1 differs" if len(others) == 1 else f"{len(others)} differ"
-            raise RecipeError(
-                f"{folder} - cannot go on otherwise than it began - {differ} from the "
-                f"beginning - set them back, or {AGAIN}:\n  {lines}"
-            )
+def check_same(before: Mapping[str, Any], after: Mapping[str, Any], folder: Path) -> None:
+    """Check that rows which are to be added would be made as those that are there.
+
+    Args:
+        before: What those were made with.
+        after: What is there now.
+        folder: Where they are, for the message.
+
+    Raises:
+        RecipeError: Lists everything that differs.
+    """
+    others = [f"{key} was {was}, is {now}" for key, was, now in differences(before, after)]
+    if others:
+        lines = "\n  ".join(others)
+        differ = "1 differs" if len(others) == 1 else f"{len(others)} differ"
+        raise RecipeError(
+            f"{folder} - cannot go on otherwise than it began - {differ} from the "
+            f"beginning - set them back, or {AGAIN}:\n  {lines}"
+        )
 
 
 def _part(given: Any) -> Part:

@@ -2,13 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from adapt.common.content import content_hash
@@ -17,20 +16,17 @@ from adapt.common.progress import told, track
 from adapt.common.typed import resolve_path
 from adapt.common.words import first_few, plural
 from adapt.errors import DataError, RecipeError
-from adapt.export.load import Loaded, is_export, listing_path, load, place_of
-from adapt.models.prediction.stream import Prediction, Predictor
+from adapt.export.load import listing_path
+from adapt.models.prediction.stream import Prediction
 from adapt.predictions.inputs.base import LIST, Item, Reading
-from adapt.predictions.manifest import NAME, Manifest
+from adapt.predictions.manifest import NAME, Manifest, check_same
+from adapt.predictions.opening import OpenModel, open_model
 from adapt.predictions.outputs.base import table_format
 from adapt.predictions.parts import Rest, Tables, rest, write_parts
 from adapt.predictions.rows import column_names
 from adapt.predictions.settings import PredictionSettings
 from adapt.runs.folder.lock import FolderKind, run_folder
-from adapt.training.runtime import (
-    EXACT,
-    inference_kernels,
-    processors,
-)
+from adapt.training.runtime import processors
 from adapt.version import __version__
 
 PARTS = FolderKind("folder of predictions", "earlier predictions", (NAME,), "-o")
@@ -69,14 +65,19 @@ class Written:
         elif self.before:
             words.append(f"{self.before:,} of them before")
         count = sum(self.errors.values())
-        words.append(f"{count:,} with an error" + _kinds(self.errors) if count else "no errors")
+        words.append(f"{count:,} with an error" + kinds(self.errors) if count else "no errors")
         if self.skipped:
             others = plural(sum(self.skipped.values()), "other file")
-            words.append(f"{others} skipped" + _kinds(self.skipped))
+            words.append(f"{others} skipped" + kinds(self.skipped))
         return ", ".join(words)
 
 
-def _kinds(counts: dict[str, int]) -> str:
+def kinds(counts: dict[str, int]) -> str:
+    """The first few counts in brackets; empty where there are none.
+
+    >>> kinds({"empty file": 2})
+    ' (2 empty file)'
+    """
     shown = first_few(f"{count:,} {kind}" for kind, count in counts.items())
     return f" ({shown})" if counts else ""
 
@@ -123,13 +124,13 @@ def predict_files(
     reading = Reading(source, settings.null)
     items = _some(reading)
     with nullcontext() if per_part is None else run_folder(output, resume, overwrite, PARTS):
-        loaded, device = _loaded(model, settings)
-        settings = replace(settings, device=device)
-        job = _Job(loaded, reading, settings)
+        opened = open_model(model, settings.device, settings.precision, settings.trust)
+        settings = replace(settings, device=opened.device)
+        job = _Job(opened, reading, settings)
         manifest = _begun(output, _made(model, reading.source, settings), resume)
         before = manifest.rows
         left = rest(items, manifest, settings.batch_size, output)
-        with job.kernels():
+        with opened.kernels():
             if per_part is None:
                 job.one_table(left, output, manifest)
             else:
@@ -187,17 +188,6 @@ def _some(reading: Reading) -> Iterator[Item]:
     return chain([first], items)
 
 
-def _loaded(model: Path, settings: PredictionSettings) -> tuple[Loaded, str]:
-    """The model on its device."""
-    if is_export(model) and settings.precision != EXACT:
-        raise RecipeError(
-            f"--precision - an export computes as it was exported - {settings.precision} - leave "
-            "it out, or give the bundle itself"
-        )
-    device = place_of(settings.device, model)
-    return load(model, settings.trust).to(device), device
-
-
 def _made(model: Path, source: str, settings: PredictionSettings) -> dict[str, Any]:
     """What must be equal for a run to go on."""
     versions = {"adapt": __version__, "torch": torch.__version__}
@@ -214,7 +204,7 @@ def _begun(folder: Path, made: dict[str, Any], resume: bool) -> Manifest:
     path = folder / NAME
     if resume and path.is_file():
         manifest = Manifest.read(path)
-        manifest.check_same(made, folder)
+        check_same(manifest.made, made, folder)
         return manifest
     manifest = Manifest(made)
     if made["settings"]["rows_per_part"] is not None:
@@ -225,18 +215,12 @@ def _begun(folder: Path, made: dict[str, Any], resume: bool) -> Manifest:
 class _Job:
     """A model that is ready, and what it is to do."""
 
-    def __init__(self, loaded: Loaded, reading: Reading, settings: PredictionSettings) -> None:
+    def __init__(self, opened: OpenModel, reading: Reading, settings: PredictionSettings) -> None:
         self.reading, self.settings = reading, settings
-        self.predictor = replace(loaded.predictor, abstain_below=settings.threshold)
-        columns = column_names(loaded.uncertainty, settings.top, settings.threshold)
-        width = _width(self.predictor) if settings.features else 0
+        self.predictor = replace(opened.predictor, abstain_below=settings.threshold)
+        columns = column_names(opened.loaded.uncertainty, settings.top, settings.threshold)
+        width = opened.width() if settings.features else 0
         self.tables = Tables(str(settings.format), columns, settings.features, width)
-
-    def kernels(self) -> AbstractContextManager[None]:
-        """Those of `Classifier.predict`, unless another precision is asked for."""
-        if self.settings.precision == EXACT:
-            return nullcontext()
-        return inference_kernels(torch.device(self.settings.device), self.settings.precision)
 
     def predictions(self, left: Rest, before: int = 0) -> Iterator[Prediction]:
         """Of what is left, decoded ahead."""
@@ -256,14 +240,6 @@ class _Job:
             manifest.write(output.with_name(f"{output.name}.json"))
 
         self.tables.write(output, self.predictions(left), record)
-
-
-def _width(predictor: Predictor) -> int:
-    """Of the features."""
-    side = predictor.preprocessing.size
-    with torch.inference_mode():
-        blank = predictor.judge(np.zeros((1, side, side, 3), np.uint8))
-    return int(blank.features.shape[1])
 
 
 class _Total:

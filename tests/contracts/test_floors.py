@@ -19,9 +19,9 @@ PACKAGE = Path(__file__).parents[2] / "adapt"
 FLOORS = [
     ("cli", "__main__"),
     ("serve",),
+    ("scale",),
     ("predictions",),
     ("comparison",),
-    ("scale",),
     ("runs",),
     ("checks",),
     ("recipe",),
@@ -60,9 +60,18 @@ ROOMS = {
         ("measures",),
         ("folder",),
     ],
+    "scale": [
+        ("embed", "collection"),
+        ("local_engine", "ray_engine"),
+        ("engine",),
+        ("parts",),
+        ("embedder", "reading"),
+        ("plan",),
+        ("addresses", "settings"),
+    ],
     "predictions": [
         ("run",),
-        ("parts", "manifest"),
+        ("parts", "manifest", "opening"),
         ("features", "rows"),
         ("inputs", "outputs"),
         ("settings",),
@@ -77,6 +86,7 @@ SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "ensembling": ("adapt.ensembling.rules.base",),
     "evaluation": ("adapt.data.sources.base",),
     "predictions": ("adapt.training.settings",),
+    "scale": ("adapt.training.settings",),
 }
 
 # Where a foreign library may be imported: starts of module names.
@@ -110,6 +120,8 @@ PLACES = {
     "uvicorn": ("adapt.serve",),
     "python_multipart": ("adapt.serve",),
     "prometheus_client": ("adapt.serve",),
+    "ray": ("adapt.scale",),
+    "fsspec": ("adapt.scale",),
     "pickle": (),
     "hydra": (),
 }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapt.errors import RecipeError, RunError
-from adapt.predictions.manifest import NAME, Manifest, Part
+from adapt.predictions.manifest import NAME, Manifest, Part, check_same
 
 PARTS = [
     Part({"part-00000.csv": "a" * 64}, 3, "b" * 64, {"empty file": 1, "not an image": 1}),
@@ -28,13 +28,13 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_all_that_differs_is_listed() -> None:
     manifest = Manifest(MADE)
-    manifest.check_same(json.loads(json.dumps(MADE)), Path("out"))
+    check_same(manifest.made, json.loads(json.dumps(MADE)), Path("out"))
     other = {"model": "0" * 64, "settings": {"top": 5, "threshold": 0.5}}
     with pytest.raises(RecipeError) as caught:
-        manifest.check_same(other, Path("out"))
+        check_same(manifest.made, other, Path("out"))
     assert "2 differ from the beginning" in str(caught.value)
     with pytest.raises(RecipeError, match="it began - 1 differs from the beginning - set"):
-        manifest.check_same(MADE | {"model": "0" * 64}, Path("out"))
+        check_same(manifest.made, MADE | {"model": "0" * 64}, Path("out"))
     assert "settings.threshold was nothing, is 0.5" in str(caught.value)
 
 

@@ -7,13 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapt.data.decoding.formats import ImageError, refuse
 from adapt.data.decoding.open import MAX_PIXELS
 from adapt.data.labels.suffixes import SHARD_SUFFIXES
 from adapt.data.sources.folders import is_image_name, is_junk
 from adapt.data.sources.unpacked import Limits
 from adapt.errors import DataError
-from adapt.predictions.inputs.base import INPUTS, InputKind, Item, Reading, ends_with
+from adapt.predictions.inputs.base import INPUTS, InputKind, Item, Reading, ends_with, problem_of
 
 if TYPE_CHECKING:
     from adapt.data.sources.archives import Member
@@ -54,7 +53,7 @@ def _read(reading: Reading) -> Iterator[Item]:
             if not count and len(paths) == 1:
                 raise
             # What came before is good, and so may be the other archives.
-            yield Item.broken(path, _problem(error, path, path))
+            yield Item.broken(path, problem_of(error, path, path))
 
 
 def _images(path: str, reading: Reading) -> Iterator[Item]:
@@ -92,17 +91,8 @@ def _bytes(limits: Limits, member: "Member", name: str) -> bytes:
         limits.total += len(content)
     except DataError as error:
         whole = f"{limits.source}, member {member.name!r}"
-        raise _problem(error, name, whole, limits.source) from error
+        raise problem_of(error, name, whole, limits.source) from error
     return content
-
-
-def _problem(error: DataError, name: str, *said: str) -> ImageError:
-    """The same problem as that of one row; `said` is what its sentence may begin with."""
-    sentence = str(error)
-    for start in said:
-        sentence = sentence.removeprefix(f"{start} - ")
-    what, given, todo = [*sentence.split(" - "), "", ""][:3]
-    return refuse(name, what, given, todo)
 
 
 def _count(source: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from adapt.common.registry import Registry
 from adapt.common.words import listed
-from adapt.data.decoding.formats import ImageError
+from adapt.data.decoding.formats import ImageError, refuse
 from adapt.errors import DataError, RecipeError
 from adapt.models.prediction.inputs import ImageLike, NamedImage
 
@@ -124,3 +124,21 @@ def ends_with(source: str, suffixes: tuple[str, ...]) -> bool:
     True
     """
     return source.lower().endswith(suffixes) and not Path(source).is_dir()
+
+
+def problem_of(error: DataError, name: str, *said: str) -> ImageError:
+    """A problem of a whole source as that of one row.
+
+    Args:
+        error: What was raised.
+        name: Of the row.
+        said: What its sentence may begin with.
+
+    >>> print(problem_of(DataError("a.tar - damaged - cut off - copy it"), "b/a.tar", "a.tar"))
+    b/a.tar - damaged - cut off - copy it
+    """
+    sentence = str(error)
+    for start in said:
+        sentence = sentence.removeprefix(f"{start} - ")
+    what, given, todo = [*sentence.split(" - "), "", ""][:3]
+    return refuse(name, what, given, todo)

@@ -22,15 +22,20 @@ def _read(reading: Reading) -> Iterator[Item]:
     table = Path(reading.source)
     # To its end once: a mistake in the last row is found before the first image is predicted.
     _count(reading.source)
-    for path in _paths(table):
+    for path in table_paths(table):
         yield Item.at(str(table.parent / path))
 
 
 def _count(source: str) -> int:
-    return sum(1 for _ in _paths(Path(source)))
+    return sum(1 for _ in table_paths(Path(source)))
 
 
-def _paths(table: Path) -> Iterator[str]:
+def table_paths(table: Path) -> Iterator[str]:
+    """The column `path` of a CSV or Parquet table, row by row.
+
+    Raises:
+        DataError: When there is none, or a row has no path.
+    """
     if not table.is_file():
         raise DataError(f"{table} - not found - no such table - check the path")
     cells = _csv_cells(table) if table.suffix.lower() in CSV else _parquet_cells(table)

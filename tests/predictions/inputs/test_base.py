@@ -10,7 +10,7 @@ from adapt.predictions.inputs.base import INPUTS, Item, Reading, ends_with
 
 
 def test_every_kind_is_found_in_its_folder() -> None:
-    assert set(INPUTS.table()) == {"archive", "folder", "image", "list", "table"}
+    assert set(INPUTS.table()) == {"archive", "folder", "image", "list", "packed", "table"}
 
 
 @pytest.mark.parametrize(("name", "kind"), [
