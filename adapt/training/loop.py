@@ -112,6 +112,8 @@ def train(
     loader.tell = context.tell
     with made_faster(classifier.backbone.image_encoder, runtime):
         _fit(module, loader, context, replace(optim, accumulate=1) if whole else optim)
+    if module.collapse:
+        context.tell(f"after training, {module.collapse}: lower method.optim.lr")
     if optim.checkpointing:
         classifier.backbone.model.set_grad_checkpointing(False)
 

@@ -19,13 +19,14 @@ from adapt.training.parameters import (
     choose_parameters,
     freeze_first,
     frozen_names,
-    in_encoder,
     parameter_groups,
     text_trains,
+    training_mode,
 )
 from adapt.training.regularisers import Regularisers
 from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Optim, schedule_factor
+from adapt.training.trainer.answers import Answers
 from adapt.training.trainer.means import Means
 from adapt.training.trainer.numbers import (
     Norms,
@@ -101,14 +102,13 @@ class AdaptModule(pl.LightningModule):
             classifier.backbone.model.set_grad_checkpointing(True)
         self.strict_loading = False
         self.steps = 0
-        self.skipped = 0
-        self.skipped_in_a_row = 0
-        self.computing = False
-        """Whether a gradient is computed, which leaves the weights as they are if it fails."""
+        self.skipped = self.skipped_in_a_row = 0
+        self.computing = False  # a gradient, which leaves the weights as they are if it fails
         self.images, self.unit = 0, 1
         self.trained, self.losses, self.norms = Means(), Means(), Norms()
-        classes = len(classifier.class_names)
-        self.accuracy = MulticlassAccuracy(num_classes=classes, average="micro")
+        names = classifier.class_names
+        self.accuracy = MulticlassAccuracy(num_classes=len(names), average="micro")
+        self.answers, self.answers_trained = Answers(names), Answers(names)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (B, K) of normalised pixels."""
@@ -116,19 +116,8 @@ class AdaptModule(pl.LightningModule):
         return logits
 
     def on_train_start(self) -> None:
-        """Training mode (dropout acts), but not every batch norm moves its statistics.
-
-        Frozen ones keep them, and all do where no more than gains and biases of the encoder train.
-        """
-        self.classifier.train()
-        matrices = any(
-            p.requires_grad and p.ndim >= 2 and in_encoder(name, "image")
-            for name, p in self.classifier.named_parameters()
-        )
-        for module in self.classifier.modules():
-            trains = matrices and any(p.requires_grad for p in module.parameters())
-            if isinstance(module, nn.modules.batchnorm._BatchNorm) and not trains:
-                module.eval()
+        """Dropout acts, and batch norms as they should."""
+        training_mode(self.classifier)
 
     def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor:
         """Loss and penalties."""
@@ -147,6 +136,8 @@ class AdaptModule(pl.LightningModule):
                 self._random(),
             )
         loss = loss + sum(penalties.values())
+        if not getattr(self.objective, "whole_batch", False):
+            self.answers_trained.add(logits[0].detach(), batch["target"])
         parts = {"train_loss": loss} | {f"train_{name}": part for name, part in penalties.items()}
         self.trained.add({name: part.detach() * size for name, part in parts.items()}, size)
         # An infinite loss may have finite gradients. Made NaN, they tell of it on every device, and
@@ -185,6 +176,11 @@ class AdaptModule(pl.LightningModule):
         self.zero_grad()
         self.images, self.computing = 0, False
 
+    @property
+    def collapse(self) -> str | None:
+        """What to say where the last pass told no images apart; nothing where it did."""
+        return self.answers.collapse or self.answers_trained.collapse
+
     def _world_size(self) -> int:
         return 1 if self._trainer is None else self.trainer.world_size
 
@@ -197,6 +193,7 @@ class AdaptModule(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Say how long gradients were, and how many steps were left out so far, if any."""
         self._report(self.trained)  # nothing is left, unless a limit of steps ended the epoch
+        self.answers_trained.take("training", self._over_devices)
         for name, value in self.norms.take().items():
             self.log(name, value)
         if (scale := gradient_scale(self.trainer)) is not None:
@@ -278,16 +275,18 @@ class AdaptModule(pl.LightningModule):
 
     def predict_step(self, batch: dict[str, Tensor], _number: int) -> dict[str, Tensor]:
         """Probabilities (B, K) at the classifier's temperature, and the `index` of each image."""
-        logits = self._logits(batch) / self.classifier.temperature
+        logits = self._seen(batch)[1] / self.classifier.temperature
         return {"index": batch["index"], "probabilities": logits.softmax(1)}
 
-    def _logits(self, batch: dict[str, Tensor]) -> Tensor:
+    def _seen(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Unit features and logits."""
         with short_sequence_attention(batch["image"].device):
-            logits: Tensor = self(batch["image"]).float()
-        return logits
+            features = self.classifier.features(batch["image"])
+            return features, self.classifier.head(features).float()
 
     def _score(self, batch: dict[str, Tensor], name: str) -> None:
-        logits, target = self._logits(batch), batch["target"]
+        (features, logits), target = self._seen(batch), batch["target"]
+        self.answers.add(logits, target, features)
         total = F.cross_entropy(logits, target, reduction="sum")
         self.losses.add({f"{name}_loss": total}, len(target))
         self.losses.keep()
@@ -295,6 +294,8 @@ class AdaptModule(pl.LightningModule):
 
     def _report_scores(self, name: str) -> None:
         self._report(self.losses)
+        if (variance := self.answers.take(name, self._over_devices)) is not None:
+            self.log(f"{name}_feature_variance", variance)
         self.log(f"{name}_accuracy", self.accuracy.compute(), on_step=False, on_epoch=True)
         self.accuracy.reset()
 

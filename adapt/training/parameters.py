@@ -210,3 +210,19 @@ def parameter_groups(classifier: nn.Module, optim: Optim) -> list[dict[str, obje
         }
         for (key, matrix), parameters in sorted(groups.items(), key=lambda item: item[0])
     ]
+
+
+def training_mode(classifier: Classifier) -> None:
+    """Training mode (dropout acts), but not every batch norm moves its statistics.
+
+    Frozen ones keep them, and all do where no more than gains and biases of the encoder train.
+    """
+    classifier.train()
+    matrices = any(
+        p.requires_grad and p.ndim >= 2 and in_encoder(name, "image")
+        for name, p in classifier.named_parameters()
+    )
+    for module in classifier.modules():
+        trains = matrices and any(p.requires_grad for p in module.parameters())
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not trains:
+            module.eval()
