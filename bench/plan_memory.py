@@ -23,8 +23,18 @@ from typing import Any
 MODELS = {"adapt-icons-xs": "embedded", "ViT-B-32": "random"}
 IMAGES = {"adapt-icons-xs": (64, 64), "ViT-B-32": (16, 2)}
 """In a step, by precision: a CPU that has to imitate bf16 takes ten seconds for one in ViT-B-32."""
-TRAININGS = (("full", "none"), ("full", "ema"), ("full", "feature_distillation"), ("lora", "none"))
-"""Methods, and what has copies of the weights."""
+TRAININGS = (
+    ("full", "none"),
+    ("full", "ema"),
+    ("full", "feature_distillation"),
+    ("full", "self_distillation"),
+    ("full", "car_ft"),
+    ("full", "lipsum_ft"),
+    ("lora", "none"),
+    ("flyp", "none"),
+    ("flyp", "self_distillation"),
+)
+"""Methods (`flyp` trains both encoders), and what has copies of the weights."""
 PRECISIONS = ("32", "bf16-mixed")
 STEPS, WITHIN = 2, 0.15
 COLUMNS = ("images", "said", "took", "before")
@@ -63,12 +73,14 @@ def estimated(case: Case) -> float:
     import adapt
     from adapt.models.classifier import Classifier
     from adapt.runs.memory import Where, training_memory
-    from adapt.runs.plan import prepared
+    from adapt.runs.plan import prepared, texts_per_step
 
     method = adapt.method(case.method, optim=optim_of(case))
     start = Classifier.from_clip(case.arch, MODELS[case.arch], ["class 0", "class 1"])
     where, tuned = Where("cpu", case.precision), prepared(method, start)
-    return training_memory(start, tuned, optim_of(case), case.batch, 0, where).gib * 2**30 / MIB
+    texts = texts_per_step(method, tuned, case.batch)
+    memory = training_memory(start, tuned, optim_of(case), case.batch, texts, where)
+    return memory.gib * 2**30 / MIB
 
 
 def optim_of(case: Case) -> Any:
