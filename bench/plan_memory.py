@@ -72,8 +72,7 @@ def estimated(case: Case) -> float:
     """MiB that `plan` says."""
     import adapt
     from adapt.models.classifier import Classifier
-    from adapt.runs.memory import Where, training_memory
-    from adapt.runs.plan import prepared, texts_per_step
+    from adapt.runs.memory import Where, prepared, texts_per_step, training_memory
 
     method = adapt.method(case.method, optim=optim_of(case))
     start = Classifier.from_clip(case.arch, MODELS[case.arch], ["class 0", "class 1"])

@@ -293,7 +293,7 @@ class Line:
             (part.to(model.device) for part in hidden),
             model.device,
             precision,
-            -(-len(pixels) // runtime.batch_size),
+            -(-len(pixels) // runtime.images),
         )
         return head_logits(model.head, torch.cat(list(features)))
 

@@ -12,11 +12,19 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from adapt.methods import Method
 from adapt.models.classifier import Classifier
 from adapt.models.heads import text_weights
+from adapt.recipe.schema import Recipe
+from adapt.training.loop import micro_batch
+from adapt.training.parameters import freeze_first, text_trains
 from adapt.training.regularisers import Regularisers
-from adapt.training.runtime import short_sequence_attention
-from adapt.training.settings import Optim
+from adapt.training.runtime import (
+    resolve_accelerator,
+    resolve_precision,
+    short_sequence_attention,
+)
+from adapt.training.settings import Optim, for_devices
 
 PROCESS = 1.1 * 2**30
 """Bytes of Python with its libraries and what its allocator keeps; counted on a CPU alone."""
@@ -193,3 +201,33 @@ def _bytes(tensor: Tensor) -> int:
 
 def _weights(classifier: Classifier) -> int:
     return sum(_bytes(value) for value in classifier.state_dict().values())
+
+
+def prepared(method: Method, start: Classifier) -> Classifier:
+    """A copy of the start in which exactly what the method would train requires gradients."""
+    tuned, optim = method.prepare(start), getattr(method, "optim", None)
+    if optim is not None:
+        freeze_first(tuned, optim.freeze_first)
+    return tuned
+
+
+def texts_per_step(method: Method, tuned: Classifier, batch: int) -> int:
+    """Prompts that a step encodes: one per image with captions, else one per class it looks at."""
+    if not (text_trains(tuned) and tuned.head_from_text):
+        return 0
+    if hasattr(method, "captions"):
+        return batch
+    classes = len(tuned.class_names)
+    return min(getattr(method, "classes_per_step", 0) or classes, classes)
+
+
+def memory_of(recipe: Recipe, method: Method, start: Classifier, tuned: Classifier) -> Memory:
+    """What the run would take on one device: on a GPU that of the device alone."""
+    runtime = recipe.runtime
+    device = resolve_accelerator(runtime.accelerator)
+    if (optim := getattr(method, "optim", None)) is None:
+        return inference_memory(start, runtime.images, device)
+    batch = micro_batch(for_devices(optim, runtime.devices), runtime)
+    where = Where(device, resolve_precision(runtime.precision, device), runtime.devices)
+    texts = texts_per_step(method, tuned, batch)
+    return training_memory(start, tuned, optim, batch, texts, where)

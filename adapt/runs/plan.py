@@ -3,19 +3,23 @@
 from typing import Any
 
 from adapt.common.words import first_few, plural
-from adapt.methods import Method
-from adapt.models.classifier import Classifier
+from adapt.data.loading.workers import workers_that_fit
+from adapt.errors import RunError
 from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded
-from adapt.recipe.schema import Recipe
 from adapt.runs.fit import check_weight_names
-from adapt.runs.memory import Memory, Where, inference_memory, training_memory
+from adapt.runs.memory import memory_of, prepared
+from adapt.runs.micro_batch import fitted
 from adapt.runs.start import classes_of, zero_shot_of
 from adapt.training.features.batch_norm import check_batch_norms
 from adapt.training.loop import micro_batch
-from adapt.training.parameters import freeze_first, text_trains
-from adapt.training.runtime import check_compile, resolve_accelerator, resolve_precision
-from adapt.training.settings import for_devices, with_epochs
+from adapt.training.runtime import (
+    check_compile,
+    count_workers,
+    resolve_accelerator,
+    resolve_precision,
+)
+from adapt.training.settings import Optim, Runtime, for_devices, with_epochs
 from adapt.training.trainer.loggers import check_loggers
 
 SMALL_VAL = 50
@@ -36,6 +40,7 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     start = zero_shot_of(recipe, classes_of(recipe, data.fit))
     if recipe.ensemble.batch_norm == "reestimate":
         check_batch_norms(start)
+    loaded = fitted(loaded, start, data.notes.append)
     tuned = prepared(loaded.method, start)
     trainable = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     total = sum(p.numel() for p in start.parameters())
@@ -45,6 +50,8 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     if optim and (per_shot := getattr(loaded.method, "steps_per_shot", 0)):
         optim = with_epochs(optim, len(data.fit.train), len(data.fit.class_names), per_shot)
     optim = for_devices(optim, recipe.runtime.devices) if optim else None
+    if optim:
+        _check_shared_memory(data, recipe.runtime, optim, start.backbone.preprocessing.size)
     return {
         "settings": loaded.resolved,
         "device": device,
@@ -62,34 +69,15 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def prepared(method: Method, start: Classifier) -> Classifier:
-    """A copy of the start in which exactly what the method would train requires gradients."""
-    tuned, optim = method.prepare(start), getattr(method, "optim", None)
-    if optim is not None:
-        freeze_first(tuned, optim.freeze_first)
-    return tuned
-
-
-def texts_per_step(method: Method, tuned: Classifier, batch: int) -> int:
-    """Prompts that a step encodes: one per image with captions, else one per class it looks at."""
-    if not (text_trains(tuned) and tuned.head_from_text):
-        return 0
-    if hasattr(method, "captions"):
-        return batch
-    classes = len(tuned.class_names)
-    return min(getattr(method, "classes_per_step", 0) or classes, classes)
-
-
-def memory_of(recipe: Recipe, method: Method, start: Classifier, tuned: Classifier) -> Memory:
-    """What the run would take on one device: on a GPU that of the device alone."""
-    runtime = recipe.runtime
-    device = resolve_accelerator(runtime.accelerator)
-    if (optim := getattr(method, "optim", None)) is None:
-        return inference_memory(start, runtime.batch_size, device)
-    batch = micro_batch(for_devices(optim, runtime.devices), runtime)
-    where = Where(device, resolve_precision(runtime.precision, device), runtime.devices)
-    texts = texts_per_step(method, tuned, batch)
-    return training_memory(start, tuned, optim, batch, texts, where)
+def _check_shared_memory(data: RunData, runtime: Runtime, optim: Optim, size: int) -> None:
+    """Note where loading processes would have too little of it, as a run says when it trains."""
+    images = len(data.fit.train)
+    workers = count_workers(runtime.workers, images, runtime.devices) * runtime.devices
+    batch = min(micro_batch(optim, runtime), images) * 3 * size**2
+    try:
+        workers_that_fit(workers, batch, runtime.workers != "auto", data.notes.append)
+    except RunError as error:
+        data.notes.append(str(error))
 
 
 def risks(data: RunData, loaded: Loaded) -> list[str]:

@@ -49,6 +49,7 @@ from adapt.runs.measures.scores import (
     write_tables,
 )
 from adapt.runs.measures.uncertainty import write_uncertainty
+from adapt.runs.micro_batch import fitted
 from adapt.runs.selection import CandidateLines, Choice, choose, fit_probe
 from adapt.runs.start import PROMPTS_FILE, Start, start_of_recipe
 from adapt.training.context import Context
@@ -157,6 +158,7 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     context = _context(recipe, folder, resume, quiet, _noting(data.notes, say))
     begun = _start(recipe, data, context, say)
     start = begun.classifier
+    loaded = fitted(loaded, start, context.tell)
     refresh = refresh_of(recipe.ensemble.batch_norm, start, data.fit.train, runtime)
     fit_began = time.monotonic()
     tuned = _fit(loaded, start, data, context, say)

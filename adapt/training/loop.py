@@ -154,6 +154,8 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
 
         try:
             fit_within_memory(attempt, training, start, folder, context.tell)
+            if context.runtime.batch_size == "auto":
+                context.tell(f"the training took {training.images} images at once")
         except (StoppedError, SystemExit) as error:  # Lightning exits on a signal while it starts
             raise KeyboardInterrupt(str(error)) from error
         except Exception as error:

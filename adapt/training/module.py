@@ -26,7 +26,7 @@ from adapt.training.parameters import (
 from adapt.training.regularisers import Regularisers
 from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Optim, schedule_factor
-from adapt.training.trainer.answers import Answers
+from adapt.training.trainer.collapse import CollapseDetector
 from adapt.training.trainer.means import Means
 from adapt.training.trainer.numbers import (
     Norms,
@@ -108,7 +108,7 @@ class AdaptModule(pl.LightningModule):
         self.trained, self.losses, self.norms = Means(), Means(), Norms()
         names = classifier.class_names
         self.accuracy = MulticlassAccuracy(num_classes=len(names), average="micro")
-        self.answers, self.answers_trained = Answers(names), Answers(names)
+        self.answers, self.answers_trained = CollapseDetector(names), CollapseDetector(names)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (B, K) of normalised pixels."""

@@ -1,6 +1,7 @@
 """Plain settings of the training loop; usable on every floor."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -20,6 +21,8 @@ from adapt.common.ranges import (
 
 INFERENCE_PRECISIONS = ("32", "tf32", "bf16")
 PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
+EVALUATED = 64
+"""Images in a batch of evaluation where no number is given."""
 HALF_WEIGHTS = ("16-true", "bf16-true")
 """Lightning's words for weights that have no copy in float32."""
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
@@ -56,6 +59,11 @@ class _Precision(Range):
 
 
 _PRECISION = one_of(PRECISIONS)
+_BATCH = Range(
+    lambda value: re.fullmatch("auto|[1-9][0-9]{0,5}", str(value)) is not None,
+    "give `auto` or a number from 1 up, at most 999,999",
+    schema={"pattern": "^(?:auto|[1-9][0-9]{0,5})$", "minimum": 1, "maximum": 999_999},
+)
 
 
 @dataclass
@@ -201,7 +209,7 @@ class Runtime:
         workers=matching(
             "auto|[0-9]{1,3}", "give `auto` or a number from 0 up, at most 999", "not a count"
         ),
-        batch_size=at_least(1),
+        batch_size=_BATCH,
         inference_precision=one_of(INFERENCE_PRECISIONS),
         compile=one_of(COMPILE),
         checkpoint_minutes=at_least(0, "after every step"),
@@ -219,8 +227,11 @@ class Runtime:
     """`auto`, `32`, `bf16-mixed` or `16-mixed`."""
     workers: str = "auto"
     """Image-loading processes of each device: `auto` (its share of the cores) or a count."""
-    batch_size: int = 64
-    """Images in one batch of evaluation and feature extraction."""
+    batch_size: int | str = 64
+    """Images in one batch of evaluation and feature extraction. With `auto` these are 64, and a
+    training takes as many at once as fit: all of a step, a half, a quarter and so on, so that a
+    step keeps its images and its rate. On a GPU the first steps find it, on a CPU the estimate of
+    `adapt plan` and the memory that is free."""
     inference_precision: str = "32"
     """Of the models that alpha is chosen among on held-out images, and of the points of the curve:
     `32`, `tf32` (CUDA's tensor cores) or `bf16`. Scores on evals, and features that methods learn
@@ -238,7 +249,14 @@ class Runtime:
 
     def __post_init__(self) -> None:
         self.workers = str(self.workers)
+        if str(self.batch_size).isdigit():
+            self.batch_size = int(self.batch_size)
         self.ranges.check(self)
+
+    @property
+    def images(self) -> int:
+        """Images in one batch of evaluation and feature extraction."""
+        return EVALUATED if isinstance(self.batch_size, str) else self.batch_size
 
 
 def for_devices(optim: Optim, devices: int) -> Optim:

@@ -8,7 +8,7 @@ import adapt
 from adapt.data.image_data import ImageData
 from adapt.methods.base import Method
 from adapt.models.classifier import Classifier
-from adapt.runs.plan import prepared
+from adapt.runs.memory import prepared
 from adapt.training.context import Context
 from adapt.training.settings import Optim
 from tests.helpers.tiny import weights

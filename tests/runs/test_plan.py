@@ -7,10 +7,13 @@ import pytest
 
 import adapt
 from adapt.data.image_data import ImageData
+from adapt.data.loading import workers as loading
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData
-from adapt.runs.plan import prepared, risks, texts_per_step
-from adapt.training.settings import Optim
+from adapt.runs import plan
+from adapt.runs.memory import prepared, texts_per_step
+from adapt.runs.plan import risks
+from adapt.training.settings import Optim, Runtime
 
 
 def data(fit: ImageData, **evals: Any) -> RunData:
@@ -64,3 +67,18 @@ def test_good_data_carry_no_risk(toy_data: ImageData, monkeypatch: pytest.Monkey
     monkeypatch.setattr("adapt.runs.plan.SMALL_VAL", 5)
     evals = {"test": toy_data.train, "shift": toy_data.train}
     assert risks(data(toy_data, **evals), loaded()) == []
+
+
+def test_shared_memory_of_loading_processes(
+    toy_data: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches of 8 images of 32 x 32: 25 KB, of which two processes hold five."""
+    monkeypatch.setattr(loading, "shared_memory", lambda: (100_000, 100_000))
+    notes = {}
+    for workers in ("0", "1", "2"):
+        own = data(toy_data)
+        plan._check_shared_memory(own, Runtime(workers=workers), Optim(batch_size=8), 32)
+        notes[workers] = own.notes
+    assert notes["0"] == notes["1"] == []
+    (note,) = notes["2"]
+    assert "2 loading processes would hold 122.9 KB there" in note

@@ -49,7 +49,7 @@ def measure_batch_norms(classifier: Classifier, pixels: Pixels, runtime: Runtime
         for norm in norms:
             norm.reset_running_stats()
             norm.train()
-        for batch in pixels.batches(runtime.batch_size, device):
+        for batch in pixels.batches(runtime.images, device):
             seen += len(batch)
             for norm in norms:
                 norm.momentum = len(batch) / seen

@@ -50,8 +50,8 @@ def encoded_batches(
     backbone.eval()
     # Not inference_mode around the move: weights made there could never train again.
     with placed_on(backbone, device):
-        batches = pixels.batches(runtime.batch_size, device)
-        total = -(-len(pixels) // runtime.batch_size)
+        batches = pixels.batches(runtime.images, device)
+        total = -(-len(pixels) // runtime.images)
         yield from through(encode or backbone.encode_image, batches, device, precision, total)
 
 

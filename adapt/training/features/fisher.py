@@ -53,7 +53,7 @@ def fisher_information(
         totals = {name: torch.zeros_like(weight) for name, weight in parameters.items()}
         from_text = reach_text_head(classifier, parameters)
         head = text_weights(classifier.backbone, classifier.prompts) if from_text else None
-        batches = pixels.batches(runtime.batch_size, device) if parameters else iter(())
+        batches = pixels.batches(runtime.images, device) if parameters else iter(())
         images = (image for batch in batches for image in batch.split(1))
         keys = pixels.keys if parameters else []
         for image, key in zip(track(images, "Fisher information", len(keys)), keys, strict=True):

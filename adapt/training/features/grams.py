@@ -69,8 +69,8 @@ def input_grams(
         inference_kernels(device, EXACT),
         _Inputs(classifier, names) as inputs,
     ):
-        batches = pixels.batches(runtime.batch_size, device) if inputs.known else iter(())
-        total = -(-len(pixels) // runtime.batch_size) if inputs.known else 0
+        batches = pixels.batches(runtime.images, device) if inputs.known else iter(())
+        total = -(-len(pixels) // runtime.images) if inputs.known else 0
         for batch in track(batches, "inputs of layers", total):
             classifier(batch)
         if reach_text_head(classifier, names):

@@ -136,7 +136,7 @@ class FeatureStore:
                 backbone, part, runtime, precision, lambda batch: cut.before(encoder, batch)
             )
             self._add(part.keys, batches, name)
-        keys, step = pixels.keys, runtime.batch_size
+        keys, step = pixels.keys, runtime.images
         return (self.known(name, keys[at : at + step]) for at in range(0, len(keys), step))
 
     def missing(self, space: str, keys: Sequence[str]) -> list[int]:

@@ -86,12 +86,12 @@ def encode_views(encoder: nn.Module, dataset: ImageDataset, views: int, runtime:
     count, view = views * len(dataset), dataset[0, 0]["image"]
     workers = workers_that_fit(
         count_workers(runtime.workers, count),
-        min(runtime.batch_size, count) * view.nbytes,
+        min(runtime.images, count) * view.nbytes,
         chosen=runtime.workers != "auto",
     )
     loader = DataLoader(
         dataset,
-        batch_size=runtime.batch_size,
+        batch_size=runtime.images,
         sampler=[(view, index) for view in range(views) for index in range(len(dataset))],
         num_workers=workers,
         timeout=patience(workers),

@@ -7,6 +7,7 @@ import pytest
 
 from adapt.data.loading import ahead as module
 from adapt.data.loading.ahead import ahead
+from adapt.errors import RunError
 
 
 @pytest.mark.parametrize("threads", [0, 1, 4])
@@ -62,3 +63,24 @@ def test_nothing_goes_on_after_the_end() -> None:
     results.close()
     assert threading.active_count() <= before
     assert len(started) <= 50
+
+
+def test_what_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor when the process ends: the threads are daemons."""
+    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    monkeypatch.setattr(module, "SECONDS_TO_END", 0.1)
+    go_on = threading.Event()
+    results = ahead(lambda number: number == 2 and go_on.wait(60), range(5), 2, 4)
+    assert [next(results), next(results)] == [False, False]
+    with pytest.raises(RunError, match=r"^reading ahead - no answer in 0.1 s - item 3 of those"):
+        next(results)
+    assert [t for t in threading.enumerate() if not t.daemon] == [threading.main_thread()]
+    go_on.set()
+
+
+def test_a_timeout_of_its_own_is_passed_on() -> None:
+    def late(_: int) -> None:
+        raise TimeoutError("the server")
+
+    with pytest.raises(TimeoutError, match="the server"):
+        list(ahead(late, [1], 1, 1))

@@ -12,7 +12,7 @@ from adapt.data.image_data import ImageData
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.settings import Optim
-from adapt.training.trainer.answers import Answers
+from adapt.training.trainer.collapse import CollapseDetector
 from tests.helpers.training import STILL, fit
 
 NAMES = ["cat", "dog", "owl"]
@@ -26,7 +26,7 @@ def unit(count: int, spread: float) -> Tensor:
 
 @pytest.mark.parametrize("spread", [0.0, 0.003, 0.3])
 def test_variance_is_the_mean_squared_distance_from_the_mean(spread: float) -> None:
-    answers, features = Answers(NAMES), unit(40, spread)
+    answers, features = CollapseDetector(NAMES), unit(40, spread)
     targets, logits = torch.arange(40) % 3, torch.randn(40, 3)
     for rows in torch.arange(40).split(16):
         answers.add(logits[rows], targets[rows], features[rows])
@@ -41,7 +41,7 @@ def test_variance_is_the_mean_squared_distance_from_the_mean(spread: float) -> N
     ids=["ten wrong", "nine wrong", "one class", "two images"],
 )
 def test_one_answer_to_all(targets: list[int], collapses: bool) -> None:
-    answers, target = Answers(NAMES), torch.tensor(targets)
+    answers, target = CollapseDetector(NAMES), torch.tensor(targets)
     answers.add(torch.tensor([[1.0, 0.0, 0.0]]).repeat(len(targets), 1), target)
     assert answers.take("val") is None
     assert (answers.collapse is not None) == collapses
@@ -54,7 +54,7 @@ def test_over_devices() -> None:
     """Of two devices with the same number of images, each sees one class alone."""
     shares = []
     for label in (0, 1):
-        answers = Answers(NAMES)
+        answers = CollapseDetector(NAMES)
         answers.add(torch.eye(3)[[label] * 20], torch.full((20,), label), unit(20, 0.3))
         shares.append(answers)
     total = sum(answers._sums for answers in shares)  # type: ignore[misc]

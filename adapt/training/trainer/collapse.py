@@ -16,10 +16,10 @@ def _as_they_are(sums: Tensor) -> Tensor:
     return sums
 
 
-class Answers:
+class CollapseDetector:
     """Adds up features and answers on the device, so that no step waits for a number.
 
-    >>> answers = Answers(["cat", "dog"])
+    >>> answers = CollapseDetector(["cat", "dog"])
     >>> features, targets = torch.eye(4).repeat(6, 1), torch.tensor([0, 1]).repeat(12)
     >>> answers.add(torch.tensor([[2.0, 1.0]]).repeat(24, 1), targets, features)
     >>> answers.take("val")
