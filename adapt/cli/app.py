@@ -16,6 +16,7 @@ from adapt.cli.diff import diff
 from adapt.cli.embed import embed
 from adapt.cli.endings import Carried, run_command
 from adapt.cli.predict import predict
+from adapt.cli.sweep import sweep
 from adapt.cli.tables import score_table
 from adapt.common.files import json_text, write_whole
 from adapt.common.words import MISSING
@@ -280,7 +281,7 @@ def list_names(
     ],
 ) -> None:
     """List recipes, methods, models, shifts, templates, formats of export or limits of diff."""
-    from adapt.cli.listing import names_of
+    from adapt.cli.commands.listing import names_of
 
     rows = names_of(kind)
     width = max(len(name) for name, _ in rows)
@@ -318,6 +319,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
         _print_path(str(path))
 
 
+app.command()(sweep)
 app.command()(predict)
 app.command()(embed)
 app.command()(diff)

@@ -88,6 +88,8 @@ def _stopped(signals: Sequence[str], error: BaseException | None) -> int:
 def resumed(words: Sequence[str], folder: Path) -> list[str]:
     """The words of a command that goes on in its folder; only `run` may not have named it.
 
+    `sweep` goes on wherever it is called again.
+
     >>> shlex.join(resumed(["adapt", "run", "lora", "--overwrite", "--out=a"], Path("a")))
     'adapt run lora --resume --out a'
     >>> shlex.join(resumed(["adapt", "predict", "m", "photos", "-o", "a"], Path("a")))
@@ -95,6 +97,8 @@ def resumed(words: Sequence[str], folder: Path) -> list[str]:
     >>> shlex.join(resumed(["adapt", "embed", "photos", "m", "-o", "a", "--overwrite"], Path("a")))
     'adapt embed photos m -o a'
     """
+    if words[1:2] == ["sweep"]:
+        return list(words)
     kept, skip = [], False
     for word in words:
         if skip or word in ("--out", "--resume", "--overwrite") or word.startswith("--out="):

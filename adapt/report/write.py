@@ -41,8 +41,8 @@ def write(folder: Path, formats: list[str], sections: Sequence[Section] = SECTIO
     run = read_run(folder)
     with house_style():
         content = build(run, sections)
-        drawn = [_draw(figure) for figure in content.figures]
-    images = {files.figure.name: _inline(files) for files in drawn}
+        drawn = [draw(figure) for figure in content.figures]
+    images = {files.figure.name: inline(files) for files in drawn}
     texts = {name: render(content, images, name) for name in formats}
     # A file name that is no UTF-8 is escaped, as in every other text.
     written = {
@@ -77,14 +77,15 @@ def render(content: Content, images: Mapping[str, Markup], format: str) -> str:
     return text if format == "html" else re.sub(r"\n{3,}", "\n\n", re.sub(r" +\n", "\n", text))
 
 
-def _draw(figure: ReportFigure) -> FigureFiles:
+def draw(figure: ReportFigure) -> FigureFiles:
+    """A figure as the files that it becomes."""
     svg = as_svg(figure.drawing)
     # The places of all labels are now computed; doing that again would double the time.
     figure.drawing.set_layout_engine("none")
     return FigureFiles(figure, svg, as_png(figure.drawing))
 
 
-def _inline(files: FigureFiles) -> Markup:
+def inline(files: FigureFiles) -> Markup:
     """The figure inside the page: SVG, or PNG where the SVG is too large to scroll smoothly."""
     svg = as_inline_svg(files.svg, files.figure)
     if len(svg) <= LARGEST_INLINE_SVG:

@@ -1,1 +1,1 @@
-"""Embeddings of very many images: planned in parts, computed by engines on one machine or many."""
+"""Beyond one run and one machine: embeddings of very many images, sweeps of many runs."""

@@ -49,7 +49,7 @@ ROOMS = {
         ("settings",),
     ],
     "report": [
-        ("write", "comparison"),
+        ("write", "comparison", "sweep"),
         ("content",),
         ("sections",),
         ("figures", "tables"),
@@ -61,7 +61,7 @@ ROOMS = {
         ("folder",),
     ],
     "scale": [
-        ("embed", "collection"),
+        ("embed", "collection", "sweep"),
         ("local_engine", "ray_engine"),
         ("engine",),
         ("parts",),
@@ -79,7 +79,7 @@ ROOMS = {
     "methods": [("estimator",), ("auto",), ("encoders",), ("heads",), ("features",), ("base",)],
     "evaluation": [("evaluate",), ("uncertainty", "robustness"), ("metrics",)],
 }
-KNOW_RECIPES = ("cli", "__main__", "comparison", "runs", "checks", "recipe")
+KNOW_RECIPES = ("cli", "__main__", "comparison", "scale", "runs", "checks", "recipe")
 SETTINGS_MAY = ("adapt.errors", "adapt.common")
 # Settings that hold settings of the rooms below.
 SETTINGS_OF: dict[str, tuple[str, ...]] = {

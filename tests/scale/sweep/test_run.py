@@ -1,0 +1,157 @@
+"""Whole sweeps, their runs in this process: what is run, kept, tried again and refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adapt.errors import Interrupted, RecipeError
+from adapt.scale.sweep import run
+from adapt.scale.sweep.process import attempt
+from adapt.scale.sweep.run import SweepResult, sweep
+from adapt.scale.sweep.settings import SweepOptions
+from adapt.scale.sweep.task import RunOutcome, SweepTask
+from tests.helpers.tiny import VIT
+
+RECIPE = """
+version: 1
+name: tiny
+model: {{arch: {arch}, pretrained: random}}
+data:
+  train: {{kind: folder, root: {root}/train}}
+  val: {{kind: folder, root: {root}/val}}
+method: {{name: linear_probe}}
+ensemble: {{alphas: 3}}
+evals: {{test: {{kind: folder, root: {root}/test}}}}
+report: {{formats: [], curve: none}}
+runtime: {{accelerator: cpu, precision: "32", workers: "0"}}
+"""
+VALUES: dict[str, list[Any]] = {"method.C": [0.01, 10.0], "seed": [0, 1]}
+
+
+class InThisProcess:
+    """An engine: real runs, unless told otherwise; a list of what it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+        self.failing: set[str] = set()
+        self.stopping: set[str] = set()
+
+    def __call__(self, tasks: list[SweepTask], at_once: int, told: Any, own_gpus: bool) -> None:
+        for task in tasks:
+            self.given.append(task.name)
+            told(task, None)
+            if task.name in self.stopping:
+                raise KeyboardInterrupt
+            if task.name in self.failing:
+                outcome = RunOutcome("failed", "no luck", 1.0)
+            else:
+                outcome, _ = attempt(task)
+            outcome.write(task)
+            told(task, outcome)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> InThisProcess:
+    """In place of processes."""
+    made = InThisProcess()
+    monkeypatch.setattr(run, "_engine", lambda *_: made)
+    return made
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, toy_root: Path) -> Path:
+    """A linear probe of drawings."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE.format(arch=VIT, root=toy_root))
+    return path
+
+
+def test_a_sweep_from_its_runs_to_its_page(
+    engine: InThisProcess, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    engine.failing = {"C-10.0_seed-0"}
+    engine.stopping = {"C-10.0_seed-1"}
+    with pytest.raises(Interrupted, match="2 of 4 runs finished"):
+        sweep(recipe, VALUES, out)
+    content = json.loads((out / "sweep.json").read_text())
+    assert [row["state"] for row in content["runs"]] == [
+        "finished", "finished", "failed", "waiting",
+    ]  # fmt: skip
+    assert (out / "sweep.html").is_file()
+    stamps = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")}
+
+    engine.given, engine.stopping = [], set()
+    done = sweep(recipe, VALUES, out, quiet=False)
+    assert engine.given == ["C-10.0_seed-1"]
+    assert "2 finished earlier, 1 failed earlier; --retry-failed" in capsys.readouterr().err
+    assert done.failed == {"C-10.0_seed-0": "no luck"}
+    assert "no luck" in (out / "sweep.html").read_text()
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
+
+    engine.given, engine.failing = [], set()
+    done = sweep(recipe, VALUES, out, options=SweepOptions(retry_failed=True))
+    assert engine.given == ["C-10.0_seed-0"]
+    assert not done.failed
+    assert not done.stopped
+    check_numbers(done)
+    engine.given = []
+    assert sweep(recipe, VALUES, out).content == done.content
+    assert engine.given == []
+
+
+def check_numbers(done: SweepResult) -> None:
+    """What the sweep says is what the runs' own files say."""
+    val: dict[float, list[float]] = {}
+    for c in (0.01, 10.0):
+        for seed in (0, 1):
+            folder = done.folder / "runs" / f"C-{c}_seed-{seed}"
+            scores = json.loads((folder / "scores.json").read_text())
+            assert scores["seed"] == seed
+            assert len(json.loads((folder / "ledger.json").read_text())["openings"]) == 1
+            val.setdefault(c, []).append(scores["models"][scores["shipped"]]["val"]["accuracy"])
+    best = max(val, key=lambda c: float(np.mean(val[c])))
+    assert done.best is not None
+    assert done.best["settings"] == {"method.C": best}
+    for entry in done.content["settings"]:
+        own = val[entry["settings"]["method.C"]]
+        assert entry["val"]["mean"] == pytest.approx(np.mean(own))
+        assert (entry["val"]["low"], entry["val"]["high"]) == (min(own), max(own))
+    assert done.content["openings"] == 4
+
+
+def test_a_run_whose_recipe_has_changed_fails_alone(
+    engine: InThisProcess, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file may be edited while runs wait; those that come later would be another sweep."""
+    first = attempt
+    edited = recipe.read_text().replace("alphas: 3", "alphas: 5")
+
+    def edit_after_the_first(task: SweepTask) -> tuple[RunOutcome, int]:
+        ended = first(task)
+        recipe.write_text(edited)
+        return ended
+
+    monkeypatch.setattr("tests.scale.sweep.test_run.attempt", edit_after_the_first)
+    done = sweep(recipe, {"method.C": [0.01, 10.0]}, tmp_path / "out")
+    assert list(done.failed) == ["C-10.0"]
+    assert "has changed since the sweep began" in done.failed["C-10.0"]
+    with pytest.raises(RecipeError, match=r"ensemble\.alphas was 3, is 5"):
+        sweep(recipe, {"method.C": [0.01, 10.0]}, tmp_path / "out")
+
+
+def test_what_is_refused_before_the_first_run(
+    engine: InThisProcess, recipe: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(RecipeError, match=r"method\.C - wrong type"):
+        sweep(recipe, {"method.C": [1.0, "x", 2.0]}, out)
+    assert not out.exists()
+    out.mkdir()
+    (out / "photo.png").touch()
+    with pytest.raises(RecipeError, match="not a sweep folder - it holds other files"):
+        sweep(recipe, VALUES, out)
+    assert engine.given == []
