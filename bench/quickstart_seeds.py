@@ -34,7 +34,7 @@ def one_seed(recipe: str, overrides: list[str], seed: int) -> dict[str, Any]:
         "seed": seed,
         "alpha": done.scores["alpha"],
         "shipped": done.scores["shipped"],
-        "seconds": done.scores["seconds"]["total"],
+        "seconds": done.seconds["total"],
         "kinds": kinds,
         "accuracy": accuracy,
     }

@@ -180,9 +180,9 @@ def finished(folder: Path, recipe: dict[str, Any]) -> Path:
 
 def measures(folder: Path) -> dict[str, Any]:
     """What the tables need of one run."""
-    scores, curve, robust = (
+    scores, curve, robust, timing = (
         json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("scores", "curve", "robustness")
+        for name in ("scores", "curve", "robustness", "timing")
     )
     shifts = [name for name in scores["data"]["evals"] if name != "test"]
     kept = robust["retention"]["other"]
@@ -206,7 +206,7 @@ def measures(folder: Path) -> dict[str, Any]:
     return {
         "along": along,
         "rules": rules,
-        "seconds": scores["seconds"]["fit"],
+        "seconds": timing["fit"],
         "images": {"test": images, "val": scores["data"]["val"]["n"]},
     }
 

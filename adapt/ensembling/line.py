@@ -12,17 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adapt.common.content import text_hash
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.weights.interpolate import interpolate
 from adapt.errors import RecipeError, WeightsError
 from adapt.evaluation.evaluate import Split
 from adapt.models.adapters.cut import Cut, cut_before
+from adapt.models.bundle.tensors import weights_hash
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.models.heads import linear_head, text_weights
 from adapt.models.penultimate import PROJECTED
 from adapt.models.weight_files import plain_names
-from adapt.training.context import KeepsFeatures
+from adapt.training.context import NOTHING_KEPT, KeepsFeatures, KeepsStages
 from adapt.training.features.batch_norm import check_batch_norms, measure_batch_norms
 from adapt.training.features.encode import head_logits, predict_logits, through
 from adapt.training.features.pixels import Pixels, prepare
@@ -209,6 +211,7 @@ class Line:
         runtime: Device, batch size and precision.
         store: Of features, shared by all that starts from `start`.
         refresh: What becomes of averages; see `mix`.
+        stages: What keeps logits that took a pass over images.
 
     Raises:
         WeightsError: See `mix`.
@@ -221,10 +224,12 @@ class Line:
         runtime: Runtime,
         store: KeepsFeatures | None = None,
         refresh: Refresh = unchanged,
+        stages: KeepsStages = NOTHING_KEPT,
     ) -> None:
         _check_alike(start, tuned)
         self.start, self.tuned, self.refresh = start, tuned, refresh
         self._runtime, self._store = runtime, store or FeatureStore()
+        self._stages = stages
         self.only_heads = same_encoders(start, tuned)
         self._working: _Working | None = None
 
@@ -246,7 +251,12 @@ class Line:
             features = self._store.features(self.start.backbone, pixels, runtime, precision)
             logits = head_logits(self._head(alpha), features)
         else:
-            logits = self._from_pixels(alpha, pixels, precision)
+            images, how = text_hash(" ".join(pixels.keys)), (precision, self.refresh is unchanged)
+            logits = self._stages.arrays(
+                f"alpha-{alpha:g}",
+                (self._ends.key, alpha, images, *how),
+                lambda: {"logits": self._from_pixels(alpha, pixels, precision)},
+            )["logits"]
         return np.split(logits, np.cumsum([len(split.targets) for split in splits])[:-1])
 
     def _head(self, alpha: float) -> nn.Linear | CacheHead:
@@ -310,6 +320,16 @@ class _Ends:
     same_text: bool
     cut: Cut | None
     """Where the image encoder can be cut so that no alpha changes what comes before."""
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of all that decides about the models between the two."""
+        parts = {"before": self.before, "after": self.after}
+        parts |= {"start": self.start.head.state_dict(), "tuned": self.tuned.head.state_dict()}
+        named = {f"{part}.{n}": v for part, values in parts.items() for n, v in values.items()}
+        spec, prompts = self.start.backbone.spec, (self.tuned.prompts, self.tuned.prompt_weights)
+        text = (spec.base_hash, self.start.head_from_text, self.tuned.head_from_text, prompts)
+        return text_hash(f"{text} {weights_hash(named)}")
 
     @classmethod
     def between(cls, start: Classifier, tuned: Classifier) -> "_Ends":

@@ -169,10 +169,13 @@ def _settings(run: RunRecord) -> list[Fact]:
     chosen = f"{of}, chosen on {selected_on}" if alpha is not None and selected_on else ""
     if chosen and scores.get("alpha_rule"):
         chosen += f", rule {scores['alpha_rule']}"
-    seconds = scores.get("seconds") or {}
+    seconds = run.timing or {}
     fraction, parameters = number(trained.get("share")), number(trained.get("parameters"))
     temperature, fit = number(scores.get("temperature")), number(seconds.get("fit"))
-    total = number(seconds.get("total"))
+    total, resumed = number(seconds.get("total")), number(seconds.get("resumed"))
+    in_all = "" if total is None else f"{_duration(total)} in all"
+    if in_all and resumed:
+        in_all += ", without what was lost when the run was stopped"
     share = "" if fraction is None else f"{100 * fraction:.3g} % of the model"
     return [
         _shipped_fact(scores),
@@ -185,9 +188,7 @@ def _settings(run: RunRecord) -> list[Fact]:
             "n/a" if parameters is None else f"{parameters:,.0f}",
             share if method_ships(scores) or not share else f"{share}, not shipped",
         ),
-        Fact(
-            "training time", _duration(fit), "" if total is None else f"{_duration(total)} in all"
-        ),
+        Fact("training time", _duration(fit), in_all),
     ]
 
 

@@ -1,16 +1,18 @@
 """From a recipe to a run folder: a plain sequence of steps."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from adapt.checks.quick import ImageHashes, QuickCheck, quick_check
 from adapt.common.cache import cache_folder
-from adapt.common.files import append_line, write_json, write_text
-from adapt.common.progress import lines_unless, write_line
+from adapt.common.files import write_json, write_text
+from adapt.common.progress import lines_unless
 from adapt.common.typed import resolve_path
 from adapt.common.words import plural
 from adapt.data.splits.stored import Manifest
@@ -19,8 +21,9 @@ from adapt.ensembling.line import refresh_of
 from adapt.ensembling.wise_ft import drawn_points, sweep
 from adapt.errors import Interrupted, RecipeError
 from adapt.evaluation.evaluate import Split
+from adapt.models.bundle.tensors import weights_hash
 from adapt.models.classifier import Classifier
-from adapt.recipe.data import RunData, build_data, fold_count
+from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded, load
 from adapt.recipe.schema import Recipe
 from adapt.report import write_report
@@ -31,27 +34,26 @@ from adapt.runs.folder.answers import write_answers
 from adapt.runs.folder.files import environment, skipped_steps, training_log
 from adapt.runs.folder.ledger import eval_hashes, open_tests, read_ledger, write_ledger
 from adapt.runs.folder.lock import run_folder
-from adapt.runs.folder.resume import Resume, compare, compare_images, record
-from adapt.runs.measures.classes import lost_most
+from adapt.runs.folder.log import noting, teller
+from adapt.runs.folder.resume import Resume, compare, compare_images, record, settled
+from adapt.runs.folder.stages import SCORES, Stages, is_complete
+from adapt.runs.folder.timing import FILE as TIMING
+from adapt.runs.folder.timing import FIT, write_timing
 from adapt.runs.measures.few_shot import few_shot
 from adapt.runs.measures.outputs import gather_outputs
-from adapt.runs.measures.references import output_references
 from adapt.runs.measures.robustness import check_measures, write_robustness
 from adapt.runs.measures.scores import (
     ENSEMBLE,
     MIXED_PROBE,
     Outputs,
     changed_parameters,
-    data_card,
-    id_eval,
-    leak_free_scores,
-    score_outputs,
     write_tables,
 )
 from adapt.runs.measures.uncertainty import write_uncertainty
 from adapt.runs.micro_batch import fitted
 from adapt.runs.selection import CandidateLines, Choice, choose, fit_probe
 from adapt.runs.start import PROMPTS_FILE, Start, start_of_recipe
+from adapt.runs.summary import summary
 from adapt.training.context import Context
 from adapt.training.features.store import FeatureStore
 from adapt.training.runtime import held_on_device
@@ -67,6 +69,8 @@ class Run:
     classifier: Classifier
     reports: list[Path] = field(default_factory=list)
     """Of the formats that the recipe asks for."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long the training (`fit`) and everything (`total`) took."""
 
 
 def run(
@@ -84,7 +88,8 @@ def run(
         recipe: Name of a shipped recipe, or path; or photos, for the recipe `one_folder`.
         overrides: `key.path=value` texts; `~key.path` takes a key out.
         out: Run folder, whose name the report carries; `runs/<name>-<time>` if not given.
-        resume: Continue from the last checkpoint in `out`; a `Resume` says what may have changed.
+        resume: Continue from the last checkpoint in `out`; a `Resume` says what may have changed,
+            and whether to begin where no run is. A run that is complete is read.
         overwrite: Replace an earlier run in `out`.
         quiet: Write nothing to standard error.
         photos: Folder, table, archive or pattern of shards to train on in place of the recipe's.
@@ -100,14 +105,38 @@ def run(
     check_loggers(loaded.recipe.runtime.loggers or [])
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = resolve_path(out or Path("runs") / f"{loaded.recipe.name}-{stamp}")
+    if going_on:
+        going_on.check(folder)
     earlier = read_ledger(folder)
     name = loaded.recipe.name if out is None else folder.resolve().name
     with run_folder(folder, going_on is not None, overwrite), lines_unless(quiet), held_on_device():
         write_ledger(folder, earlier)
         try:
+            if going_on and (done := _complete(loaded, folder, going_on)):
+                return done
             return _run(loaded, folder, name, going_on, quiet)
         except KeyboardInterrupt as error:
             raise Interrupted(str(error) or "what was finished is kept", folder) from error
+
+
+def _complete(loaded: Loaded, folder: Path, resume: Resume) -> Run | None:
+    """The run in a folder where nothing is left to be done; None where something is."""
+    if not is_complete(folder) or resume.accept_changed_data or resume.from_previous:
+        return None
+    now = environment(loaded.recipe.runtime, loaded.recipe.seed)
+    if compare(folder, loaded.resolved, now) and not resume.auto:
+        return None
+    scores, timing = (
+        json.loads((folder / name).read_text(encoding="utf-8")) for name in (SCORES, TIMING)
+    )
+    reports = [folder / f"report.{kind}" for kind in loaded.recipe.report.formats]
+    return Run(
+        folder,
+        scores,
+        Classifier.load(folder / "model"),
+        [path for path in reports if path.is_file()],
+        {name: timing[name] for name in ("fit", "total")},
+    )
 
 
 def _context(
@@ -128,6 +157,17 @@ def _context(
     )
 
 
+def _stages(loaded: Loaded, folder: Path, data: RunData) -> Stages:
+    """What keeps finished stages: they hold for these settings, these images and this code."""
+    now = environment(loaded.recipe.runtime, loaded.recipe.seed)
+    about = {
+        "recipe": settled(loaded.resolved),
+        "images": data.manifest["hash"],
+        "code": [now["adapt"], now["code"], now["packages"]],
+    }
+    return Stages(folder, about, data.notes)
+
+
 def _begin(loaded: Loaded, folder: Path, resume: Resume | None) -> Callable[[Manifest], list[str]]:
     """Write down what is run, where and with what; at a resume only once nothing forbids it.
 
@@ -135,6 +175,7 @@ def _begin(loaded: Loaded, folder: Path, resume: Resume | None) -> Callable[[Man
         What checks the images; it returns what has changed since the run began.
     """
     now = environment(loaded.recipe.runtime, loaded.recipe.seed)
+    resume = resume if (folder / "recipe.yaml").is_file() else None
     changes = [] if resume is None else compare(folder, loaded.resolved, now)
 
     def write(more: list[str]) -> list[str]:
@@ -151,18 +192,18 @@ def _begin(loaded: Loaded, folder: Path, resume: Resume | None) -> Callable[[Man
 
 def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: bool) -> Run:
     recipe, began = loaded.recipe, time.monotonic()
-    runtime, say = recipe.runtime, _teller(folder, quiet)
+    runtime, say = recipe.runtime, teller(folder, quiet)
     data, quick = _read(loaded, folder, say, _begin(loaded, folder, resume))
     check_measures(recipe, data)
 
-    context = _context(recipe, folder, resume, quiet, _noting(data.notes, say))
+    stages = _stages(loaded, folder, data)
+    context = _context(recipe, folder, resume, quiet, noting(data.notes, say))
+    context.stages, context.recipe = stages, loaded.resolved
     begun = _start(recipe, data, context, say)
     start = begun.classifier
     loaded = fitted(loaded, start, context.tell)
     refresh = refresh_of(recipe.ensemble.batch_norm, start, data.fit.train, runtime)
-    fit_began = time.monotonic()
     tuned = _fit(loaded, start, data, context, say)
-    seconds = {"fit": time.monotonic() - fit_began}
     probe = fit_probe(recipe, start, data.fit, context)
     lines = CandidateLines.between(start, tuned, probe, context, refresh)
     if probe is not None:
@@ -172,43 +213,50 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     chosen = choice.shipped
     _say_choice(choice, say)
     shipped = lines.at(chosen).with_temperature(chosen.temperature)
-    tuned.save(folder / "adapted", {"recipe": loaded.resolved, "alpha": 1.0})
+    save = partial(tuned.save, folder / "adapted", {"recipe": loaded.resolved, "alpha": 1.0})
+    stages.saved("adapted", weights_hash(tuned.state_dict()), folder / "adapted", save)
 
     alphas = _alphas_on_evals(recipe, choice.mixed, say)
-    opened = open_tests(folder, eval_hashes(data.manifest, data.evals), "scores of the run")
+    hashes = eval_hashes(data.manifest, data.evals)
+    opened = open_tests(folder, hashes, "scores of the run", stages.identity())
     splits = [Split.read(name, images, start, runtime) for name, images in data.evals.items()]
     outputs = _outputs(folder, recipe, lines, choice, splits, data.fit.class_names)
     write_tables(folder, outputs, data.evals)
     models = start, tuned, shipped
-    write_robustness(folder, recipe, data, models, outputs, splits, alphas, refresh)
-    shipped = _with_thresholds(folder, recipe, data, shipped, outputs, splits)
+    write_robustness(context, recipe, data, models, outputs, splits, alphas, refresh)
+    shipped = _with_thresholds(context, recipe, data, shipped, outputs, splits)
     _write_few_shot(loaded, begun.unsearched, data, splits, context, say)
-    seconds["total"] = time.monotonic() - began
-    scores = _summary(loaded, data, quick, outputs, choice) | {
+    scores = summary(loaded, data, quick, outputs, choice) | {
         "name": name,
         "trainable": changed_parameters(start, tuned),
         "skipped_steps": skipped_steps(folder),
-        "seconds": seconds,
         "opened": opened,
     }
-    write_json(folder / "scores.json", scores)
+    write_json(folder / SCORES, scores)
+    seconds = write_timing(folder, began, stages)
 
-    info = {
-        "recipe": loaded.resolved,
-        "model": outputs.shipped,
-        "alpha": chosen.alpha,
-        "scores": scores["models"][outputs.shipped],
-    }
-    hashes = shipped.backbone.spec.base_hash, str(data.manifest["hash"])
-    card = model_card(folder, shipped.class_names, shipped.prompts, *hashes)
-    shipped.save(folder / "model", info, another_process=True, card=card)
-    remove_checkpoints(folder)
+    info = {"recipe": loaded.resolved, "model": outputs.shipped, "alpha": chosen.alpha}
+    info["scores"] = scores["models"][outputs.shipped]
+    _save_shipped(folder, shipped, info, str(data.manifest["hash"]), stages)
     say("bundle written; another process loaded it and gave the same probabilities")
     formats = recipe.report.formats
     reports = write_report(folder, formats)[: len(formats)] if formats else []
     for path in reports:
         say(f"wrote {path}")
-    return Run(folder, scores, shipped, reports)
+    remove_checkpoints(folder)
+    stages.close()
+    return Run(folder, scores, shipped, reports, seconds)
+
+
+def _save_shipped(
+    folder: Path, shipped: Classifier, info: dict[str, Any], images: str, stages: Stages
+) -> None:
+    """Write the bundle of the model that ships; another process checks it."""
+    base = shipped.backbone.spec.base_hash
+    card = model_card(folder, shipped.class_names, shipped.prompts, base, images)
+    save = partial(shipped.save, folder / "model", info, another_process=True, card=card)
+    about = [info, weights_hash(shipped.state_dict()), shipped.temperature]
+    stages.saved("model", about, folder / "model", save)
 
 
 def _start(recipe: Recipe, data: RunData, context: Context, say: Callable[[str], None]) -> Start:
@@ -238,7 +286,7 @@ def _alphas_on_evals(recipe: Recipe, mixed: Candidate, say: Callable[[str], None
 
 
 def _with_thresholds(
-    folder: Path,
+    context: Context,
     recipe: Recipe,
     data: RunData,
     shipped: Classifier,
@@ -246,10 +294,11 @@ def _with_thresholds(
     splits: list[Split],
 ) -> Classifier:
     """The shipped model with its thresholds; the folder gets their effect, and all its answers."""
-    stored = write_uncertainty(folder, recipe, data, shipped, outputs, splits)
+    assert context.folder is not None
+    stored = write_uncertainty(context, recipe, data, shipped, outputs, splits)
     judge = shipped.class_names, shipped.temperature, stored
     of = {name: spec.of for name, spec in data.specs.items()}
-    write_answers(folder, judge, outputs.logits[outputs.shipped], data.evals, of)
+    write_answers(context.folder, judge, outputs.logits[outputs.shipped], data.evals, of)
     return shipped.with_uncertainty(stored)
 
 
@@ -278,7 +327,8 @@ def _fit(
     preprocessing = start.backbone.preprocessing
     for note in write_views(context.folder, loaded.method, data.fit, preprocessing, context):
         context.tell(note)
-    tuned = fit(loaded.method, start, data.fit, context, loaded.recipe.ensemble)
+    fitted = partial(fit, loaded.method, start, data.fit, context, loaded.recipe.ensemble)
+    tuned: Classifier = context.stages.classifier(FIT, None, start, fitted)
     training_log(context.folder)
     if skipped := skipped_steps(context.folder):
         context.tell(f"training left out {skipped} steps whose loss or gradient was not finite")
@@ -308,29 +358,6 @@ def _read(
     return data, quick
 
 
-def _teller(folder: Path, quiet: bool) -> Callable[[str], None]:
-    """A function that adds a line to `log.txt`, and to standard error unless quiet."""
-    began = time.monotonic()
-
-    def say(text: str) -> None:
-        line = f"[{time.monotonic() - began:6.1f} s] {text}"
-        append_line(folder / "log.txt", line)
-        if not quiet:
-            write_line(line)
-
-    return say
-
-
-def _noting(notes: list[str], say: Callable[[str], None]) -> Callable[[str], None]:
-    """A function that adds a sentence to the notes of the report, and says it."""
-
-    def tell(sentence: str) -> None:
-        notes.append(sentence)
-        say(f"note: {sentence}")
-
-    return tell
-
-
 def _outputs(
     folder: Path,
     recipe: Recipe,
@@ -357,36 +384,3 @@ def _outputs(
     outputs = gather_outputs(class_names, splits, (choice.mixed, curves["mixed"]), probe, mixing)
     shipped = ENSEMBLE if choice.shipped is choice.mixed else MIXED_PROBE
     return replace(outputs, interval=interval, shipped=shipped)
-
-
-def _summary(
-    loaded: Loaded, data: RunData, quick: QuickCheck, outputs: Outputs, choice: Choice
-) -> dict[str, Any]:
-    recipe = loaded.recipe
-    ensembled, folds = recipe.ensemble.kind != "none", fold_count(recipe, data.fit)
-    return {
-        "format": 1,
-        "recipe": loaded.recipe_name,
-        "method": recipe.method["name"],
-        "model": {"arch": recipe.model.arch, "pretrained": recipe.model.pretrained},
-        "seed": recipe.seed,
-        "classes": outputs.class_names,
-        "shipped": outputs.shipped,
-        "ship": choice.to_dict(recipe.ship, folds),
-        "alpha": choice.shipped.alpha,
-        "selected_on": "val" if ensembled else None,
-        "alpha_rule": recipe.ensemble.rule if ensembled else None,
-        "guard": choice.shipped.guard.to_dict(),
-        "temperature": choice.shipped.temperature,
-        "data": {**data_card(data, outputs), "folds": folds},
-        "quarantined": [{"path": q.path, "reason": q.reason} for q in data.quarantined],
-        "notes": data.notes,
-        "models": score_outputs(outputs, data),
-        "references": output_references(outputs, choice.mixed.held) if ensembled else {},
-        "leak_free": leak_free_scores(outputs, quick.leaked),
-        "lost_most": {
-            split: lost_most(outputs, split)
-            for split in ("val", id_eval(data))
-            if split in outputs.targets
-        },
-    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,10 @@ class CandidateLines:
             context: Of the training.
             refresh: What becomes of averages of the start and another end.
         """
-        runtime, store = context.runtime, context.store
+        shared = context.runtime, context.store, refresh, context.stages
         return cls(
-            Line(start, tuned, runtime, store, refresh),
-            None if probe is None else Line(start, probe, runtime, store, refresh),
+            Line(start, tuned, *shared),
+            None if probe is None else Line(start, probe, *shared),
         )
 
     def of(self, candidate: Candidate) -> Line:
@@ -131,15 +132,27 @@ def alphas_of(ensemble: Ensemble) -> list[float]:
 
 
 def fit_probe(
-    recipe: Recipe, start: Classifier, data: ImageData, context: Context
+    recipe: Recipe, start: Classifier, data: ImageData, context: Context, stage: str = "probe"
 ) -> Classifier | None:
     """A linear probe on the training images, unless the method is one itself.
 
     The probe never sees val: its C is chosen inside the training images, because val judges it.
+
+    Args:
+        recipe: Names the method.
+        start: The zero-shot model.
+        data: Training images.
+        context: Of the run.
+        stage: Name under which the probe is kept until the run is complete.
     """
     if recipe.method["name"] in WITHOUT_PROBE:
         return None
-    return LinearProbe().fit(start, ImageData(data.train), replace(context, folder=None))
+
+    def fitted() -> Classifier:
+        return LinearProbe().fit(start, ImageData(data.train), replace(context, folder=None))
+
+    probe: Classifier = context.stages.classifier(stage, None, start, fitted)
+    return probe
 
 
 def choose(
@@ -245,11 +258,14 @@ def _cross_validate(
             folder, files = context.folder, Path(models, str(number))
             if folder is not None:
                 folder = folder / "folds" / str(number)
-            rest = ImageData(fold.train)
-            tuned = fit(method, start, rest, replace(context, folder=folder), recipe.ensemble)
+            rest, own = ImageData(fold.train), replace(context, folder=folder)
+            fitted = partial(fit, method, start, rest, own, recipe.ensemble)
+            tuned = context.stages.classifier(f"fold-{number}", None, start, fitted)
             share_weights(tuned, start, files / "tuned.safetensors")
             refresh = refresh_of(recipe.ensemble.batch_norm, start, fold.train, context.runtime)
-            if (probe := fit_probe(recipe, start, rest, context)) is not None:
+            if (
+                probe := fit_probe(recipe, start, rest, context, f"fold-{number}-probe")
+            ) is not None:
                 share_weights(probe, start, files / "probe.safetensors")
             lines = CandidateLines.between(start, tuned, probe, context, refresh)
             judged.append((lines, _held_out_sets(recipe, start, fold.val)))

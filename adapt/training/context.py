@@ -1,10 +1,11 @@
 """What is not a method's business: devices, seed, augmentation, folders."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from torch import Tensor
 
 from adapt.common.progress import write_line
@@ -27,6 +28,41 @@ class KeepsFeatures(Protocol):
 
     def kept(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
         """A tensor by name, computed where it is not known."""
+
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class KeepsStages(Protocol):
+    """What keeps the results of long computations: `adapt.runs.folder.stages.Stages`."""
+
+    def arrays(self, stage: str, about: Any, compute: Callable[[], Arrays]) -> Arrays:
+        """Arrays by name."""
+
+    def content(self, stage: str, about: Any, compute: Callable[[], Any]) -> Any:
+        """What JSON can hold."""
+
+    def classifier(self, stage: str, about: Any, start: Any, compute: Callable[[], Any]) -> Any:
+        """A `Classifier` that was made from a start."""
+
+
+class KeepsNothing:
+    """Every stage is computed when it is asked for."""
+
+    def arrays(self, stage: str, about: Any, compute: Callable[[], Arrays]) -> Arrays:
+        """What `compute` gives."""
+        return compute()
+
+    def content(self, stage: str, about: Any, compute: Callable[[], Any]) -> Any:
+        """What `compute` gives."""
+        return compute()
+
+    def classifier(self, stage: str, about: Any, start: Any, compute: Callable[[], Any]) -> Any:
+        """What `compute` gives."""
+        return compute()
+
+
+NOTHING_KEPT = KeepsNothing()
 
 
 class KeepsModels(Protocol):
@@ -67,3 +103,7 @@ class Context:
     """Called with a sentence that whoever uses the result should know."""
     trajectory: KeepsModels | None = None
     """What keeps models on the way of the training; none are kept without."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """All settings of the recipe, which checkpoints name as what made them."""
+    stages: KeepsStages = NOTHING_KEPT
+    """What keeps what finished stages of a run came to."""

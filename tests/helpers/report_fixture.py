@@ -75,7 +75,6 @@ def make_scores(shifts: int = 5, classes: Sequence[str] = ("cat", "dog", "fox"))
         "classes": list(classes), "alpha": 0.4, "selected_on": "val", "alpha_rule": "val",
         "temperature": 1.2138, "guard": make_guard(),
         "trainable": {"parameters": 589824, "total": 151277313, "share": 0.0039},
-        "seconds": {"fit": 312.4, "total": 401.2},
         "data": {
             "train": _card("natural", classes, 16 * len(classes)),
             "val": _card("natural", classes, 4 * len(classes)), "evals": cards,
@@ -248,6 +247,8 @@ def make_run(
         (thumbnails / f"{index}.png").write_bytes(PIXEL)
     environment = {"adapt": "0.1.0", "torch": "2.9.0", "python": "3.11.9", "device": "cpu"}
     _write(folder / "environment.json", environment)
+    timing = {"format": 1, "fit": 312.4, "total": 401.2, "resumed": 0, "stages": {}}
+    _write(folder / "timing.json", timing)
     (folder / "recipe.yaml").write_text("version: 1\nname: pets_lora # <b>&\n", encoding="utf-8")
     return folder
 

@@ -43,7 +43,7 @@ def test_where_the_probe_ships_nothing_of_the_method_does(run: RunRecord) -> Non
 
 
 def test_a_run_without_shifts_or_settings_says_n_a() -> None:
-    scores = make_scores(shifts=0) | {"alpha": None, "seconds": {}, "trainable": {}}
+    scores = make_scores(shifts=0) | {"alpha": None, "trainable": {}}
     content = build(record(scores), [])
     assert content.facts[1].value == "n/a"
     settings = {fact.label: fact.value for fact in content.settings}

@@ -53,6 +53,7 @@ class RunRecord:
     log: list[Row] | None = None
     mistakes: list[Object] | None = None
     environment: Object | None = None
+    timing: Object | None = None
     recipe: str | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
 
@@ -150,6 +151,7 @@ _FILES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "metrics.csv": (_rows, "the method needs no training, or nothing was logged"),
     "mistakes.json": (_objects, "the run stored no mistakes"),
     "environment.json": (_object, "the run stored no environment"),
+    "timing.json": (_object, _OLDER),
     "recipe.yaml": (_text, "the run stored no recipe"),
 }
 """How each file is read, and why it may be absent."""

@@ -5,6 +5,7 @@ import hashlib
 import platform
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def environment(runtime: Runtime, seed: int) -> dict[str, Any]:
     }
 
 
+@cache
 def code_hash() -> str:
     """One SHA-256 over the source files of this package."""
     root = Path(__file__).parents[2]

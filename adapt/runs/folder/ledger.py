@@ -50,22 +50,27 @@ def eval_hashes(manifest: Mapping[str, Any], evals: Iterable[str]) -> dict[str, 
     return hashes
 
 
-def open_tests(folder: Path, hashes: Mapping[str, str], purpose: str) -> dict[str, int]:
+def open_tests(folder: Path, hashes: Mapping[str, str], purpose: str, by: str) -> dict[str, int]:
     """Record that test sets are about to be opened.
+
+    A run that was stopped and goes on looks at the same model again: that is the same opening.
 
     Args:
         folder: Run folder.
         hashes: Hash of the content of each test set, by name; see `eval_hashes`.
         purpose: What the scores are for.
+        by: Name of the run, the same each time that it goes on.
 
     Returns:
         How often a set with this content has now been opened, by name.
     """
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     openings = read_ledger(folder)
+    known = {(opening.get("by"), opening["eval"], opening["content"]) for opening in openings}
     openings += [
-        {"time": now, "eval": name, "content": content, "purpose": purpose}
+        {"time": now, "eval": name, "content": content, "purpose": purpose, "by": by}
         for name, content in hashes.items()
+        if (by, name, content) not in known
     ]
     write_ledger(folder, openings)
     return {

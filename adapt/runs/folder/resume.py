@@ -13,6 +13,7 @@ import yaml
 from adapt.common.files import write_json
 from adapt.data.splits.stored import SplitError, check_unchanged
 from adapt.errors import DataError, RecipeError, RunError
+from adapt.runs.folder.lock import RUN
 
 MAY_CHANGE = (
     "runtime.accelerator",
@@ -43,6 +44,20 @@ class Resume:
     """Although the images are no longer the same."""
     from_previous: bool = False
     """From the checkpoint before the last, where the last is damaged."""
+    auto: bool = False
+    """Begin where there is nothing to go on with: one command for a job that is queued again."""
+
+    def check(self, folder: Path) -> None:
+        """Refuse a folder in which no run has begun, unless it may begin there.
+
+        Raises:
+            RecipeError: Naming the folder.
+        """
+        if not self.auto and not any((folder / mark).is_file() for mark in RUN.marks):
+            raise RecipeError(
+                f"{folder} - nothing to go on with - no run was begun there - check --out, or give "
+                "--resume auto to begin one"
+            )
 
     @classmethod
     def read(cls, given: "bool | Resume", **words: bool) -> "Resume | None":
@@ -59,6 +74,8 @@ class Resume:
             return given
         if given:
             return cls(**words)
+        if words.pop("auto", False):
+            return cls(auto=True, **words)
         for name, there in words.items():
             if there:
                 word = f"--{name.replace('_', '-')}"
@@ -66,6 +83,23 @@ class Resume:
                     f"{word} - only for a run that goes on - no --resume given - add --resume"
                 )
         return None
+
+
+def settled(recipe: Any, path: str = "") -> dict[str, Any]:
+    """The settings that may not differ at a resume, by key path.
+
+    >>> settled({"seed": 1, "runtime": {"workers": "2", "precision": "32"}})
+    {'seed': 1, 'runtime.precision': '32'}
+    """
+    if any(fnmatchcase(path, pattern) for pattern in MAY_CHANGE):
+        return {}
+    if not isinstance(recipe, Mapping) or not recipe:
+        return {path: recipe}
+    return {
+        inner: value
+        for key, part in recipe.items()
+        for inner, value in settled(part, f"{path}.{key}" if path else str(key)).items()
+    }
 
 
 def compare(folder: Path, recipe: Mapping[str, Any], environment: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from adapt.methods.features.base import HeadMethod, read_support
 from adapt.methods.features.support import Support
 from adapt.methods.settings import FewShot
 from adapt.models.classifier import Classifier
-from adapt.training.context import Context
+from adapt.training.context import NOTHING_KEPT, Context
 from adapt.training.features.encode import head_logits, predict_logits
 from adapt.training.features.store import store_of
 
@@ -76,16 +77,22 @@ def few_shot(
     # Zero-shot and the method share features where the method uses those of zero-shot.
     shared = isinstance(method, HeadMethod) and method.features == start.backbone.features
     on_features = method if isinstance(method, HeadMethod) and shared else None
-    sets = _read_sets(on_features is not None, start, data, evals, context)
-    support: Support | None = None
-    if on_features is not None:
-        support = read_support(start, data, context, on_features.views)
+
+    @cache
+    def sets() -> _ScoredSets:
+        return _read_sets(on_features is not None, start, data, evals, context)
+
+    @cache
+    def support() -> Support | None:
+        if on_features is None:
+            return None
+        return read_support(start, data, context, on_features.views)
 
     def fitted(chosen: np.ndarray, seed: int) -> Classifier:
-        own = replace(context, seed=seed, folder=None, resume=False)
-        if support is None or on_features is None:
+        own = replace(context, seed=seed, folder=None, resume=False, stages=NOTHING_KEPT)
+        if (whole := support()) is None or on_features is None:
             return method.fit(start, ImageData(train.subset(chosen), data.val), own)
-        few = replace(support.part(torch.from_numpy(chosen), support.val), seed=seed)
+        few = replace(whole.part(torch.from_numpy(chosen), whole.val), seed=seed)
         return start.with_learned_head(on_features.head(few))
 
     cells: list[Cell] = []
@@ -93,10 +100,16 @@ def few_shot(
     for shots, seed in track(draws, "few-shot draws"):
         chosen = sample_shots(train.labels, shots, seed, keys)
         images = [train.relative(int(index)) for index in chosen]
-        accuracy = sets.accuracies(fitted(chosen, seed), context)
+        accuracy = context.stages.content(
+            f"few-shot-{shots}-{seed}",
+            [keys[int(index)] for index in chosen],
+            lambda: sets().accuracies(fitted(chosen, seed), context),  # noqa: B023
+        )
         cells.append({"shots": shots, "seed": seed, "images": images, "accuracy": accuracy})
-    zero_shot = sets.accuracies(start, context)
-    judge = next((split.name for split in sets.splits), None)
+    zero_shot = context.stages.content(
+        "few-shot-zero-shot", None, lambda: sets().accuracies(start, context)
+    )
+    judge = next(iter(zero_shot), None)
     return {
         "format": FORMAT,
         "shots": list(section.shots),

@@ -1,12 +1,13 @@
 """The robustness of a run: `robustness.json`."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from adapt.common.arrays import BoolArray
+from adapt.common.content import content_hashes
 from adapt.common.files import write_json
 from adapt.ensembling.line import Refresh
 from adapt.ensembling.retention import Retention, retention, retention_prompts
@@ -26,11 +27,13 @@ from adapt.evaluation.robustness.reference_models import (
     shipped_reference_models,
 )
 from adapt.evaluation.robustness.shifts import corruption_error, flip_rate, shift_robustness
+from adapt.models.bundle.tensors import weights_hash
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData
 from adapt.recipe.schema import Eval, Recipe
 from adapt.runs.folder.ledger import eval_hashes
 from adapt.runs.measures.scores import START, Outputs, id_eval
+from adapt.training.context import Context
 
 ONE_SHOWN = "the shift has images of one class only, so there is nothing to choose from"
 
@@ -195,7 +198,7 @@ def check_measures(recipe: Recipe, data: RunData) -> None:
 
 
 def write_robustness(
-    folder: Path,
+    context: Context,
     recipe: Recipe,
     data: RunData,
     models: tuple[Classifier, Classifier, Classifier],
@@ -207,7 +210,7 @@ def write_robustness(
     """Write `robustness.json`.
 
     Args:
-        folder: Run folder.
+        context: Has the run folder, and keeps what retention came to.
         recipe: Names groups, reference models and templates.
         data: Evals and retention sets.
         models: Start, tuned and shipped model.
@@ -219,8 +222,27 @@ def write_robustness(
     start, tuned, shipped = models
     section, runtime = recipe.robustness, recipe.runtime
     kept: dict[str, Retention] = {
-        name: retention(
-            start, tuned, shipped, images, recipe.model.templates, alphas, runtime, refresh
+        name: context.stages.content(
+            "retention",
+            [
+                name,
+                content_hashes(images.paths),
+                images.labels,
+                weights_hash(tuned.state_dict()),
+                weights_hash(shipped.state_dict()),
+                list(alphas),
+            ],
+            partial(
+                retention,
+                start,
+                tuned,
+                shipped,
+                images,
+                recipe.model.templates,
+                alphas,
+                runtime,
+                refresh,
+            ),
         )
         for name, images in data.retention.items()
     }
@@ -239,4 +261,5 @@ def write_robustness(
         section.groups or None,
         outputs.interval,
     )
-    write_json(folder / "robustness.json", {**content, "retention": kept})
+    assert context.folder is not None
+    write_json(context.folder / "robustness.json", {**content, "retention": kept})

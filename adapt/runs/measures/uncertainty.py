@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from adapt.evaluation.uncertainty.selective import (
     risk_coverage,
 )
 from adapt.evaluation.uncertainty.unknown import KEPT, Detection, detection, knn_scores
+from adapt.models.bundle.tensors import weights_hash
 from adapt.models.classifier import Classifier
 from adapt.models.prediction.conformal import (
     LAC,
@@ -44,6 +44,7 @@ from adapt.models.prediction.uncertainty import Uncertainty, energy
 from adapt.recipe.data import RunData
 from adapt.recipe.schema import Recipe
 from adapt.runs.measures.scores import Outputs, id_eval
+from adapt.training.context import Context
 from adapt.training.features.encode import image_features, predict_logits
 from adapt.training.features.pixels import prepare
 
@@ -295,7 +296,7 @@ def _unknown(unknowns: Unknowns, evals: dict[str, Answers], temperature: float) 
 
 
 def write_uncertainty(
-    folder: Path,
+    context: Context,
     recipe: Recipe,
     data: RunData,
     shipped: Classifier,
@@ -310,7 +311,7 @@ def write_uncertainty(
     val = answers.pop("val")
     section, unknowns = recipe.uncertainty, None
     if data.unknown is not None and (known := id_eval(data)) is not None:
-        unknowns = _unknowns(data, shipped, recipe, next(s for s in splits if s.name == known))
+        unknowns = _unknowns(data, shipped, context, next(s for s in splits if s.name == known))
     content, stored = uncertainty_of(
         val,
         answers,
@@ -320,20 +321,32 @@ def write_uncertainty(
         unknowns,
         outputs.interval,
     )
-    write_json(folder / "uncertainty.json", content)
+    assert context.folder is not None
+    write_json(context.folder / "uncertainty.json", content)
     return stored
 
 
-def _unknowns(data: RunData, shipped: Classifier, recipe: Recipe, known: Split) -> Unknowns:
-    runtime, backbone = recipe.runtime, shipped.backbone
+def _unknowns(data: RunData, shipped: Classifier, context: Context, known: Split) -> Unknowns:
+    runtime, backbone = context.runtime, shipped.backbone
     assert data.unknown is not None
     unknown = prepare(data.unknown, backbone.preprocessing, runtime)
     train = prepare(data.fit.train, backbone.preprocessing, runtime)
+
+    def passes() -> dict[str, np.ndarray]:
+        return {
+            "logits": predict_logits(shipped, unknown, runtime),
+            "features": image_features(backbone, unknown, runtime).numpy(),
+            "known_features": image_features(backbone, known.pixels, runtime).numpy(),
+            "train_features": image_features(backbone, train, runtime).numpy(),
+        }
+
+    about = [weights_hash(shipped.state_dict()), unknown.keys, known.pixels.keys, train.keys]
+    made = context.stages.arrays("unknown", about, passes)
     return Unknowns(
         "unknown",
-        predict_logits(shipped, unknown, runtime),
+        made["logits"],
         known.name,
-        features=image_features(backbone, unknown, runtime).numpy(),
-        known_features=image_features(backbone, known.pixels, runtime).numpy(),
-        train_features=image_features(backbone, train, runtime).numpy(),
+        features=made["features"],
+        known_features=made["known_features"],
+        train_features=made["train_features"],
     )

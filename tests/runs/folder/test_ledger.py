@@ -11,8 +11,8 @@ from adapt.runs.folder.ledger import FILE, eval_hashes, open_tests, read_ledger
 
 
 def test_the_ledger_tells_sets_by_content(tmp_path: Path) -> None:
-    assert open_tests(tmp_path, {"test": "aa"}, "first") == {"test": 1}
-    assert open_tests(tmp_path, {"again": "aa", "other": "bb"}, "second") == {
+    assert open_tests(tmp_path, {"test": "aa"}, "first", "a") == {"test": 1}
+    assert open_tests(tmp_path, {"again": "aa", "other": "bb"}, "second", "b") == {
         "again": 2,
         "other": 1,
     }

@@ -103,3 +103,12 @@ def test_only_equal_settings_have_no_differences(first: Any, second: Any) -> Non
     # Only a value of "nothing" itself cannot be told from a key that is not there.
     told = list(differences(first, second))
     assert bool(told) == (first != second) or "nothing" in f"{first}{second}"
+
+
+def test_there_must_be_a_run_to_go_on_with(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="nothing to go on with - no run was begun there"):
+        Resume().check(tmp_path)
+    Resume(auto=True).check(tmp_path)
+    (tmp_path / "ledger.json").write_text("{}")  # killed at its first files
+    Resume().check(tmp_path)
+    assert Resume.read(False, auto=True, from_previous=True) == Resume(False, True, auto=True)
