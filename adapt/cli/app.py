@@ -15,6 +15,7 @@ from adapt.cli.commands.weights import convert, delta, export, pull, push, resto
 from adapt.cli.diff import diff
 from adapt.cli.embed import embed
 from adapt.cli.endings import Carried, run_command
+from adapt.cli.options import Resumable
 from adapt.cli.predict import predict
 from adapt.cli.sweep import sweep
 from adapt.cli.tables import score_table
@@ -78,15 +79,20 @@ def _main(
     pass
 
 
-@app.command()
+@app.command(cls=Resumable)
 def run(
     words: Words,
     out: Annotated[
         Path | None, typer.Option(help="Run folder; runs/NAME-TIME if not given.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue from the last checkpoint in --out.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the run in --out; with `--resume auto`, begin it where there is none.",
+        ),
     ] = False,
+    resume_auto: Annotated[bool, typer.Option("--resume-auto", hidden=True)] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")
     ] = False,
@@ -118,7 +124,10 @@ def run(
     from adapt.runs.run import run as run_recipe
 
     going_on = Resume.read(
-        resume, accept_changed_data=accept_changed_data, from_previous=from_previous
+        resume,
+        auto=resume_auto,
+        accept_changed_data=accept_changed_data,
+        from_previous=from_previous,
     )
     call = _read_call(words)
     with progress_shown(quiet):

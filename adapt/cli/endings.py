@@ -13,14 +13,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from adapt.cli.options import AUTO, RESUME, joined
 from adapt.common.cache import cache_folder
 from adapt.common.files import FULL, not_written
-from adapt.common.signals import for_a_command, last_words
+from adapt.common.signals import NOTICE, for_a_command, last_words
 from adapt.errors import AdaptError, Interrupted, RunError
 
 READ_ONLY = ("check", "diff", "validate", "plan", "list", "verify", "schema", "serve")
 """Commands that leave nothing to go on with when they are stopped."""
 STOPPED, UNEXPECTED, USAGE = 130, 1, 2
+PREEMPTED = 75
+"""After a scheduler's notice, where the same command goes on: `EX_TEMPFAIL` of sysexits.h."""
 UNWRITABLE = (*FULL, errno.EROFS)
 GONE = (errno.EPIPE, errno.EIO)
 PATHS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM)
@@ -79,7 +82,7 @@ def _stopped(signals: Sequence[str], error: BaseException | None) -> int:
     if isinstance(error, Interrupted):
         again = shlex.join(resumed(words, error.folder))
         last_words(f"stopped by {name}: {error}; resume with: {again}")
-        return RunError.exit_code
+        return PREEMPTED if name == NOTICE else RunError.exit_code
     again = shlex.join(words)
     last_words(f"stopped by {name}: nothing was left half written; begin again with: {again}")
     return STOPPED if len(words) > 1 and words[1] in READ_ONLY else RunError.exit_code
@@ -92,6 +95,8 @@ def resumed(words: Sequence[str], folder: Path) -> list[str]:
 
     >>> shlex.join(resumed(["adapt", "run", "lora", "--overwrite", "--out=a"], Path("a")))
     'adapt run lora --resume --out a'
+    >>> shlex.join(resumed(["adapt", "run", "lora", "--resume", "auto", "--out", "a"], Path("a")))
+    'adapt run lora --resume auto --out a'
     >>> shlex.join(resumed(["adapt", "predict", "m", "photos", "-o", "a"], Path("a")))
     'adapt predict m photos -o a --resume'
     >>> shlex.join(resumed(["adapt", "embed", "photos", "m", "-o", "a", "--overwrite"], Path("a")))
@@ -99,14 +104,17 @@ def resumed(words: Sequence[str], folder: Path) -> list[str]:
     """
     if words[1:2] == ["sweep"]:
         return list(words)
-    kept, skip = [], False
-    for word in words:
-        if skip or word in ("--out", "--resume", "--overwrite") or word.startswith("--out="):
+    kept, skip, again = [], False, [RESUME]
+    for word in joined(words):
+        if skip or word in ("--out", RESUME, "--overwrite") or word.startswith("--out="):
             skip = word == "--out" and not skip
-            continue
-        kept.append(word)
+        elif word == f"{RESUME}-{AUTO}":
+            again = [RESUME, AUTO]
+        else:
+            kept.append(word)
     place = ["--out", str(folder)] if words[1:2] == ["run"] else []
-    again = [] if words[1:2] == ["embed"] else ["--resume"]  # which goes on by itself
+    if words[1:2] == ["embed"]:  # which goes on by itself
+        again = []
     return [*kept, *again, *place]
 
 

@@ -1,11 +1,42 @@
 """Options of a command from a dataclass of settings: what may be set is said in one place."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Annotated, Any, get_type_hints
 
+from typer.core import TyperCommand
+
 from adapt.errors import RecipeError
+
+RESUME, AUTO = "--resume", "auto"
+
+
+class Resumable(TyperCommand):
+    """A command whose flag `--resume` may be followed by `auto`, which is `--resume-auto`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words after the command."""
+        return super().parse_args(ctx, joined(args))
+
+
+def joined(words: Sequence[str]) -> list[str]:
+    """The words of a command, `--resume auto` as one.
+
+    >>> joined(["quickstart", "--resume", "auto", "--out", "a"])
+    ['quickstart', '--resume-auto', '--out', 'a']
+    >>> joined(["--resume", "quickstart"])
+    ['--resume', 'quickstart']
+    """
+    kept: list[str] = []
+    for word in words:
+        if word == f"{RESUME}={AUTO}":
+            kept.append(f"{RESUME}-{AUTO}")
+        elif word == AUTO and kept[-1:] == [RESUME]:
+            kept[-1] = f"{RESUME}-{AUTO}"
+        else:
+            kept.append(word)
+    return kept
 
 
 def with_settings(

@@ -6,10 +6,12 @@ import json
 import math
 import os
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from adapt.common.words import size_text
 from adapt.errors import RecipeError, RunError, one_line
 
 ELSEWHERE = "choose another place"
@@ -113,6 +115,26 @@ def write_whole(
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
     return path
+
+
+def check_room(folder: Path, needed: int, what: str = "the next checkpoint") -> None:
+    """Find out whether a folder has room for so many bytes.
+
+    Args:
+        folder: It, or a folder above it, exists.
+        needed: Bytes.
+        what: They are for, for the message.
+
+    Raises:
+        RunError: When it has not; what is there is kept.
+    """
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise RunError(
+            f"{folder} - no room for {what} - {size_text(free)} free, {size_text(needed)} "
+            "needed - free some space there and go on with --resume, or choose another --out"
+        )
 
 
 def write_text(path: str | Path, text: str, advice: str | None = None) -> Path:

@@ -11,7 +11,9 @@ from typing import Any
 
 from adapt.errors import RunError
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+NOTICE = "SIGUSR1"
+"""How SLURM announces the end (`--signal=USR1@60`): others may follow, and nobody is impatient."""
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK", NOTICE)
 """Those of them that the system has."""
 SHOWN = {"SIGINT": "Ctrl-C"}
 
@@ -20,7 +22,8 @@ class Stops:
     """The signals of this process that ask it to end.
 
     A step that must not be cut short is run inside `finishing`: the first signal is then only
-    noted. Everywhere else it raises `KeyboardInterrupt`. A second signal ends the process.
+    noted. Everywhere else it raises `KeyboardInterrupt`. A second signal ends the process, except
+    for the notice of a scheduler, before or after it.
     """
 
     def __init__(self) -> None:
@@ -32,19 +35,22 @@ class Stops:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """The handler."""
+        name = signal.Signals(number).name
         if os.getpid() != self.process:  # a loading process, forked from this one
+            if name == NOTICE:  # to all processes of a job; the main one acts
+                return
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        name = signal.Signals(number).name
         self.received.append(SHOWN.get(name, name))
-        if len(self.received) > 1 and self.commands:
+        again = name != NOTICE and sum(word != NOTICE for word in self.received) > 1
+        if again and self.commands:
             last_words("stopped at once; what was saved before is kept")
             os._exit(RunError.exit_code)
-        if self.unfinished and len(self.received) == 1:
-            last_words(
-                f"{self.received[0]}: this step is finished and saved; again to stop at once"
-            )
+        if self.unfinished and not again:
+            if len(self.received) == 1:
+                more = "" if name == NOTICE else "; again to stop at once"
+                last_words(f"{self.received[0]}: this step is finished and saved{more}")
             return
         raise KeyboardInterrupt
 
@@ -118,8 +124,10 @@ def take_over() -> None:
 
 
 def leave_to_main() -> None:
-    """In a loading process: Ctrl-C is for the main process, which ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a loading process: these are for the main process, which ends the others."""
+    for name in ("SIGINT", NOTICE):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _restore(before: dict[int, Any]) -> None:

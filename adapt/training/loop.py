@@ -34,7 +34,8 @@ from adapt.training.runtime import (
     resolve_precision,
 )
 from adapt.training.settings import Optim, Runtime, for_devices
-from adapt.training.trainer.callbacks import EpochLines, MovingAverage
+from adapt.training.trainer.background import BackgroundCheckpointIO
+from adapt.training.trainer.callbacks import EpochLines, MadeBy, MovingAverage
 from adapt.training.trainer.checkpoints import LAST, AtomicCheckpointIO, checkpoint_to_resume
 from adapt.training.trainer.loggers import make_loggers
 from adapt.training.trainer.stopping import RandomState, SaveOrStop, StoppedError
@@ -142,15 +143,18 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
         adopt_micro_batch(training, start)
     with finishing() as asked, quiet_lightning(), deterministic():
         last = folder / LAST if folder else None
+        made_by = MadeBy(context.recipe)
         give_back()
 
         def attempt(start: Path | None, step: LastStep) -> None:
             pl.seed_everything(context.seed, verbose=False)
-            saving = SaveOrStop(asked, last, context.runtime.checkpoint_minutes)
+            files = BackgroundCheckpointIO()
+            saving = SaveOrStop(asked, last, context.runtime.checkpoint_minutes, files)
             now = replace(optim, accumulate=training.accumulate)
-            trainer = make_trainer(now, context, [RandomState(), step, saving])
+            trainer = make_trainer(now, context, [RandomState(), made_by, step, saving])
             with watched_workers():
                 trainer.fit(module, datamodule=loader, ckpt_path=start)
+            files.check()
 
         try:
             fit_within_memory(attempt, training, start, folder, context.tell)
@@ -219,6 +223,7 @@ def make_trainer(
     if (kept := context.trajectory) is not None:
         own.append(KeepWeights(kept.folder, _due(kept.count, optim), average))
     callbacks = [*own, *callbacks]
+    savers = [callback for callback in callbacks if isinstance(callback, SaveOrStop)]
     loggers = make_loggers(runtime.loggers or [], folder, context.tell) if folder else []
     if folder:
         callbacks.append(LearningRateMonitor("epoch"))
@@ -235,7 +240,7 @@ def make_trainer(
         callbacks=callbacks,
         logger=loggers,
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
-        plugins=[AtomicCheckpointIO()],
+        plugins=[savers[0].files if savers else AtomicCheckpointIO()],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

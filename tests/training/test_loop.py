@@ -25,6 +25,7 @@ from adapt.training.module import AdaptModule
 from adapt.training.objectives import Batch, CrossEntropy, Objective, Outcome
 from adapt.training.settings import Optim, Runtime
 from adapt.training.trainer.callbacks import MovingAverage
+from adapt.version import __version__
 from tests.helpers.layers import depth
 from tests.helpers.tiny import (
     CLASSES,
@@ -220,7 +221,7 @@ def test_a_checkpoint_holds_what_trains(
 ) -> None:
     tuned = fit(start, toy_data, QUICK, replace(context, folder=tmp_path))
     names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
-    assert names == {"last.ckpt"}, "at the end alone: two epochs take less than ten minutes"
+    assert names == {"last.ckpt", "previous.ckpt", "best.ckpt"}, "one after each epoch"
     path = tmp_path / "checkpoints" / "last.ckpt"
     stored = torch.load(path, weights_only=True)
     state = {n.removeprefix("classifier."): v for n, v in stored["state_dict"].items()}
@@ -229,6 +230,8 @@ def test_a_checkpoint_holds_what_trains(
     }
     assert all(torch.equal(value, tuned.state_dict()[n]) for n, value in state.items())
     assert stored["base_hash"] == start.backbone.spec.base_hash
+    assert stored["made_by"]["adapt"] == __version__
+    assert len(stored["made_by"]["code"]) == 64
     assert stored["epoch"] == 1
     log = (tmp_path / "log" / "metrics.csv").read_text()
     assert {"train_loss", "val_loss", "val_accuracy"} <= set(log.splitlines()[0].split(","))

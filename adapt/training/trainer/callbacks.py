@@ -1,13 +1,17 @@
 """What a trainer is given: moving average of the weights, lines of progress."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from adapt.common.content import source_hash
+from adapt.common.files import json_text
 from adapt.common.progress import told, write_line
+from adapt.version import __version__
 
 SHOWN = ("train_loss", "val_loss", "val_accuracy")
 
@@ -74,6 +78,27 @@ def moving_values(module: nn.Module) -> dict[str, Tensor]:
             buffers = part.named_buffers(recurse=False)
             values |= {f"{path}.{name}": b for name, b in buffers if b.is_floating_point()}
     return values
+
+
+class MadeBy(pl.Callback):
+    """Write into checkpoints what made them: the version, the code, the settings of the recipe.
+
+    Args:
+        recipe: All settings; nothing where there is no recipe.
+    """
+
+    def __init__(self, recipe: Mapping[str, Any]) -> None:
+        self.content = {
+            "adapt": __version__,
+            "code": source_hash(["adapt"]),
+            "recipe": json_text(recipe),
+        }
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Beside the weights."""
+        checkpoint["made_by"] = self.content
 
 
 class EpochLines(pl.Callback):

@@ -10,23 +10,30 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
-from adapt.common.files import part_of, write_whole
+from adapt.common.files import not_written, part_of, write_whole
 from adapt.errors import RunError
 
-LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
 
 
 class AtomicCheckpointIO(CheckpointIO):
     """Checkpoints that are whole or absent, read back after writing; loaded with `weights_only`.
 
     Lightning's own writer swallows `PermissionError`: the save seems to succeed and leaves no file.
-    The checkpoint that `last.ckpt` replaces is kept as `previous.ckpt`.
+    The checkpoint that `last.ckpt` replaces is kept as `previous.ckpt`, and where `best` is set
+    when it is saved, it is also kept as `best.ckpt`. Both are further names of one file, where the
+    file system has such.
     """
+
+    def __init__(self) -> None:
+        self.best = False
+        """Whether the next checkpoint is the best so far."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
         """Save, or raise `RunError` naming the path."""
+        best = self.best
 
         def write(part: Path) -> None:
             try:
@@ -39,9 +46,16 @@ class AtomicCheckpointIO(CheckpointIO):
             except RuntimeError as error:  # how torch reports a full disk
                 raise OSError(str(error)) from error
             if Path(path).name == LAST and Path(path).is_file():
-                _keep(Path(path))
+                _keep(Path(path), PREVIOUS)
 
-        write_whole(path, write, elsewhere="choose another --out; the checkpoint before it is kept")
+        elsewhere = "choose another --out; the checkpoint before it is kept"
+        write_whole(path, write, elsewhere=elsewhere)
+        try:
+            if best:
+                _keep(Path(path), BEST)
+            _sync(Path(path).parent)
+        except OSError as error:
+            raise RunError(not_written(Path(path).with_name(BEST), error, elsewhere)) from error
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
@@ -56,10 +70,20 @@ class AtomicCheckpointIO(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
-def _keep(last: Path) -> None:
+def _sync(folder: Path) -> None:
+    """Let names in a folder outlast a power failure, where the system can do so."""
+    if os.name == "posix":
+        place = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
+
+
+def _keep(last: Path, name: str) -> None:
     """Give the last checkpoint a second name; at no moment is there none under the first."""
-    previous = last.with_name(PREVIOUS)
-    part = part_of(previous)
+    other = last.with_name(name)
+    part = part_of(other)
     try:
         with contextlib.suppress(FileNotFoundError):
             part.unlink()
@@ -67,7 +91,7 @@ def _keep(last: Path) -> None:
             os.link(last, part)
         except OSError:  # a file system without links
             shutil.copyfile(last, part)
-        part.replace(previous)
+        part.replace(other)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -78,30 +102,33 @@ def checkpoint_to_resume(folder: Path, from_previous: bool = False) -> Path | No
 
     Args:
         folder: Where `last.ckpt` and `previous.ckpt` are.
-        from_previous: Take the previous one where the last is damaged.
+        from_previous: Where the last is damaged, take the latest other one: `previous.ckpt`, or
+            `best.ckpt` if that is damaged too.
 
     Raises:
-        RunError: When the last is damaged and `from_previous` is not set, or both are.
+        RunError: When the last is damaged and `from_previous` is not set, or all are.
     """
-    last, previous = folder / LAST, folder / PREVIOUS
+    last, previous, best = (folder / name for name in (LAST, PREVIOUS, BEST))
     if not last.is_file():
         return None
     reason = damage(last)
     if reason is None:
         return last
     told = f"{last} - damaged checkpoint - {reason}"
-    if not previous.is_file():
+    others = {path: damage(path) for path in (previous, best) if path.is_file()}
+    if not others:
         raise RunError(f"{told} - there is none before it: begin again with --overwrite")
-    before = damage(previous)
-    if before is not None:
-        raise RunError(f"{told}; {PREVIOUS}: {before} - begin again with --overwrite")
+    whole = [path for path, before in others.items() if before is None]
+    if not whole:
+        damaged = "; ".join(f"{path.name}: {before}" for path, before in others.items())
+        raise RunError(f"{told}; {damaged} - begin again with --overwrite")
     if not from_previous:
-        content = torch.load(previous, map_location="cpu", weights_only=True, mmap=True)
+        content = torch.load(whole[0], map_location="cpu", weights_only=True, mmap=True)
         raise RunError(
-            f"{told} - add --from-previous to go on from the checkpoint before it, {previous} "
+            f"{told} - add --from-previous to go on from the checkpoint before it, {whole[0]} "
             f"(after step {content['global_step']}), or begin again with --overwrite"
         )
-    return previous
+    return whole[0]
 
 
 def damage(path: Path) -> str | None:

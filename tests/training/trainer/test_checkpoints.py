@@ -1,5 +1,8 @@
 """Checkpoints on disk: whole, the one before kept, damage noticed."""
 
+import errno
+import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +124,81 @@ def test_without_links_the_checkpoint_before_is_copied(
     monkeypatch.setattr("os.link", refused)
     saved(tmp_path, 3)
     assert AtomicCheckpointIO().load_checkpoint(tmp_path / PREVIOUS)["epoch"] == 1
+
+
+STEPS = ("open", "write", "flush", "os.fsync", "ZipFile", "torch.load", "os.link", "replace")
+"""Everything that a save asks of the system, in order."""
+
+
+def failing(step: str, code: int, patch: pytest.MonkeyPatch) -> None:
+    """Let the first call of a step within a save fail."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OSError(code, os.strerror(code))
+
+    class Short(io.BufferedWriter):
+        def write(self, data: Any) -> int:
+            half = memoryview(data).cast("B")
+            super().write(half[: len(half) // 2])
+            return fail() if code else len(half) // 2  # short, and nobody says so
+
+        def flush(self) -> None:
+            if step == "flush" and not self.closed:
+                fail()
+            super().flush()
+
+    original = Path.open
+
+    def opened(self: Path, mode: str = "r", *given: Any, **named: Any) -> Any:
+        if "w" not in mode:
+            return original(self, mode, *given, **named)
+        if step == "open":
+            fail()
+        raw = io.FileIO(self, "w")
+        return Short(raw) if step in ("write", "flush", "short") else io.BufferedWriter(raw)
+
+    targets = {
+        "os.fsync": "os.fsync",
+        "ZipFile": "zipfile.ZipFile.__init__",
+        "torch.load": "torch.load",
+        "os.link": "shutil.copyfile",
+        "replace": "pathlib.Path.replace",
+    }
+    if step in targets:
+        patch.setattr(targets[step], fail)
+        if step == "os.link":
+            patch.setattr("os.link", fail)
+    else:
+        patch.setattr(Path, "open", opened)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_fault_at_any_call_of_a_save_keeps_the_checkpoint_before(
+    step: str, code: int, tmp_path: Path
+) -> None:
+    check_fault(step, code, tmp_path)
+
+
+def test_a_write_that_is_cut_short_without_an_error_is_noticed(tmp_path: Path) -> None:
+    check_fault("short", 0, tmp_path)
+
+
+def check_fault(step: str, code: int, folder: Path) -> None:
+    """A save fails with the path in its message; what was there before is whole, and alone."""
+    saved(folder, 2)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    weights = {"w": torch.full((500,), 9.0)}
+    content = {"state_dict": weights, "epoch": 9, "global_step": 27, "loops": {}}
+    files = AtomicCheckpointIO()
+    files.best = True
+    with pytest.MonkeyPatch.context() as patch:
+        failing(step, code, patch)
+        with pytest.raises(RunError) as caught:
+            files.save_checkpoint(content, folder / LAST)
+    assert str(caught.value).startswith(f"{folder / LAST} - cannot be written - ")
+    assert "the checkpoint before it is kept" in str(caught.value)
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert after.items() <= before.items()
+    assert checkpoint_to_resume(folder) == folder / LAST
+    assert AtomicCheckpointIO().load_checkpoint(folder / LAST)["epoch"] == 1
