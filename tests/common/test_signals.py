@@ -92,3 +92,21 @@ with for_a_command() as received:
 def test_a_loading_process_ends_as_usual() -> None:
     out, err = start(code=FORKED).communicate(timeout=60)
     assert out.split() == [str(-signal.SIGTERM), "[]"], err
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="a notice of POSIX schedulers")
+def test_a_notice_is_never_the_second_signal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A scheduler announces the end, then sends SIGTERM: the step is finished all the same."""
+    with signals.for_a_command() as received, signals.finishing() as asked:
+        for number in (signal.SIGUSR1, signal.SIGUSR1, signal.SIGTERM, signal.SIGUSR1):
+            send(number)
+        assert asked()
+    assert received == ["SIGUSR1", "SIGUSR1", "SIGTERM", "SIGUSR1"]
+    assert capsys.readouterr().err == "SIGUSR1: this step is finished and saved\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="a notice of POSIX schedulers")
+def test_a_notice_between_steps_ends_a_command() -> None:
+    with pytest.raises(KeyboardInterrupt), signals.for_a_command() as received:
+        send(signal.SIGUSR1)
+    assert received == ["SIGUSR1"]

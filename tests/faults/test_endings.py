@@ -84,7 +84,9 @@ def signal_in(step: int, number: int, patch: pytest.MonkeyPatch) -> list[int]:
     return steps
 
 
-@pytest.mark.parametrize(("step", "number"), [(2, signal.SIGTERM), (4, signal.SIGINT)])
+@pytest.mark.parametrize(("step", "number"), [
+    (2, signal.SIGTERM), (4, signal.SIGINT), (3, signal.SIGUSR1),
+])  # fmt: skip
 def test_f34_signal_in_training(
     step: int,
     number: int,
@@ -98,12 +100,12 @@ def test_f34_signal_in_training(
     words = ["run", recipe, "--out", out, "--quiet"]
     with monkeypatch.context() as patch:
         steps = signal_in(step, number, patch)
-        assert call(monkeypatch, *words) == 5
+        assert call(monkeypatch, *words) == (75 if number == signal.SIGUSR1 else 5)
     assert steps == list(range(1, step + 1)), "the running step is finished, no other begun"
     shown = capsys.readouterr().err.splitlines()
-    name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+    name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
     assert shown[0].startswith(f"{name}: this step is finished and saved")
-    place = "step 2 of 4 in epoch 1 of 2" if step == 2 else "epoch 1 of 2"
+    place = "epoch 1 of 2" if step == 4 else f"step {step} of 4 in epoch 1 of 2"
     assert shown[1] == (
         f"stopped by {name}: {place} is saved; resume with: adapt run {recipe} --quiet --resume "
         f"--out '{out}'"
@@ -114,6 +116,33 @@ def test_f34_signal_in_training(
         assert call(monkeypatch, "run", recipe, "--quiet", "--resume", "--out", out) == 0
     assert len(steps) == 8 - step, "what was done is not done again"
     assert scores(out) == scores(finished), "equal to the run that nothing disturbed"
+
+
+def test_one_command_begins_goes_on_and_finds_the_run_complete(
+    recipe: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out = tmp_path / "run"
+    assert call(monkeypatch, "run", recipe, "--quiet", "--resume", "--out", out) == 2
+    assert f"{out} - nothing to go on with - " in capsys.readouterr().err
+    words = ["run", recipe, "--quiet", "--resume", "auto", "--out", out]
+    with monkeypatch.context() as patch:
+        signal_in(3, signal.SIGUSR1, patch)
+        assert call(monkeypatch, *words) == 75
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .endswith(f"resume with: adapt run {recipe} --quiet --resume auto --out {out}")
+    )
+    assert call(monkeypatch, *words) == 0
+    assert scores(out) == scores(finished)
+    shown, before = capsys.readouterr().out, (out / "log.txt").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("adapt.runs.run._run", None)  # nothing is computed
+        assert call(monkeypatch, *words) == 0
+    assert capsys.readouterr().out == shown
+    assert (out / "log.txt").read_bytes() == before
+    assert call(monkeypatch, *words, "seed=3") == 2
 
 
 @pytest.mark.parametrize("moment", ["_read", "sweep", "write_uncertainty"])

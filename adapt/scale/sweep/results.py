@@ -13,6 +13,7 @@ from adapt.errors import RunError
 from adapt.report.record.scores import ZERO_SHOT, ScoreTable
 from adapt.report.record.values import mapping, mean, number
 from adapt.runs.folder.files import write_csv
+from adapt.runs.folder.timing import FILE as TIMING
 from adapt.scale.sweep.plan import FILE, SweepPlan
 from adapt.scale.sweep.settings import RANKINGS, SELECTION
 from adapt.scale.sweep.task import FINISHED, SCORES, RunOutcome, SweepTask
@@ -53,10 +54,18 @@ def run_row(task: SweepTask, outcome: RunOutcome, rank_by: str) -> dict[str, Any
         "shipped": shipped,
         "evals": {name: own[name] for name in scores.evals},
         "shifts": scores.shifts,
-        "seconds": number(mapping(scores.get("seconds")).get("total")),
+        "seconds": _seconds(task.folder / TIMING),
         "opened": max((int(n) for n in mapping(scores.get("opened")).values()), default=0),
         "leaks": sorted(name for name, leak in mapping(scores.get("leak_free")).items() if leak),
     }
+
+
+def _seconds(path: Path) -> float | None:
+    """How long a run took; None where it does not say so."""
+    try:
+        return number(json.loads(path.read_text(encoding="utf-8"))["total"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def read_scores(path: Path) -> ScoreTable:
