@@ -5,6 +5,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LONGEST_REASON = 300
+NO_MEMORY = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+    "MPS backend out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "could not create a primitive",  # oneDNN, whose kernels need memory of their own
+)
+"""In errors of PyTorch that have no type of their own."""
 
 
 class AdaptError(Exception):
@@ -88,3 +97,14 @@ def one_line(error: BaseException) -> str:
     if "weights_only" in text or "Weights only" in text:
         return "it holds more than tensors, and what else it holds could run code"
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the machine had no memory left; PyTorch need not be there.
+
+    >>> out_of_memory(MemoryError()), out_of_memory(RuntimeError("shapes differ"))
+    (True, False)
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in NO_MEMORY)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from adapt.common.progress import track
-from adapt.errors import WeightsError
+from adapt.errors import RunError, WeightsError, one_line, out_of_memory
 from adapt.models.backbones import Backbone
 from adapt.models.classifier import Classifier
 from adapt.training.features.pixels import Pixels
@@ -70,10 +70,21 @@ def through(
         device: Where it computes.
         precision: See `adapt.training.runtime.inference_kernels`.
         total: Number of batches, for whoever watches.
+
+    Raises:
+        RunError: When a batch does not fit into memory.
     """
     for batch in track(batches, "encoding batches", total):
-        with torch.inference_mode(), inference_kernels(device, precision):
-            result = encode(batch).float().cpu()
+        try:
+            with torch.inference_mode(), inference_kernels(device, precision):
+                result = encode(batch).float().cpu()
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            raise RunError(
+                f"encoding images - out of memory - {len(batch)} at once: {one_line(error)} - set "
+                f"runtime.batch_size={max(1, len(batch) // 4)}, or take a smaller model"
+            ) from error
         yield result
 
 

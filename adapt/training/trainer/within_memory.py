@@ -5,6 +5,7 @@ behind the last whole step: weights, moments and schedule are those of then unti
 """
 
 import gc
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,18 +17,10 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from adapt.errors import RunError, one_line
+from adapt.errors import RunError, one_line, out_of_memory
 from adapt.training.trainer.checkpoints import LAST, AtomicCheckpointIO
 from adapt.training.trainer.numbers import NotFiniteError
 
-WORDS = (
-    "DefaultCPUAllocator: can't allocate memory",
-    "DefaultCPUAllocator: not enough memory",
-    "MPS backend out of memory",
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-)
-"""In errors that have no type of their own."""
 WAYS_OUT = (
     "set method.optim.checkpointing=true (a third slower), freeze blocks with "
     "method.optim.freeze_first or train fewer weights with method=lora, or take a smaller model or "
@@ -35,17 +28,6 @@ WAYS_OUT = (
 )
 MICRO_BATCH = "micro_batch"
 """Of a checkpoint: images at once, in which the position in an epoch is counted."""
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the machine had no memory left.
-
-    >>> out_of_memory(MemoryError()), out_of_memory(RuntimeError("shapes differ"))
-    (True, False)
-    """
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in WORDS)
 
 
 def smaller(images: int) -> int:
@@ -58,16 +40,18 @@ def smaller(images: int) -> int:
 
 
 class LastStep(pl.Callback):
-    """Keeps where the last whole step ended; a step that fails is followed by a save of that.
+    """Keeps where the last whole step ended, and what a checkpoint of it holds when a step fails.
+
+    It is not written then: memory has run out, and what the step had computed is still held.
 
     Args:
-        path: Where to.
         micro_batch: Images at once, for every checkpoint of this training.
     """
 
-    def __init__(self, path: Path, micro_batch: int) -> None:
-        self.path, self.micro_batch = path, micro_batch
+    def __init__(self, micro_batch: int) -> None:
+        self.micro_batch = micro_batch
         self.place: dict[str, Any] | None = None
+        self.content: dict[str, Any] | None = None
         self.failed = False
 
     def on_train_batch_end(
@@ -91,12 +75,14 @@ class LastStep(pl.Callback):
         }
 
     def on_exception(self, trainer: pl.Trainer, module: Any, exception: BaseException) -> None:
-        """Save the last whole step, if there was one and what failed has not touched it."""
+        """Take the last whole step, if there was one and what failed has not touched it."""
         memory = bool(module.computing) and out_of_memory(exception)
         numbers = isinstance(exception, NotFiniteError) and module.skipped <= module.global_step
-        if self.place is not None and (memory or numbers):
-            self.failed = True
-            trainer.save_checkpoint(self.path)
+        if self.place is None or not (memory or numbers):
+            return
+        traceback.clear_frames(exception.__traceback__)  # they hold activations
+        self.failed = True
+        self.content = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -189,28 +175,43 @@ def fit_within_memory(
     """
     with kept_in(folder) as place:
         while True:
-            step = LastStep(place / LAST, training.images)
+            step = LastStep(training.images)
             try:
                 attempt(start, step)
                 return
             except NotFiniteError as error:
-                good = step.failed and folder is not None
-                kept = f"the last good weights are in {step.path}" if good else "nothing is saved"
-                raise NotFiniteError(f"{error}; {kept}") from error
+                raise NotFiniteError(f"{error}; {_kept(step, folder)}") from error
             except Exception as error:
                 if not out_of_memory(error):
                     raise
-                if refusal := training.refusal():
+                refusal = training.refusal()
+                if refusal or (step.place is not None and step.content is None):
+                    reason = refusal or "and none was left to save the step before"
                     raise RunError(
-                        f"training - out of memory - {refusal}: {one_line(error)} - {WAYS_OUT}"
+                        f"training - out of memory - {reason}: {one_line(error)} - {WAYS_OUT}"
                     ) from error
             # Out of the block nothing holds what the step had computed any more.
             batches = training.loader.batch_size
             tell(f"out of memory in step {training.module.global_step + 1}: {_shrink(training)}")
-            if (source := step.path if step.failed else start) is not None:
-                factor = batches // training.loader.batch_size
-                with_micro_batch(source, step.path, training.images, factor)
-                start = step.path
+            content = step.content if step.content is not None else _read(start)
+            del step
+            if content is not None:
+                count_in(content, training.images, batches // training.loader.batch_size)
+                AtomicCheckpointIO().save_checkpoint(content, place / LAST)
+                start = place / LAST
+            del content
+
+
+def _kept(step: LastStep, folder: Path | None) -> str:
+    """Save the last good weights; where they are, in words."""
+    if step.content is None or folder is None:
+        return "nothing is saved"
+    AtomicCheckpointIO().save_checkpoint(step.content, folder / LAST)
+    return f"the last good weights are in {folder / LAST}"
+
+
+def _read(start: Path | None) -> dict[str, Any] | None:
+    return None if start is None else torch.load(start, map_location="cpu", weights_only=True)
 
 
 def _shrink(training: Training) -> str:
@@ -236,21 +237,18 @@ def adopt_micro_batch(training: Training, start: Path) -> None:
         training.resize(images)
 
 
-def with_micro_batch(source: Path, target: Path, images: int, factor: int) -> None:
-    """Write a checkpoint of a training that takes fewer images at once.
+def count_in(content: dict[str, Any], images: int, factor: int) -> None:
+    """Make a checkpoint that of a training which takes fewer images at once.
 
     Args:
-        source: The checkpoint.
-        target: Where to.
+        content: The checkpoint.
         images: How many.
         factor: What the number of batches in an epoch grows by.
     """
-    content = torch.load(source, map_location="cpu", weights_only=True)
     progress = content["loops"]["fit_loop"]["epoch_loop.batch_progress"]
     for name in ("total", "current"):
         progress[name] = _counted(progress[name], factor)
     content[MICRO_BATCH] = images
-    AtomicCheckpointIO().save_checkpoint(content, target)
 
 
 def _counted(count: Mapping[str, int], factor: int) -> dict[str, int]:

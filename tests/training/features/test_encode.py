@@ -14,13 +14,13 @@ from PIL import Image
 from adapt.data.image_data import ImageData
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import WeightsError
+from adapt.errors import RunError, WeightsError
 from adapt.methods.features.base import read_support
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.features import encode as features
 from adapt.training.features import views
-from adapt.training.features.encode import head_logits, predict_logits
+from adapt.training.features.encode import head_logits, predict_logits, through
 from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 from tests.helpers.tiny import CLASSES, RESNET, VIT, draw_folder, tiny_classifier
@@ -94,3 +94,14 @@ def test_logits_that_are_not_numbers_are_not_scored() -> None:
     features[1, 0] = float("nan")
     with pytest.raises(WeightsError, match="1 of 3 images give NaN or infinite"):
         head_logits(classifier.head, features)
+
+
+def test_a_batch_that_does_not_fit_names_the_setting() -> None:
+    def fails(_: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    batches = [torch.zeros(64, 3, 8, 8)]
+    with pytest.raises(RunError, match=r"^encoding images - out of memory - 64 at once: CUDA out"):
+        list(through(fails, batches, torch.device("cpu"), "32", 1))
+    with pytest.raises(RunError, match=r"set runtime.batch_size=16, or take a smaller model$"):
+        list(through(fails, batches, torch.device("cpu"), "32", 1))

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from adapt.data.image_data import ImageData
-from adapt.errors import RunError
+from adapt.errors import RunError, out_of_memory
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import train
 from adapt.training.objectives import Batch, Contrastive, CrossEntropy, Objective, Outcome
 from adapt.training.settings import Optim
 from adapt.training.trainer.checkpoints import LAST
-from adapt.training.trainer.within_memory import MICRO_BATCH, out_of_memory, smaller
+from adapt.training.trainer.within_memory import MICRO_BATCH, smaller
 from tests.helpers.tiny import in_float64, weights
 from tests.helpers.training import close, fit
 
