@@ -82,7 +82,7 @@ class LastStep(pl.Callback):
             return
         traceback.clear_frames(exception.__traceback__)  # they hold activations
         self.failed = True
-        self.content = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        self.content = trainer._checkpoint_connector.dump_checkpoint()
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]
