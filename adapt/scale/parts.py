@@ -245,8 +245,11 @@ def _table(path: Path, made: dict[str, Any], width: int) -> Iterator[Any]:
         {KEY: text.encode()},
     )
     rows: list[Prediction] = []
-    # Features hardly repeat: a dictionary of them would only be tried and given up.
-    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["reason"]) as writer:
+    # Features hardly repeat, but their exponents do: bytes of one place together take a tenth less.
+    packed = {"features.list.element": "BYTE_STREAM_SPLIT"}
+    with pq.ParquetWriter(
+        path, schema, compression="zstd", use_dictionary=["reason"], column_encoding=packed
+    ) as writer:
 
         def send() -> None:
             features = [None if row.features is None else row.features.numpy() for row in rows]

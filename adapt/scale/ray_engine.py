@@ -5,10 +5,14 @@ part where it belongs, so that neither the driver nor the object store grows wit
 actor that dies is started again by Ray, and its part is made anew.
 """
 
+import io
 import logging
 import os
+import signal
+import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,7 +79,9 @@ def ray_data(settings: EmbedSettings, model: Path) -> Iterator[Opened]:
         chosen = _chosen(settings, model, ray.cluster_resources(), len(ray.nodes()))
         count = chosen.actors
         actors = "1 actor" if count == 1 else f"{count} actors"
-        yield Opened(chosen, _Pool(chosen), f"on {chosen.device} by {actors} of Ray")
+        # Ray prints what becomes of its processes, between the results of whoever reads them.
+        with redirect_stdout(sys.stderr or io.StringIO()):
+            yield Opened(chosen, _Pool(chosen), f"on {chosen.device} by {actors} of Ray")
     finally:
         if not joined:
             ray.shutdown()
@@ -103,8 +109,11 @@ def _start(ray: Any, settings: EmbedSettings) -> None:
             "object_store_memory": OBJECTS,
             "include_dashboard": False,
         }
+    ours = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options)
+        if ours is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ours)  # Ray's own would end the process without a word
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         place = address or "a Ray on this machine"
         raise RunError(

@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -30,6 +31,21 @@ def test_an_archive_is_a_part_of_its_own(model: Path, photos: Path, tmp_path: Pa
     for row, other in zip(rows[:-1], rows_of(tmp_path / "folder"), strict=True):
         assert row["features"] == other["features"]
     assert rows[-1]["error"].startswith(f"{tmp_path}/s-3.tar - not a zip or tar archive")
+
+
+def test_a_store_is_as_good_as_a_folder(model: Path, photos: Path, tmp_path: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    for path in photos.iterdir():
+        memory.pipe_file(f"/embed/photos/{path.name}", path.read_bytes())
+    far = embedded(model, "memory://embed/photos", tmp_path / "far")
+    near = embedded(model, photos, tmp_path / "near")
+    assert (far.images, far.errors, far.skipped) == (near.images, near.errors, near.skipped)
+    rows = zip(rows_of(tmp_path / "far"), rows_of(tmp_path / "near"), strict=True)
+    for row, other in rows:
+        assert row["path"] == other["path"].replace(str(photos), "memory://embed/photos")
+        assert (row["features"], row["reason"]) == (other["features"], other["reason"])
+        if row["error"]:
+            assert row["error"] == other["error"].replace(other["path"], row["path"])
 
 
 def test_the_list_of_what_may_be_tried_again(model: Path, photos: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from adapt.errors import BundleError, MissingExtraError, ModelError, RunError
 from adapt.scale.embedder import BatchPredictor, Embedder
 from adapt.scale.ray_engine import _chosen
 from adapt.scale.settings import EmbedSettings
-from tests.helpers.embedding import COUNT, bytes_of, check_engine, embedded
+from tests.helpers.embedding import COUNT, bytes_of, check_engine, embedded, rows_of
 
 NONE = Path("no model")
 
@@ -44,6 +44,11 @@ def test_it_keeps_the_contract(ray: Any, model: Path, photos: Path, tmp_path: Pa
     check_engine("ray", model, photos, tmp_path / "out", actors=2)
     embedded(model, photos, tmp_path / "local")
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "local")
+    # The same through fsspec, in other processes.
+    embedded(model, photos.as_uri(), tmp_path / "far", engine="ray", actors=2)
+    for row, other in zip(rows_of(tmp_path / "far"), rows_of(tmp_path / "out"), strict=True):
+        assert row["path"] == f"file://{other['path']}"
+        assert row["features"] == other["features"]
 
 
 @pytest.mark.slow
