@@ -30,6 +30,7 @@ from adapt.training.features.encode import head_logits, predict_logits, through
 from adapt.training.features.pixels import Pixels, prepare
 from adapt.training.features.store import FeatureStore
 from adapt.training.parameters import in_encoder
+from adapt.training.processes.group import active
 from adapt.training.runtime import EXACT, inference_device
 from adapt.training.settings import Runtime
 
@@ -292,7 +293,8 @@ class Line:
         """Logits of the working copy; what lies before the first change is computed once."""
         model, cut = self.at(alpha), self._ends.cut
         encoder = model.backbone.image_encoder
-        if cut is None or self.refresh is not unchanged:
+        # Several processes share out whole batches, which saves more than the cut does.
+        if cut is None or self.refresh is not unchanged or active() is not None:
             return predict_logits(model, pixels, self._runtime, precision)
         runtime = self._runtime
         hidden = self._store.activations(cut, model.backbone, pixels, runtime, precision)

@@ -20,11 +20,12 @@ from adapt.training.loop import micro_batch
 from adapt.training.parameters import freeze_first, text_trains
 from adapt.training.regularisers import Regularisers
 from adapt.training.runtime import (
+    grown,
     resolve_accelerator,
     resolve_precision,
     short_sequence_attention,
 )
-from adapt.training.settings import Optim, for_devices
+from adapt.training.settings import Optim
 
 PROCESS = 1.1 * 2**30
 """Bytes of Python with its libraries and what its allocator keeps; counted on a CPU alone."""
@@ -227,7 +228,7 @@ def memory_of(recipe: Recipe, method: Method, start: Classifier, tuned: Classifi
     device = resolve_accelerator(runtime.accelerator)
     if (optim := getattr(method, "optim", None)) is None:
         return inference_memory(start, runtime.images, device)
-    batch = micro_batch(for_devices(optim, runtime.devices), runtime)
+    batch = micro_batch(grown(optim, runtime, runtime.devices), runtime.devices)
     where = Where(device, resolve_precision(runtime.precision, device), runtime.devices)
     texts = texts_per_step(method, tuned, batch)
     return training_memory(start, tuned, optim, batch, texts, where)

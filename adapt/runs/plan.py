@@ -16,10 +16,11 @@ from adapt.training.loop import micro_batch
 from adapt.training.runtime import (
     check_compile,
     count_workers,
+    grown,
     resolve_accelerator,
     resolve_precision,
 )
-from adapt.training.settings import Optim, Runtime, for_devices, with_epochs
+from adapt.training.settings import Optim, Runtime, with_epochs
 from adapt.training.trainer.loggers import check_loggers
 
 SMALL_VAL = 50
@@ -49,7 +50,7 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     optim = getattr(loaded.method, "optim", None)
     if optim and (per_shot := getattr(loaded.method, "steps_per_shot", 0)):
         optim = with_epochs(optim, len(data.fit.train), len(data.fit.class_names), per_shot)
-    optim = for_devices(optim, recipe.runtime.devices) if optim else None
+    optim = grown(optim, recipe.runtime, recipe.runtime.devices) if optim else None
     if optim:
         _check_shared_memory(data, recipe.runtime, optim, start.backbone.preprocessing.size)
     return {
@@ -73,7 +74,7 @@ def _check_shared_memory(data: RunData, runtime: Runtime, optim: Optim, size: in
     """Note where loading processes would have too little of it, as a run says when it trains."""
     images = len(data.fit.train)
     workers = count_workers(runtime.workers, images, runtime.devices) * runtime.devices
-    batch = min(micro_batch(optim, runtime), images) * 3 * size**2
+    batch = min(micro_batch(optim, runtime.devices), images) * 3 * size**2
     try:
         workers_that_fit(workers, batch, runtime.workers != "auto", data.notes.append)
     except RunError as error:

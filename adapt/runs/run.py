@@ -55,6 +55,7 @@ from adapt.runs.selection import CandidateLines, Choice, choose, fit_probe
 from adapt.runs.start import PROMPTS_FILE, Start, start_of_recipe
 from adapt.runs.summary import summary
 from adapt.training.context import Context
+from adapt.training.devices import processes
 from adapt.training.features.store import FeatureStore
 from adapt.training.runtime import held_on_device
 from adapt.training.trainer.loggers import check_loggers
@@ -84,6 +85,8 @@ def run(
 ) -> Run:
     """Run a recipe from labelled images to report and bundle.
 
+    Where torchrun or SLURM started several processes, this ends all but the first, after the run.
+
     Args:
         recipe: Name of a shipped recipe, or path; or photos, for the recipe `one_folder`.
         overrides: `key.path=value` texts; `~key.path` takes a key out.
@@ -109,7 +112,12 @@ def run(
         going_on.check(folder)
     earlier = read_ledger(folder)
     name = loaded.recipe.name if out is None else folder.resolve().name
-    with run_folder(folder, going_on is not None, overwrite), lines_unless(quiet), held_on_device():
+    with (
+        processes(loaded.recipe.runtime),
+        run_folder(folder, going_on is not None, overwrite),
+        lines_unless(quiet),
+        held_on_device(),
+    ):
         write_ledger(folder, earlier)
         try:
             if going_on and (done := _complete(loaded, folder, going_on)):

@@ -18,6 +18,7 @@ from adapt.data.loading.datasets import EvalSampler, ImageDataset, TrainSampler
 from adapt.data.loading.workers import patience, workers_that_fit
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError
+from adapt.training.processes.batches import collated
 from adapt.training.runtime import count_workers
 
 Loader = DataLoader[dict[str, Any]]
@@ -148,6 +149,8 @@ class ImageDataModule(pl.LightningDataModule):
         if data is None:
             return []
         processes, rank = self._process()
+        if len(data) < processes:  # every process looks at all: means stay what they are
+            processes, rank = 1, 0
         return self._loader(data, EvalSampler(data, processes, rank))
 
     def state_dict(self) -> dict[str, Any]:
@@ -179,6 +182,7 @@ class ImageDataModule(pl.LightningDataModule):
             num_workers=workers,
             timeout=patience(workers),
             persistent_workers=workers > 0,
+            collate_fn=collated,
             worker_init_fn=start_worker,
             pin_memory=torch.cuda.is_available(),
             # Without its own generator a loader would draw from the global random state.

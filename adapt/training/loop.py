@@ -1,5 +1,6 @@
 """One training run: from a classifier and data to the same classifier, trained."""
 
+import copy
 import logging
 import os
 import warnings
@@ -23,17 +24,22 @@ from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
+from adapt.training.devices import processes
 from adapt.training.module import AdaptModule
 from adapt.training.objectives import Objective
+from adapt.training.processes.group import active, is_first, process_count
+from adapt.training.processes.lightning import Joined, strategy_of
+from adapt.training.processes.sharding import put_together
 from adapt.training.runtime import (
     check_compile,
     give_back,
+    grown,
     inference_device,
     made_faster,
     resolve_accelerator,
     resolve_precision,
 )
-from adapt.training.settings import Optim, Runtime, for_devices
+from adapt.training.settings import Optim, Runtime
 from adapt.training.trainer.background import BackgroundCheckpointIO
 from adapt.training.trainer.callbacks import EpochLines, MadeBy, MovingAverage
 from adapt.training.trainer.checkpoints import LAST, AtomicCheckpointIO, checkpoint_to_resume
@@ -95,39 +101,69 @@ def train(
             "method - nothing would train - every parameter is frozen - lower optim.freeze_first"
         )
     classifier.low_rank = None  # of a start; what it adds is no longer all that changes
-    optim, runtime = for_devices(optim, context.runtime.devices), context.runtime
-    _check_compile(optim, runtime)
-    names, whole = classifier.class_names, getattr(objective, "whole_batch", False)
-    weights = loss_weights(optim, data.train, names)
-    module = AdaptModule(classifier, optim, context.seed, objective, weights)
-    loader = ImageDataModule(
-        data.train,
-        data.val,
-        names,
-        classifier.backbone.preprocessing,
-        context.augmentation,
-        micro_batch(optim, runtime) * (optim.accumulate if whole else 1),
-        runtime.workers,
-        context.seed,
-    ).balanced(context.balance)
-    loader.tell = context.tell
-    with made_faster(classifier.backbone.image_encoder, runtime):
-        _fit(module, loader, context, replace(optim, accumulate=1) if whole else optim)
+    _check_runtime(optim, context.runtime)
+    with processes(context.runtime) as group:
+        size = group.member.size if group else 1
+        given = classifier, data, grown(optim, context.runtime, size), context, objective
+        if group is None:
+            module = _trained(*given)
+        else:
+            theirs = replace(context, quiet=True, store=None, tell=_silent, trajectory=None)
+            with group.task(_trained, (*given[:3], theirs, objective)):
+                module = _trained(*given)
     if module.collapse:
         context.tell(f"after training, {module.collapse}: lower method.optim.lr")
-    if optim.checkpointing:
-        classifier.backbone.model.set_grad_checkpointing(False)
 
     def result() -> Classifier:
         classifier.eval().requires_grad_(True)
         if module.text_trains and classifier.head_from_text:
-            classifier.to(inference_device(runtime)).rebuild_head()
+            classifier.to(inference_device(context.runtime)).rebuild_head()
         return finish(classifier.cpu())
 
     if (kept := context.trajectory) is not None:
         keep = kept.keep
         hand_over(module, kept.folder, kept.count, lambda: keep(result()))
     return result()
+
+
+def _silent(_: str) -> None:
+    """What the first process says is enough."""
+
+
+def _trained(
+    classifier: Classifier,
+    data: ImageData,
+    optim: Optim,
+    context: Context,
+    objective: Objective | None,
+) -> AdaptModule:
+    """In each process: train in place, with the others; returns what the trainer knew it as."""
+    runtime, whole = context.runtime, getattr(objective, "whole_batch", False)
+    names = classifier.class_names
+    weights = loss_weights(optim, data.train, names)
+    shared = runtime.strategy == "fsdp" and active() is not None
+    # What is shared out cannot become whole again: a copy is.
+    trained = copy.deepcopy(classifier) if shared else classifier
+    module = AdaptModule(trained, optim, context.seed, objective, weights)
+    loader = ImageDataModule(
+        data.train,
+        data.val,
+        names,
+        classifier.backbone.preprocessing,
+        context.augmentation,
+        micro_batch(optim, process_count()) * (optim.accumulate if whole else 1),
+        runtime.workers,
+        context.seed,
+    ).balanced(context.balance)
+    loader.tell = context.tell
+    with made_faster(trained.backbone.image_encoder, runtime):
+        _fit(module, loader, context, replace(optim, accumulate=1) if whole else optim)
+    if shared:
+        put_together(trained, classifier)
+        module.classifier = classifier
+    if optim.checkpointing:
+        classifier.backbone.model.set_grad_checkpointing(False)
+    return module
 
 
 def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: Optim) -> None:
@@ -138,7 +174,7 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
     if start and context.trajectory and not weights_are_there(start, context.trajectory.folder):
         context.tell(f"{context.trajectory.folder} lacks weights: the training begins anew")
         start = None
-    training = Training(module, loader, optim.accumulate, context.runtime.devices)
+    training = Training(module, loader, optim.accumulate, process_count())
     if start:
         adopt_micro_batch(training, start)
     with finishing() as asked, quiet_lightning(), deterministic():
@@ -175,9 +211,15 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
             raise KeyboardInterrupt("training is finished and saved")
 
 
-def _check_compile(optim: Optim, runtime: Runtime) -> None:
-    """Refuse what does not go with `torch.compile`."""
+def _check_runtime(optim: Optim, runtime: Runtime) -> None:
+    """Refuse what does not go with `torch.compile`, or with weights that are shared out."""
     check_compile(runtime.compile, resolve_accelerator(runtime.accelerator))
+    for name in ("ema", "l2_sp", "self_distillation"):
+        if runtime.strategy == "fsdp" and getattr(optim, name):
+            raise ModelError(
+                f"runtime.strategy - fsdp does not go with optim.{name} - {getattr(optim, name)} - "
+                "it needs whole weights in every process: set one of them to its default"
+            )
     for name in ("feature_distillation", "car_ft", "lipsum_ft", "checkpointing"):
         if runtime.compile != "none" and getattr(optim, name):
             raise ModelError(
@@ -197,16 +239,16 @@ def loss_weights(optim: Optim, images: ImageList, names: Sequence[str]) -> Tenso
     return None if weights is None else torch.from_numpy(weights)
 
 
-def micro_batch(optim: Optim, runtime: Runtime) -> int:
-    """Images a device sees at once, so that one optimiser step sees `optim.batch_size`.
+def micro_batch(optim: Optim, processes: int) -> int:
+    """Images that a process sees at once, so that one optimiser step sees `optim.batch_size`.
 
     Raises:
         ModelError: When the batch cannot be divided evenly.
     """
-    parts = optim.accumulate * runtime.devices
+    parts = optim.accumulate * processes
     if optim.batch_size % parts:
         raise ModelError(
-            f"optim.batch_size - does not divide - {optim.batch_size} over {runtime.devices} "
+            f"optim.batch_size - does not divide - {optim.batch_size} over {processes} "
             f"devices x {optim.accumulate} micro-batches - give a multiple of {parts}"
         )
     return optim.batch_size // parts
@@ -224,15 +266,18 @@ def make_trainer(
         own.append(KeepWeights(kept.folder, _due(kept.count, optim), average))
     callbacks = [*own, *callbacks]
     savers = [callback for callback in callbacks if isinstance(callback, SaveOrStop)]
-    loggers = make_loggers(runtime.loggers or [], folder, context.tell) if folder else []
-    if folder:
+    group = active()
+    loggers = []
+    if folder and is_first():
+        loggers = make_loggers(runtime.loggers or [], folder, context.tell)
         callbacks.append(LearningRateMonitor("epoch"))
     if not context.quiet:
         callbacks.append(EpochLines())
     return pl.Trainer(
         accelerator=device,
-        devices=runtime.devices,
-        strategy=runtime.strategy,
+        devices=group.member.local_size if group else 1,
+        num_nodes=group.member.nodes if group else 1,
+        strategy=strategy_of(runtime.strategy, group),
         precision=resolve_precision(runtime.precision, device),  # type: ignore[arg-type]
         max_epochs=optim.epochs,
         accumulate_grad_batches=optim.accumulate,
@@ -240,7 +285,10 @@ def make_trainer(
         callbacks=callbacks,
         logger=loggers,
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
-        plugins=[savers[0].files if savers else AtomicCheckpointIO()],
+        plugins=[
+            savers[0].files if savers else AtomicCheckpointIO(),
+            *([Joined(group.member)] if group else []),
+        ],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from adapt.data.augmentation.mixing import apply_mix, draw_mix
 from adapt.errors import RunError
 from adapt.models.classifier import Classifier
 from adapt.models.heads import MAXIMUM_LOGIT_SCALE
 from adapt.training.objectives import CrossEntropy, Objective, check_objective
 from adapt.training.parameters import (
+    blocks_of,
     choose_parameters,
     freeze_first,
     frozen_names,
@@ -23,6 +23,8 @@ from adapt.training.parameters import (
     text_trains,
     training_mode,
 )
+from adapt.training.processes import sharding
+from adapt.training.processes.batches import counted, mixed
 from adapt.training.regularisers import Regularisers
 from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Optim, schedule_factor
@@ -115,6 +117,11 @@ class AdaptModule(pl.LightningModule):
         logits: Tensor = self.classifier(pixels)
         return logits
 
+    def configure_model(self) -> None:
+        """Where each process has a part of the weights, give it its part."""
+        if self.device_mesh is not None:
+            sharding.shard_blocks(blocks_of(self), self.device_mesh["data_parallel"])
+
     def on_train_start(self) -> None:
         """Dropout acts, and batch norms as they should."""
         training_mode(self.classifier)
@@ -122,8 +129,12 @@ class AdaptModule(pl.LightningModule):
     def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor:
         """Loss and penalties."""
         self.computing = True
-        batch = self._mixed(batch, number)
-        pixels, size = batch["image"], len(batch["target"])
+        optim = self.optim
+        if optim.mixup or optim.cutmix:
+            key = self.seed, self.current_epoch, number
+            classes = len(self.classifier.class_names)
+            batch = mixed(batch, optim.mixup, optim.cutmix, classes, key)
+        pixels, size = batch["image"], counted(batch)
         with self._kernels(pixels.device):
             with self.regularisers.watch(self.classifier) as watched:
                 loss, logits = self.objective(self.classifier, batch, self._random())
@@ -161,7 +172,7 @@ class AdaptModule(pl.LightningModule):
         micro-batches, however many there were.
         """
         images, self.images = self.images, 0
-        norm, whole = nn.utils.get_total_norm(gradients), self.unit
+        norm, whole = sharding.total_norm(gradients), self.unit
         whole *= self.trainer.accumulate_grad_batches
         if self._world_size() == 1:
             return float(norm) * whole / images, whole / images
@@ -211,18 +222,6 @@ class AdaptModule(pl.LightningModule):
             return sums
         total: Tensor = self.trainer.strategy.reduce(sums, reduce_op="sum")
         return total
-
-    def _mixed(self, batch: dict[str, Tensor], number: int) -> dict[str, Tensor]:
-        """The batch, its images mixed if `optim` asks for it: by seed, epoch and step alone."""
-        pixels, optim = batch["image"], self.optim
-        if not optim.mixup and not optim.cutmix:
-            return batch
-        count, _, height, width = pixels.shape
-        key = (self.seed, self.current_epoch, number, self.global_rank)
-        mix = draw_mix(optim.mixup, optim.cutmix, (count, height, width), key)
-        classes = len(self.classifier.class_names)
-        mixed, targets = apply_mix(mix, pixels, batch["target"], classes)
-        return batch | {"image": mixed, "target": targets}
 
     def _kernels(self, device: torch.device) -> AbstractContextManager[None]:
         # Activations are recomputed outside of this block, and must be by the same kernel.
@@ -317,7 +316,7 @@ class AdaptModule(pl.LightningModule):
     ) -> None:
         """Clip as the class says; a gradient that is not finite is dropped with its step."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        gradients = [p.grad for p in parameters if p.grad is not None]
+        gradients = sharding.gradients_of(parameters)
         norm, factor = self._norm(gradients)
         self.computing = False
         if not math.isfinite(norm):
@@ -332,7 +331,7 @@ class AdaptModule(pl.LightningModule):
         # The constant is that of `clip_grad_norm_`.
         factor *= min(1.0, limit / (norm + 1e-6))
         if factor != 1:
-            torch._foreach_mul_(gradients, factor)
+            sharding.scale(gradients, factor)
         if by_value and gradient_clip_val:
             nn.utils.clip_grad_value_(parameters, gradient_clip_val)
 
@@ -359,7 +358,7 @@ class AdaptModule(pl.LightningModule):
             ModelError: When a weight that trains is in half precision.
         """
         check_trained_in_full(self.named_parameters())
-        groups = parameter_groups(self.classifier, self.optim)
+        groups = sharding.by_kind(parameter_groups(self.classifier, self.optim))
         # The fused kernel unscales by itself, which would be after the norm is looked at.
         optimizer = torch.optim.AdamW(
             groups, lr=self.optim.lr, fused=gradient_scale(self.trainer) is None

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
 from adapt.models.heads import text_weights
+from adapt.training.processes.batches import counted, gathered, several
 from adapt.training.settings import Optim
 
 Batch: TypeAlias = dict[str, Tensor]
@@ -51,7 +52,8 @@ class CrossEntropy:
             everything = range(len(classifier.prompts))
             prompts = [[drawn_prompt(classifier, number, generator)] for number in everything]
             if 0 < self.classes_per_step < len(prompts):
-                drawn = drawn_classes(target, len(prompts), self.classes_per_step, generator)
+                every, _ = gathered(target)
+                drawn = drawn_classes(every, len(prompts), self.classes_per_step, generator)
                 prompts = [prompts[number] for number in drawn.tolist()]
                 target = _renumbered(target, drawn)
                 weight = None if weight is None else weight[drawn.to(weight.device)]
@@ -123,16 +125,36 @@ class Contrastive:
     def __call__(self, classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
         """Loss and similarities of a batch."""
         backbone, pixels = classifier.backbone, batch["image"]
-        if self.captions is None:
-            texts = [drawn_prompt(classifier, k, generator) for k in batch["target"].tolist()]
-        else:
-            texts = [self.captions[index] for index in batch["index"].tolist()]
+        size = counted(batch)
+        every, rows = gathered(batch["target"][:size])
         images = in_parts(backbone.encode_image, pixels, self.parts)
+        texts = self._texts(classifier, batch, (every, rows), generator)
         words = in_parts(backbone.encode_text, texts, self.parts)
         # A scale of 100 leaves no digits behind the point in half precision.
         with torch.autocast(pixels.device.type, enabled=False):
-            similarity = backbone.scale.float() * images.float() @ words.float().T
-            return contrastive_loss(similarity, batch["target"], self.same_class)
+            own, scale = (images.float()[:size], words.float()[:size]), backbone.scale.float()
+            if not several():
+                similarity = scale * own[0] @ own[1].T
+                return contrastive_loss(similarity, every, self.same_class)
+            all_images, all_words = (gathered(features)[0] for features in own)
+            by_image, by_word = scale * own[0] @ all_words.T, scale * own[1] @ all_images.T
+            return contrastive_loss(by_image, every, self.same_class, by_word, rows)
+
+    def _texts(
+        self,
+        classifier: Classifier,
+        batch: Batch,
+        classes: tuple[Tensor, Tensor],
+        generator: torch.Generator,
+    ) -> list[str]:
+        """The caption of each own image; drawn for those of all processes, as in one process."""
+        if self.captions is not None:
+            return [self.captions[index] for index in batch["index"].tolist()]
+        every, rows = classes
+        drawn = [drawn_prompt(classifier, number, generator) for number in every.tolist()]
+        texts = [drawn[row] for row in rows.tolist()]
+        # The text encoder takes part in every step of every process.
+        return texts or [classifier.prompts[0][0]]
 
 
 def in_parts(encode: Callable[[Any], Tensor], items: Sequence[Any] | Tensor, parts: int) -> Tensor:
@@ -150,7 +172,13 @@ def in_parts(encode: Callable[[Any], Tensor], items: Sequence[Any] | Tensor, par
     return torch.cat([checkpoint(encode, chunk, use_reentrant=False) for chunk in chunks])
 
 
-def contrastive_loss(similarity: Tensor, group: Tensor, same_class: str = "mask") -> Outcome:
+def contrastive_loss(
+    similarity: Tensor,
+    group: Tensor,
+    same_class: str = "mask",
+    by_caption: Tensor | None = None,
+    rows: Tensor | None = None,
+) -> Outcome:
     """Mean of the cross-entropies of the rows (an image's captions) and of the columns.
 
     What becomes of the captions of other images of the same class:
@@ -161,22 +189,29 @@ def contrastive_loss(similarity: Tensor, group: Tensor, same_class: str = "mask"
     - `negative`: they are pushed away like any other, as in the authors' code.
 
     Args:
-        similarity: Scaled cosines (B, B): row i is image i, column j caption j.
+        similarity: Scaled cosines (B, B): row i is image i, column j caption j. Of several
+            processes, the own images (b, B).
         group: Class of each pair, shape (B,).
         same_class: `mask`, `positive` or `negative`.
+        by_caption: Of several processes, the own captions by all images (b, B).
+        rows: Which of the pairs are the own, shape (b,).
 
     Returns:
         The loss, and the logits of rows and of columns; masked ones are the lowest number there is.
     """
-    same = group[:, None] == group[None, :]
-    own = torch.eye(len(group), dtype=torch.bool, device=group.device)
+    rows = torch.arange(len(group), device=group.device) if rows is None else rows
+    same = group[rows, None] == group[None, :]
+    own = rows[:, None] == torch.arange(len(group), device=group.device)[None, :]
+    by_image, by_caption = similarity, similarity.T if by_caption is None else by_caption
     if same_class == "mask":
-        similarity = similarity.masked_fill(same & ~own, torch.finfo(similarity.dtype).min)
+        lowest = torch.finfo(similarity.dtype).min
+        by_image, by_caption = (m.masked_fill(same & ~own, lowest) for m in (by_image, by_caption))
     positive = (same if same_class == "positive" else own).to(similarity.dtype)
     target = positive / positive.sum(1, keepdim=True)
-    rows, columns = similarity, similarity.T
-    loss = (F.cross_entropy(rows, target) + F.cross_entropy(columns, target)) / 2
-    return loss, (rows, columns)
+    if len(rows) == 0:  # this process has no image in the last step: its gradients are zero
+        return (by_image.sum() + by_caption.sum()) / 2, (by_image, by_caption)
+    loss = (F.cross_entropy(by_image, target) + F.cross_entropy(by_caption, target)) / 2
+    return loss, (by_image, by_caption)
 
 
 def drawn_prompt(classifier: Classifier, number: int, generator: torch.Generator) -> str:

@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from adapt.errors import ModelError, RecipeError
-from adapt.training.settings import Runtime
+from adapt.training.settings import Optim, Runtime, for_devices
 
 EXACT = "32"
 """Float32 in every product, as scores are computed."""
@@ -76,9 +76,23 @@ def native_bf16_cpu() -> bool:
     return any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
+def grown(optim: Optim, runtime: Runtime, processes: int) -> Optim:
+    """The settings as they are on several devices; see `Optim.grow`.
+
+    Processes on one processor compute no more than one does, so nothing grows there.
+    """
+    on_cpu = resolve_accelerator(runtime.accelerator) == "cpu"
+    return for_devices(optim, 1 if on_cpu else processes)
+
+
 def inference_device(runtime: Runtime) -> torch.device:
     """The single device that features and predictions are computed on."""
-    return torch.device(resolve_accelerator(runtime.accelerator))
+    device = resolve_accelerator(runtime.accelerator)
+    return (
+        torch.device(device, torch.cuda.current_device())
+        if device == "cuda"
+        else torch.device(device)
+    )
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,7 @@ EVALUATED = 64
 HALF_WEIGHTS = ("16-true", "bf16-true")
 """Lightning's words for weights that have no copy in float32."""
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
-STRATEGIES = (
-    "auto",
-    "ddp",
-    "ddp_spawn",
-    "ddp_notebook",
-    "ddp_find_unused_parameters_true",
-    "fsdp",
-)
+STRATEGIES = ("auto", "ddp", "fsdp")
 SCHEDULES = ("cosine", "constant")
 CLASS_WEIGHTS = ("none", "auto")
 COMPILE = ("none", "default", "cuda_graphs")
@@ -153,8 +146,8 @@ class Optim:
     """Weight of the norm of the product of both encoders' projections (CaRot); the authors' code
     takes 0.05."""
     grow: bool = True
-    """On N devices a step takes N times `batch_size` images, at sqrt(N) times `lr`, Adam's rule
-    (arXiv:2205.10287); without it the devices share `batch_size`, and `lr` stays."""
+    """On N GPUs a step takes N times `batch_size` images, at sqrt(N) times `lr`, Adam's rule
+    (arXiv:2205.10287); without it, and on processors, they share `batch_size`, and `lr` stays."""
     accumulate: int = 1
     """Micro-batches added up for one step; `batch_size` stays what it is."""
     checkpointing: bool = False
@@ -219,10 +212,11 @@ class Runtime:
     accelerator: str = "auto"
     """`auto`, `cpu`, `gpu` (CUDA or Apple's), `cuda` or `mps`."""
     devices: int = 1
-    """Devices to train on."""
+    """Devices of this machine that train and compute features together, each by a process of its
+    own. Where torchrun or SLURM start the processes, leave it out."""
     strategy: str = "auto"
-    """How several devices share the work: `auto`, or one of Lightning's strategies `ddp`,
-    `ddp_spawn`, `ddp_notebook`, `ddp_find_unused_parameters_true` and `fsdp`."""
+    """What each of several devices has: the whole model (`ddp`, which `auto` is), or a part of each
+    block of a transformer (`fsdp`, FSDP2), for models that one device cannot train."""
     precision: str = "auto"
     """`auto`, `32`, `bf16-mixed` or `16-mixed`."""
     workers: str = "auto"

@@ -122,7 +122,8 @@ PLACES = {
     "prometheus_client": ("adapt.serve",),
     "ray": ("adapt.scale",),
     "fsspec": ("adapt.scale",),
-    "pickle": (),
+    # Between the processes of one run, which trust each other; never from a file.
+    "pickle": ("adapt.training.processes.messages",),
     "hydra": (),
 }
 LINES, BODY, BODY_P90, PARAMETERS, PUBLIC, FILES = 400, 60, 30, 8, 16, 12

@@ -23,7 +23,7 @@ from adapt.training.data_module import ImageDataModule
 from adapt.training.loop import micro_batch, train
 from adapt.training.module import AdaptModule
 from adapt.training.objectives import Batch, CrossEntropy, Objective, Outcome
-from adapt.training.settings import Optim, Runtime
+from adapt.training.settings import Optim
 from adapt.training.trainer.callbacks import MovingAverage
 from adapt.version import __version__
 from tests.helpers.layers import depth
@@ -159,9 +159,9 @@ def test_gradient_checkpointing_changes_nothing(
 
 
 def test_shares_of_a_batch() -> None:
-    assert micro_batch(Optim(batch_size=24, accumulate=3), Runtime(devices=2)) == 4
+    assert micro_batch(Optim(batch_size=24, accumulate=3), 2) == 4
     with pytest.raises(ModelError, match="give a multiple of 6"):
-        micro_batch(Optim(batch_size=9, accumulate=3), Runtime(devices=2))
+        micro_batch(Optim(batch_size=9, accumulate=3), 2)
 
 
 def test_layer_decay_and_freezing_reach_the_weights(

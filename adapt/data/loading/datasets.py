@@ -16,7 +16,9 @@ from adapt.data.sources.image_list import ImageList
 Transform: TypeAlias = Callable[[Image.Image], Tensor]
 SeededTransform: TypeAlias = Callable[[Image.Image, int], Tensor]
 Draw: TypeAlias = tuple[int, int] | tuple[int, int, int]
-"""Epoch, index and, where classes are balanced, how often the image came before in the epoch."""
+"""Epoch, index and, where classes are balanced, how often the image came before in the epoch;
+`FILLING` in its place where the image only fills a batch."""
+FILLING = -1
 
 
 class ImageDataset(Dataset[dict[str, Any]]):
@@ -60,7 +62,8 @@ class ImageDataset(Dataset[dict[str, Any]]):
             item: Index, or what `TrainSampler` gives.
 
         Returns:
-            `image` (3, size, size) float, `target` int, `index` int.
+            `image` (3, size, size) float, `target` int, `index` int, and for what `TrainSampler`
+            gives `counts`: whether the image counts in the loss.
 
         Raises:
             ImageError: When the file cannot be read: a `DataError` that names it.
@@ -68,18 +71,20 @@ class ImageDataset(Dataset[dict[str, Any]]):
         if isinstance(item, tuple):
             epoch, index, *turn = item
             image = self.images.open(index, self.at_least)
-            view = self.transform(image, sample_seed(self.seed, epoch, index, *turn))
+            view = self.transform(image, sample_seed(self.seed, epoch, index, *map(abs, turn)))
+            more = {"counts": turn != [FILLING]}
         else:
-            index = item
+            index, more = item, {}
             view = self.transform(self.images.open(index))
-        return {"image": view, "target": int(self.targets[index]), "index": int(index)}
+        return {"image": view, "target": int(self.targets[index]), "index": int(index)} | more
 
 
 class TrainSampler(DistributedSampler[Draw]):
     """A new order in each epoch, as (epoch, index) pairs, shared out among processes.
 
-    Every process gets equally many, so the first few of the order come twice where the count does
-    not divide. A subclass of `DistributedSampler`, so that Lightning keeps it and tells the epoch.
+    Together they see in each step what one process would see. Every process gets equally many, so
+    where the count does not divide, the last of some only fill a batch and do not count. A subclass
+    of `DistributedSampler`, so that Lightning keeps it and tells the epoch.
 
     With a balance an epoch is as long, but images of rare classes come several times in it, and
     not all of the frequent ones: see `balance.balanced_order`. What it gives are then
@@ -116,14 +121,17 @@ class TrainSampler(DistributedSampler[Draw]):
     def _draws(self) -> Iterator[Draw]:
         random = np.random.default_rng([self.seed, self.epoch])
         mine = slice(self.rank, None, self.num_replicas)
+        images = len(self.dataset)  # type: ignore[arg-type]
         if self.balance == "none" or self.targets is None:
-            order = random.permutation(len(self.dataset))  # type: ignore[arg-type]
-            for index in np.resize(order, self.total_size)[mine].tolist():
+            order = random.permutation(images)
+            for index in order[mine].tolist():
                 yield self.epoch, index
-            return
-        order, turn = balanced_order(self.targets, self.balance, self.total_size, random)
-        for index, before in zip(order[mine].tolist(), turn[mine].tolist(), strict=True):
-            yield self.epoch, index, before
+        else:
+            order, turn = balanced_order(self.targets, self.balance, images, random)
+            for index, before in zip(order[mine].tolist(), turn[mine].tolist(), strict=True):
+                yield self.epoch, index, before
+        if len(order[mine]) < self.num_samples:
+            yield self.epoch, int(order[0]), FILLING
 
 
 class EvalSampler(DistributedSampler[int]):

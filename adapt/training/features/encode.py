@@ -11,6 +11,7 @@ from adapt.errors import RunError, WeightsError, one_line, out_of_memory
 from adapt.models.backbones import Backbone
 from adapt.models.classifier import Classifier
 from adapt.training.features.pixels import Pixels
+from adapt.training.processes.group import ProcessGroup, active
 from adapt.training.runtime import EXACT, inference_device, inference_kernels, placed_on
 from adapt.training.settings import Runtime
 
@@ -46,13 +47,61 @@ def encoded_batches(
         precision: See `adapt.training.runtime.inference_kernels`.
         encode: A part of the image encoder, to be used in its place.
     """
-    device = inference_device(runtime)
+    total, group = -(-len(pixels) // runtime.images), active()
+    if group is not None and encode is None and total > 1:
+        given = backbone, pixels, runtime, precision
+        with group.task(encode_share, given):
+            own = encoded_share(group, *given)
+            yield from _in_order(group, own, len(pixels), runtime.images)
+        return
     backbone.eval()
     # Not inference_mode around the move: weights made there could never train again.
+    device = inference_device(runtime)
     with placed_on(backbone, device):
         batches = pixels.batches(runtime.images, device)
-        total = -(-len(pixels) // runtime.images)
         yield from through(encode or backbone.encode_image, batches, device, precision, total)
+
+
+def encoded_share(
+    group: ProcessGroup, backbone: Backbone, pixels: Pixels, runtime: Runtime, precision: str
+) -> Iterator[Tensor]:
+    """Features of the batches of this process: every N-th of N processes.
+
+    Args:
+        group: All processes.
+        backbone: Whose image encoder is used.
+        pixels: What all of them see together.
+        runtime: Device and batch size.
+        precision: See `adapt.training.runtime.inference_kernels`.
+    """
+    place, size = group.member, runtime.images
+    rows = [row for row in range(len(pixels)) if row // size % place.size == place.rank]
+    device = inference_device(runtime)
+    backbone.eval()
+    with placed_on(backbone, device):
+        batches = pixels.subset(rows).batches(size, device)
+        yield from through(backbone.encode_image, batches, device, precision)
+
+
+def encode_share(backbone: Backbone, pixels: Pixels, runtime: Runtime, precision: str) -> None:
+    """In the other processes: give their batches to the first; see `encoded_share`."""
+    if (group := active()) is not None:
+        group.give(encoded_share(group, backbone, pixels, runtime, precision))
+
+
+def _in_order(
+    group: ProcessGroup, own: Iterator[Tensor], images: int, size: int
+) -> Iterator[Tensor]:
+    """In the first process: its batches, and those of the others between them."""
+    shape = torch.Size()
+    for start in track(range(0, images, size), "encoding batches"):
+        rank = start // size % group.member.size
+        if rank == 0:
+            features = next(own)
+            shape = features.shape[1:]
+        else:
+            features = group.take(rank, (min(size, images - start), *shape))
+        yield features
 
 
 def through(
@@ -60,7 +109,7 @@ def through(
     batches: Iterable[Tensor],
     device: torch.device,
     precision: str,
-    total: int,
+    total: int = 0,
 ) -> Iterator[Tensor]:
     """What a model, or a part of it, makes of batches, in float32 on the CPU.
 
@@ -69,12 +118,12 @@ def through(
         batches: Of what it takes, on the device.
         device: Where it computes.
         precision: See `adapt.training.runtime.inference_kernels`.
-        total: Number of batches, for whoever watches.
+        total: Number of batches, for whoever watches; 0 where somebody else tells of them.
 
     Raises:
         RunError: When a batch does not fit into memory.
     """
-    for batch in track(batches, "encoding batches", total):
+    for batch in track(batches, "encoding batches", total) if total else batches:
         try:
             with torch.inference_mode(), inference_kernels(device, precision):
                 result = encode(batch).float().cpu()

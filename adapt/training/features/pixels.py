@@ -5,10 +5,12 @@ import math
 import threading
 import weakref
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate, islice
+from itertools import accumulate, count, islice
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ from adapt.training.settings import Runtime
 
 KEPT_BYTES = 1 << 30
 """Most memory for decoded images that are kept for another pass, over all splits."""
+KNOWN = 32
+"""Sets of frames of another process that this one remembers."""
 BLOCKS_AHEAD = 2
 """Blocks that are decoded while one is computed with."""
 
@@ -51,15 +55,34 @@ BUDGET = _Budget(KEPT_BYTES)
 
 
 class Frames:
-    """Resized images (N, size, size, 3), uint8: kept once they are made, if there is room."""
+    """Resized images (N, size, size, 3), uint8: kept once they are made, if there is room.
+
+    Another process that they are sent to makes its own, and keeps them for the next time.
+    """
+
+    _numbers = count()
+    _known: ClassVar[OrderedDict[int, "Frames"]] = OrderedDict()
 
     def __init__(
         self, count: int, size: int, make: Callable[[int], np.ndarray], keep: bool
     ) -> None:
         self._make, self._shape, self._lock = make, (count, size, size, 3), threading.Lock()
+        self._number, self._given = next(self._numbers), (count, size, make, keep)
         self._undecided = keep
         self._values: np.ndarray | None = None
         self._made = np.zeros(count, bool)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Frames._sent, (self._number, *self._given)
+
+    @classmethod
+    def _sent(cls, number: int, *given: Any) -> "Frames":
+        """In another process: those that came under this number before, or new ones."""
+        frames = cls._known.pop(number, None) or cls(*given)
+        cls._known[number] = frames
+        if len(cls._known) > KNOWN:
+            cls._known.popitem(last=False)
+        return frames
 
     @classmethod
     def of(cls, values: np.ndarray) -> "Frames":
@@ -90,6 +113,17 @@ class Frames:
             if self._undecided and BUDGET.reserve(self, math.prod(self._shape)):
                 self._values = np.empty(self._shape, np.uint8)
             self._undecided = False
+
+
+@dataclass(frozen=True)
+class _Resized:
+    """Opens and resizes an image; can be sent to another process."""
+
+    images: ImageList
+    preprocessing: Preprocessing
+
+    def __call__(self, row: int) -> np.ndarray:
+        return np.asarray(self.preprocessing.resize(self.images.open(row)))
 
 
 class JoinedFrames:
@@ -167,6 +201,11 @@ class Pixels:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process needs no names: who keeps features by name is here."""
+        sent = ("preprocessing", "frames", "rows", "threads")
+        return {name: getattr(self, name) for name in sent} | {"names": _nameless}
+
     def subset(self, rows: Iterable[int]) -> "Pixels":
         """The images at these positions; what is decoded for one is kept for both."""
         return replace(self, rows=[self.rows[row] for row in rows])
@@ -199,6 +238,10 @@ class Pixels:
             yield self.preprocessing.normalise_batch(values.to(device))
 
 
+def _nameless(rows: Sequence[int]) -> list[str]:
+    raise LookupError(f"{len(rows)} images were sent without their names")
+
+
 def prepare(
     images: ImageList,
     preprocessing: Preprocessing,
@@ -217,13 +260,10 @@ def prepare(
     workers = (runtime or Runtime()).workers
     threads = processors() if workers == "auto" else max(1, int(workers))
 
-    def make(row: int) -> np.ndarray:
-        return np.asarray(preprocessing.resize(images.open(row)))
-
     def names(rows: Sequence[int]) -> list[str]:
         hashes = content_hashes([images.paths[row] for row in rows])
         shift = images.shift
         return hashes if shift is None else [text_hash(f"{name} {shift}") for name in hashes]
 
-    frames = Frames(len(images), preprocessing.size, make, keep)
+    frames = Frames(len(images), preprocessing.size, _Resized(images, preprocessing), keep)
     return Pixels(preprocessing, frames, range(len(images)), names, threads)

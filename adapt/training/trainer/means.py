@@ -51,10 +51,12 @@ class Means:
         Args:
             over_devices: From the sums of this device to those of all.
         """
-        if not self.images:
+        if not self.sums:
             return {}
         names, images = list(self.sums), torch.tensor(float(self.images))
         values = [self.sums[name] for name in names]
         *totals, count = over_devices(torch.stack([*values, images.to(values[0].device)])).tolist()
         self.sums, self.images = {}, 0
+        if not count:
+            return {}
         return {name: total / count for name, total in zip(names, totals, strict=True)}

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from adapt.errors import RunError, one_line, out_of_memory
+from adapt.training.processes.group import is_first
 from adapt.training.trainer.checkpoints import LAST, AtomicCheckpointIO
 from adapt.training.trainer.numbers import NotFiniteError
 
@@ -76,7 +77,8 @@ class LastStep(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, module: Any, exception: BaseException) -> None:
         """Take the last whole step, if there was one and what failed has not touched it."""
-        memory = bool(module.computing) and out_of_memory(exception)
+        # Of several processes the others do not know, and take no part.
+        memory = bool(module.computing) and out_of_memory(exception) and trainer.world_size == 1
         numbers = isinstance(exception, NotFiniteError) and module.skipped <= module.global_step
         if self.place is None or not (memory or numbers):
             return
@@ -206,7 +208,8 @@ def _kept(step: LastStep, folder: Path | None) -> str:
     """Save the last good weights; where they are, in words."""
     if step.content is None or folder is None:
         return "nothing is saved"
-    AtomicCheckpointIO().save_checkpoint(step.content, folder / LAST)
+    if is_first():
+        AtomicCheckpointIO().save_checkpoint(step.content, folder / LAST)
     return f"the last good weights are in {folder / LAST}"
 
 
