@@ -88,21 +88,22 @@ def is_folder(address: str) -> bool:
         return bool(system.isdir(path))
 
 
-def matching(pattern: str) -> list[str]:
-    """The addresses that fit a pattern with `*` and `?`, by name.
+def matching(pattern: str) -> dict[str, int | None]:
+    """The addresses that fit a pattern with `*` and `?`, by name, with their bytes where known.
 
     Raises:
         DataError: When there is none.
     """
     system, path = file_system(pattern)
     with _said(pattern):
-        names = sorted(str(name) for name in system.glob(path))
+        # With details: to ask for each of very many shards again would take hours.
+        names = sorted(system.glob(path, detail=True).items())
     if not names:
         raise DataError(f"{pattern} - no such files - nothing fits the pattern - check the address")
     above = pattern[: min(pattern.find(sign) for sign in WILD if sign in pattern)]
     above = above[: above.rindex("/")]  # up to the folder that is sure
     root = str(system._strip_protocol(above))
-    return [_below_address(above, root, name) for name in names]
+    return {_below_address(above, root, name): info.get("size") for name, info in names}
 
 
 def _below_address(address: str, root: str, path: str) -> str:

@@ -20,7 +20,7 @@ from adapt.errors import DataError, RunError
 from adapt.predictions.inputs.base import LIST
 from adapt.predictions.manifest import check_same
 from adapt.predictions.run import check_other, kinds
-from adapt.runs.folder.lock import FolderKind, run_folder
+from adapt.runs.folder.lock import HALF_WRITTEN, FolderKind, run_folder
 from adapt.scale.addresses import is_address
 from adapt.scale.collection import STATS
 from adapt.scale.embedder import Embedder
@@ -195,6 +195,7 @@ def _left(output: Path, job: PartJob, plan: Plan, retry: bool) -> list[int]:
     for number in track(range(plan.parts), "checking finished parts"):
         stats = read_stats(output, number)
         if stats is not None and retry and stats.errors:
+            (output / STATS).unlink(missing_ok=True)  # first: the set is no longer whole
             stats_path(output, number).unlink()
             stats = None
         if stats is None:
@@ -230,6 +231,8 @@ def _finished(output: Path, job: PartJob, plan: Plan, computed: int, where: str)
         skipped.update(stats.skipped)
         if stats.errors:
             broken.append(number)
+    for half in output.glob(HALF_WRITTEN):  # by processes that were killed
+        half.unlink(missing_ok=True)
     _write_retry(output, broken)
     wrong = sum(errors.values())
     ordered = dict(sorted(errors.items(), key=lambda item: (-item[1], item[0])))

@@ -17,6 +17,7 @@ from adapt.common.progress import track
 from adapt.common.words import first_few
 from adapt.data.decoding.formats import ImageError
 from adapt.data.labels.suffixes import SHARD_SUFFIXES
+from adapt.data.loading.ahead import ahead
 from adapt.errors import DataError
 from adapt.predictions.inputs.base import LIST, Reading
 from adapt.predictions.inputs.packed import has_images
@@ -34,6 +35,8 @@ from adapt.scale.addresses import (
 
 IMAGE, CONTAINER = "image", "container"
 CONTAINERS = (".zip", *SHARD_SUFFIXES)
+ASKING = 16
+"""Threads that ask for the size of archives."""
 SCHEMA = pa.schema([
     ("address", pa.binary()),  # a path may hold bytes that are no text
     ("kind", pa.string()),
@@ -71,8 +74,8 @@ class Plan:
     """Files that are no images, by suffix, as far as they were seen without opening a container."""
 
 
-def as_given(source: str) -> list[str]:
-    """The files and folders that a source stands for, in order.
+def as_given(source: str) -> dict[str, int | None]:
+    """The files and folders that a source stands for, in order, with their bytes where known.
 
     Args:
         source: A path or an address; a pattern with `*`, `?` or braces for several.
@@ -80,26 +83,26 @@ def as_given(source: str) -> list[str]:
     Raises:
         DataError: When nothing fits a pattern.
 
-    >>> as_given("s3://shards/{000..002}.tar")
+    >>> list(as_given("s3://shards/{000..002}.tar"))
     ['s3://shards/000.tar', 's3://shards/001.tar', 's3://shards/002.tar']
     """
     from adapt.data.sources.shards import expand_braces  # loads pandas
 
     if source == LIST or (not is_address(source) and Path(source).exists()):
-        return [source]
-    given: list[str] = []
+        return {source: None}
+    given: dict[str, int | None] = {}
     for name in expand_braces(source):
         if not any(sign in name for sign in WILD):
-            given.append(name)
+            given[name] = None
         elif is_address(name):
-            given += matching(name)
+            given |= matching(name)
         else:
             files = sorted(glob.glob(name))  # noqa: PTH207 (a pattern may be absolute)
             if not files:
                 raise DataError(
                     f"{name} - no such files - nothing fits the pattern - check the path"
                 )
-            given += files
+            given |= dict.fromkeys(files)
     return given
 
 
@@ -114,16 +117,14 @@ def entries(source: str, skipped: Counter[str], remote: bool = False) -> Iterato
     Raises:
         DataError: When something does not exist or cannot be listed.
     """
-    for given in as_given(source):
-        name = given.lower()
-        folder = is_folder(given) if is_address(given) else Path(given).is_dir()
-        if not folder and name.endswith(CONTAINERS):
-            yield Entry(given, CONTAINER, _size(given))
-        elif not folder and name.endswith((*CSV, *PARQUET)):
+    for given, size in ahead(_sized, as_given(source).items(), ASKING, 4 * ASKING):
+        if size is not None:
+            yield Entry(given, CONTAINER, size)
+        elif given.lower().endswith((*CSV, *PARQUET)) and not Path(given).is_dir():
             yield from _table(given, remote)
         elif not is_address(given):
             yield from _on_this_machine(given, skipped, remote)
-        elif folder:
+        elif is_folder(given):
             yield from map(Entry, walk_addresses(given, _counter(skipped)))
         else:
             size_of(given)  # says when it is not there
@@ -137,9 +138,17 @@ def _counter(skipped: Counter[str]) -> Any:
     return left_out
 
 
-def _size(address: str) -> int | None:
+def _sized(given: tuple[str, int | None]) -> tuple[str, int | None]:
+    """With its bytes where it is an archive, None where it is something else."""
+    address, size = given
+    if not address.lower().endswith(CONTAINERS) or Path(address).is_dir():
+        return address, None
+    return address, _size(address) if size is None else size
+
+
+def _size(address: str) -> int:
     if is_address(address):
-        return size_of(address)
+        return size_of(address) or 0
     try:
         return Path(address).stat().st_size
     except OSError as error:

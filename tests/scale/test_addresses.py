@@ -64,7 +64,7 @@ def test_folders_are_walked_as_here(store: str, tmp_path: Path) -> None:
     assert is_folder(f"{store}/b")
     assert not is_folder(f"{store}/a.jpg")
     assert size_of(f"{store}/b/2.jpg") == 7
-    assert matching(f"{store}/b/*") == [f"{store}/b/1.JPG", f"{store}/b/2.jpg"]
+    assert matching(f"{store}/b/*") == {f"{store}/b/1.JPG": 7, f"{store}/b/2.jpg": 7}
 
 
 def test_one_file_that_is_refused_is_one_error(store: str) -> None:

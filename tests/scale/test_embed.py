@@ -130,6 +130,7 @@ def test_a_stop_at_any_write_leaves_what_goes_on(
             else:
                 break
         assert not (out / "_stats.json").exists()
+        (out / ".part-000000.parquet.1.part").write_bytes(b"of a process that was killed")
         embedded(model, photos, out, part_rows=11)
         assert bytes_of(out) == bytes_of(tmp_path / "whole")
         number += 1

@@ -92,5 +92,5 @@ def test_a_plan_is_read_as_it_was_made(tmp_path: Path) -> None:
 
 def test_files_that_are_called_like_patterns(tmp_path: Path) -> None:
     (tmp_path / "a[1].tar").write_bytes(b"")
-    assert as_given(str(tmp_path / "a[1].tar")) == [str(tmp_path / "a[1].tar")]
-    assert as_given("-") == ["-"]
+    assert as_given(str(tmp_path / "a[1].tar")) == {str(tmp_path / "a[1].tar"): None}
+    assert as_given("-") == {"-": None}
