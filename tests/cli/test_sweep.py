@@ -20,7 +20,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, RunOutcome]:
     """Runs end as this says, else they finish; nothing is computed."""
     endings: dict[str, RunOutcome] = {}
 
-    def run_all(tasks: list[SweepTask], at_once: int, told: Any, own_gpus: bool) -> None:
+    def run_all(tasks: list[SweepTask], at_once: int, told: Any, devices: int) -> None:
         for task in tasks:
             told(task, None)
             outcome = endings.get(task.name, RunOutcome("finished", "", 1.0))

@@ -19,6 +19,7 @@ from adapt.errors import AdaptError, RecipeError, one_line
 from adapt.models.building.light import import_open_clip
 from adapt.recipe.load import load
 from adapt.runs.folder.lock import LOCK
+from adapt.runs.folder.resume import Resume
 from adapt.scale.sweep.task import FAILED, FINISHED, RunOutcome, SweepTask, digest_of
 
 STDIN = 0
@@ -65,7 +66,8 @@ def attempt(task: SweepTask) -> tuple[RunOutcome, int]:
                 "back, or begin another sweep"
             )
         _wait_for_earlier(task)
-        run(task.recipe, task.overrides, task.folder, task.begun, quiet=False, photos=task.photos)
+        again = Resume(auto=True)
+        run(task.recipe, task.overrides, task.folder, again, quiet=False, photos=task.photos)
     except AdaptError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return RunOutcome(FAILED, one_line(error)), error.exit_code

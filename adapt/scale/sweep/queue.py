@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import torch
-
 from adapt.errors import RunError
 from adapt.scale.sweep.process import STOPPED_CODE, exit_sentence
 from adapt.scale.sweep.task import (
@@ -60,6 +58,7 @@ class RunProcess:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
+            cwd=task.directory,
             env={**os.environ, **(environment or {})},
             start_new_session=True,  # Ctrl-C is for the sweep, which asks its runs to stop
         )
@@ -94,27 +93,26 @@ class RunProcess:
         return failed
 
 
-def run_local(tasks: Sequence[SweepTask], at_once: int, told: Told, own_gpus: bool = True) -> None:
+def run_local(tasks: Sequence[SweepTask], at_once: int, told: Told, devices: int = 1) -> None:
     """Run all tasks, some at once; a run that fails does not stop the others.
 
     Args:
         tasks: In the order in which they are to begin.
         at_once: How many run side by side.
         told: Called in this thread.
-        own_gpus: Give each run a GPU of its own, where there are several; not for runs that take
-            several themselves.
+        devices: That each run takes. With one, each gets a GPU of its own, where there are several.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C or SIGTERM, when all processes have saved and ended.
     """
     waiting, running = deque(tasks), list[RunProcess]()
-    devices = visible_devices() if at_once > 1 and own_gpus else []
+    gpus = visible_devices() if at_once > 1 and devices == 1 else []
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with _stopped_at_the_end(running, told):
         while waiting or running:
             while waiting and len(running) < at_once:
                 slot = min(set(range(at_once)) - {one.slot for one in running})
-                share = shared_environment(slot, at_once, cores or 1, devices, os.environ)
+                share = shared_environment(slot, at_once, cores or 1, gpus, os.environ)
                 told(waiting[0], None)
                 running.append(RunProcess.start(waiting.popleft(), slot, share))
             time.sleep(PAUSE)
@@ -167,4 +165,6 @@ def visible_devices() -> list[str]:
     """GPUs that runs may be given, by their names in `CUDA_VISIBLE_DEVICES`."""
     if given := os.environ.get(VISIBLE):
         return [name.strip() for name in given.split(",") if name.strip()]
-    return [str(number) for number in range(torch.cuda.device_count())]
+    from torch import cuda
+
+    return [str(number) for number in range(cuda.device_count())]

@@ -122,8 +122,8 @@ def sweep(
             watch = Watch(folder, plan, tasks, outcomes, rank_by, len(left), say)
             try:
                 if left:
-                    own_gpus = plan.resolved["runtime"]["devices"] == 1
-                    run_tasks(left, chosen.at_once, watch, own_gpus)
+                    devices = int(plan.resolved["runtime"]["devices"])
+                    run_tasks(left, chosen.at_once, watch, devices)
             except KeyboardInterrupt as error:
                 watch.finish()
                 done = sum(one.state == FINISHED for one in outcomes.values())
@@ -152,6 +152,7 @@ def tasks_of(plan: SweepPlan, folder: Path) -> list[SweepTask]:
             plan.photos,
             plan.overrides_of(run),
             digest_of(plan.load(run).resolved),
+            str(Path.cwd()),
         )
         for run in plan.runs
     ]
@@ -198,8 +199,11 @@ class Watch:
                 tell("runs", 0, self.total)
             return
         self.outcomes[task.name] = outcome
-        self.done += 1
-        self.say(f"{task.name}: {self._ending(task, outcome)} ({self.done} of {self.total})")
+        if outcome.state == STOPPED:
+            self.say(f"{task.name}: {self._ending(task, outcome)}")
+        else:
+            self.done += 1
+            self.say(f"{task.name}: {self._ending(task, outcome)} ({self.done} of {self.total})")
         if tell is not None:
             tell("runs", self.done, self.total)
         self._write()

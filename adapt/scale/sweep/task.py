@@ -27,6 +27,8 @@ class SweepTask:
     overrides: list[str]
     digest: str
     """Of all settings, see `digest_of`: the recipe's file may change while the run waits."""
+    directory: str = "."
+    """Where relative paths begin."""
 
     @property
     def folder(self) -> Path:
@@ -42,11 +44,6 @@ class SweepTask:
     def outcome_file(self) -> Path:
         """Whole or absent, written when the run has ended."""
         return Path(self.sweep, "outcomes", f"{self.name}.json")
-
-    @property
-    def started_file(self) -> Path:
-        """Tells other machines that the process has been started."""
-        return Path(self.sweep, "outcomes", f"{self.name}.started")
 
     @property
     def begun(self) -> bool:

@@ -12,7 +12,7 @@ STAND_IN = r"""
 import json, os, pathlib, signal, sys, threading, time
 task = json.loads(sys.stdin.buffer.raw.readline())
 sweep, name = pathlib.Path(task["sweep"]), task["name"]
-print("says", name, flush=True)
+print("says", name, "in", os.getcwd(), flush=True)
 def end(state, reason="", code=0):
     (sweep / "outcomes").mkdir(exist_ok=True)
     (sweep / "outcomes" / (name + ".json")).write_text(

@@ -4,14 +4,26 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from adapt.common.signals import for_a_command
+from adapt.scale.sweep import queue
 from adapt.scale.sweep.queue import run_local, shared_environment
 from adapt.scale.sweep.task import RunOutcome, SweepTask, outcome_of
+from tests.helpers.commands import start
 from tests.scale.sweep.conftest import task_of
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait; fail after two minutes."""
+    end = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 class Told:
@@ -33,6 +45,8 @@ def test_a_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     what = {"a": "finish", "b": "fail", "c": "die", "d": "silent", "e": "finish"}
     tasks = [task_of(tmp_path, name, recipe) for name, recipe in what.items()]
     told = Told()
+    (tmp_path / "here").mkdir()
+    tasks = [replace(task, directory=str(tmp_path / "here")) for task in tasks]
     run_local(tasks, 1, told)
     assert told.begun == list(told.ended) == list("abcde")
     assert [told.ended[name].state for name in "abcde"] == [
@@ -43,7 +57,7 @@ def test_a_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     assert told.ended["d"].reason == "the process ended with exit code 3 and said nothing"
     for task in tasks:
         assert outcome_of(task).state == told.ended[task.name].state
-        assert task.log.read_text() == f"says {task.name}\n"
+        assert task.log.read_text() == f"says {task.name} in {tmp_path / 'here'}\n"
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -66,8 +80,7 @@ def test_a_signal_stops_in_order(tmp_path: Path) -> None:
     told = Told()
 
     def signal_when_both_wait() -> None:
-        while not all((tmp_path / "runs" / name / "waits").exists() for name in "bc"):
-            time.sleep(0.01)
+        until(lambda: all((tmp_path / "runs" / name / "waits").exists() for name in "bc"))
         os.kill(os.getpid(), signal.SIGTERM)
 
     with for_a_command():
@@ -81,6 +94,22 @@ def test_a_signal_stops_in_order(tmp_path: Path) -> None:
     assert [outcome_of(task).state for task in tasks] == [
         "finished", "stopped", "stopped", "waiting",
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_runs_stop_in_order_when_the_sweep_is_killed(tmp_path: Path) -> None:
+    task = task_of(tmp_path, "a", "until_stopped")
+    code = (
+        "from adapt.scale.sweep import queue, task\n"
+        f"queue.COMMAND = {queue.COMMAND!r}\n"
+        f"queue.run_local([task.SweepTask.from_line({task.to_line()!r})], 1, print)"
+    )
+    sweep = start(code=code)
+    until((task.folder / "waits").exists)
+    sweep.kill()
+    sweep.communicate()
+    until((task.folder / "saved").exists)
+    assert outcome_of(task).state == "stopped"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """Whole sweeps, their runs in this process: what is run, kept, tried again and refused."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from adapt.errors import Interrupted, RecipeError
 from adapt.scale.sweep import run
@@ -13,6 +16,7 @@ from adapt.scale.sweep.process import attempt
 from adapt.scale.sweep.run import SweepResult, sweep
 from adapt.scale.sweep.settings import SweepOptions
 from adapt.scale.sweep.task import RunOutcome, SweepTask
+from tests.helpers.commands import start
 from tests.helpers.tiny import VIT
 
 RECIPE = """
@@ -39,7 +43,7 @@ class InThisProcess:
         self.failing: set[str] = set()
         self.stopping: set[str] = set()
 
-    def __call__(self, tasks: list[SweepTask], at_once: int, told: Any, own_gpus: bool) -> None:
+    def __call__(self, tasks: list[SweepTask], at_once: int, told: Any, devices: int) -> None:
         for task in tasks:
             self.given.append(task.name)
             told(task, None)
@@ -155,3 +159,59 @@ def test_what_is_refused_before_the_first_run(
     with pytest.raises(RecipeError, match="not a sweep folder - it holds other files"):
         sweep(recipe, VALUES, out)
     assert engine.given == []
+
+
+KILLED = """
+version: 1
+name: killed
+model: {{arch: adapt-icons-xs, pretrained: embedded}}
+data:
+  train: {{kind: folder, root: {root}/train}}
+  val: {{kind: folder, root: {root}/val}}
+method: {{name: full, optim: {{lr: 1.0e-4, epochs: 2, batch_size: 8}}}}
+ensemble: {{alphas: 3, rule: val}}
+ship: [mixed]
+evals: {{test: {{kind: folder, root: {root}/test}}}}
+report: {{formats: [], curve: none}}
+runtime: {{accelerator: cpu, precision: "32", workers: "0"}}
+"""
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_goes_on(tmp_path: Path, toy_root: Path) -> None:
+    """SIGKILL while the second run trains: it stops by itself; the rest is as if nothing were."""
+    recipe = tmp_path / "killed.yaml"
+    recipe.write_text(KILLED.format(root=toy_root))
+    words = ["sweep", recipe, "method.optim.lr=1e-4,1e-3", "--out"]
+    cut, whole = tmp_path / "cut", tmp_path / "whole"
+    killed = start(*words, cut)
+    second = cut / "runs" / "lr-1e-3"
+    _until(lambda: (second / "recipe.yaml").exists())
+    killed.kill()
+    killed.communicate()
+    first = (cut / "outcomes" / "lr-1e-4.json").read_text()
+    with FileLock(second / ".lock", timeout=120):  # its process has saved and ended
+        pass
+    done = start(*words, cut)
+    _, told = done.communicate()
+    assert done.returncode == 0, told
+    assert "1 finished earlier, 1 to go on with" in told
+    assert "lr-1e-3: goes on" in told
+    assert (cut / "outcomes" / "lr-1e-4.json").read_text() == first
+    other = start(*words, whole)
+    other.communicate()
+    assert other.returncode == 0
+    for name in ("lr-1e-4", "lr-1e-3"):
+        texts = [
+            (folder / "runs" / name / "scores.json").read_text().replace(str(folder), "")
+            for folder in (cut, whole)
+        ]
+        scores = [json.loads(text) for text in texts]
+        assert scores[0]["models"] == scores[1]["models"]
+
+
+def _until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 240
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)

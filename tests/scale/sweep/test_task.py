@@ -11,7 +11,7 @@ from adapt.scale.sweep.task import RunOutcome, SweepTask, digest_of, outcome_of
 
 @pytest.fixture
 def task(tmp_path: Path) -> SweepTask:
-    return SweepTask("a", str(tmp_path), "lora", None, ["seed=1", "x='ä\n'"], "0")
+    return SweepTask("a", str(tmp_path), "lora", None, ["seed=1", "x='ä\n'"], "0", "/")
 
 
 def test_a_task_is_one_line(task: SweepTask) -> None:
