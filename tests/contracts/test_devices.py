@@ -3,17 +3,22 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from adapt.runs.run import run
-from tests.helpers.commands import ROOT
+from tests.helpers.commands import ROOT, start
 
 RECIPES = ("quickstart", "flyp", "lora_16shot", "linear_probe", "few_shot_auto")
 TRAINED = RECIPES[:3]
@@ -134,3 +139,66 @@ def test_started_by_torchrun(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     assert_same_scores(tmp_path / "alone", tmp_path / "together")
+
+
+def wait_for_epochs(folder: Path, count: int) -> None:
+    """Until so many epochs have been logged."""
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
+        with suppress(OSError, KeyError):
+            files = list((folder / "log").rglob("metrics.csv"))
+            if files and len(files[0].read_text().splitlines()) > 2 * count:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"no {count} epochs in {folder}")
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that a process started and that still run."""
+    done = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
+    return [int(word) for word in done.stdout.split()]
+
+
+def assert_gone(pids: list[int]) -> None:
+    end = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < end, f"{pids} are still there"
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_stopped_and_resumed_on_two_devices(how: signal.Signals, tmp_path: Path) -> None:
+    """The weights are those of a run that was not stopped; no process stays behind."""
+    given = [*overrides("lora_16shot", tmp_path, (9, 8, 8)), "method.optim.epochs=12",
+             "runtime.devices=2", "runtime.checkpoint_minutes=0"]  # fmt: skip
+    run("lora_16shot", given, tmp_path / "whole")
+    command = ["run", "lora_16shot", *given, "--out", tmp_path / "parts"]
+    process = start(*command)
+    wait_for_epochs(tmp_path / "parts", 2)
+    others = children_of(process.pid)
+    assert others
+    process.send_signal(how)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == {signal.SIGTERM: 5, signal.SIGKILL: -9}[how], said
+    assert_gone(others)
+    run("lora_16shot", given, tmp_path / "parts", resume=True)
+    first, second = (
+        load_file(tmp_path / f / "adapted" / "head.safetensors") for f in ("whole", "parts")
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert_same_scores(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_ends_the_run(tmp_path: Path) -> None:
+    given = [*overrides("lora_16shot", tmp_path, (9, 8, 8)), "method.optim.epochs=40"]
+    process = start("run", "lora_16shot", *given, "runtime.devices=2", "--out", tmp_path / "run")
+    wait_for_epochs(tmp_path / "run", 1)
+    began = time.monotonic()
+    os.kill(children_of(process.pid)[0], signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert time.monotonic() - began < 60
+    assert process.returncode == 5, said
+    assert "--resume" in said
+    assert "Traceback" not in said

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,9 @@ from adapt.training.processes.messages import Receiver, Sender
 FOREVER = timedelta(days=30)
 """How long the others wait for a task; the end of the first process ends their wait at once."""
 TOGETHER = 20.0
-"""Seconds in which all processes must have ended a task, once one of them has."""
+"""Seconds in which all processes must have ended a task, once one of them has failed in it."""
+SLOWEST = 600.0
+"""The same, once the first has ended it in order."""
 LOOK = 0.01
 AHEAD = 2
 
@@ -83,14 +85,19 @@ class ProcessGroup:
             yield
         except BaseException as error:
             self._end()
-            self.broken = not self._all_ended()
-            if _by_connection(error) and (told := self._told()) is not None:
-                raise told from error
+            gone = _by_connection(error)
+            self.broken = gone or not self._all_ended()
+            if gone:
+                raise self._told() or RunError(
+                    "runtime.devices - a process is gone - it was ended from outside, perhaps for "
+                    "memory - begin again with --resume"
+                ) from error
             raise
         self._end()
-        if not self._all_ended() or (told := self._told()) is not None:
+        ended = self._all_ended(SLOWEST)
+        if (told := self._told()) is not None or not ended:
             self.broken = True
-            raise self._told() or RunError(
+            raise told or RunError(
                 "runtime.devices - a process did not end its task - begin again with --resume"
             )
 
@@ -150,7 +157,8 @@ class ProcessGroup:
         """End the others, where they wait for a task."""
         if not self.broken:
             self.broken = True
-            self.sender.send((None, ()), self.control)
+            with suppress(RuntimeError):  # one that is gone needs no word
+                self.sender.send((None, ()), self.control)
 
     def _key(self, what: str, rank: int) -> str:
         return f"{what}/{self.tasks}/{rank}"
@@ -161,9 +169,9 @@ class ProcessGroup:
     def _end(self) -> None:
         self.store.set(self._key("ended", self.member.rank), "")
 
-    def _all_ended(self) -> bool:
+    def _all_ended(self, seconds: float = TOGETHER) -> bool:
         """Wait until all have ended the task, which they do at nearly the same time."""
-        end = time.monotonic() + TOGETHER
+        end = time.monotonic() + seconds
         while not self.store.check(self._keys("ended")):
             if time.monotonic() > end:
                 return False

@@ -124,7 +124,7 @@ def run_to_failure(how: str) -> None:
     [
         ("data", DataError, "photos/a.jpg - cannot be read - 0 bytes - remove it"),
         ("unexpected", RunError, "process 1 - failed - ZeroDivisionError: division by zero"),
-        ("killed", RuntimeError, "onnection"),
+        ("killed", RunError, "a process is gone - it was ended from outside"),
     ],
 )
 def test_a_process_that_fails_ends_the_task(how: str, kind: type[Exception], words: str) -> None:
