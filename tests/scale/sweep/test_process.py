@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
@@ -30,13 +31,18 @@ def given(task: SweepTask, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def test_a_failure_is_recorded_with_its_reason(
-    task: SweepTask, given: int, capfd: pytest.CaptureFixture[str]
+    task: SweepTask,
+    given: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    clock = SimpleNamespace(monotonic=iter((10.0, 13.504)).__next__)
+    monkeypatch.setattr(process, "time", clock)
     assert main() == 2
     outcome = outcome_of(task)
     assert outcome.state == "failed"
     assert "nowhere.yaml" in outcome.reason
-    assert outcome.seconds > 0
+    assert outcome.seconds == 3.5
     assert "RecipeError: " in capfd.readouterr().err
     os.close(given)
 
