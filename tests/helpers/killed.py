@@ -81,11 +81,14 @@ class Killer:
         Args:
             path: The recipe.
             out: Run folder; the cache is beside it.
-            seconds: Without, it may take as long as it likes.
+            seconds: After the run has said something; without, it may take as long as it likes.
         """
         given = [str(each) for each in (path, out, out.with_name("cache"), self.configs)]
-        process = self.context.Process(target=run_once, args=given)
+        process, before = self.context.Process(target=run_once, args=given), said(out)
         process.start()
+        # What a process takes to begin depends on the machine, and is no part of a run.
+        while seconds is not None and process.is_alive() and said(out) == before:
+            process.join(0.01)
         process.join(seconds)
         if process.is_alive():
             process.kill()
@@ -93,6 +96,12 @@ class Killer:
             return False
         assert process.exitcode == 0
         return True
+
+
+def said(out: Path) -> list[str]:
+    """The lines of the log so far."""
+    log = out / "log.txt"
+    return log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
 
 
 def stages(out: Path) -> dict[str, int]:
@@ -133,7 +142,7 @@ def check_kills(killer: Killer, path: Path, folder: Path, kills: int, seed: int)
         runs += 1
         while True:
             left = len(moments) < kills
-            done = killer.run(path, out, random.uniform(0.05, took / 2) if left else None)
+            done = killer.run(path, out, random.uniform(0, took / 2) if left else None)
             if done:
                 break
             after = stages(out)
@@ -141,8 +150,7 @@ def check_kills(killer: Killer, path: Path, folder: Path, kills: int, seed: int)
                 # Once the run is complete its stages are gone, all at once.
                 assert not after or after[name] == written, f"{name} was computed again"
             finished |= after
-            log = out / "log.txt"
-            moments.append(log.read_text().splitlines()[-1] if log.is_file() else "nothing")
+            moments.append(said(out)[-1])
         assert not (out / "stages").exists()
         assert not list(out.rglob("*.part"))
         assert compared(out) == expected
