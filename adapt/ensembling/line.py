@@ -252,10 +252,10 @@ class Line:
             features = self._store.features(self.start.backbone, pixels, runtime, precision)
             logits = head_logits(self._head(alpha), features)
         else:
-            images, how = text_hash(" ".join(pixels.keys)), (precision, self.refresh is unchanged)
+            how = precision, self.refresh is unchanged
             logits = self._stages.arrays(
                 f"alpha-{alpha:g}",
-                (self._ends.key, alpha, images, *how),
+                lambda: (self._ends.key, alpha, text_hash(" ".join(pixels.keys)), *how),
                 lambda: {"logits": self._from_pixels(alpha, pixels, precision)},
             )["logits"]
         return np.split(logits, np.cumsum([len(split.targets) for split in splits])[:-1])

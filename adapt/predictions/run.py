@@ -64,20 +64,28 @@ class Written:
             words = [f"nothing left to do: {images} {were} predicted before"]
         elif self.before:
             words.append(f"{self.before:,} of them before")
-        count = sum(self.errors.values())
-        words.append(f"{count:,} with an error" + kinds(self.errors) if count else "no errors")
-        if self.skipped:
-            others = plural(sum(self.skipped.values()), "other file")
-            words.append(f"{others} skipped" + kinds(self.skipped))
-        return ", ".join(words)
+        return ", ".join([*words, *without_answer(self.errors, self.skipped)])
 
 
-def kinds(counts: dict[str, int]) -> str:
-    """The first few counts in brackets; empty where there are none.
+def without_answer(errors: dict[str, int], skipped: dict[str, int]) -> list[str]:
+    """How many images have an error, and what was no image, in words.
 
-    >>> kinds({"empty file": 2})
-    ' (2 empty file)'
+    Args:
+        errors: Images by reason.
+        skipped: Files by suffix.
+
+    >>> without_answer({"empty file": 2}, {})
+    ['2 with an error (2 empty file)']
     """
+    count = sum(errors.values())
+    words = [f"{count:,} with an error" + _kinds(errors) if count else "no errors"]
+    if skipped:
+        words.append(plural(sum(skipped.values()), "other file") + " skipped" + _kinds(skipped))
+    return words
+
+
+def _kinds(counts: dict[str, int]) -> str:
+    """The first few counts in brackets; empty where there are none."""
     shown = first_few(f"{count:,} {kind}" for kind, count in counts.items())
     return f" ({shown})" if counts else ""
 

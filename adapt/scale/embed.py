@@ -19,7 +19,7 @@ from adapt.common.words import plural
 from adapt.errors import DataError, RunError
 from adapt.predictions.inputs.base import LIST
 from adapt.predictions.manifest import check_same
-from adapt.predictions.run import check_other, kinds
+from adapt.predictions.run import check_other, without_answer
 from adapt.runs.folder.lock import HALF_WRITTEN, FolderKind, run_folder
 from adapt.scale.addresses import is_address
 from adapt.scale.collection import STATS
@@ -80,12 +80,7 @@ class Embedded:
         else:
             words += f" embedded {self.where}"
             words += f", {plural(self.before, 'part')} of them before" if self.before else ""
-        count = sum(self.errors.values())
-        words += f", {count:,} with an error{kinds(self.errors)}" if count else ", no errors"
-        if self.skipped:
-            files = plural(sum(self.skipped.values()), "other file")
-            words += f", {files} skipped{kinds(self.skipped)}"
-        return words
+        return ", ".join([words, *without_answer(self.errors, self.skipped)])
 
 
 def embed_files(

@@ -36,8 +36,8 @@ Arrays = Mapping[str, np.ndarray]
 class KeepsStages(Protocol):
     """What keeps the results of long computations: `adapt.runs.folder.stages.Stages`."""
 
-    def arrays(self, stage: str, about: Any, compute: Callable[[], Arrays]) -> Arrays:
-        """Arrays by name."""
+    def arrays(self, stage: str, about: Callable[[], Any], compute: Callable[[], Arrays]) -> Arrays:
+        """Arrays by name; what they depend on is asked for where they are kept alone."""
 
     def content(self, stage: str, about: Any, compute: Callable[[], Any]) -> Any:
         """What JSON can hold."""
@@ -49,7 +49,7 @@ class KeepsStages(Protocol):
 class KeepsNothing:
     """Every stage is computed when it is asked for."""
 
-    def arrays(self, stage: str, about: Any, compute: Callable[[], Arrays]) -> Arrays:
+    def arrays(self, stage: str, about: Callable[[], Any], compute: Callable[[], Arrays]) -> Arrays:
         """What `compute` gives."""
         return compute()
 

@@ -22,7 +22,7 @@ from adapt.data.loading.workers import watched_workers
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import ModelError, RunError
 from adapt.models.classifier import Classifier
-from adapt.training.context import Context
+from adapt.training.context import NOTHING_KEPT, Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.devices import processes
 from adapt.training.module import AdaptModule
@@ -108,8 +108,7 @@ def train(
         if group is None:
             module = _trained(*given)
         else:
-            theirs = replace(context, quiet=True, store=None, tell=_silent, trajectory=None)
-            with group.task(_trained, (*given[:3], theirs, objective)):
+            with group.task(_trained, (*given[:3], _for_others(context), objective)):
                 module = _trained(*given)
     if module.collapse:
         context.tell(f"after training, {module.collapse}: lower method.optim.lr")
@@ -124,6 +123,12 @@ def train(
         keep = kept.keep
         hand_over(module, kept.folder, kept.count, lambda: keep(result()))
     return result()
+
+
+def _for_others(context: Context) -> Context:
+    """A context without what the first process does alone: tell, keep and show."""
+    silent = replace(context, quiet=True, tell=_silent)
+    return replace(silent, store=None, trajectory=None, stages=NOTHING_KEPT)
 
 
 def _silent(_: str) -> None:

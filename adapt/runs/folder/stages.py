@@ -66,23 +66,24 @@ class Stages:
         self.before = 0.0
         """What those that were finished before took."""
 
-    def arrays(self, stage: str, about: Any, compute: Callable[[], Arrays]) -> Arrays:
+    def arrays(self, stage: str, about: Callable[[], Any], compute: Callable[[], Arrays]) -> Arrays:
         """Arrays by name, such as logits.
 
         Args:
             stage: A name for people.
-            about: All that the result depends on beside what every stage does, as JSON.
+            about: Gives all that the result depends on beside what every stage does, as JSON: a
+                hash of weights or images, which nobody else has to compute.
             compute: Called when the stage is not finished.
         """
 
         def tensors() -> tuple[dict[str, Tensor], Any]:
             return {name: torch.from_numpy(v.copy()) for name, v in compute().items()}, None
 
-        stored, _ = self._stage(stage, about, tensors)
+        stored, _ = self._stage(stage, about(), tensors)
         return {name: value.numpy() for name, value in stored.items()}
 
     def content(self, stage: str, about: Any, compute: Callable[[], Any]) -> Any:
-        """Anything that JSON can hold; see `arrays`."""
+        """Anything that JSON can hold; see `arrays`, but `about` is what that gives."""
         return self._stage(stage, about, lambda: ({}, compute()))[1]
 
     def classifier(
@@ -92,7 +93,7 @@ class Stages:
 
         Args:
             stage: A name for people.
-            about: See `arrays`; the weights of the start are added.
+            about: See `content`; the weights of the start are added.
             start: What the model was made from, on the CPU.
             compute: Called when the stage is not finished.
         """
@@ -114,7 +115,7 @@ class Stages:
 
         Args:
             stage: A name for people.
-            about: See `arrays`.
+            about: See `content`.
             folder: Of the bundle.
             save: Writes it.
         """

@@ -221,31 +221,13 @@ def write_robustness(
     """
     start, tuned, shipped = models
     section, runtime = recipe.robustness, recipe.runtime
-    kept: dict[str, Retention] = {
-        name: context.stages.content(
-            "retention",
-            [
-                name,
-                content_hashes(images.paths),
-                images.labels,
-                weights_hash(tuned.state_dict()),
-                weights_hash(shipped.state_dict()),
-                list(alphas),
-            ],
-            partial(
-                retention,
-                start,
-                tuned,
-                shipped,
-                images,
-                recipe.model.templates,
-                alphas,
-                runtime,
-                refresh,
-            ),
-        )
-        for name, images in data.retention.items()
-    }
+    weights = [weights_hash(model.state_dict()) for model in (tuned, shipped) if data.retention]
+    kept: dict[str, Retention] = {}
+    for name, images in data.retention.items():
+        about = [name, content_hashes(images.paths), images.labels, *weights, list(alphas)]
+        given = images, recipe.model.templates, alphas, runtime, refresh
+        compute = partial(retention, start, tuned, shipped, *given)
+        kept[name] = context.stages.content("retention", about, compute)
     if section.reference:
         references = read_reference_models(section.reference, list(data.evals))
     else:

@@ -340,7 +340,9 @@ def _unknowns(data: RunData, shipped: Classifier, context: Context, known: Split
             "train_features": image_features(backbone, train, runtime).numpy(),
         }
 
-    about = [weights_hash(shipped.state_dict()), unknown.keys, known.pixels.keys, train.keys]
+    def about() -> list[Any]:
+        return [weights_hash(shipped.state_dict()), unknown.keys, known.pixels.keys, train.keys]
+
     made = context.stages.arrays("unknown", about, passes)
     return Unknowns(
         "unknown",

@@ -1,19 +1,19 @@
 """A sweep from its words to its page: plan, check, run what is left, compare."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from adapt.common.files import append_line, write_json
-from adapt.common.progress import lines_unless, time_text, told, write_line
+from adapt.common.files import write_json
+from adapt.common.progress import lines_unless, time_text, told
 from adapt.common.typed import resolve_path
 from adapt.common.words import plural
 from adapt.errors import Interrupted
 from adapt.report.record.words import percent
 from adapt.report.sweep import write_pages
 from adapt.runs.folder.lock import FolderKind, run_folder
+from adapt.runs.folder.log import teller
 from adapt.scale.sweep.plan import FILE, SweepPlan, check_same, make_plan, read_content
 from adapt.scale.sweep.results import content_of, run_row, write_results
 from adapt.scale.sweep.settings import SweepOptions
@@ -117,7 +117,7 @@ def sweep(
                 content = content_of(plan, tasks, outcomes, rank_by)
                 write_json(folder / FILE, content)  # first of all: it says whose folder this is
             left = [task for task in tasks if _is_left(outcomes[task.name], chosen.retry_failed)]
-            say = _teller(folder, quiet)
+            say = teller(folder, quiet)
             _say_what_is_left(tasks, left, outcomes, say)
             watch = Watch(folder, plan, tasks, outcomes, rank_by, len(left), say)
             try:
@@ -226,16 +226,3 @@ class Watch:
         """Write everything, the pages too."""
         content = self._write()
         return SweepResult(self.folder, content, write_pages(self.folder, content))
-
-
-def _teller(folder: Path, quiet: bool) -> Callable[[str], None]:
-    """A function that adds a line to `log.txt`, and to standard error unless quiet."""
-    began = time.monotonic()
-
-    def say(text: str) -> None:
-        line = f"[{time.monotonic() - began:6.1f} s] {text}"
-        append_line(folder / "log.txt", line)
-        if not quiet:
-            write_line(line)
-
-    return say

@@ -54,9 +54,21 @@ def encoded_batches(
             own = encoded_share(group, *given)
             yield from _in_order(group, own, len(pixels), runtime.images)
         return
+    yield from _encoded(backbone, pixels, runtime, precision, encode, total)
+
+
+def _encoded(
+    backbone: Backbone,
+    pixels: Pixels,
+    runtime: Runtime,
+    precision: str,
+    encode: Callable[[Tensor], Tensor] | None = None,
+    total: int = 0,
+) -> Iterator[Tensor]:
+    """Features of the images by this process alone; see `encoded_batches` and `through`."""
+    device = inference_device(runtime)
     backbone.eval()
     # Not inference_mode around the move: weights made there could never train again.
-    device = inference_device(runtime)
     with placed_on(backbone, device):
         batches = pixels.batches(runtime.images, device)
         yield from through(encode or backbone.encode_image, batches, device, precision, total)
@@ -76,11 +88,7 @@ def encoded_share(
     """
     place, size = group.member, runtime.images
     rows = [row for row in range(len(pixels)) if row // size % place.size == place.rank]
-    device = inference_device(runtime)
-    backbone.eval()
-    with placed_on(backbone, device):
-        batches = pixels.subset(rows).batches(size, device)
-        yield from through(backbone.encode_image, batches, device, precision)
+    return _encoded(backbone, pixels.subset(rows), runtime, precision)
 
 
 def encode_share(backbone: Backbone, pixels: Pixels, runtime: Runtime, precision: str) -> None:

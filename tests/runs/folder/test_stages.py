@@ -26,10 +26,10 @@ def test_a_finished_stage_is_read(tmp_path: Path) -> None:
     logits = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
     right = np.array([True, False])
     before = Stages(tmp_path, {"seed": 0})
-    first = before.arrays("val", [0.5, "aa"], lambda: {"logits": logits, "right": right})
+    first = before.arrays("val", lambda: [0.5, "aa"], lambda: {"logits": logits, "right": right})
     said = before.content("draw", 1, lambda: {"test": 0.1 + 0.2, "none": None, "few": (1, 2)})
     after = Stages(tmp_path, {"seed": 0})
-    again = after.arrays("val", [0.5, "aa"], never)
+    again = after.arrays("val", lambda: [0.5, "aa"], never)
     for name, value in {"logits": logits, "right": right}.items():
         assert np.array_equal(again[name], value)
         assert np.array_equal(first[name], value)
@@ -86,13 +86,13 @@ def test_a_damaged_file_counts_as_none(damage: Callable[[Path], Any], tmp_path: 
     def compute() -> dict[str, np.ndarray]:
         return {"logits": np.ones((4, 4), np.float32)}
 
-    Stages(tmp_path, None).arrays("val", None, compute)
+    Stages(tmp_path, None).arrays("val", lambda: None, compute)
     (path,) = (tmp_path / FOLDER).iterdir()
     damage(path)
     stages = Stages(tmp_path, None)
     if path.is_dir():
         path.rmdir()
-    assert np.array_equal(stages.arrays("val", None, compute)["logits"], np.ones((4, 4)))
+    assert np.array_equal(stages.arrays("val", lambda: None, compute)["logits"], np.ones((4, 4)))
     assert stages.computed == ["val"]
 
 
