@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parents[2] / "adapt"
 FLOORS = [
     ("cli", "__main__"),
     ("serve",),
+    ("explore",),
     ("scale",),
     ("predictions",),
     ("comparison",),
@@ -26,7 +27,6 @@ FLOORS = [
     ("checks",),
     ("recipe",),
     ("report",),
-    ("explore",),
     ("export",),
     ("ensembling",),
     ("methods",),
@@ -126,7 +126,7 @@ PLACES = {
     "pickle": ("adapt.training.processes.messages",),
     "hydra": (),
 }
-LINES, BODY, BODY_P90, PARAMETERS, PUBLIC, FILES = 400, 60, 30, 8, 16, 12
+LINES, BODY, BODY_P90, PARAMETERS, PUBLIC, FILES = 400, 60, 30, 8, 17, 12
 NO_DOCSTRING = ("__init__", "__post_init__")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

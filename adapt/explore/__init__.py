@@ -1,0 +1,1 @@
+"""What follows a training: search, what to label next, why an answer, weak spots, new places."""
