@@ -40,11 +40,16 @@ CAPTIONS = 20
 
 
 @dataclass
-class _Sample:
+class Sample:
+    """Members of equal name up to the first dot."""
+
     name: str
+    """For messages."""
     key: str
     image: str = ""
+    """Where the image is below the folder that is written to; empty without one."""
     texts: dict[str, bytes] = field(default_factory=dict)
+    """What else it holds, by suffix."""
 
 
 def expand_braces(pattern: str) -> list[str]:
@@ -142,7 +147,7 @@ def from_shards(
     """
     source = str(resolve_path(path))
     names = read_class_list(class_list) if class_list is not None else None
-    shards = dict(zip(_short_names(files := find_shards(path, split)), files, strict=True))
+    shards = dict(zip(short_names(files := find_shards(path, split)), files, strict=True))
     unpacked = unpack_once(
         source, list(shards.items()), ["shards"], lambda writer: _unpack(writer, shards)
     )
@@ -207,7 +212,7 @@ def _class_name(source: str, sample: str, label: str, names: list[str]) -> str:
     return label
 
 
-def _short_names(files: list[str]) -> list[str]:
+def short_names(files: list[str]) -> list[str]:
     """Names of the shards' folders: file names, with the folders that differ."""
     top = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])  # noqa: PTH100, PTH120
     below = [Path(os.path.relpath(file, top)).as_posix() for file in files]
@@ -218,7 +223,7 @@ def _unpack(writer: Writer, shards: dict[str, str]) -> list[str]:
     index, left_out = Index(writer.source), Counter[str]()
     distinct: Counter[str] = Counter()
     for name, path in shards.items():
-        for sample in _samples(writer, name, path, left_out):
+        for sample in read_samples(writer, name, path, left_out):
             if not sample.image:
                 left_out["samples without an image"] += 1
                 continue
@@ -234,9 +239,19 @@ def _unpack(writer: Writer, shards: dict[str, str]) -> list[str]:
     return [f"members that are not used: {kinds}"] if left_out else []
 
 
-def _samples(writer: Writer, shard: str, path: str, left_out: Counter[str]) -> Iterator[_Sample]:
-    """The samples of one shard, each image written already."""
-    sample: _Sample | None = None
+def read_samples(writer: Writer, shard: str, path: str, left_out: Counter[str]) -> Iterator[Sample]:
+    """The samples of one shard, each image written already.
+
+    Args:
+        writer: Writes the images.
+        shard: Folder of the images of this shard.
+        path: The shard.
+        left_out: Counts members that are not used, by what they are.
+
+    Raises:
+        DataError: When the shard is damaged, or a member is not safe to write.
+    """
+    sample: Sample | None = None
     for member in read_members(path):
         parts = writer.parts(member.name)
         if member.kind == "folder" or META.match(member.name) or any(map(is_junk, parts)):
@@ -250,14 +265,14 @@ def _samples(writer: Writer, shard: str, path: str, left_out: Counter[str]) -> I
         if sample is None or key != sample.key:
             if sample is not None:
                 yield sample
-            sample = _Sample(f"{path}, sample {key!r}", key)
+            sample = Sample(f"{path}, sample {key!r}", key)
         if not _keep(writer, shard, sample, suffix, member):
             left_out[f".{suffix}"] += 1
     if sample is not None:
         yield sample
 
 
-def _keep(writer: Writer, shard: str, sample: _Sample, suffix: str, member: Member) -> bool:
+def _keep(writer: Writer, shard: str, sample: Sample, suffix: str, member: Member) -> bool:
     kind = suffix.rpartition(".")[2]
     if f".{kind}" in IMAGE_SUFFIXES:
         if sample.image:
@@ -279,10 +294,10 @@ def _keep(writer: Writer, shard: str, sample: _Sample, suffix: str, member: Memb
     return True
 
 
-def _label(sample: _Sample) -> tuple[str, dict[str, str], bool]:
+def _label(sample: Sample) -> tuple[str, dict[str, str], bool]:
     """Label and columns of a sample, and whether the label is its `.txt`."""
-    texts = {kind: _text(sample, kind) for kind in sample.texts}
-    record = _record(sample, texts["json"]) if "json" in texts else {}
+    texts = {kind: text_of(sample, kind) for kind in sample.texts}
+    record = record_of(sample, texts["json"]) if "json" in texts else {}
     plain = {k: v for k, v in record.items() if isinstance(v, (str, int, float))}
     others = {normal(key.strip().lower()): str(value) for key, value in plain.items()}
     others.pop("label", None)
@@ -302,7 +317,12 @@ def _label(sample: _Sample) -> tuple[str, dict[str, str], bool]:
     return normal(label), others, by_text
 
 
-def _text(sample: _Sample, kind: str) -> str:
+def text_of(sample: Sample, kind: str) -> str:
+    """A text of a sample, without blanks around it.
+
+    Raises:
+        DataError: When it is not UTF-8.
+    """
     try:
         return sample.texts[kind].decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
@@ -310,7 +330,12 @@ def _text(sample: _Sample, kind: str) -> str:
         raise DataError(f"{sample.name} - not UTF-8 - {given} - write it as UTF-8") from error
 
 
-def _record(sample: _Sample, text: str) -> dict[str, Any]:
+def record_of(sample: Sample, text: str) -> dict[str, Any]:
+    """The mapping that a `.json` holds; empty where it holds something else.
+
+    Raises:
+        DataError: When it is not JSON.
+    """
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -318,7 +343,7 @@ def _record(sample: _Sample, text: str) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _json_label(sample: _Sample, label: object) -> str:
+def _json_label(sample: Sample, label: object) -> str:
     if isinstance(label, (list, dict)):
         raise several_labels(sample.name, f"label {label!r:.80} in .json")
     if isinstance(label, (str, int)) and not isinstance(label, bool):
