@@ -41,8 +41,9 @@ from adapt.training.runtime import (
 )
 from adapt.training.settings import Optim, Runtime
 from adapt.training.trainer.background import BackgroundCheckpointIO
-from adapt.training.trainer.callbacks import EpochLines, MadeBy, MovingAverage
+from adapt.training.trainer.callbacks import EpochLines, MadeBy, MovingAverage, Told
 from adapt.training.trainer.checkpoints import LAST, AtomicCheckpointIO, checkpoint_to_resume
+from adapt.training.trainer.epoch_log import KeepLog
 from adapt.training.trainer.loggers import make_loggers
 from adapt.training.trainer.stopping import RandomState, SaveOrStop, StoppedError
 from adapt.training.trainer.trajectory import (
@@ -160,7 +161,6 @@ def _trained(
         runtime.workers,
         context.seed,
     ).balanced(context.balance)
-    loader.tell = context.tell
     with made_faster(trained.backbone.image_encoder, runtime):
         _fit(module, loader, context, replace(optim, accumulate=1) if whole else optim)
     if shared:
@@ -173,6 +173,9 @@ def _trained(
 
 def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: Optim) -> None:
     """Let Lightning train; a signal ends it after a step, with `KeyboardInterrupt`."""
+    told = Told(context.tell)
+    context = replace(context, tell=told.tell)
+    loader.tell = told.tell
     folder = context.folder / CHECKPOINTS if context.folder else None
     resumes = folder is not None and context.resume
     start = checkpoint_to_resume(folder, context.from_previous) if folder and resumes else None
@@ -192,7 +195,8 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
             files = BackgroundCheckpointIO()
             saving = SaveOrStop(asked, last, context.runtime.checkpoint_minutes, files)
             now = replace(optim, accumulate=training.accumulate)
-            trainer = make_trainer(now, context, [RandomState(), made_by, step, saving])
+            kept = [RandomState(), made_by, told, step, KeepLog(), saving]
+            trainer = make_trainer(now, context, kept)
             with watched_workers():
                 trainer.fit(module, datamodule=loader, ckpt_path=start)
             files.check()

@@ -28,15 +28,14 @@ from adapt.training.processes.batches import counted, mixed
 from adapt.training.regularisers import Regularisers
 from adapt.training.runtime import short_sequence_attention
 from adapt.training.settings import Optim, schedule_factor
-from adapt.training.trainer.collapse import CollapseDetector
 from adapt.training.trainer.means import Means
 from adapt.training.trainer.numbers import (
-    Norms,
     NotFiniteError,
     check_finite,
     check_trained_in_full,
     gradient_scale,
 )
+from adapt.training.trainer.tally import Tally
 
 SKIPPED_IN_A_ROW = 3
 
@@ -104,13 +103,11 @@ class AdaptModule(pl.LightningModule):
             classifier.backbone.model.set_grad_checkpointing(True)
         self.strict_loading = False
         self.steps = 0
-        self.skipped = self.skipped_in_a_row = 0
         self.computing = False  # a gradient, which leaves the weights as they are if it fails
         self.images, self.unit = 0, 1
-        self.trained, self.losses, self.norms = Means(), Means(), Norms()
         names = classifier.class_names
+        self.tally, self.losses = Tally(names), Means()
         self.accuracy = MulticlassAccuracy(num_classes=len(names), average="micro")
-        self.answers, self.answers_trained = CollapseDetector(names), CollapseDetector(names)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (B, K) of normalised pixels."""
@@ -148,9 +145,9 @@ class AdaptModule(pl.LightningModule):
             )
         loss = loss + sum(penalties.values())
         if not getattr(self.objective, "whole_batch", False):
-            self.answers_trained.add(logits[0].detach(), batch["target"])
+            self.tally.answers_trained.add(logits[0].detach(), batch["target"])
         parts = {"train_loss": loss} | {f"train_{name}": part for name, part in penalties.items()}
-        self.trained.add({name: part.detach() * size for name, part in parts.items()}, size)
+        self.tally.trained.add({name: part.detach() * size for name, part in parts.items()}, size)
         # An infinite loss may have finite gradients. Made NaN, they tell of it on every device, and
         # the norm is all that a step waits for.
         return self._weighed(loss * torch.where(torch.isfinite(loss), 1.0, math.nan), size)
@@ -183,14 +180,14 @@ class AdaptModule(pl.LightningModule):
 
     def begin_step_again(self) -> None:
         """Forget what was computed of a step that was not finished."""
-        self.trained.drop()
+        self.tally.trained.drop()
         self.zero_grad()
         self.images, self.computing = 0, False
 
     @property
     def collapse(self) -> str | None:
         """What to say where the last pass told no images apart; nothing where it did."""
-        return self.answers.collapse or self.answers_trained.collapse
+        return self.tally.collapse
 
     def _world_size(self) -> int:
         return 1 if self._trainer is None else self.trainer.world_size
@@ -199,18 +196,18 @@ class AdaptModule(pl.LightningModule):
         """After the last batch of an epoch, log its means: callbacks see them when it ends."""
         self.computing = False
         if self.trainer.is_last_batch:
-            self._report(self.trained)
+            self._report(self.tally.trained)
 
     def on_train_epoch_end(self) -> None:
         """Say how long gradients were, and how many steps were left out so far, if any."""
-        self._report(self.trained)  # nothing is left, unless a limit of steps ended the epoch
-        self.answers_trained.take("training", self._over_devices)
-        for name, value in self.norms.take().items():
+        self._report(self.tally.trained)  # nothing is left, unless a limit of steps ended the epoch
+        self.tally.answers_trained.take("training", self._over_devices)
+        for name, value in self.tally.norms.take().items():
             self.log(name, value)
         if (scale := gradient_scale(self.trainer)) is not None:
             self.log("gradient_scale", scale)
-        if self.skipped:
-            self.log("skipped_steps", float(self.skipped), sync_dist=True)
+        if self.tally.skipped:
+            self.log("skipped_steps", float(self.tally.skipped), sync_dist=True)
 
     def _report(self, means: Means) -> None:
         """Log means over all images of all devices."""
@@ -220,7 +217,7 @@ class AdaptModule(pl.LightningModule):
     def _over_devices(self, sums: Tensor) -> Tensor:
         if self._world_size() == 1:
             return sums
-        total: Tensor = self.trainer.strategy.reduce(sums, reduce_op="sum")
+        total: Tensor = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum")
         return total
 
     def _kernels(self, device: torch.device) -> AbstractContextManager[None]:
@@ -285,7 +282,7 @@ class AdaptModule(pl.LightningModule):
 
     def _score(self, batch: dict[str, Tensor], name: str) -> None:
         (features, logits), target = self._seen(batch), batch["target"]
-        self.answers.add(logits, target, features)
+        self.tally.answers.add(logits, target, features)
         total = F.cross_entropy(logits, target, reduction="sum")
         self.losses.add({f"{name}_loss": total}, len(target))
         self.losses.keep()
@@ -293,7 +290,7 @@ class AdaptModule(pl.LightningModule):
 
     def _report_scores(self, name: str) -> None:
         self._report(self.losses)
-        if (variance := self.answers.take(name, self._over_devices)) is not None:
+        if (variance := self.tally.answers.take(name, self._over_devices)) is not None:
             self.log(f"{name}_feature_variance", variance)
         self.log(f"{name}_accuracy", self.accuracy.compute(), on_step=False, on_epoch=True)
         self.accuracy.reset()
@@ -322,9 +319,9 @@ class AdaptModule(pl.LightningModule):
         if not math.isfinite(norm):
             self._leave_out(optimizer)
             return
-        self.skipped_in_a_row = 0
-        self.trained.keep()
-        self.norms.add(norm)
+        self.tally.skipped_in_a_row = 0
+        self.tally.trained.keep()
+        self.tally.norms.add(norm)
         by_value = gradient_clip_algorithm == "value"
         limits = [self.optim.clip_norm, 0.0 if by_value else gradient_clip_val or 0.0]
         limit = min(filter(None, limits), default=math.inf)
@@ -337,19 +334,20 @@ class AdaptModule(pl.LightningModule):
 
     def _leave_out(self, optimizer: Any) -> None:
         """Drop a step whose norm is not finite, and count it."""
-        what = "gradient" if self.trained.drop() else "loss"
+        what = "gradient" if self.tally.trained.drop() else "loss"
         scale = gradient_scale(self.trainer)
         if what == "gradient" and scale is not None and scale > 1:
             return  # a gradient scaler skips such steps itself, and lowers its scale
         optimizer.zero_grad()
-        self.skipped += 1
-        self.skipped_in_a_row += 1
-        if self.skipped_in_a_row >= SKIPPED_IN_A_ROW:
+        in_a_row = self.tally.skipped_in_a_row + 1
+        if in_a_row >= SKIPPED_IN_A_ROW:
             raise NotFiniteError(
-                f"training - {what} not finite - {self.skipped_in_a_row} steps in a row, up to "
+                f"training - {what} not finite - {in_a_row} steps in a row, up to "
                 f"step {self.global_step + 1} of {self.steps} - lower optim.lr or set "
                 "runtime.precision=32"
             )
+        self.tally.skipped += 1
+        self.tally.skipped_in_a_row = in_a_row
 
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up, then cosine decay to zero or a constant rate.
@@ -383,7 +381,7 @@ class AdaptModule(pl.LightningModule):
             k: v for k, v in checkpoint["state_dict"].items() if k not in frozen
         }
         checkpoint["penalties"] = self.regularisers.state_dict()
-        checkpoint["skipped"] = self.skipped
+        checkpoint["tally"] = self.tally.state_dict()
         checkpoint["base_hash"] = self.classifier.backbone.spec.base_hash
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -395,4 +393,6 @@ class AdaptModule(pl.LightningModule):
                 f"{own[:12]} - resume with the same model section"
             )
         self.regularisers.load_state_dict(checkpoint.get("penalties", {}))
-        self.skipped = int(checkpoint.get("skipped", 0))
+        if "tally" in checkpoint:
+            rank, processes = self.trainer.global_rank, self.trainer.world_size
+            self.tally.load_state_dict(checkpoint["tally"], rank, processes)

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
 from random import Random
@@ -62,6 +63,27 @@ def run_once(path: str, out: str, cache: str, configs: str) -> None:
     run(path, [], out, resume=Resume(auto=True))
 
 
+@dataclass(frozen=True)
+class Moment:
+    """So many seconds after a run has said a line; on any machine that is at the same place."""
+
+    line: str
+    seconds: float
+
+    @classmethod
+    def drawn(cls, whole: Path, random: Random) -> "Moment":
+        """Somewhere behind one of the lines of a whole run, before the next; all lines alike.
+
+        So short stages are hit as often as those that take most of the time.
+        """
+        times = [float(line[1:].partition(" s]")[0]) for line in said(whole)]
+        total = json.loads((whole / "timing.json").read_text(encoding="utf-8"))["total"]
+        number = random.randrange(len(times))
+        # Times have one digit, and the last line is said just before the end.
+        took = max([*times[1:], total][number] - times[number], 0.1)
+        return cls(lines(whole)[number], random.uniform(0, took))
+
+
 class Killer:
     """Starts runs, each in a process that has everything imported already."""
 
@@ -75,21 +97,20 @@ class Killer:
             patch.setenv("PYTHONPATH", paths)  # or it would import nothing beforehand
             forkserver.ensure_running()
 
-    def run(self, path: Path, out: Path, seconds: float | None = None) -> bool:
-        """Whether a run came to its end; it is killed after so many seconds.
+    def run(self, path: Path, out: Path, moment: "Moment | None" = None) -> bool:
+        """Whether a run came to its end before it was killed.
 
         Args:
             path: The recipe.
             out: Run folder; the cache is beside it.
-            seconds: After the run has said something; without, it may take as long as it likes.
+            moment: When to kill it; without, it may take as long as it likes.
         """
         given = [str(each) for each in (path, out, out.with_name("cache"), self.configs)]
-        process, before = self.context.Process(target=run_once, args=given), said(out)
+        process, before = self.context.Process(target=run_once, args=given), len(said(out))
         process.start()
-        # What a process takes to begin depends on the machine, and is no part of a run.
-        while seconds is not None and process.is_alive() and said(out) == before:
+        while moment and process.is_alive() and moment.line not in lines(out)[before:]:
             process.join(0.01)
-        process.join(seconds)
+        process.join(moment and moment.seconds)
         if process.is_alive():
             process.kill()
             process.join()
@@ -104,6 +125,11 @@ def said(out: Path) -> list[str]:
     return log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
 
 
+def lines(out: Path) -> list[str]:
+    """What the lines of the log say, without the times and the run folder."""
+    return [line.partition("] ")[2].replace(str(out), "OUT") for line in said(out)]
+
+
 def stages(out: Path) -> dict[str, int]:
     """When the file of each finished stage was written, by its name."""
     files = (out / "stages").glob("[!.]*")
@@ -115,7 +141,7 @@ def compared(out: Path) -> dict[str, bytes]:
     names = [f"{model}/{file}.safetensors" for model in ("adapted", "model")
              for file in ("open_clip_model", "head", "probe")]  # fmt: skip
     names += [f"{measure}.json" for measure in ("scores", "curve", "uncertainty", "robustness")]
-    names += ["few_shot.json"] if (out / "few_shot.json").is_file() else []
+    names += [name for name in ("few_shot.json", "metrics.csv") if (out / name).is_file()]
     return {name: (out / name).read_bytes() for name in names}
 
 
@@ -135,14 +161,13 @@ def check_kills(killer: Killer, path: Path, folder: Path, kills: int, seed: int)
     whole = folder / "whole" / "run"
     assert killer.run(path, whole)
     expected = compared(whole)
-    took = json.loads((whole / "timing.json").read_text(encoding="utf-8"))["total"]
     moments, random, runs = list[str](), Random(seed), 0
     while len(moments) < kills:
         out, finished = folder / str(runs) / "run", dict[str, int]()
         runs += 1
         while True:
-            left = len(moments) < kills
-            done = killer.run(path, out, random.uniform(0, took / 2) if left else None)
+            moment = Moment.drawn(whole, random) if len(moments) < kills else None
+            done = killer.run(path, out, moment)
             if done:
                 break
             after = stages(out)
@@ -150,7 +175,7 @@ def check_kills(killer: Killer, path: Path, folder: Path, kills: int, seed: int)
                 # Once the run is complete its stages are gone, all at once.
                 assert not after or after[name] == written, f"{name} was computed again"
             finished |= after
-            moments.append(said(out)[-1])
+            moments.append(lines(out)[-1])
         assert not (out / "stages").exists()
         assert not list(out.rglob("*.part"))
         assert compared(out) == expected

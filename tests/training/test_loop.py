@@ -328,7 +328,7 @@ def test_skipped_steps_are_counted_and_left_out_of_means(
     assert float(row["skipped_steps"]) == 1
     assert float(row["train_loss"]) == pytest.approx((losses[0] + losses[2]) / 2, rel=1e-5)
     stored = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
-    assert stored["skipped"] == 1
+    assert stored["tally"]["skipped"] == 1
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -17,6 +17,7 @@ from adapt.common.files import safe_cell, write_whole
 from adapt.data.sources.image_list import ImageList
 from adapt.training.runtime import resolve_accelerator, resolve_precision
 from adapt.training.settings import Runtime
+from adapt.training.trainer.epoch_log import FILE
 from adapt.version import __version__
 
 RECORDED = (
@@ -74,7 +75,7 @@ def code_hash() -> str:
 
 def training_log(folder: Path) -> None:
     """Copy the CSV log of Lightning to where the report looks for it."""
-    source = folder / "log" / "metrics.csv"
+    source = folder / "log" / FILE
     if source.is_file():
         with source.open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -84,14 +85,20 @@ def training_log(folder: Path) -> None:
             [*(row[name] for name in names), next((row[r] for r in rates if row[r]), "")]
             for row in rows
         ]
-        write_csv(folder / "metrics.csv", [*names, "lr"], content)
+        write_csv(folder / FILE, [*names, "lr"], content)
 
 
 def skipped_steps(folder: Path) -> int:
-    """How many optimiser steps of a run were left out: their loss or gradient was not finite."""
-    path = folder / "metrics.csv"
-    if not path.is_file():
-        return 0
+    """How many optimiser steps of a run were left out: their loss or gradient was not finite.
+
+    Of all trainings where a run has several.
+    """
+    paths = [folder / "log" / FILE, *folder.glob(f"members/*/log/{FILE}")]
+    return sum(_skipped(path) for path in paths if path.is_file())
+
+
+def _skipped(path: Path) -> int:
+    """The count in a log, which goes up."""
     with path.open(encoding="utf-8") as file:
         counts = [row.get("skipped_steps") for row in csv.DictReader(file)]
     return max((int(float(count)) for count in counts if count), default=0)

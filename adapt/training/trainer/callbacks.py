@@ -1,7 +1,7 @@
 """What a trainer is given: moving average of the weights, lines of progress."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -99,6 +99,32 @@ class MadeBy(pl.Callback):
     ) -> None:
         """Beside the weights."""
         checkpoint["made_by"] = self.content
+
+
+class Told(pl.Callback):
+    """Sentences that a training told, in its checkpoints: told again by one that goes on.
+
+    Args:
+        tell: Called with each sentence.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.call, self.sentences = tell, list[str]()
+
+    def tell(self, sentence: str) -> None:
+        """Tell it, and remember it."""
+        self.sentences.append(sentence)
+        self.call(sentence)
+
+    def state_dict(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        return {"sentences": list(self.sentences)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """From the checkpoint; what this process has told itself is not told twice."""
+        for sentence in state_dict["sentences"]:
+            if sentence not in self.sentences:
+                self.tell(sentence)
 
 
 class EpochLines(pl.Callback):

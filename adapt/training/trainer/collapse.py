@@ -32,7 +32,8 @@ class CollapseDetector:
         self.class_names = class_names
         self.collapse: str | None = None
         """What to say of the last pass; nothing where images are told apart."""
-        self._sums: Tensor | None = None
+        self.sums: Tensor | None = None
+        """Of the answers, the targets and the features of this pass so far."""
 
     def add(self, logits: Tensor, target: Tensor, features: Tensor | None = None) -> None:
         """Some images.
@@ -50,7 +51,7 @@ class CollapseDetector:
         if features is not None:
             parts.append(features.float().sum(0))
         sums = torch.cat([part.float() for part in parts])
-        self._sums = sums if self._sums is None else self._sums + sums
+        self.sums = sums if self.sums is None else self.sums.to(sums.device) + sums
 
     def take(
         self, what: str, over_devices: Callable[[Tensor], Tensor] = _as_they_are
@@ -64,7 +65,7 @@ class CollapseDetector:
             what: The images, for `collapse`.
             over_devices: From the sums of this device to those of all.
         """
-        self.collapse, sums, self._sums = None, self._sums, None
+        self.collapse, sums, self.sums = None, self.sums, None
         if sums is None:
             return None
         answers, targets, features = (

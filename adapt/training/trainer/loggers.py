@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from adapt.errors import MissingExtraError
+from adapt.training.trainer.epoch_log import EpochLog
 
 SECONDS = 60.0
 """What a logger may take for one call; starting one may mean a login and a new project."""
@@ -46,7 +47,7 @@ def make_loggers(names: Iterable[str], folder: Path, tell: Callable[[str], None]
     wanted = sorted(names, key=lambda name: name != FIRST)
     check_loggers(wanted)
     guarded = [Guarded(name, lambda name=name: _start(name, folder), tell) for name in wanted]  # type: ignore[misc]
-    return [CSVLogger(str(folder), name="", version="log"), *guarded]
+    return [EpochLog(folder / "log"), *guarded]
 
 
 def _start(name: str, folder: Path) -> Logger:

@@ -1,6 +1,7 @@
 """Means over the images of an epoch, for the log."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,7 +34,8 @@ class Means:
         for sums, images in self.pending:
             for name, value in sums.items():
                 value = value.float()
-                self.sums[name] = self.sums[name] + value if name in self.sums else value
+                before = self.sums.get(name)
+                self.sums[name] = value if before is None else before.to(value.device) + value
             self.images += images
         self.pending.clear()
 
@@ -42,6 +44,15 @@ class Means:
         values = [value for sums, _ in self.pending for value in sums.values()]
         self.pending.clear()
         return all(bool(torch.isfinite(value)) for value in values)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was kept, for a checkpoint."""
+        return {"sums": dict(self.sums), "images": self.images}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Add what a checkpoint holds."""
+        self.add(state["sums"], state["images"])
+        self.keep()
 
     def take(
         self, over_devices: Callable[[Tensor], Tensor] = lambda sums: sums

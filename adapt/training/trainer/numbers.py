@@ -1,7 +1,8 @@
 """Numbers that training stops at or tells of: what is not finite, gradient norms, their scale."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -23,19 +24,30 @@ class Norms:
     (None, None, {'gradient_norm': 2.0, 'largest_gradient_norm': 3.0}, {})
     """
 
-    values: list[float] = field(default_factory=list)
+    total: float = 0.0
+    largest: float = 0.0
+    steps: int = 0
 
     def add(self, norm: float) -> None:
         """The norm of a step that is made."""
-        self.values.append(norm)
+        self.total, self.largest = self.total + norm, max(self.largest, norm)
+        self.steps += 1
 
     def take(self) -> dict[str, float]:
         """Mean and largest, by their names in the log, and a new beginning; empty without steps."""
-        values, self.values = self.values, []
-        if not values:
+        total, largest, steps = self.total, self.largest, self.steps
+        self.total, self.largest, self.steps = 0.0, 0.0, 0
+        if not steps:
             return {}
-        mean = sum(values) / len(values)
-        return {"gradient_norm": mean, "largest_gradient_norm": max(values)}
+        return {"gradient_norm": total / steps, "largest_gradient_norm": largest}
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return asdict(self)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """From a checkpoint."""
+        self.total, self.largest, self.steps = state["total"], state["largest"], state["steps"]
 
 
 def gradient_scale(trainer: pl.Trainer) -> float | None:

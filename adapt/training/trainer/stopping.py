@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from adapt.common.signals import take_over
 from adapt.training.trainer.background import BackgroundCheckpointIO
+from adapt.training.trainer.tally import of_every_process
 
 SHARE = 0.03
 """Most of the time that saves at the ends of epochs may take, where they come often."""
@@ -144,12 +145,7 @@ class RandomState(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint; every process takes part."""
-        own, group = _drawn_so_far(), torch.distributed
-        if not (group.is_available() and group.is_initialized()):
-            return {"states": [own]}
-        states: list[Any] = [None] * group.get_world_size()
-        group.all_gather_object(states, own)
-        return {"states": states}
+        return {"states": of_every_process(_drawn_so_far())}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """From the checkpoint."""

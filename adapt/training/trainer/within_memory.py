@@ -79,7 +79,9 @@ class LastStep(pl.Callback):
         """Take the last whole step, if there was one and what failed has not touched it."""
         # Of several processes the others do not know, and take no part.
         memory = bool(module.computing) and out_of_memory(exception) and trainer.world_size == 1
-        numbers = isinstance(exception, NotFiniteError) and module.skipped <= module.global_step
+        numbers = (
+            isinstance(exception, NotFiniteError) and module.tally.skipped < module.global_step
+        )
         if self.place is None or not (memory or numbers):
             return
         traceback.clear_frames(exception.__traceback__)  # they hold activations

@@ -32,10 +32,11 @@ def test_the_training_log_has_one_column_of_rates(tmp_path: Path) -> None:
 
 def test_skipped_steps_are_read_from_the_log(tmp_path: Path) -> None:
     assert skipped_steps(tmp_path) == 0
-    (tmp_path / "metrics.csv").write_text(
-        "epoch,train_loss,skipped_steps\n0,1,\n1,2,1.0\n2,1,3.0\n"
-    )
-    assert skipped_steps(tmp_path) == 3
+    table = "epoch,train_loss,skipped_steps\n0,1,\n1,2,1.0\n2,1,3.0\n"
+    for folder, more in ((".", 3), ("members/0", 6), ("members/1", 9)):
+        (tmp_path / folder / "log").mkdir(parents=True)
+        (tmp_path / folder / "log" / "metrics.csv").write_text(table)
+        assert skipped_steps(tmp_path) == more, "of all trainings"
 
 
 def test_pictures_of_mistakes_are_small(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from adapt.training.context import Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.module import AdaptModule
 from adapt.training.settings import Optim
-from adapt.training.trainer.callbacks import MovingAverage
+from adapt.training.trainer.callbacks import MovingAverage, Told
 from tests.helpers.tiny import CLASSES
 from tests.helpers.training import fit, plain_trainer
 
@@ -60,3 +60,15 @@ def sorted_parts(line: str) -> list[str]:
     first, *scores, last = line.split("  ")
     order = ["train_loss", "val_loss", "val_accuracy"]
     return [first, *sorted(scores, key=lambda part: order.index(part.split()[0])), last]
+
+
+def test_what_was_told_before_a_resume_is_told_once() -> None:
+    before, now = list[str](), list[str]()
+    first, second = Told(before.append), Told(now.append)
+    first.tell("a logger is switched off")
+    first.tell("fewer loading processes")
+    second.tell("fewer loading processes")
+    second.load_state_dict(first.state_dict())
+    second.load_state_dict(first.state_dict())
+    assert now == ["fewer loading processes", "a logger is switched off"]
+    assert sorted(second.state_dict()["sentences"]) == sorted(before)

@@ -57,7 +57,7 @@ def test_over_devices() -> None:
         answers = CollapseDetector(NAMES)
         answers.add(torch.eye(3)[[label] * 20], torch.full((20,), label), unit(20, 0.3))
         shares.append(answers)
-    total = sum(answers._sums for answers in shares)  # type: ignore[misc]
+    total = sum(answers.sums for answers in shares)  # type: ignore[misc]
     shares[0].take("val", lambda _: total)  # type: ignore[arg-type, return-value]
     assert shares[0].collapse is None
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytorch_lightning.loggers import CSVLogger
 
 import adapt
 from adapt.training.trainer import loggers
+from adapt.training.trainer.epoch_log import EpochLog
 from adapt.training.trainer.loggers import Guarded, make_loggers
 
 
@@ -68,7 +68,7 @@ def test_wandb_is_started_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(loggers, "check_loggers", lambda _: None)
     monkeypatch.setattr(loggers, "_start", lambda name, _: types.SimpleNamespace(name=name))
     first, *others = make_loggers(["tensorboard", "wandb", "mlflow"], tmp_path, print)
-    assert isinstance(first, CSVLogger)
+    assert isinstance(first, EpochLog)
     assert [logger.name for logger in others] == ["wandb", "tensorboard", "mlflow"]
 
 
