@@ -24,6 +24,7 @@ from adapt.recipe.rules import (
     check_line,
     check_members,
     check_steps,
+    check_strategy,
 )
 from adapt.recipe.schema import Recipe
 from adapt.recipe.shipped import find_recipe
@@ -99,6 +100,7 @@ def load(
     steps = check_steps(builder, data)
     check_balance(builder, None if method is None else type(method))
     check_members(builder, None if method is None else type(method))
+    check_strategy(builder, method)
     check_evals(builder, data)
     check_choices(builder, data)
     check_candidates(builder, data)

@@ -12,6 +12,7 @@ from adapt.errors import did_you_mean
 from adapt.recipe.build import Builder
 from adapt.recipe.schema import RESERVED_EVALS, eval_names
 from adapt.recipe.text import join
+from adapt.training.settings import OF_WHOLE_WEIGHTS
 
 NAME_RULE = "choose another name, of letters, digits, hyphens and underscores, 64 at most"
 
@@ -181,6 +182,23 @@ def check_members(builder: Builder, schema: type | None) -> None:
     if wanted > 1 and schema is not None and "optim" not in {f.name for f in fields(schema)}:
         todo = "remove it, or choose a method with settings named `optim`"
         builder.problems.add(here, "has no effect on this method", wanted, todo)
+
+
+def check_strategy(builder: Builder, method: Any) -> None:
+    """Refuse what needs whole weights where each process has a part of them.
+
+    Args:
+        builder: Has read the runtime; notes what is wrong.
+        method: With all its settings; None when it could not be read.
+    """
+    if builder.built.get("runtime.strategy") != "fsdp":
+        return
+    optim = getattr(method, "optim", None)
+    for name in OF_WHOLE_WEIGHTS:
+        if value := getattr(optim, name, 0):
+            here = f"method.optim.{name}"
+            todo = f"set {here}=0, or runtime.strategy=ddp: no device has the whole weights"
+            builder.problems.add(here, "does not go with fsdp", value, todo)
 
 
 def check_balance(builder: Builder, schema: type | None) -> None:

@@ -39,7 +39,7 @@ from adapt.training.runtime import (
     resolve_accelerator,
     resolve_precision,
 )
-from adapt.training.settings import Optim, Runtime
+from adapt.training.settings import OF_WHOLE_WEIGHTS, Optim, Runtime
 from adapt.training.trainer.background import BackgroundCheckpointIO
 from adapt.training.trainer.callbacks import EpochLines, MadeBy, MovingAverage, Told
 from adapt.training.trainer.checkpoints import LAST, AtomicCheckpointIO, checkpoint_to_resume
@@ -223,7 +223,7 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
 def _check_runtime(optim: Optim, runtime: Runtime) -> None:
     """Refuse what does not go with `torch.compile`, or with weights that are shared out."""
     check_compile(runtime.compile, resolve_accelerator(runtime.accelerator))
-    for name in ("ema", "l2_sp", "self_distillation"):
+    for name in OF_WHOLE_WEIGHTS:
         if runtime.strategy == "fsdp" and getattr(optim, name):
             raise ModelError(
                 f"runtime.strategy - fsdp does not go with optim.{name} - {getattr(optim, name)} - "

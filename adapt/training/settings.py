@@ -39,6 +39,8 @@ OF_IMAGE_ENCODER = (
     "feature_distillation", "car_ft", "lipsum_ft", "orthogonality", "cross_norm"
 )  # fmt: skip
 """Penalties on an image encoder, which has to train for them."""
+OF_WHOLE_WEIGHTS = ("ema", "l2_sp", "self_distillation")
+"""Settings that need all weights in every process, which `fsdp` shares out."""
 
 
 class _Precision(Range):

@@ -10,7 +10,7 @@ from adapt.ensembling.settings import Members
 from adapt.errors import RecipeError
 from adapt.recipe.load import Loaded
 from adapt.recipe.load import load as read_recipe
-from adapt.training.settings import Optim
+from adapt.training.settings import OF_WHOLE_WEIGHTS, Optim
 from tests.data.augmentation.test_steps import PLAIN, photo
 from tests.helpers.recipe_cases import GOOD, swap
 
@@ -150,3 +150,17 @@ def test_checkpoints_do_not_go_with_folds_or_shards_of_weights(here: Path) -> No
         load(here, text.replace("fraction: 0.2", "folds: 3"))
     with pytest.raises(RecipeError, match=r"ensemble\.members - checkpoints do not go with fsdp"):
         load(here, text.replace("devices: 1", "devices: 2, strategy: fsdp"))
+
+
+@pytest.mark.parametrize("name", OF_WHOLE_WEIGHTS)
+def test_what_needs_whole_weights_does_not_go_with_shares_of_them(here: Path, name: str) -> None:
+    text = GOOD.replace("{epochs: 3}", f"{{epochs: 3, {name}: 0.5}}")
+    line = next(n for n, row in enumerate(text.splitlines(), 1) if name in row)
+    load(here, text)
+    with pytest.raises(RecipeError, match="1 problem") as caught:
+        load(here, text.replace("devices: 1", "devices: 2, strategy: fsdp"))
+    assert (
+        f"method.optim.{name} - does not go with fsdp - given 0.5 (line {line}) - set method.optim."
+        f"{name}=0, or runtime.strategy=ddp: no device has the whole weights"
+    ) in str(caught.value)
+    load(here, GOOD.replace("devices: 1", "devices: 2, strategy: fsdp"))
