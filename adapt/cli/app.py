@@ -223,6 +223,10 @@ def plan(
         f"device      {result['device']}, precision {result['precision']}, about "
         f"{result['memory_gib']} GiB"
     )
+    console.print(
+        f"disk        about {result['disk_gb']['run']} GB in the run folder, "
+        f"{result['disk_gb']['cache']} GB in the cache"
+    )
     for risk in result["risks"] or ["none found"]:
         console.print(f"risk        {risk}", markup=False)
 

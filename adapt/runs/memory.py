@@ -106,12 +106,12 @@ def training_memory(
         where: Device and precision.
     """
     regularisers = Regularisers(tuned, optim)
-    trainable = sum(_bytes(p) for p in tuned.parameters() if p.requires_grad)
-    whole, on_cpu = _weights(tuned), where.device == "cpu"
-    copies = sum(_bytes(held) for held in regularisers.tensors()) + trainable * bool(optim.ema)
+    trainable = sum(bytes_of(p) for p in tuned.parameters() if p.requires_grad)
+    whole, on_cpu = weights_of(tuned), where.device == "cpu"
+    copies = sum(bytes_of(held) for held in regularisers.tensors()) + trainable * bool(optim.ema)
     return Memory(
         PROCESS if on_cpu else 0.0,
-        whole + (_weights(start) if on_cpu else 0),
+        whole + (weights_of(start) if on_cpu else 0),
         copies,
         trainable * (2 + (where.devices > 1)),
         step_peak(tuned, regularisers, optim, batch, texts, where),
@@ -125,7 +125,7 @@ def inference_memory(start: Classifier, batch: int, device: str) -> Memory:
     attention = short_sequence_attention(torch.device(device))
     with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), Peak() as peak, attention:
         start.features(_pixels(start, batch))
-    return Memory(PROCESS if on_cpu else 0.0, copies * _weights(start), 0.0, 0.0, peak.most)
+    return Memory(PROCESS if on_cpu else 0.0, copies * weights_of(start), 0.0, 0.0, peak.most)
 
 
 @dataclass(frozen=True)
@@ -196,12 +196,14 @@ def _pixels(classifier: Classifier, batch: int) -> Tensor:
     return torch.empty(batch, 3, size, size)
 
 
-def _bytes(tensor: Tensor) -> int:
+def bytes_of(tensor: Tensor) -> int:
+    """Of its numbers."""
     return tensor.numel() * tensor.element_size()
 
 
-def _weights(classifier: Classifier) -> int:
-    return sum(_bytes(value) for value in classifier.state_dict().values())
+def weights_of(classifier: Classifier) -> int:
+    """Bytes of everything that a model is stored as."""
+    return sum(bytes_of(value) for value in classifier.state_dict().values())
 
 
 def prepared(method: Method, start: Classifier) -> Classifier:

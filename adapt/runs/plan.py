@@ -1,5 +1,6 @@
 """What a recipe would do, without doing it."""
 
+from pathlib import Path
 from typing import Any
 
 from adapt.common.words import first_few, plural
@@ -10,6 +11,7 @@ from adapt.recipe.load import Loaded
 from adapt.runs.fit import check_weight_names
 from adapt.runs.memory import memory_of, prepared
 from adapt.runs.micro_batch import fitted
+from adapt.runs.space import check_space, space_of
 from adapt.runs.start import classes_of, zero_shot_of
 from adapt.training.features.batch_norm import check_batch_norms
 from adapt.training.loop import micro_batch
@@ -53,6 +55,11 @@ def plan(loaded: Loaded) -> dict[str, Any]:
     optim = grown(optim, recipe.runtime, recipe.runtime.devices) if optim else None
     if optim:
         _check_shared_memory(data, recipe.runtime, optim, start.backbone.preprocessing.size)
+    space = space_of(recipe, loaded.method, start, tuned, data)
+    try:
+        check_space(space, Path("runs"))
+    except RunError as error:
+        data.notes.append(str(error))
     return {
         "settings": loaded.resolved,
         "device": device,
@@ -66,6 +73,7 @@ def plan(loaded: Loaded) -> dict[str, Any]:
         "classes": len(data.fit.class_names),
         "steps": optim.epochs * -(-len(data.fit.train) // optim.batch_size) if optim else 0,
         "memory_gib": memory_of(recipe, loaded.method, start, tuned).gib,
+        "disk_gb": {"run": round(space.run / 1e9, 3), "cache": round(space.cache / 1e9, 3)},
         "risks": [*data.notes, *risks(data, loaded)],
     }
 

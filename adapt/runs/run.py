@@ -50,8 +50,10 @@ from adapt.runs.measures.scores import (
     write_tables,
 )
 from adapt.runs.measures.uncertainty import write_uncertainty
+from adapt.runs.memory import prepared
 from adapt.runs.micro_batch import fitted
 from adapt.runs.selection import CandidateLines, Choice, choose, fit_probe
+from adapt.runs.space import check_space, space_of
 from adapt.runs.start import PROMPTS_FILE, Start, start_of_recipe
 from adapt.runs.summary import summary
 from adapt.training.context import Context
@@ -210,6 +212,8 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     begun = _start(recipe, data, context, say)
     start = begun.classifier
     loaded = fitted(loaded, start, context.tell)
+    tuned = prepared(loaded.method, start)
+    check_space(space_of(recipe, loaded.method, start, tuned, data), folder)
     refresh = refresh_of(recipe.ensemble.batch_norm, start, data.fit.train, runtime)
     tuned = _fit(loaded, start, data, context, say)
     probe = fit_probe(recipe, start, data.fit, context)
