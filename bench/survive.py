@@ -279,8 +279,8 @@ def main() -> None:
         "Written by `python -m bench.survive docs/benchmarks/survive.md`, which says how it is ",
         "measured. Ratios of times: median (smallest to largest) of "
         f"{arguments.repetitions} pairs of trainings next to each other; 1 is no overhead.",
-        f"Load of the machine {before:.1f} before and {figures['load'][1]:.1f} after the measurement, on ",
-        f"{os.cpu_count()} processors: wall times are as good as that allows.",
+        f"Load of the machine {before:.1f} before and {figures['load'][1]:.1f} after the "
+        f"measurement, on {os.cpu_count()} processors: wall times are as good as that allows.",
         "",
         *table(figures),
         "",
