@@ -38,11 +38,24 @@ Words = Annotated[
 
 
 OPTIONS = {
-    "at_once": typer.Option("--at-once", help="Runs side by side."),
+    "at_once": typer.Option(
+        "--at-once",
+        help="Runs side by side: 1 if not said, or as many as Ray has room for.",
+        show_default=False,
+    ),
     "random": typer.Option(help="Draw so many settings of the grid, none twice, instead of all."),
     "seed": typer.Option(help="Of the draw."),
     "rank_by": typer.Option(help="Measure on val: accuracy, balanced_accuracy, nll, brier or ece."),
     "retry_failed": typer.Option("--retry-failed", help="Try runs again that have failed."),
+    "engine": typer.Option(help="local, or ray: runs here, or on the cluster $RAY_ADDRESS."),
+    "cpus_per_run": typer.Option(
+        "--cpus-per-run", help="Of ray: processors that a run gets.", show_default=False
+    ),
+    "gpus_per_run": typer.Option(
+        "--gpus-per-run",
+        help="Of ray: GPUs that a run gets, 0.5 for half of one.",
+        show_default=False,
+    ),
 }
 
 

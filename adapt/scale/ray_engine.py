@@ -5,34 +5,26 @@ part where it belongs, so that neither the driver nor the object store grows wit
 actor that dies is started again by Ray, and its part is made anew.
 """
 
-import io
 import logging
 import os
-import signal
-import sys
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from adapt import errors
-from adapt.errors import AdaptError, MissingExtraError, ModelError, RunError, one_line
+from adapt.errors import AdaptError, ModelError, RunError, one_line
 from adapt.export.load import is_export
 from adapt.scale.embedder import Batch
 from adapt.scale.engine import Opened
 from adapt.scale.parts import PartEmbedder, PartJob
+from adapt.scale.ray_session import ray_session
 from adapt.scale.settings import EmbedSettings
-from adapt.training.runtime import processors
 
-OBJECTS = 80 << 20
-"""Bytes of the object store of a Ray that is started here; only small numbers lie in it."""
 IN_FLIGHT = 2
 """Parts that an actor is given at once: the one that it computes, and the next."""
-NO_TELEMETRY = "RAY_USAGE_STATS_ENABLED"
 
 
 class PartActor(PartEmbedder):
@@ -68,58 +60,12 @@ def ray_data(settings: EmbedSettings, model: Path) -> Iterator[Opened]:
         ModelError: When the cluster has no GPU and one is asked for.
         RunError: When the cluster cannot be reached, or cannot hold so many actors.
     """
-    os.environ[NO_TELEMETRY] = "0"  # before the import, which reads it
-    # Ray's own C++ warns of what Ray Data does with every pool of actors; Python says what fails.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    ray = _imported()
-    joined = bool(ray.is_initialized())
-    if not joined:
-        _start(ray, settings)
-    try:
+    wanted = (settings.actors or 1) * (settings.threads or 1)
+    with ray_session(wanted) as ray:
         chosen = _chosen(settings, model, ray.cluster_resources(), len(ray.nodes()))
         count = chosen.actors
         actors = "1 actor" if count == 1 else f"{count} actors"
-        # Ray prints what becomes of its processes, between the results of whoever reads them.
-        with redirect_stdout(sys.stderr or io.StringIO()):
-            yield Opened(chosen, _Pool(chosen), f"on {chosen.device} by {actors} of Ray")
-    finally:
-        if not joined:
-            ray.shutdown()
-
-
-def _imported() -> Any:
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise MissingExtraError(
-            f"--engine ray - ray is not installed - {error} - pip install 'adapt-clip[ray]'"
-        ) from error
-    return ray
-
-
-def _start(ray: Any, settings: EmbedSettings) -> None:
-    address = os.environ.get("RAY_ADDRESS")
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if not address:
-        wanted = (settings.actors or 1) * (settings.threads or 1)
-        options |= {
-            "address": "local",
-            "num_cpus": max(processors(), wanted),
-            "object_store_memory": OBJECTS,
-            "include_dashboard": False,
-        }
-    ours = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(**options)
-        if ours is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, ours)  # Ray's own would end the process without a word
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        place = address or "a Ray on this machine"
-        raise RunError(
-            f"{place} - cannot be reached or started - {one_line(error)} - check $RAY_ADDRESS, or "
-            "use --engine local"
-        ) from error
+        yield Opened(chosen, _Pool(chosen), f"on {chosen.device} by {actors} of Ray")
 
 
 def _chosen(

@@ -2,15 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from adapt.cli.sweep import ROWS, table_of
+from adapt.scale.sweep import engine as engine_module
 from adapt.scale.sweep import run
 from adapt.scale.sweep.task import RunOutcome, SweepTask
 from tests.helpers.commands import call
-from tests.helpers.sweeps import WORDS, made_up_sweep, write_scores
+from tests.helpers.sweeps import WORDS, engine_here, made_up_sweep, write_scores
 
 LR = "method.optim.lr=1e-4,3e-4"
 
@@ -20,16 +20,14 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, RunOutcome]:
     """Runs end as this says, else they finish; nothing is computed."""
     endings: dict[str, RunOutcome] = {}
 
-    def run_all(tasks: list[SweepTask], at_once: int, told: Any, devices: int) -> None:
-        for task in tasks:
-            told(task, None)
-            outcome = endings.get(task.name, RunOutcome("finished", "", 1.0))
-            if outcome.state == "finished":
-                write_scores(task, val=0.9 if "3e-4" in task.name else 0.5)
-            outcome.write(task)
-            told(task, outcome)
+    def ended(task: SweepTask) -> RunOutcome:
+        outcome = endings.get(task.name, RunOutcome("finished", "", 1.0))
+        if outcome.state == "finished":
+            write_scores(task, val=0.9 if "3e-4" in task.name else 0.5)
+        return outcome
 
-    monkeypatch.setattr(run, "_engine", lambda *_: run_all)
+    monkeypatch.setattr(engine_module, "PAUSE", 0.0)
+    monkeypatch.setitem(run.ENGINES, "local", engine_here(ended))
     return endings
 
 

@@ -67,7 +67,7 @@ ROOMS = {
         ("parts",),
         ("embedder", "reading"),
         ("plan",),
-        ("addresses", "settings"),
+        ("addresses", "ray_session", "settings"),
     ],
     "predictions": [
         ("run",),

@@ -1,14 +1,19 @@
-"""Made-up sweeps for tests of results and pages."""
+"""Made-up sweeps for tests of results and pages, and engines that need no processes."""
 
 import random
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adapt.common.files import write_json
+from adapt.scale.sweep.engine import Engine, RunStarter
 from adapt.scale.sweep.grid import planned_runs
 from adapt.scale.sweep.plan import SweepPlan
 from adapt.scale.sweep.results import content_of
+from adapt.scale.sweep.settings import SweepOptions
 from adapt.scale.sweep.task import RunOutcome, SweepTask
 from adapt.scale.sweep.values import read_words
 from tests.helpers.report_fixture import make_scores
@@ -63,3 +68,60 @@ def made_up_sweep(
         write_scores(task, val=val, test=test)
         outcomes[task.name] = RunOutcome("finished", "", 60.0)
     return content_of(plan, tasks, outcomes, rank_by)
+
+
+class Told:
+    """What a queue tells."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ended: dict[str, RunOutcome] = {}
+
+    def __call__(self, task: SweepTask, outcome: RunOutcome | None) -> None:
+        if outcome is None:
+            self.begun.append(task.name)
+        else:
+            self.ended[task.name] = outcome
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait; fail after two minutes."""
+    end = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@dataclass
+class EndedRun:
+    """A run that ended as soon as it was started."""
+
+    task: SweepTask
+    slot: int
+    ended: RunOutcome
+
+    def begun(self) -> bool:
+        """It has."""
+        return True
+
+    def outcome(self) -> RunOutcome:
+        """How it ended."""
+        return self.ended
+
+    def stop(self) -> None:
+        """Nothing is left to stop."""
+
+
+def engine_here(run: Callable[[SweepTask], RunOutcome]) -> Engine:
+    """An engine that runs each task in this process, by a function."""
+
+    @contextmanager
+    def engine(options: SweepOptions, runtime: Mapping[str, Any]) -> Iterator[RunStarter]:
+        def start(task: SweepTask, slot: int) -> EndedRun:
+            outcome = run(task)
+            outcome.write(task)
+            return EndedRun(task, slot, outcome)
+
+        yield RunStarter(options.at_once or 1, start)
+
+    return engine

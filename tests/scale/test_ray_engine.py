@@ -6,7 +6,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +19,6 @@ from adapt.scale.settings import EmbedSettings
 from tests.helpers.embedding import COUNT, bytes_of, check_engine, embedded, rows_of
 
 NONE = Path("no model")
-
-
-@pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
-    """A Ray that all tests here join; starting one takes ten seconds."""
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_BACKEND_LOG_LEVEL="fatal")
-    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
-    ray.init(
-        address="local",
-        num_cpus=2,
-        object_store_memory=80 << 20,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
-    yield ray
-    ray.shutdown()
 
 
 @pytest.mark.slow

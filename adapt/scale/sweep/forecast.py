@@ -16,6 +16,7 @@ from adapt.recipe.data import build_data
 from adapt.recipe.load import Loaded
 from adapt.runs.plan import plan as plan_of_run
 from adapt.runs.start import classes_of, zero_shot_of
+from adapt.scale.settings import RAY
 from adapt.scale.sweep.plan import SweepPlan, check_same, make_plan, read_content
 from adapt.scale.sweep.results import run_row
 from adapt.scale.sweep.run import tasks_of
@@ -57,7 +58,8 @@ class Forecast:
     memory_gib: float
     """Of the run that needs most."""
     device: str
-    at_once: int
+    at_once: int | None
+    engine: str
     planned: int
     """Settings that memory and time were computed for."""
     settings: int
@@ -77,12 +79,15 @@ class Forecast:
         done = len(self.runs) - self.left
         kept = f", {done} of them finished" if done else ""
         planned = "" if self.planned == self.settings else f" (of {self.planned} looked at)"
-        together = (
-            f"; {self.at_once} at once need {self.at_once * self.memory_gib:.1f} GiB together, and "
-            "share the time of one machine"
-            if self.at_once > 1
-            else ""
-        )
+        together = ""
+        if self.engine == RAY:
+            count = self.at_once or "as many as it has room for"
+            together = f"; Ray runs {count} at once, each with memory of its own"
+        elif self.at_once and self.at_once > 1:
+            together = (
+                f"; {self.at_once} at once need {self.at_once * self.memory_gib:.1f} GiB together, "
+                "and share the time of one machine"
+            )
         return [
             f"{plural(len(self.runs), 'run')} of {plural(self.settings, 'setting')}{kept}",
             f"time      about {time_text(self.seconds)} a run, {time_text(self.total_seconds)} for "
@@ -105,7 +110,7 @@ def forecast(
         recipe: Name of a shipped recipe, or path; or photos, for the recipe `one_folder`.
         photos: Folder, table, archive or pattern of shards to train on in place of the recipe's.
         words: Keys and values.
-        options: Draw and runs at once.
+        options: Draw, engine and runs at once.
         out: Folder of the sweep; what has finished there says how long runs take.
 
     Raises:
@@ -133,6 +138,7 @@ def forecast(
         max(content["memory_gib"] for content in made),
         made[0]["device"],
         options.at_once,
+        options.engine,
         len(made),
         len(first_of),
     )

@@ -4,14 +4,15 @@ import os
 import subprocess
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from adapt.errors import RunError
+from adapt.scale.sweep.engine import RunStarter
 from adapt.scale.sweep.process import STOPPED_CODE, exit_sentence
+from adapt.scale.sweep.settings import SweepOptions
 from adapt.scale.sweep.task import (
     FAILED,
     STOPPED,
@@ -19,14 +20,12 @@ from adapt.scale.sweep.task import (
     SweepTask,
     outcome_of,
 )
+from adapt.training.runtime import processors
 
-Told = Callable[[SweepTask, RunOutcome | None], None]
-"""Called with a run that begins (None), and again with how it ended."""
-PAUSE = 0.1
-"""Seconds between two looks at the processes."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-COMMAND = (sys.executable, "-m", "adapt.scale.sweep.process")
+ARGUMENTS = ("-m", "adapt.scale.sweep.process")
+"""Of Python, for the process of a run."""
 
 
 @dataclass
@@ -41,7 +40,11 @@ class RunProcess:
 
     @classmethod
     def start(
-        cls, task: SweepTask, slot: int = 0, environment: Mapping[str, str] | None = None
+        cls,
+        task: SweepTask,
+        slot: int = 0,
+        environment: Mapping[str, str] | None = None,
+        command: Sequence[str] | None = None,
     ) -> "RunProcess":
         """Start a run.
 
@@ -49,12 +52,13 @@ class RunProcess:
             task: The run.
             slot: Place among those that run at once, from 0.
             environment: Variables beside those of this process.
+            command: What reads the task; Python with `ARGUMENTS` if None.
         """
         task.log.parent.mkdir(parents=True, exist_ok=True)
         task.outcome_file.unlink(missing_ok=True)
         log = task.log.open("ab")
         process = subprocess.Popen(
-            COMMAND,
+            command or (sys.executable, *ARGUMENTS),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -68,6 +72,10 @@ class RunProcess:
             process.stdin.write(task.to_line().encode())
             process.stdin.flush()
         return started
+
+    def begun(self) -> bool:
+        """Its process is there at once."""
+        return True
 
     def stop(self) -> None:
         """Ask it to save and end."""
@@ -93,51 +101,23 @@ class RunProcess:
         return failed
 
 
-def run_local(tasks: Sequence[SweepTask], at_once: int, told: Told, devices: int = 1) -> None:
-    """Run all tasks, some at once; a run that fails does not stop the others.
+@contextmanager
+def on_this_machine(options: SweepOptions, runtime: Mapping[str, Any]) -> Iterator[RunStarter]:
+    """The engine.
 
     Args:
-        tasks: In the order in which they are to begin.
-        at_once: How many run side by side.
-        told: Called in this thread.
-        devices: That each run takes. With one, each gets a GPU of its own, where there are several.
-
-    Raises:
-        KeyboardInterrupt: After Ctrl-C or SIGTERM, when all processes have saved and ended.
+        options: How many run at once: 1 if they do not say.
+        runtime: `devices` is how many each run takes. With one, each run gets a GPU of its own,
+            where there are several.
     """
-    waiting, running = deque(tasks), list[RunProcess]()
-    gpus = visible_devices() if at_once > 1 and devices == 1 else []
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with _stopped_at_the_end(running, told):
-        while waiting or running:
-            while waiting and len(running) < at_once:
-                slot = min(set(range(at_once)) - {one.slot for one in running})
-                share = shared_environment(slot, at_once, cores or 1, gpus, os.environ)
-                told(waiting[0], None)
-                running.append(RunProcess.start(waiting.popleft(), slot, share))
-            time.sleep(PAUSE)
-            _gather(running, told)
+    at_once = options.at_once or 1
+    gpus = visible_devices() if at_once > 1 and int(runtime["devices"]) == 1 else []
 
+    def start(task: SweepTask, slot: int) -> RunProcess:
+        share = shared_environment(slot, at_once, processors(), gpus, os.environ)
+        return RunProcess.start(task, slot, share)
 
-def _gather(running: list[RunProcess], told: Told) -> None:
-    for one in list(running):
-        if (outcome := one.outcome()) is not None:
-            running.remove(one)
-            told(one.task, outcome)
-
-
-@contextmanager
-def _stopped_at_the_end(running: list[RunProcess], told: Told) -> Iterator[None]:
-    """Whatever ends the loop, no process is left; a second signal ends the sweep at once."""
-    try:
-        yield
-    except BaseException:
-        for one in running:
-            one.stop()
-        for one in running:
-            one.process.wait()
-        _gather(running, told)
-        raise
+    yield RunStarter(at_once, start)
 
 
 def shared_environment(

@@ -14,7 +14,12 @@ from adapt.report.record.words import percent
 from adapt.report.sweep import write_pages
 from adapt.runs.folder.lock import FolderKind, run_folder
 from adapt.runs.folder.log import teller
+from adapt.scale.ray_session import import_ray
+from adapt.scale.settings import LOCAL, RAY
+from adapt.scale.sweep.engine import Engine, run_all
 from adapt.scale.sweep.plan import FILE, SweepPlan, check_same, make_plan, read_content
+from adapt.scale.sweep.queue import on_this_machine
+from adapt.scale.sweep.ray_queue import on_ray
 from adapt.scale.sweep.results import content_of, run_row, write_results
 from adapt.scale.sweep.settings import SweepOptions
 from adapt.scale.sweep.task import (
@@ -28,6 +33,7 @@ from adapt.scale.sweep.task import (
 )
 from adapt.scale.sweep.values import SweepWords, from_values
 
+ENGINES: dict[str, Engine] = {LOCAL: on_this_machine, RAY: on_ray}
 SWEEP = FolderKind("sweep folder", "an earlier sweep", (FILE,), "--out")
 
 
@@ -82,13 +88,14 @@ def sweep(
         out: Folder of the sweep, with one ordinary run folder for each run in `runs/`.
         overrides: `key.path=value` texts, the same in every run.
         photos: Folder, table, archive or pattern of shards to train on in place of the recipe's.
-        options: Runs at once, draw, measure.
+        options: Engine, runs at once, draw, measure.
         quiet: Write nothing to standard error.
 
     Raises:
         RecipeError: Before anything runs: a combination cannot be loaded, or the folder holds
             another sweep.
-        RunError: When the folder is in use or cannot be written.
+        MissingExtraError: Before anything runs: the engine needs Ray, which is not installed.
+        RunError: When the folder is in use or cannot be written, or Ray has no room for the runs.
         Interrupted: After Ctrl-C or SIGTERM, when all runs have saved and ended.
 
     Example:
@@ -98,7 +105,7 @@ def sweep(
         {'method.optim.lr': 0.0003}
     """
     chosen = options or SweepOptions()
-    rank_by, run_tasks = chosen.measure, _engine()
+    rank_by, engine = chosen.measure, _engine(chosen.engine)
     folder = resolve_path(out)
     words = (
         replace(values, overrides=(*values.overrides, *overrides))
@@ -122,8 +129,8 @@ def sweep(
             watch = Watch(folder, plan, tasks, outcomes, rank_by, len(left), say)
             try:
                 if left:
-                    devices = int(plan.resolved["runtime"]["devices"])
-                    run_tasks(left, chosen.at_once, watch, devices)
+                    with engine(chosen, plan.resolved["runtime"]) as starter:
+                        run_all(left, starter, watch)
             except KeyboardInterrupt as error:
                 watch.finish()
                 done = sum(one.state == FINISHED for one in outcomes.values())
@@ -132,10 +139,10 @@ def sweep(
             return watch.finish()
 
 
-def _engine() -> Callable[..., None]:
-    from adapt.scale.sweep.queue import run_local
-
-    return run_local
+def _engine(name: str) -> Engine:
+    if name == RAY:
+        import_ray()  # a package that is missing is noticed before anything is written
+    return ENGINES[name]
 
 
 def _text(photos: str | Path | None) -> str | None:
@@ -189,12 +196,17 @@ class Watch:
     total: int
     say: Callable[[str], None]
     done: int = 0
+    begun: frozenset[str] = frozenset()
+    """Runs that have something to go on with, seen before any of them goes on."""
+
+    def __post_init__(self) -> None:
+        self.begun = frozenset(task.name for task in self.tasks if task.begun)
 
     def __call__(self, task: SweepTask, outcome: RunOutcome | None) -> None:
         """A run begins, or has ended in this way."""
         tell = told()
         if outcome is None:
-            self.say(f"{task.name}: {'goes on' if task.begun else 'begins'}")
+            self.say(f"{task.name}: {'goes on' if task.name in self.begun else 'begins'}")
             if tell is not None and not self.done:
                 tell("runs", 0, self.total)
             return

@@ -1,6 +1,5 @@
-"""Sweeps whose runs are stand-ins, so that a process costs a tenth of a second."""
+"""Sweeps whose runs are stand-ins, so that a process costs a tenth of a second; both engines."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -39,11 +38,25 @@ if what == "meet":  # wait until the other has begun
     (run / "scores.json").write_text("{}")
     end("finished")
 if what == "until_stopped":
-    (run / "waits").write_text("")
+    (run / "waits").write_text(str(os.getppid()))
     while os.read(0, 1):
         pass
     (run / "saved").write_text("")
     os._exit(130)
+"""
+
+RECIPE = """
+version: 1
+name: small
+model: {{arch: adapt-icons-xs, pretrained: embedded}}
+data:
+  train: {{kind: folder, root: {root}/train}}
+  val: {{kind: folder, root: {root}/val}}
+method: {{name: linear_probe}}
+ensemble: {{alphas: 3}}
+evals: {{test: {{kind: folder, root: {root}/test}}}}
+report: {{formats: [], curve: none}}
+runtime: {{accelerator: cpu, precision: "32", workers: "0"}}
 """
 
 
@@ -52,7 +65,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Processes of runs do what the recipe of their task is called."""
     script = tmp_path / "stand_in.py"
     script.write_text(STAND_IN)
-    monkeypatch.setattr(queue, "COMMAND", (sys.executable, "-S", str(script)))
+    monkeypatch.setattr(queue, "ARGUMENTS", ("-S", str(script)))
     for name in queue.THREADS:
         monkeypatch.delenv(name, raising=False)
 
@@ -60,3 +73,20 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def task_of(folder: Path, name: str, recipe: str) -> SweepTask:
     """A task that a stand-in understands."""
     return SweepTask(name, str(folder), recipe, None, [], "")
+
+
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.slow)])
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """Each engine, where what it needs is installed."""
+    name = str(request.param)
+    if name == "ray":
+        request.getfixturevalue("ray")
+    return name
+
+
+@pytest.fixture
+def small_recipe(tmp_path: Path, toy_root: Path) -> Path:
+    """A linear probe of drawings, whose model every process can build."""
+    path = tmp_path / "small.yaml"
+    path.write_text(RECIPE.format(root=toy_root))
+    return path

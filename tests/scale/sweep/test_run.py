@@ -11,12 +11,14 @@ import pytest
 from filelock import FileLock
 
 from adapt.errors import Interrupted, RecipeError
+from adapt.scale.sweep import engine as engine_module
 from adapt.scale.sweep import run
 from adapt.scale.sweep.process import attempt
 from adapt.scale.sweep.run import SweepResult, sweep
 from adapt.scale.sweep.settings import SweepOptions
 from adapt.scale.sweep.task import RunOutcome, SweepTask
 from tests.helpers.commands import start
+from tests.helpers.sweeps import engine_here
 from tests.helpers.tiny import VIT
 
 RECIPE = """
@@ -36,32 +38,28 @@ VALUES: dict[str, list[Any]] = {"method.C": [0.01, 10.0], "seed": [0, 1]}
 
 
 class InThisProcess:
-    """An engine: real runs, unless told otherwise; a list of what it was given."""
+    """Real runs, unless told otherwise; a list of what was given."""
 
     def __init__(self) -> None:
         self.given: list[str] = []
         self.failing: set[str] = set()
         self.stopping: set[str] = set()
 
-    def __call__(self, tasks: list[SweepTask], at_once: int, told: Any, devices: int) -> None:
-        for task in tasks:
-            self.given.append(task.name)
-            told(task, None)
-            if task.name in self.stopping:
-                raise KeyboardInterrupt
-            if task.name in self.failing:
-                outcome = RunOutcome("failed", "no luck", 1.0)
-            else:
-                outcome, _ = attempt(task)
-            outcome.write(task)
-            told(task, outcome)
+    def __call__(self, task: SweepTask) -> RunOutcome:
+        self.given.append(task.name)
+        if task.name in self.stopping:
+            raise KeyboardInterrupt
+        if task.name in self.failing:
+            return RunOutcome("failed", "no luck", 1.0)
+        return attempt(task)[0]
 
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> InThisProcess:
     """In place of processes."""
     made = InThisProcess()
-    monkeypatch.setattr(run, "_engine", lambda *_: made)
+    monkeypatch.setattr(engine_module, "PAUSE", 0.0)
+    monkeypatch.setitem(run.ENGINES, "local", engine_here(made))
     return made
 
 
