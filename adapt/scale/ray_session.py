@@ -11,7 +11,6 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from adapt.errors import MissingExtraError, RunError, one_line
-from adapt.training.runtime import processors
 
 OBJECTS = 80 << 20
 """Bytes of the object store of a Ray that is started here; only small things lie in it."""
@@ -62,6 +61,8 @@ def ray_session(wanted: int) -> Iterator[Any]:
 
 
 def _start(ray: Any, wanted: int) -> None:
+    from adapt.training.runtime import processors  # torch: nothing for actors that need none
+
     address = os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if not address:

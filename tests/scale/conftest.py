@@ -1,6 +1,7 @@
 """A model that any process can open, photos, and a Ray."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def ray() -> Iterator[Any]:
     """A Ray of two processors that all tests join; starting one takes ten seconds."""
     os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_BACKEND_LOG_LEVEL="fatal")
     ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    ours = signal.getsignal(signal.SIGTERM)
     ray.init(
         address="local",
         num_cpus=2,
@@ -37,5 +39,6 @@ def ray() -> Iterator[Any]:
         log_to_driver=False,
         logging_level="ERROR",
     )
+    signal.signal(signal.SIGTERM, ours)
     yield ray
     ray.shutdown()

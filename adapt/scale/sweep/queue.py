@@ -20,7 +20,6 @@ from adapt.scale.sweep.task import (
     SweepTask,
     outcome_of,
 )
-from adapt.training.runtime import processors
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -110,6 +109,8 @@ def on_this_machine(options: SweepOptions, runtime: Mapping[str, Any]) -> Iterat
         runtime: `devices` is how many each run takes. With one, each run gets a GPU of its own,
             where there are several.
     """
+    from adapt.training.runtime import processors  # torch: nothing for actors that keep a process
+
     at_once = options.at_once or 1
     gpus = visible_devices() if at_once > 1 and int(runtime["devices"]) == 1 else []
 

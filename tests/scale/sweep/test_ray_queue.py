@@ -18,6 +18,7 @@ from adapt.scale.sweep.ray_queue import BETWEEN, RunActor, RunShare, on_ray, sha
 from adapt.scale.sweep.run import sweep
 from adapt.scale.sweep.settings import SweepOptions
 from adapt.scale.sweep.task import outcome_of
+from tests.helpers.commands import start
 from tests.helpers.sweeps import Told, until
 from tests.scale.sweep.conftest import task_of
 
@@ -92,6 +93,12 @@ def test_an_actor_without_ray(tmp_path: Path) -> None:
     threading.Thread(target=actor.stop).start()
     assert actor.wait()["state"] == "stopped"
     assert (tmp_path / "order.txt").read_text() == "a 5\n"
+
+
+def test_an_actor_loads_neither_torch_nor_ray() -> None:
+    """It lives as long as its run, beside it."""
+    code = "import sys, adapt.scale.sweep.ray_queue; print({'torch', 'ray'} & sys.modules.keys())"
+    assert start(code=code).communicate()[0] == "set()\n"
 
 
 @pytest.mark.slow
