@@ -86,7 +86,7 @@ SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "ensembling": ("adapt.ensembling.rules.base",),
     "evaluation": ("adapt.data.sources.base",),
     "predictions": ("adapt.training.settings",),
-    "scale": ("adapt.training.settings",),
+    "scale": ("adapt.training.settings", "adapt.scale.settings"),
 }
 
 # Where a foreign library may be imported: starts of module names.
