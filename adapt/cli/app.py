@@ -14,9 +14,9 @@ from adapt.cli.commands.serve import serve
 from adapt.cli.commands.weights import convert, delta, export, pull, push, restore, sign, verify
 from adapt.cli.diff import diff
 from adapt.cli.embed import embed
-from adapt.cli.endings import Carried, run_command
-from adapt.cli.options import Resumable
 from adapt.cli.predict import predict
+from adapt.cli.shared.endings import Carried, run_command
+from adapt.cli.shared.options import Resumable
 from adapt.cli.sweep import sweep
 from adapt.cli.tables import score_table
 from adapt.common.files import json_text, write_whole
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Commands(TyperGroup):
-    """The commands; what stops one is told by `adapt.cli.endings`, not by typer."""
+    """The commands; what stops one is told by `adapt.cli.shared.endings`, not by typer."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -118,7 +118,7 @@ def run(
     from adapt.models.building.light import import_open_clip
 
     import_open_clip()
-    from adapt.cli.progress import progress_shown
+    from adapt.cli.shared.progress import progress_shown
     from adapt.report import verdict
     from adapt.runs.folder.resume import Resume
     from adapt.runs.run import run as run_recipe
@@ -199,7 +199,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a run would do. Prints settings, parameters, images, memory and risks."""
-    from adapt.cli.progress import progress_shown
+    from adapt.cli.shared.progress import progress_shown
     from adapt.runs.plan import plan as make_plan
 
     loaded = _load(words)
@@ -271,7 +271,7 @@ def check(
     """Find what is wrong with labelled images, and how to fix it."""
     from adapt.checks.check import check as check_data
     from adapt.cli.check import check_fail_on, default_folder, print_check, write_fixes
-    from adapt.cli.progress import progress_shown
+    from adapt.cli.shared.progress import progress_shown
     from adapt.common.progress import told
 
     check_fail_on(fail_on)

@@ -29,7 +29,7 @@ def soup(
     ] = False,
 ) -> None:
     """Average the tuned models of runs. Val images come from the first run."""
-    from adapt.cli.progress import progress_shown
+    from adapt.cli.shared.progress import progress_shown
     from adapt.runs.soup import soup_runs
 
     with progress_shown():
@@ -54,7 +54,7 @@ def mix(
     ] = False,
 ) -> None:
     """Make a model with another alpha from a run. Trains nothing."""
-    from adapt.cli.progress import progress_shown
+    from adapt.cli.shared.progress import progress_shown
     from adapt.runs.soup import mix_run
 
     with progress_shown():

@@ -66,7 +66,7 @@ def diff(
     from adapt.models.building.light import import_open_clip
 
     import_open_clip()
-    from adapt.cli.progress import progress_shown
+    from adapt.cli.shared.progress import progress_shown
     from adapt.comparison import compare
     from adapt.export.load import place_of
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from adapt.cli.options import with_settings
+from adapt.cli.shared.options import with_settings
 from adapt.errors import Interrupted
 from adapt.scale.settings import EmbedSettings
 
@@ -59,7 +59,7 @@ def embed(
     from adapt.models.building.light import import_open_clip
 
     import_open_clip()
-    from adapt.cli.progress import progress_shown
+    from adapt.cli.shared.progress import progress_shown
     from adapt.scale.embed import embed_files
 
     try:

@@ -7,7 +7,7 @@ from typing import Any
 def main() -> None:
     """Run the command that `sys.argv` names, and exit with its code."""
     try:
-        from adapt.cli.endings import run_command
+        from adapt.cli.shared.endings import run_command
     except KeyboardInterrupt:  # before anything could be prepared for it
         print("stopped by Ctrl-C: nothing had begun", file=sys.stderr)
         sys.exit(130)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapt.cli.options import with_settings
+from adapt.cli.shared.options import with_settings
 from adapt.common.words import printable
 from adapt.errors import RecipeError, RunError
 from adapt.scale.sweep.settings import SweepOptions
@@ -80,7 +80,7 @@ def sweep(
     from adapt.models.building.light import import_open_clip
 
     import_open_clip()
-    from adapt.cli.progress import progress_shown
+    from adapt.cli.shared.progress import progress_shown
     from adapt.recipe.photos import read_call
     from adapt.scale.sweep.run import sweep as run_sweep
     from adapt.scale.sweep.values import read_words
@@ -157,7 +157,7 @@ def _lines(cell: "Cell") -> Text:
 def _print_forecast(
     call: "Call", words: "SweepWords", settings: SweepOptions, out: Path | None
 ) -> None:
-    from adapt.cli.progress import progress_shown
+    from adapt.cli.shared.progress import progress_shown
     from adapt.scale.sweep.forecast import forecast
 
     with progress_shown():

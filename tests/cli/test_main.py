@@ -17,7 +17,9 @@ def test_the_entry_point_is_light() -> None:
     assert done.stdout.strip() == ""
 
 
-@pytest.mark.parametrize(("moment", "code"), [("adapt.cli.endings", 130), ("adapt.cli.app", 130)])
+@pytest.mark.parametrize(
+    ("moment", "code"), [("adapt.cli.shared.endings", 130), ("adapt.cli.app", 130)]
+)
 def test_ctrl_c_while_importing(
     moment: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

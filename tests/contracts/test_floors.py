@@ -49,7 +49,7 @@ ROOMS = {
         ("settings",),
     ],
     "report": [
-        ("write", "comparison", "sweep"),
+        ("write", "comparison", "sweep", "explore"),
         ("content",),
         ("sections",),
         ("figures", "tables"),

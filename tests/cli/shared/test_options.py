@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from adapt.cli.options import with_settings
+from adapt.cli.shared.options import with_settings
 from adapt.errors import RecipeError
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from rich.progress import Progress
 
-from adapt.cli.progress import Pace, progress_shown
+from adapt.cli.shared.progress import Pace, progress_shown
 from adapt.common.progress import Lines, told, track
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapt.cli.endings import resumed, run_command
+from adapt.cli.shared.endings import resumed, run_command
 from adapt.errors import DataError, Interrupted
 from tests.helpers.commands import call, start
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from adapt.cli.options import AUTO, RESUME, joined
+from adapt.cli.shared.options import AUTO, RESUME, joined
 from adapt.common.cache import cache_folder
 from adapt.common.files import FULL, not_written
 from adapt.common.signals import NOTICE, for_a_command, last_words
