@@ -49,8 +49,8 @@ from adapt.training.trainer.checkpoints import LAST
 CLASSES = [f"class {number}" for number in range(10)]
 MOST, SLOWEST = 0.03, 0.5
 TRAININGS = (
-    ("adapt-icons-xs", "embedded", "full", 64, 5, 4),
-    ("ViT-B-32", "random", "lora", 16, 3, 2),
+    ("adapt-icons-xs", "embedded", "full", 32, 5, 3),
+    ("ViT-B-32", "random", "lora", 4, 3, 2),
 )
 """Model, weights, method, images of a step, steps of an epoch, epochs."""
 Clock = tuple[float, float]
@@ -256,8 +256,8 @@ def main() -> None:
     """Measure and write the page, and its figures beside it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="Markdown file to write")
-    parser.add_argument("--repetitions", type=int, default=7)
-    parser.add_argument("--saves", type=int, default=7, help="repetitions of a save")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--saves", type=int, default=5, help="repetitions of a save")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     before = os.getloadavg()[0]

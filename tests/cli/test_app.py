@@ -100,6 +100,7 @@ def test_plan_trains_nothing(
     # six blocks of width 192: A (2, 192) and B (192, 2) each
     assert f"trainable   {6 * 2 * 2 * 192:,} of" in shown
     assert "train 6, val 2, test 8" in shown
+    assert "disk        about 0." in shown
     assert not (tmp_path / "runs").exists()
 
 
