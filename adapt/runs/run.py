@@ -189,8 +189,8 @@ def _begin(loaded: Loaded, folder: Path, resume: Resume | None) -> Callable[[Man
     changes = [] if resume is None else compare(folder, loaded.resolved, now)
 
     def write(more: list[str]) -> list[str]:
-        write_text(folder / "recipe.yaml", loaded.text())
         record(folder, now, [*changes, *more], resume is not None)
+        write_text(folder / "recipe.yaml", loaded.text())  # last: it says that a run has begun
         return [*changes, *more]
 
     if resume is None:

@@ -42,3 +42,19 @@ def test_f35_no_room_for_what_will_be_written(
         assert not (out / "checkpoints").exists()
     assert shutil.disk_usage(tmp_path).free > 1_000_000
     assert call(monkeypatch, "run", recipe, "--quiet", "--out", out, "--resume") == 0
+
+
+@pytest.mark.parametrize("moment", ["record", "write_text", "_read"])
+def test_killed_before_it_has_said_anything(
+    moment: str, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two of its first files a run can be begun again by the same command."""
+
+    def killed(*_: object) -> None:
+        raise SystemExit(9)
+
+    words = ["run", recipe, "--quiet", "--resume", "auto", "--out", tmp_path / "run"]
+    for place, code in ((moment, 9), ("_start", 9)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"adapt.runs.run.{place}", killed)
+            assert call(monkeypatch, *words) == code, place
