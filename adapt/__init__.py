@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adapt.data.images import Images
     from adapt.ensembling.wise_ft import mix, wise_ft
     from adapt.evaluation.evaluate import evaluate
+    from adapt.explore.search.index import Index
     from adapt.export.load import load
     from adapt.methods import method
     from adapt.methods.estimator.classifier import FewShotClassifier
@@ -42,6 +43,7 @@ _HOMES = {
     "ImageData": "adapt.data.image_data",
     "ImageDataModule": "adapt.training.data_module",
     "Images": "adapt.data.images",
+    "Index": "adapt.explore.search.index",
     "Optim": "adapt.training.settings",
     "check": "adapt.checks.check",
     "evaluate": "adapt.evaluation.evaluate",
@@ -61,6 +63,7 @@ __all__ = [
     "ImageData",
     "ImageDataModule",
     "Images",
+    "Index",
     "Optim",
     "check",
     "evaluate",

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from adapt.cli.averages import mix, soup
 from adapt.cli.commands.cache import commands as cache_commands
+from adapt.cli.commands.search import search
 from adapt.cli.commands.serve import serve
 from adapt.cli.commands.weights import convert, delta, export, pull, push, restore, sign, verify
 from adapt.cli.diff import diff
@@ -335,6 +336,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 app.command()(sweep)
 app.command()(predict)
 app.command()(embed)
+app.command()(search)
 app.command()(diff)
 app.command()(soup)
 app.command()(mix)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from adapt.errors import RecipeError
 
-KINDS = ("features", "unpacked", "check", "errors")
-"""Folders of the cache: of image features, unpacked archives, measurements, tracebacks."""
+KINDS = ("features", "unpacked", "search", "check", "errors")
+"""Folders of the cache: features, unpacked archives, maps of embeddings, answers, tracebacks."""
 MOST_GB = "ADAPT_CACHE_GB"
 DEFAULT_GB = 20.0
 

@@ -81,6 +81,21 @@ def check_read(backbone: Backbone, class_names: Sequence[str], prompts: list[lis
             )
 
 
+def filling(backbone: Backbone, texts: Sequence[str]) -> list[int]:
+    """Positions of the texts that fill the context of the text encoder, so that their end is cut.
+
+    A text that just fits is among them: its tokens are those of a longer one.
+
+    Args:
+        backbone: Its tokenizer reads the texts.
+        texts: N of them.
+    """
+    read = tokenizer_of(backbone.spec)
+    padding = read([""])[0, -1]
+    places: list[int] = (read(list(texts))[:, -1] != padding).nonzero()[:, 0].tolist()
+    return places
+
+
 def _tokens(read: Callable[[list[str]], Tensor], prompts: list[str]) -> set[tuple[int, ...]]:
     return {tuple(row) for row in read(prompts).tolist()}
 

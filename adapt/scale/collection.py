@@ -14,6 +14,8 @@ from adapt.scale.parts import made_by
 
 STATS = "_stats.json"
 """The mark of a set that is finished, with its counts; written last of all."""
+MODEL = "model_path"
+"""Where the model lay, in the counts of a set."""
 SAME = ("model", "preprocessing", "precision")
 """What all parts must have in common to be compared with each other."""
 ROWS = 4096

@@ -22,7 +22,7 @@ from adapt.predictions.manifest import check_same
 from adapt.predictions.run import check_other, without_answer
 from adapt.runs.folder.lock import HALF_WRITTEN, FolderKind, run_folder
 from adapt.scale.addresses import is_address
-from adapt.scale.collection import STATS
+from adapt.scale.collection import MODEL, STATS
 from adapt.scale.embedder import Embedder
 from adapt.scale.engine import Engine, Opened
 from adapt.scale.local_engine import local
@@ -237,7 +237,9 @@ def _finished(output: Path, job: PartJob, plan: Plan, computed: int, where: str)
     )  # fmt: skip
     counts = {"images": rows, "embedded": rows - wrong, "errors": done.errors}
     if computed or not (output / STATS).is_file():
-        content = {**job.made, "width": job.width, "parts": plan.parts, **counts}
+        # For whoever searches; parts name the model by its hash alone, wherever it lies.
+        model = {MODEL: str(Path(job.embedder.model).absolute())}
+        content = {**job.made, **model, "width": job.width, "parts": plan.parts, **counts}
         write_json(output / STATS, {**content, "skipped": done.skipped})
     return done
 

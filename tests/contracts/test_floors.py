@@ -122,6 +122,7 @@ PLACES = {
     "prometheus_client": ("adapt.serve",),
     "ray": ("adapt.scale",),
     "fsspec": ("adapt.scale",),
+    "faiss": ("adapt.explore.search",),
     # Between the processes of one run, which trust each other; never from a file.
     "pickle": ("adapt.training.processes.messages",),
     "hydra": (),

@@ -1,0 +1,73 @@
+"""Exact search: the most similar of all features, by one product over the memory map."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from adapt.common.arrays import FloatArray, IntArray, SingleArray
+
+BLOCK = 1 << 25
+"""Numbers of the map that are multiplied at once: 128 MB."""
+
+
+class Nearest(NamedTuple):
+    """The best K rows for each of Q queries, best first."""
+
+    rows: IntArray
+    """Shape (Q, K)."""
+    scores: FloatArray
+    """Shape (Q, K): products in float64."""
+
+
+def nearest(features: SingleArray, queries: SingleArray, top: int) -> Nearest:
+    """The rows with the largest products, in the order that float64 gives; ties go by row.
+
+    Products of all rows are computed in float32. What rounding there could have pushed out of the
+    first K is computed again in float64, so that the answer depends neither on blocks nor on the
+    kernels of a processor.
+
+    Args:
+        features: Shape (N, D), of unit length.
+        queries: Shape (Q, D), of unit length.
+        top: K, at most N of them are given.
+
+    >>> nearest(np.eye(3, dtype=np.float32), np.float32([[0.6, 0.8, 0.0]]), 2).rows.tolist()
+    [[1, 0]]
+    """
+    count, width = features.shape
+    top = min(top, count)
+    scores = np.empty((len(queries), count), np.float32)
+    step = max(1, BLOCK // width)
+    for start in range(0, count, step):
+        rows = slice(start, start + step)
+        # For one query this is a product with a vector, which reads the map once.
+        np.matmul(queries, features[rows].T, out=scores[:, rows])
+    # A product of unit vectors is wrong by no more than this (Higham 2002, section 3.1).
+    reach = 2 * width * float(np.finfo(np.float32).eps)
+    best = [
+        _best(features, query, own, top, reach) for query, own in zip(queries, scores, strict=True)
+    ]
+    return Nearest(np.stack([rows for rows, _ in best]), np.stack([own for _, own in best]))
+
+
+def _best(
+    features: SingleArray, query: SingleArray, scores: SingleArray, top: int, reach: float
+) -> tuple[IntArray, FloatArray]:
+    last = np.partition(scores, len(scores) - top)[len(scores) - top]
+    return ordered(features, query, np.flatnonzero(scores >= last - reach), top)
+
+
+def ordered(
+    features: SingleArray, query: SingleArray, rows: IntArray, top: int
+) -> tuple[IntArray, FloatArray]:
+    """The best K of some rows with their products in float64, ties by row.
+
+    Args:
+        features: Shape (N, D).
+        query: Shape (D,).
+        rows: Candidates.
+        top: K.
+    """
+    products: FloatArray = features[rows].astype(np.float64) @ query.astype(np.float64)
+    order = np.lexsort((rows, -products))[:top]
+    return rows[order], products[order]

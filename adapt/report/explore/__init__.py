@@ -1,0 +1,1 @@
+"""Pages of what follows a training, each from the JSON of its command."""
