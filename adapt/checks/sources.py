@@ -198,7 +198,9 @@ def _recipe(loaded: "Loaded") -> CheckedSets:
     recipe = loaded.recipe
     images, notes = read_sources(recipe)
     others = frozenset(
-        name for name, section in recipe.evals.items() if getattr(section, "retention", False)
+        name
+        for name, section in recipe.evals.items()
+        if getattr(section, "retention", False) or getattr(section, "for_evals", False)
     )
     sets = _sets(recipe.name, images, others=others, loaded=loaded)
     train = recipe.data.train

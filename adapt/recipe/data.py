@@ -8,6 +8,7 @@ from adapt.data.image_data import ImageData, draw
 from adapt.data.settings import Holdout
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.base import Source
+from adapt.data.sources.captions.retrieval import RetrievalSource
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.columns import split_by_date, split_by_value, with_groups
 from adapt.data.splits.exclusions import exclude, read_exclusions
@@ -28,6 +29,8 @@ class RunData:
     specs: dict[str, Eval]
     retention: dict[str, ImageList] = field(default_factory=dict)
     """Evals with other classes."""
+    retrieval: dict[str, ImageList] = field(default_factory=dict)
+    """Evals of images with captions."""
     unknown: ImageList | None = None
     """Images of none of the classes."""
     quarantined: list[Quarantined] = field(default_factory=list)
@@ -56,6 +59,7 @@ def build_data(recipe: Recipe, also: ImageCallback | None = None) -> RunData:
     specs = {spec.name: spec for spec in expand_evals(recipe)}
     evals: dict[str, ImageList] = {}
     retention: dict[str, ImageList] = {}
+    retrieval: dict[str, ImageList] = {}
     for name, spec in specs.items():
         if spec.of is not None and spec.of in evals:
             evals[name] = evals[spec.of].with_shift(Shift(spec.shift or "", spec.severity or 0))
@@ -63,6 +67,8 @@ def build_data(recipe: Recipe, also: ImageCallback | None = None) -> RunData:
             evals[name] = tests[name]
         elif spec.source is not None and spec.source.retention:
             retention[name] = sources[name]
+        elif isinstance(spec.source, RetrievalSource):
+            retrieval[name] = sources[name]
         elif spec.source is not None:
             evals[name] = sources[name]
             evals[name].targets(fit.class_names)
@@ -72,6 +78,7 @@ def build_data(recipe: Recipe, also: ImageCallback | None = None) -> RunData:
         evals,
         {name: spec for name, spec in specs.items() if name in evals},
         retention,
+        retrieval,
         None if unknown is None else unknown.read_unlabelled(),
         quarantined,
         [*_model_notes(recipe), *notes, *fit.notes, *_source_notes(fit, evals)],
@@ -209,7 +216,7 @@ def _check_content(data: RunData, pool: list[ImageList]) -> None:
     """Write down which file went where, refuse conflicting labels in train, and name leaks."""
     natural = {name: images for name, images in data.evals.items() if images.shift is None}
     seen = {"train": data.fit.train} | ({"val": data.fit.val} if data.fit.val is not None else {})
-    data.manifest = manifest = describe_split(seen | natural, pool)
+    data.manifest = manifest = describe_split(seen | natural | data.retrieval, pool)
     own = seen.keys() | {name for name, spec in data.specs.items() if spec.held_out is not None}
     conflicts = [
         c for c in conflicting_files(manifest) if len({p[2] for p in c.places if p[0] in own}) > 1

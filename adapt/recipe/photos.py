@@ -168,7 +168,10 @@ def sets_of(given: str | Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
 
 
 def _is_natural(section: Any) -> bool:
-    return not (isinstance(section, dict) and ("of" in section or bool(section.get("retention"))))
+    if not isinstance(section, dict):
+        return True
+    others = bool(section.get("retention")) or section.get("kind") == "retrieval"
+    return "of" not in section and not others
 
 
 def _without_placeholders(evals: dict[str, Any]) -> dict[str, Any]:

@@ -62,13 +62,15 @@ def _check_shift(builder: Builder, here: str, evals: dict[str, Any]) -> None:
     natural = [
         name
         for name, given in evals.items()
-        if not isinstance(given, dict) or ("of" not in given and not given.get("retention"))
+        if not isinstance(given, dict)
+        or ("of" not in given and not given.get("retention") and given.get("kind") != "retrieval")
     ]
     if target is not None and target not in natural:
         what = "not an eval" + did_you_mean(target, natural)
         if target in evals:
             stacked = f"{join('evals', target)}.of" in builder.built
-            kind_of = "shift, and shifts" if stacked else "retention set, and these"
+            other = "retrieval" if evals[target].get("kind") == "retrieval" else "retention"
+            kind_of = "shift, and shifts" if stacked else f"{other} set, and these"
             what = f"is itself a {kind_of} are not {'stacked' if stacked else 'shifted'}"
         todo = f"choose one of {listed(natural)}" if natural else "add a natural eval first"
         builder.problems.add(f"{here}.of", what, target, todo)

@@ -198,6 +198,8 @@ class Recipe:
         for name in ("train", "val"):
             if getattr(getattr(self.data, name), "retention", False):
                 wrong.append(f"data.{name}.retention - for evals only - true - remove it")
+            if getattr(getattr(self.data, name), "for_evals", False):
+                wrong.append(f"data.{name}.kind - for evals only - retrieval - choose another")
         self.ranges.check(self, wrong)
 
 

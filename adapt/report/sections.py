@@ -16,6 +16,7 @@ from adapt.report.record.classes import confusion_counts
 from adapt.report.record.curve import probe_line
 from adapt.report.record.read import Absent, RunRecord
 from adapt.report.record.words import enumerated
+from adapt.report.tables.captions import captions_tables
 from adapt.report.tables.cells import Table, Text
 from adapt.report.tables.few_shot import below_words, outlook_words, ranking_table, shots_table
 from adapt.report.tables.guard import NO_GUARD, guard_table, worse_classes_table
@@ -167,7 +168,7 @@ SECTIONS = (
         _or(group_tables, "Groups", _NO_GROUPS, _ROBUSTNESS),
     )),
     Section("tables", "All scores", (
-        opened_words, accuracy_table, calibration_table, balanced_table,
+        opened_words, accuracy_table, calibration_table, balanced_table, captions_tables,
     )),
     Section("reliability", "Reliability", (reliability, reliability_on_a_shift)),
     Section("uncertainty", "Uncertainty", (

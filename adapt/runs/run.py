@@ -41,6 +41,7 @@ from adapt.runs.folder.timing import FILE as TIMING
 from adapt.runs.folder.timing import FIT, write_timing
 from adapt.runs.measures.few_shot import few_shot
 from adapt.runs.measures.outputs import gather_outputs
+from adapt.runs.measures.retrieval import scores_on_captions
 from adapt.runs.measures.robustness import check_measures, write_robustness
 from adapt.runs.measures.scores import (
     ENSEMBLE,
@@ -229,7 +230,7 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     stages.saved("adapted", weights_hash(tuned.state_dict()), folder / "adapted", save)
 
     alphas = _alphas_on_evals(recipe, choice.mixed, say)
-    hashes = eval_hashes(data.manifest, data.evals)
+    hashes = eval_hashes(data.manifest, data.evals | data.retrieval)
     opened = open_tests(folder, hashes, "scores of the run", stages.identity())
     splits = [Split.read(name, images, start, runtime) for name, images in data.evals.items()]
     outputs = _outputs(folder, recipe, lines, choice, splits, data.fit.class_names)
@@ -244,9 +245,10 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
         "skipped_steps": skipped_steps(folder),
         "opened": opened,
     }
+    mixed = partial(lines.at, choice.mixed)
+    scores |= scores_on_captions(context, data, (start, tuned), mixed, outputs.interval)
     write_json(folder / SCORES, scores)
     seconds = write_timing(folder, began, stages)
-
     info = {"recipe": loaded.resolved, "model": outputs.shipped, "alpha": chosen.alpha}
     info["scores"] = scores["models"][outputs.shipped]
     _save_shipped(folder, shipped, info, str(data.manifest["hash"]), stages)

@@ -15,8 +15,8 @@ from adapt.explore.search.exact import Nearest, nearest, ordered
 from adapt.explore.search.vectors import Vectors
 
 FILE = "faiss.index"
-RECALL, NEIGHBOURS = 0.99, 10
-"""Share of the best 10 that must be among the answers, on `SAMPLE` questions."""
+RECALL, NEIGHBOURS = 0.995, 10
+"""Share of the best 10 that must be among the answers to `SAMPLE` questions, for 0.99 on others."""
 SAMPLE, BLOCK, PER_CELL = 256, 65536, 64
 
 
@@ -25,7 +25,7 @@ class Approximate:
     """An inverted file of faiss (IVF, arXiv:1702.08734): rows in cells, of which a few are read.
 
     How many are read is found out when it is built: it is doubled until questions at random have
-    99 of 100 of their exact neighbours. Answers are ordered by products in float64, as exact ones.
+    995 of 1,000 of their exact neighbours. Answers are ordered by products in float64.
     """
 
     vectors: Vectors

@@ -68,6 +68,11 @@ def ordered(
         rows: Candidates.
         top: K.
     """
-    products: FloatArray = features[rows].astype(np.float64) @ query.astype(np.float64)
+    products = np.empty(len(rows))
+    step = max(1, BLOCK // len(query))
+    for start in range(0, len(rows), step):
+        part = features[rows[start : start + step]].astype(np.float64)
+        # Row by row: a product of matrices has other last bits with other rows beside it.
+        products[start : start + step] = (part * query).sum(axis=1)
     order = np.lexsort((rows, -products))[:top]
     return rows[order], products[order]
