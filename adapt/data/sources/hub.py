@@ -24,7 +24,7 @@ from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.split_names import choose_split, same_split
 from adapt.data.sources.tables import from_table
-from adapt.data.sources.unpacked import Index, Writer, unpack_once
+from adapt.data.sources.unpacked import IndexTable, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
 Features: TypeAlias = Mapping[str, Any]
@@ -239,7 +239,7 @@ def _features(files: _Files, schema: pa.Schema) -> Features:
 
 
 def _unpack(writer: Writer, files: _Files, image: str | None, label: str | None) -> list[str]:
-    index, columns = Index(writer.source), None
+    index, columns = IndexTable(writer.source), None
     number = 0
     for path in files.paths:
         for batch in _rows(path):
@@ -257,7 +257,7 @@ def _unpack(writer: Writer, files: _Files, image: str | None, label: str | None)
 
 def _write_row(
     writer: Writer,
-    index: Index,
+    index: IndexTable,
     files: _Files,
     columns: _Columns,
     number: int,

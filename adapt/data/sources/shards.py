@@ -27,7 +27,7 @@ from adapt.data.sources.folders import IMAGE_SUFFIXES, is_junk
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.split_names import choose_split
 from adapt.data.sources.tables import from_frame
-from adapt.data.sources.unpacked import Index, Writer, unpack_once
+from adapt.data.sources.unpacked import IndexTable, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
 TEXT_FIELDS = ("cls", "txt", "json")
@@ -220,7 +220,7 @@ def short_names(files: list[str]) -> list[str]:
 
 
 def _unpack(writer: Writer, shards: dict[str, str]) -> list[str]:
-    index, left_out = Index(writer.source), Counter[str]()
+    index, left_out = IndexTable(writer.source), Counter[str]()
     distinct: Counter[str] = Counter()
     for name, path in shards.items():
         for sample in read_samples(writer, name, path, left_out):

@@ -209,7 +209,7 @@ class Writer(Limits):
 
 
 @dataclass
-class Index:
+class IndexTable:
     """The table of what was unpacked, row by row."""
 
     source: str

@@ -30,7 +30,7 @@ from adapt.data.sources.shards import (
     text_of,
 )
 from adapt.data.sources.tables import from_frame
-from adapt.data.sources.unpacked import Index, Writer, unpack_once
+from adapt.data.sources.unpacked import IndexTable, Writer, unpack_once
 from adapt.errors import DataError, did_you_mean
 
 CAPTION = "caption"
@@ -279,7 +279,7 @@ def _from_shards(path: Path, split: str | None) -> ImageList:
 
 
 def _unpack(writer: Writer, shards: dict[str, str]) -> list[str]:
-    index, left_out = Index(writer.source), Counter[str]()
+    index, left_out = IndexTable(writer.source), Counter[str]()
     for name, path in shards.items():
         for sample in read_samples(writer, name, path, left_out):
             if not sample.image:
