@@ -39,7 +39,11 @@ METHODS = {
     "flyp": "{name: flyp, optim: {lr: 1.0e-3, epochs: 3, batch_size: 6}}",
     "auto": "{name: auto}",
 }
-MODULES = ["tests.helpers.killed", "adapt.runs.run", "adapt.report", "matplotlib.pyplot"]
+MODULES = [
+    "tests.helpers.killed", "adapt.runs.run", "adapt.report.sections", "matplotlib.pyplot",
+    "pandas", "peft", "albumentations",
+]  # fmt: skip
+"""What a run imports in several seconds."""
 
 
 def recipe(folder: Path, method: str, workers: int, whole: bool = False) -> Path:
