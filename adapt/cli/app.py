@@ -13,6 +13,7 @@ from adapt.cli.commands.cache import commands as cache_commands
 from adapt.cli.commands.search import search
 from adapt.cli.commands.serve import serve
 from adapt.cli.commands.weights import convert, delta, export, pull, push, restore, sign, verify
+from adapt.cli.commands.why import why
 from adapt.cli.diff import diff
 from adapt.cli.embed import embed
 from adapt.cli.predict import predict
@@ -338,6 +339,7 @@ app.command()(predict)
 app.command()(embed)
 app.command()(search)
 app.command()(diff)
+app.command()(why)
 app.command()(soup)
 app.command()(mix)
 app.command()(convert)

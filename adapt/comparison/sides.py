@@ -65,7 +65,7 @@ def opened(given: Given, name: str, device: str | None = None) -> tuple[Side, Lo
     if not isinstance(given, (str, Path)):
         placed = given if device is None else given.to(device)
         return Side(name, "", _about(given), given.class_names, None), placed
-    place = _model_folder(given)
+    place = model_folder(given)
     model = load(place).to(device or "cpu")
     side = Side(title_of(given), str(given), _about(model), model.class_names, bytes_of(place))
     return side, model
@@ -131,7 +131,8 @@ def leaks(given: Sequence[Given], sets: Mapping[str, ImageList]) -> list[str]:
     return sentences
 
 
-def _model_folder(given: str | Path) -> Path:
+def model_folder(given: str | Path) -> Path:
+    """The bundle or export itself, where a run folder may have been given."""
     folder = resolve_path(given)
     inside = folder / MODEL
     return inside if inside.is_dir() and not (folder / "classifier.json").is_file() else folder
@@ -139,7 +140,7 @@ def _model_folder(given: str | Path) -> Path:
 
 def title_of(given: str | Path) -> str:
     """What a model is called: the folder of its run, or its own."""
-    place = _model_folder(given).resolve()
+    place = model_folder(given).resolve()
     return place.parent.name if place.name == MODEL else place.name
 
 

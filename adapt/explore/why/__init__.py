@@ -1,0 +1,1 @@
+"""Why a model answered as it did: training images, regions, words."""

@@ -1,0 +1,180 @@
+"""From a model and images to `why.json` and `why.html`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from adapt.checks.record import picture_uri, small_picture
+from adapt.checks.sources import DataLike, read_sets
+from adapt.common.cache import cache_folder
+from adapt.common.files import check_new, write_json, write_text
+from adapt.common.progress import track
+from adapt.comparison.sides import model_folder, title_of
+from adapt.data.sources.image_list import ImageList
+from adapt.errors import BundleError, DataError
+from adapt.explore.why.explain import Content, explain
+from adapt.explore.why.pictures import overlay
+from adapt.explore.why.training import TrainingSet
+from adapt.export.load import is_export
+from adapt.models.classifier import Classifier
+from adapt.report.explore.why import render_page
+from adapt.training.features.store import FeatureStore
+from adapt.version import __version__
+
+RECIPE = "recipe.yaml"
+TRAIN = "train"
+
+
+def result_files(folder: str | Path) -> tuple[Path, Path]:
+    """The page and the content of an answer in a folder."""
+    return Path(folder) / "why.html", Path(folder) / "why.json"
+
+
+@dataclass
+class Why:
+    """Why a model answered as it did for some images."""
+
+    content: dict[str, Any]
+    """The content of `why.json`."""
+    pictures: dict[str, str] = field(default_factory=dict, repr=False)
+    """Data URIs by `picture_key`."""
+
+    def write(self, folder: str | Path, overwrite: bool = False) -> Path:
+        """Write `why.json` and `why.html`; returns the path of the page.
+
+        Args:
+            folder: May hold other files.
+            overwrite: Whether earlier ones are replaced.
+
+        Raises:
+            RecipeError: When they are there and are not to be replaced.
+            RunError: When they cannot be written.
+        """
+        page, content = result_files(folder)
+        check_new(page, content, overwrite=overwrite)
+        write_json(content, self.content)
+        return write_text(page, render_page(self.content, self.pictures))
+
+
+def why(
+    model: str | Path | Classifier,
+    images: Sequence[str | Path],
+    training: DataLike | None = None,
+    rival: str | None = None,
+    regions: bool = True,
+    top: int = 6,
+) -> Why:
+    """Why a model answers as it does: training images, regions, words.
+
+    Args:
+        model: A bundle, a run folder, or a classifier.
+        images: Files.
+        training: What the model was trained on: labelled images as `adapt check` takes them. For a
+            run folder its own training images, if it is not given.
+        rival: See `explain`.
+        regions: See `explain`.
+        top: See `explain`.
+
+    Raises:
+        BundleError: When the model cannot be opened, or is an export.
+        DataError: When the training images cannot be read, or have classes of which the model knows
+            nothing.
+        ImageError: When an image cannot be read.
+        RecipeError: When the rival is not a class.
+
+    Example:
+        >>> from adapt.data.images import Images
+        >>> seen = Images.from_embedded("pictograms", "emoji", "train").subset(range(0, 600, 20))
+        >>> start = Classifier.from_clip("adapt-icons-xs", "embedded", seen.class_names)
+        >>> told = why(start, [seen.paths[0]], seen, regions=False).content["images"][0]
+        >>> told["training"]["nearest"]["answer"][0]["path"]
+        'animal/emojione-v1--cat.png'
+    """
+    classifier = model if isinstance(model, Classifier) else _opened(model)
+    given = _own_training(model) if training is None else training
+    known = None if given is None else _training(classifier, given)
+    told = [
+        explain(classifier, str(image), known, rival, regions, top)
+        for image in track(images, "explaining answers")
+    ]
+    content = {
+        "format": 1,
+        "adapt": __version__,
+        "model": "the given model" if isinstance(model, Classifier) else title_of(model),
+        "arch": classifier.backbone.spec.arch,
+        "training_images": 0 if known is None else len(known.images),
+        "images": told,
+    }
+    return Why(content, _pictures(classifier, told, known))
+
+
+def _opened(model: str | Path) -> Classifier:
+    folder = model_folder(model)
+    if is_export(folder):
+        raise BundleError(
+            f"{model} - an export has no layers to look into - {folder.name} - give the bundle "
+            "that it was made of"
+        )
+    return Classifier.load(folder)
+
+
+def _own_training(model: str | Path | Classifier) -> Path | None:
+    """The recipe of the run that made a model, where it is known."""
+    if isinstance(model, Classifier):
+        return None
+    recipe = model_folder(model).resolve().parent / RECIPE
+    return recipe if recipe.is_file() else None
+
+
+def _training(classifier: Classifier, given: DataLike) -> TrainingSet:
+    sets = read_sets(given).images
+    images = sets[TRAIN] if TRAIN in sets else next(iter(sets.values()))
+    images = _readable(images)
+    return TrainingSet.of(classifier, images, FeatureStore(cache_folder("features")))
+
+
+def _readable(images: ImageList) -> ImageList:
+    missing = [path for path in images.paths if not Path(path).is_file()]
+    if missing:
+        raise DataError(
+            f"{missing[0]} - a training image is gone - {len(missing)} of {len(images)} - give the "
+            "training images with --train"
+        )
+    return images
+
+
+def picture_key(image: int, kind: str, row: int | str = "") -> str:
+    """What a picture is named by.
+
+    >>> picture_key(0, "training", 3)
+    '0/training/3'
+    """
+    return f"{image}/{kind}/{row}"
+
+
+def _pictures(
+    classifier: Classifier, told: list[Content], training: TrainingSet | None
+) -> dict[str, str]:
+    pictures: dict[str, str] = {}
+    for number, own in enumerate(told):
+        pixels = classifier.predictor.pixels(own["image"])
+        pictures[picture_key(number, "image")] = picture_uri(Image.fromarray(pixels))
+        if isinstance(own["regions"], dict):
+            for name, drawing in own["regions"].items():
+                if isinstance(drawing, dict):
+                    pictures[picture_key(number, "map", name)] = overlay(pixels, drawing["map"])
+        if training is not None:
+            for row in _rows(own["training"]):
+                drawn = small_picture(training.images.paths[row])
+                if drawn is not None:
+                    pictures[picture_key(number, "training", row)] = drawn
+    return pictures
+
+
+def _rows(told: Content) -> set[int]:
+    """The training images that are shown of one answer."""
+    parts = [*told["nearest"].values(), *told["pulls"].values()]
+    return {entry["row"] for part in parts for entry in part}
