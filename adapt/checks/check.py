@@ -12,6 +12,7 @@ from adapt.checks.findings.faults import picture_findings
 from adapt.checks.findings.file_names import file_name_findings
 from adapt.checks.findings.finding import Finding, Place
 from adapt.checks.findings.measure import Picture
+from adapt.checks.influence import influence_findings
 from adapt.checks.model import (
     Model,
     View,
@@ -36,7 +37,7 @@ from adapt.common.files import write_json
 from adapt.common.progress import Tell
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.exclusions import Excluded, known_hashes
-from adapt.errors import DataError
+from adapt.errors import DataError, RecipeError
 from adapt.report.check_page import verdict, write_check_page
 from adapt.version import __version__
 
@@ -119,6 +120,7 @@ def check(
     pretrained: str = DEFAULT_PRETRAINED,
     out: str | Path | None = None,
     progress: Tell | None = None,
+    influence: bool = False,
 ) -> Check:
     """Find what is wrong with labelled images before a run.
 
@@ -132,24 +134,29 @@ def check(
         pretrained: Its weights.
         out: Folder for `check.json` and `check.html`; None writes neither.
         progress: See `Tell`.
+        influence: Whether to rank training images by how much they hurt held-out images.
 
     Raises:
         DataError: When the data cannot be read, or none of its images can.
-        RecipeError: When a recipe has mistakes.
+        RecipeError: When a recipe has mistakes, or influence is asked for without a model.
         ModelError: When there is no such model.
         RunError: When a file cannot be written.
     """
+    if influence and model is None:
+        raise RecipeError(
+            "--influence - needs features - the model is none - leave out --model none"
+        )
     sets, judge = read_sets(data, root), Model(model, pretrained) if model is not None else None
     steps = Progress(progress)
     paths = [path for images in sets.images.values() for path in images.paths]
     steps.step("reading files", len(paths))(0)
     hashes = known_hashes(paths)
     shown = str(data) if isinstance(data, (str, Path)) else sets.name
-    kept = answer_path([shown, *_question(sets, hashes, judge)])
+    kept = answer_path([shown, influence, *_question(sets, hashes, judge)])
     answer = read_json(kept)
     if not answer:
         measured_images = measured(paths, hashes, judge.encoder if judge else None, steps)
-        content = _examined(sets, paths, measured_images, judge, steps)
+        content = _examined(sets, paths, measured_images, judge, steps, influence)
         content = addressed(content, shown)
         by_hash = dict(zip(hashes, paths, strict=True))
         thumbnails = small_pictures(content, by_hash, steps.step("drawing pictures", 0))
@@ -191,6 +198,7 @@ def _examined(
     measured_images: Measured,
     judge: Model | None,
     steps: Progress,
+    influence: bool = False,
 ) -> dict[str, Any]:
     """The content of `check.json`."""
     readable = [picture.error is None for picture in measured_images.pictures]
@@ -212,6 +220,7 @@ def _examined(
     chosen = [rows[index] for index in task]
     view = _view(sets, [places[index] for index in task], measured_images, chosen, steps)
     more, extra = _compared(sets, view, judge)
+    more += influence_findings(view) if influence else []
     measures = {
         (place.split, place.path): picture
         for place, picture in zip(everything, pictures, strict=True)

@@ -266,6 +266,9 @@ def check(
     fix_labels: Annotated[
         bool, typer.Option("--fix-labels", help="Also leave out images with suspected labels.")
     ] = False,
+    influence: Annotated[
+        bool, typer.Option("--influence", help="Rank training images by how much they hurt.")
+    ] = False,
     fail_on: Annotated[
         str, typer.Option(help="Exit with code 3 from this level on: error, warning or never.")
     ] = "error",
@@ -280,7 +283,7 @@ def check(
     data = words[0] if len(words) == 1 else _load(words)
     encoder = None if model == "none" else model
     with progress_shown():
-        result = check_data(data, root, encoder, pretrained, None, told())
+        result = check_data(data, root, encoder, pretrained, None, told(), influence)
     print_check(console, result)
     page = result.write(out or default_folder(result.content["name"]))
     console.print(f"page    {page}", soft_wrap=True, markup=False)

@@ -32,6 +32,7 @@ _VALUES = {
     "dark": "brightest {:.0%}",
     "bright": "darkest {:.0%}",
     "suspected_label": "{:.0%}",
+    "hurts": "error {:+.2%}",
     "near_copy": "{:.1%} differs",
     "near_leak": "{:.1%} differs",
     "near_conflicting_label": "{:.1%} differs",

@@ -31,7 +31,7 @@ def why(
     where: Annotated[
         bool, typer.Option("--where/--no-where", help="Which regions of the image matter.")
     ] = True,
-    top: Annotated[int, typer.Option(min=1, help="Training images of each kind.")] = 6,
+    top: Annotated[int, typer.Option(min=1, help="Training images of each kind.")] = 5,
     out: Annotated[
         Path | None, typer.Option(help="Folder for why.html and why.json; default why-MODEL.")
     ] = None,

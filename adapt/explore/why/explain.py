@@ -28,7 +28,7 @@ def explain(
     training: TrainingSet | None = None,
     rival: str | None = None,
     regions: bool = True,
-    top: int = 6,
+    top: int = 5,
 ) -> Content:
     """Why a model answers as it does for an image.
 

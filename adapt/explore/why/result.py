@@ -65,7 +65,7 @@ def why(
     training: DataLike | None = None,
     rival: str | None = None,
     regions: bool = True,
-    top: int = 6,
+    top: int = 5,
 ) -> Why:
     """Why a model answers as it does: training images, regions, words.
 
@@ -91,7 +91,7 @@ def why(
         >>> start = Classifier.from_clip("adapt-icons-xs", "embedded", seen.class_names)
         >>> told = why(start, [seen.paths[0]], seen, regions=False).content["images"][0]
         >>> told["training"]["nearest"]["answer"][0]["path"]
-        'animal/emojione-v1--cat.png'
+        'animal/noto--cat.png'
     """
     classifier = model if isinstance(model, Classifier) else _opened(model)
     given = _own_training(model) if training is None else training

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
 from adapt.common.arrays import FloatArray
 from adapt.errors import RunError
@@ -21,7 +21,7 @@ from adapt.training.logistic import Logistic
 TOLERANCE = 1e-8
 """What may be left of the right side of an equation, relative to it."""
 MOST_PRODUCTS = 2000
-AT_MINIMUM = 1e-9
+AT_MINIMUM = 1e-7
 """What the last Newton step of a fit promises at most, as a fraction of the loss."""
 
 
@@ -85,20 +85,25 @@ class Influence:
         slope[rival] -= slope[answer]
         return self.without(slope)
 
-    def on_loss(self, features: np.ndarray, targets: np.ndarray) -> FloatArray:
-        """By how much the mean loss of other images changes when a training image is left out.
+    def on_error(self, features: np.ndarray, targets: np.ndarray) -> FloatArray:
+        """By how much the error on other images changes when a training image is left out.
+
+        The error is the mean probability that is not given to the label, `1 - p`: one of the other
+        images whose own label is wrong does not decide, as it would with the cross-entropy (Ghosh
+        et al. 2017, arXiv:1712.09482).
 
         Args:
             features: Of the other images, (M, D).
             targets: Their class numbers, (M,).
 
         Returns:
-            Shape (N,). Below zero: without the training image the loss is lower, so it hurts.
+            Shape (N,). Below zero: without the training image the error is smaller, so it hurts.
         """
         other = _with_ones(np.asarray(features, np.float64))
-        excess = softmax(self.logits(features), axis=1)
-        excess[np.arange(len(targets)), targets] -= 1
-        return self.without(excess.T @ other / len(targets))
+        rows, excess = np.arange(len(targets)), softmax(self.logits(features), axis=1)
+        own = excess[rows, targets].copy()
+        excess[rows, targets] -= 1
+        return self.without((own[:, None] * excess).T @ other / len(targets))
 
     def without(self, slope: FloatArray) -> FloatArray:
         """By how much a number changes, to first order, when each image is left out.
@@ -162,8 +167,8 @@ def _with_ones(features: FloatArray) -> FloatArray:
 
 def harm(
     features: np.ndarray, targets: np.ndarray, classes: int, strength: float, folds: np.ndarray
-) -> tuple[FloatArray, FloatArray]:
-    """How much each image hurts the images of the other folds, where their labels can be right.
+) -> FloatArray:
+    """How much each image hurts the images of the other folds.
 
     For each fold a head is fitted on the others, and the fold judges the images that were fitted.
 
@@ -175,16 +180,14 @@ def harm(
         folds: Fold of each image, numbers (N,) from 0 to F - 1, F at least 2.
 
     Returns:
-        Shape (N,) twice. By how much the mean held-out loss falls without the image, on the mean
-        over the folds that judge it; and the loss of the image where it was held out itself.
+        Shape (N,): by how much the error would fall without the image, on the mean over the folds
+        that judge it.
     """
     x, y = np.asarray(features, np.float64), np.asarray(targets, np.int64)
     count = int(folds.max()) + 1
-    hurts, losses = np.zeros(len(y)), np.zeros(len(y))
+    hurts = np.zeros(len(y))
     for fold in range(count):
         held = folds == fold
         judged = Influence.fit(x[~held], y[~held], classes, strength)
-        hurts[~held] -= judged.on_loss(x[held], y[held]) / (count - 1)
-        logs = log_softmax(judged.logits(x[held]), axis=1)
-        losses[held] = -logs[np.arange(held.sum()), y[held]]
-    return hurts, losses
+        hurts[~held] -= judged.on_error(x[held], y[held]) / (count - 1)
+    return hurts

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from adapt.report.record.words import percent
@@ -44,6 +45,7 @@ class Explained:
     """One image of the page."""
 
     image: str
+    name: str
     picture: str | None
     verdict: list[str]
     galleries: list[tuple[str, str, list[ExplainedCard]]]
@@ -76,6 +78,7 @@ def explained(number: int, told: Content, pictures: Mapping[str, str]) -> Explai
     """
     return Explained(
         told["image"],
+        PurePath(told["image"]).name,
         pictures.get(f"{number}/image/"),
         verdict(told),
         _galleries(number, told, pictures),
