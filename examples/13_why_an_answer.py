@@ -6,6 +6,7 @@ from pathlib import Path
 
 import adapt
 from adapt.explore.why.result import why
+from adapt.explore.why.settings import WhySettings
 
 training = adapt.Images.from_embedded("pictograms", "emoji", "train")
 test = adapt.Images.from_embedded("pictograms", "emoji", "test")
@@ -14,7 +15,7 @@ if os.environ.get("ADAPT_TINY"):
 names = [training.classes[key] for key in training.class_names]
 model = adapt.Classifier.from_clip("adapt-icons-xs", "embedded", names)
 
-done = why(model, test.paths[3:4], training, regions=not os.environ.get("ADAPT_TINY"))
+done = why(model, test.paths[3:4], training, WhySettings(where=not os.environ.get("ADAPT_TINY")))
 told = done.content["images"][0]
 print(told["answer"], told["rival"], test.labels[3])
 for entry in told["training"]["pulls"]["answer"]:

@@ -32,6 +32,7 @@ from adapt.checks.record import (
     write_exclusions,
     write_names,
 )
+from adapt.checks.settings import DEFAULT_MODEL, DEFAULT_PRETRAINED
 from adapt.checks.sources import CheckedSets, DataLike, read_sets
 from adapt.common.files import write_json
 from adapt.common.progress import Tell
@@ -40,9 +41,6 @@ from adapt.data.splits.exclusions import Excluded, known_hashes
 from adapt.errors import DataError, RecipeError
 from adapt.report.check_page import verdict, write_check_page
 from adapt.version import __version__
-
-DEFAULT_MODEL = "adapt-icons-xs"
-DEFAULT_PRETRAINED = "embedded"
 
 
 @dataclass

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from adapt.checks.settings import CheckSettings
 from adapt.cli.averages import mix, soup
 from adapt.cli.commands.cache import commands as cache_commands
 from adapt.cli.commands.search import search
@@ -18,7 +19,7 @@ from adapt.cli.diff import diff
 from adapt.cli.embed import embed
 from adapt.cli.predict import predict
 from adapt.cli.shared.endings import Carried, run_command
-from adapt.cli.shared.options import Resumable
+from adapt.cli.shared.options import Resumable, with_settings
 from adapt.cli.sweep import sweep
 from adapt.cli.tables import score_table
 from adapt.common.files import json_text, write_whole
@@ -64,6 +65,12 @@ Words = Annotated[
         show_default=False,
     ),
 ]
+
+CHECK_OPTIONS = {
+    "model": typer.Option(help="CLIP that checks labels and class names; none: pixels only."),
+    "pretrained": typer.Option(help="Its weights."),
+    "influence": typer.Option("--influence", help="Rank training images by how much they hurt."),
+}
 
 
 def _version(value: bool) -> None:
@@ -234,6 +241,7 @@ def plan(
 
 
 @app.command()
+@with_settings(CheckSettings, CHECK_OPTIONS)
 def check(
     words: Annotated[
         list[str],
@@ -244,14 +252,10 @@ def check(
             show_default=False,
         ),
     ],
+    settings: CheckSettings,
     root: Annotated[
         Path | None, typer.Option(help="For a table: the folder that its paths are relative to.")
     ] = None,
-    model: Annotated[
-        str,
-        typer.Option(help="CLIP that checks labels and class names; none: pixels only."),
-    ] = "adapt-icons-xs",
-    pretrained: Annotated[str, typer.Option(help="Its weights.")] = "embedded",
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for check.html and check.json; default check-NAME."),
@@ -266,9 +270,6 @@ def check(
     fix_labels: Annotated[
         bool, typer.Option("--fix-labels", help="Also leave out images with suspected labels.")
     ] = False,
-    influence: Annotated[
-        bool, typer.Option("--influence", help="Rank training images by how much they hurt.")
-    ] = False,
     fail_on: Annotated[
         str, typer.Option(help="Exit with code 3 from this level on: error, warning or never.")
     ] = "error",
@@ -281,9 +282,11 @@ def check(
 
     check_fail_on(fail_on)
     data = words[0] if len(words) == 1 else _load(words)
-    encoder = None if model == "none" else model
+    model = None if settings.model == "none" else settings.model
     with progress_shown():
-        result = check_data(data, root, encoder, pretrained, None, told(), influence)
+        result = check_data(
+            data, root, model, settings.pretrained, None, told(), settings.influence
+        )
     print_check(console, result)
     page = result.write(out or default_folder(result.content["name"]))
     console.print(f"page    {page}", soft_wrap=True, markup=False)

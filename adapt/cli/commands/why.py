@@ -8,15 +8,28 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from adapt.cli.shared.options import with_settings
 from adapt.common.files import check_new, json_text
 from adapt.common.words import printable
+from adapt.explore.why.settings import WhySettings
 
 console = Console()
 
 
+OPTIONS = {
+    "rival": typer.Option(
+        help="The class to hold against the answer; the second most likely without."
+    ),
+    "where": typer.Option("--where/--no-where", help="Which regions of the image matter."),
+    "top": typer.Option(help="Training images of each kind."),
+}
+
+
+@with_settings(WhySettings, OPTIONS)
 def why(
     model: Annotated[Path, typer.Argument(help="A run folder, or the `model` folder of a run.")],
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    settings: WhySettings,
     train: Annotated[
         str | None,
         typer.Option(
@@ -24,14 +37,6 @@ def why(
             "knows it."
         ),
     ] = None,
-    rival: Annotated[
-        str | None,
-        typer.Option(help="The class to hold against the answer; the second most likely without."),
-    ] = None,
-    where: Annotated[
-        bool, typer.Option("--where/--no-where", help="Which regions of the image matter.")
-    ] = True,
-    top: Annotated[int, typer.Option(min=1, help="Training images of each kind.")] = 5,
     out: Annotated[
         Path | None, typer.Option(help="Folder for why.html and why.json; default why-MODEL.")
     ] = None,
@@ -42,7 +47,7 @@ def why(
     from adapt.models.building.light import import_open_clip
 
     import_open_clip()
-    from adapt.cli.progress import progress_shown
+    from adapt.cli.shared.progress import progress_shown
     from adapt.comparison.sides import title_of
     from adapt.explore.why.result import result_files
     from adapt.explore.why.result import why as explained
@@ -50,7 +55,7 @@ def why(
     folder = out or Path(f"why-{title_of(model)}")
     check_new(*result_files(folder), overwrite=overwrite)
     with progress_shown(quiet=as_json):
-        done = explained(model, images, train, rival, where, top)
+        done = explained(model, images, train, settings)
     page = done.write(folder, overwrite)
     if as_json:
         print(json_text(done.content), end="")

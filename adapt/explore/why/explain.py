@@ -14,6 +14,7 @@ from adapt.errors import ModelError, RecipeError, did_you_mean
 from adapt.explore.why.grad_cam import grad_cam
 from adapt.explore.why.rollout import attention_rollout
 from adapt.explore.why.sanity import Map, randomisation_test
+from adapt.explore.why.settings import WhySettings
 from adapt.explore.why.training import TrainingSet
 from adapt.explore.why.words import word_effects
 from adapt.models.classifier import Classifier
@@ -26,9 +27,7 @@ def explain(
     classifier: Classifier,
     image: str,
     training: TrainingSet | None = None,
-    rival: str | None = None,
-    regions: bool = True,
-    top: int = 5,
+    settings: WhySettings | None = None,
 ) -> Content:
     """Why a model answers as it does for an image.
 
@@ -36,9 +35,7 @@ def explain(
         classifier: The model, on the CPU.
         image: Path of a file.
         training: What it was trained on; without, nothing is said about training images.
-        rival: The class that the answer is held against; the second most likely without.
-        regions: Whether to compute which regions of the image matter.
-        top: Most training images of each kind.
+        settings: What is explained; the defaults without.
 
     Returns:
         Plain containers, for JSON. What was not measured holds the reason as a text.
@@ -47,6 +44,7 @@ def explain(
         ImageError: When the image cannot be read.
         RecipeError: When the rival is not a class, or is the answer.
     """
+    chosen = settings or WhySettings()
     resized = torch.from_numpy(classifier.predictor.pixels(image)[None])
     pixels = classifier.backbone.preprocessing.normalise_batch(resized)
     with torch.no_grad():
@@ -55,16 +53,19 @@ def explain(
         probabilities = classifier.probabilities(logits)[0].numpy()
     order = np.argsort(-probabilities, kind="stable")
     answer = int(order[0])
-    second = int(order[1]) if rival is None else _rival(classifier, rival, answer)
+    second = int(order[1])
+    if chosen.rival is not None:
+        second = _rival(classifier, chosen.rival, answer)
     return {
         "image": image,
         "answer": _class(classifier, answer, probabilities, logits[0]),
         "rival": _class(classifier, second, probabilities, logits[0]),
         "probabilities": {
-            classifier.class_names[number]: float(probabilities[number]) for number in order[:top]
+            classifier.class_names[number]: float(probabilities[number])
+            for number in order[: chosen.top]
         },
-        "training": _training(training, feature[0].double().numpy(), answer, second, top),
-        "regions": _regions(classifier, pixels, answer, second, regions),
+        "training": _training(training, feature[0].double().numpy(), answer, second, chosen.top),
+        "regions": _regions(classifier, pixels, answer, second, chosen.where),
         "words": _words(classifier, feature[0], [answer, second]),
     }
 

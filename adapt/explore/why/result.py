@@ -17,6 +17,7 @@ from adapt.data.sources.image_list import ImageList
 from adapt.errors import BundleError, DataError
 from adapt.explore.why.explain import Content, explain
 from adapt.explore.why.pictures import overlay
+from adapt.explore.why.settings import WhySettings
 from adapt.explore.why.training import TrainingSet
 from adapt.export.load import is_export
 from adapt.models.classifier import Classifier
@@ -63,9 +64,7 @@ def why(
     model: str | Path | Classifier,
     images: Sequence[str | Path],
     training: DataLike | None = None,
-    rival: str | None = None,
-    regions: bool = True,
-    top: int = 5,
+    settings: WhySettings | None = None,
 ) -> Why:
     """Why a model answers as it does: training images, regions, words.
 
@@ -74,9 +73,7 @@ def why(
         images: Files.
         training: What the model was trained on: labelled images as `adapt check` takes them. For a
             run folder its own training images, if it is not given.
-        rival: See `explain`.
-        regions: See `explain`.
-        top: See `explain`.
+        settings: What is explained; the defaults without.
 
     Raises:
         BundleError: When the model cannot be opened, or is an export.
@@ -89,7 +86,8 @@ def why(
         >>> from adapt.data.images import Images
         >>> seen = Images.from_embedded("pictograms", "emoji", "train").subset(range(0, 600, 20))
         >>> start = Classifier.from_clip("adapt-icons-xs", "embedded", seen.class_names)
-        >>> told = why(start, [seen.paths[0]], seen, regions=False).content["images"][0]
+        >>> done = why(start, [seen.paths[0]], seen, WhySettings(where=False))
+        >>> told = done.content["images"][0]
         >>> told["training"]["nearest"]["answer"][0]["path"]
         'animal/noto--cat.png'
     """
@@ -97,7 +95,7 @@ def why(
     given = _own_training(model) if training is None else training
     known = None if given is None else _training(classifier, given)
     told = [
-        explain(classifier, str(image), known, rival, regions, top)
+        explain(classifier, str(image), known, settings)
         for image in track(images, "explaining answers")
     ]
     content = {

@@ -7,6 +7,7 @@ import pytest
 from adapt.data.images import Images
 from adapt.errors import RecipeError
 from adapt.explore.why.explain import explain
+from adapt.explore.why.settings import WhySettings
 from adapt.explore.why.training import TrainingSet
 from tests.helpers.tiny import CLASSES, RESNET, draw_folder, tiny_classifier
 
@@ -18,7 +19,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_answer_and_rival_are_those_of_predict(root: Path) -> None:
     classifier, image = tiny_classifier(), str(root / "red_circle" / "0.png")
-    told = explain(classifier, image, regions=False)
+    told = explain(classifier, image, settings=WhySettings(where=False))
     (said,) = classifier.predict(image)
     assert told["answer"]["class"] == said.label
     assert told["answer"]["probability"] == pytest.approx(said.confidence, abs=1e-6)
@@ -34,7 +35,7 @@ def test_answer_and_rival_are_those_of_predict(root: Path) -> None:
 def test_pulls_have_the_sign_of_their_side(root: Path) -> None:
     classifier, images = tiny_classifier(), Images.from_folder(root)
     training = TrainingSet.of(classifier, images)
-    told = explain(classifier, images.paths[0], training, regions=False, top=3)
+    told = explain(classifier, images.paths[0], training, WhySettings(where=False, top=3))
     pulls = told["training"]["pulls"]
     assert all(entry["change"] < 0 for entry in pulls["answer"])
     assert all(entry["change"] > 0 for entry in pulls["rival"])
@@ -48,15 +49,20 @@ def test_pulls_have_the_sign_of_their_side(root: Path) -> None:
 
 def test_a_rival_is_chosen(root: Path) -> None:
     classifier, image = tiny_classifier(), str(root / "red_circle" / "0.png")
-    usual = explain(classifier, image, regions=False)
+    usual = explain(classifier, image, settings=WhySettings(where=False))
     other = next(
         name for name in CLASSES if name not in (usual["answer"]["class"], usual["rival"]["class"])
     )
-    assert explain(classifier, image, rival=other, regions=False)["rival"]["class"] == other
+    assert (
+        explain(classifier, image, settings=WhySettings(rival=other, where=False))["rival"]["class"]
+        == other
+    )
     with pytest.raises(RecipeError, match="is the answer"):
-        explain(classifier, image, rival=usual["answer"]["class"], regions=False)
+        explain(
+            classifier, image, settings=WhySettings(rival=usual["answer"]["class"], where=False)
+        )
     with pytest.raises(RecipeError, match="not a class"):
-        explain(classifier, image, rival="rde_circle", regions=False)
+        explain(classifier, image, settings=WhySettings(rival="rde_circle", where=False))
 
 
 def test_a_map_that_cannot_be_made_says_why(root: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from adapt.data.images import Images
 from adapt.errors import BundleError, DataError, RecipeError
 from adapt.explore.why.result import why
+from adapt.explore.why.settings import WhySettings
 from tests.helpers.tiny import CLASSES, draw_folder, tiny_classifier
 
 
@@ -47,9 +48,16 @@ def test_a_bundle_alone_says_nothing_of_training(run: Path, tmp_path: Path) -> N
     moved = tmp_path / "model"
     (run / "run" / "model").rename(moved)
     try:
-        done = why(moved, [run / "train" / "red_circle" / "0.png"], regions=False)
+        done = why(
+            moved, [run / "train" / "red_circle" / "0.png"], settings=WhySettings(where=False)
+        )
         assert done.content["images"][0]["training"] == "no training images were given"
-        given = why(moved, [run / "train" / "red_circle" / "0.png"], run / "train", regions=False)
+        given = why(
+            moved,
+            [run / "train" / "red_circle" / "0.png"],
+            run / "train",
+            settings=WhySettings(where=False),
+        )
         assert given.content["training_images"] == 18
     finally:
         moved.rename(run / "run" / "model")
