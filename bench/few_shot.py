@@ -20,6 +20,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -38,6 +39,7 @@ from adapt.training.features.pixels import prepare
 from adapt.training.settings import Runtime
 from bench.document import rewrite_below
 from bench.few_shot_features import BASELINES, NAMED, SETS, Cell, only, read, scores, texts
+from bench.few_shot_figures import Comparison, figures
 
 SHOTS, DRAWS = (1, 2, 4, 8, 16), 5
 AUTO = "auto"
@@ -230,6 +232,11 @@ def report(found: Results, names: list[str], methods: list[str]) -> list[str]:
     draws = len(draws_of(found))
     lines = [f"## All sets, mean of {draws} draws", *overall(found, names, methods)]
     lines += [f"`auto` took: {choices(found)}.", ""]
+    compared = Comparison(
+        partial(accuracy, found), names, shots_of(found), draws_of(found), methods
+    )
+    singles = [name for name in methods if name not in (BASELINES[0], MIXTURE, AUTO)]
+    lines += figures(compared, AUTO, BASELINES[0], singles)
     for name in names:
         lines += [f"## {name}", *by_set(found, name, [*methods, *TUNED])]
     return lines[:-1]

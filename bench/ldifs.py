@@ -2,9 +2,9 @@
 
     python -m bench.ldifs --pacs PACS --runs bench-runs docs/benchmarks/ldifs.md
 
-The data and all other settings are those of `bench/robust.py`. A weight is chosen on val, which is
-held out of the training images; the other columns say what it does elsewhere. A run that is
-finished is not run again, so the script can be stopped and goes on.
+The data and all other settings are those of `bench/comparison.py`, but for val, which is a fifth of
+the training images here. A weight is chosen on it; the other columns say what it does elsewhere. A
+run that is finished is not run again, so the script can be stopped and goes on.
 """
 
 import argparse
@@ -13,7 +13,11 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from bench.robust import finished, pacs, pictograms, recipe_of, spread
+import yaml
+
+from adapt import run
+from bench.comparison import pacs, pictograms, recipe_of
+from bench.robust import spread
 
 WEIGHTS = (10, 100, 300, 1000)
 SEEDS = 3
@@ -23,8 +27,20 @@ def recipe(made: Any, weight: int, seed: int) -> dict[str, Any]:
     """Full fine-tuning with this weight; no curve on the evals, no report."""
     whole = recipe_of(made, "full", seed)
     whole["method"]["optim"]["feature_distillation"] = float(weight)
+    whole["data"]["val"]["fraction"] = 0.2
+    whole["ensemble"] = {"kind": "wise_ft", "alphas": 11, "select": "val", "rule": "both_one_se"}
     whole["report"] = {"formats": [], "curve": "none"}
     return whole
+
+
+def finished(folder: Path, content: dict[str, Any]) -> Path:
+    """The folder of a run, made now if it is not there."""
+    if not (folder / "robustness.json").is_file() or not (folder / "model").is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        path = folder.with_suffix(".yaml")
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        run(path, [], folder, overwrite=folder.exists())
+    return folder
 
 
 def row(folder: Path) -> dict[str, float]:
@@ -41,7 +57,7 @@ def row(folder: Path) -> dict[str, float]:
 
 def shown(values: list[float]) -> str:
     """The mean, with its range where there are several seeds."""
-    return spread(values) if len(values) > 1 else f"{100 * values[0]:.1f}"
+    return spread(values, 100)
 
 
 def table(runs: Path) -> list[str]:
