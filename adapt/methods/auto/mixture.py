@@ -22,9 +22,13 @@ from adapt.models.cache_head import CacheHead
 from adapt.models.heads import linear_head
 
 MIXTURE = "mixture"
-MEMBERS = ("clap", "gda")
+MEMBERS = ("clap", "gda", "kernel_ridge")
+FEW_MEMBERS = ("clap", "gda")
+"""Members where no class has `ENOUGH` images: `kernel_ridge` then loses to a good text."""
 WITHOUT_TEXT = ("gda", "kernel_ridge")
 """Members where zero-shot says nothing."""
+ENOUGH = 4
+"""Images of a class; why these members: docs/benchmarks/few_shot.md."""
 FEWEST = 2
 """Members of a mixture."""
 
@@ -44,9 +48,10 @@ class Mixture(HeadMethod):
 
     members: list[str] = field(default_factory=list)
     """Methods on features, each with its defaults except `views`; one of them may keep support
-    images. An empty list takes `clap` and `gda`; where all classes have the same text direction, so
-    that zero-shot says nothing, it takes `gda` and `kernel_ridge`."""
-    shrink: float = 1.0
+    images. An empty list takes `clap` and `gda`, and `kernel_ridge` too where a class has four
+    images; where all classes have the same text direction, so that zero-shot says nothing, it takes
+    `gda` and `kernel_ridge`."""
+    shrink: float = 0.1
     """How strongly the weights are pulled to equal ones, in nats for a squared difference of 1."""
     views: int = 1
     """Augmented views of each image; 1 is the evaluation view alone."""
@@ -66,7 +71,9 @@ class Mixture(HeadMethod):
         Raises:
             ValueError: When one is no feature-space method.
         """
-        suited = self.members or (WITHOUT_TEXT if support.without_text else MEMBERS)
+        few = int(torch.bincount(support.targets).max()) < ENOUGH
+        with_text = FEW_MEMBERS if few else MEMBERS
+        suited = self.members or (WITHOUT_TEXT if support.without_text else with_text)
         return {name: feature_method(name, "members") for name in suited}
 
     def head(self, support: Support) -> nn.Linear | CacheHead:

@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 
 import adapt
 from adapt.methods.auto.method import Auto
-from adapt.methods.auto.mixture import WITHOUT_TEXT, Mixture, mixing_scales
+from adapt.methods.auto.mixture import MEMBERS, WITHOUT_TEXT, Mixture, mixing_scales
 from adapt.methods.auto.out_of_fold import FOLDS, out_of_fold
 from adapt.methods.features.cross_validation import rounds
 from adapt.methods.features.named import feature_method
@@ -94,7 +94,7 @@ def test_the_head_is_the_scaled_sum(names: list[str]) -> None:
     logits = [answer[0] for answer in held if answer is not None]
     number = rounds(support, FOLDS)
     targets = torch.cat([support.targets[number == fold] for fold in range(FOLDS)])
-    scales = mixing_scales(logits, targets, 1.0)
+    scales = mixing_scales(logits, targets, Mixture().shrink)
     with torch.no_grad():
         expected = sum(
             scale * method.head(support)(support.features)
@@ -111,7 +111,7 @@ def test_held_out_answers_are_the_scaled_answers_of_the_members() -> None:
     found = Mixture(names).held_out(support)
     assert found is not None
     assert own[0] is not None
-    scales = mixing_scales(parts, own[0][1], 1.0)
+    scales = mixing_scales(parts, own[0][1], Mixture().shrink)
     torch.testing.assert_close(found[0], scales[0] * parts[0] + scales[1] * parts[1])
     assert torch.equal(found[1], own[0][1])
     assert Mixture(names).held_out(problem(SINGLE)) is None
@@ -133,7 +133,6 @@ def without_text(support: Support) -> Support:
 
 def test_without_text_its_members_are_gda_and_kernel_ridge() -> None:
     support = problem(ALL)
-    assert list(Mixture().methods(support)) == ["clap", "gda"]
     assert list(Mixture().methods(without_text(support))) == ["gda", "kernel_ridge"]
     assert list(Mixture(["knn", "gda"]).methods(without_text(support))) == ["knn", "gda"]
     queries = problem(ALL, seed=1).features
@@ -141,6 +140,12 @@ def test_without_text_its_members_are_gda_and_kernel_ridge() -> None:
         Mixture(names).head(without_text(support))(queries) for names in ([], WITHOUT_TEXT)
     )
     assert torch.equal(default, named)
+
+
+def test_with_text_kernel_ridge_joins_from_four_images_of_a_class() -> None:
+    three, four = [0, 0, 0, 1, 1, 2], [0, 0, 0, 0, 1, 2]
+    assert list(Mixture().methods(problem(three))) == ["clap", "gda"]
+    assert list(Mixture().methods(problem(four))) == list(MEMBERS)
 
 
 def test_what_is_refused() -> None:
@@ -164,9 +169,12 @@ def test_auto_takes_it_where_it_is_level_with_the_best() -> None:
         "nearest_centroid",
         "zero_shot",
     ]
-    assert set(ranking.mixture) == {"clap", "gda"}
-    weight = sum(
-        scale * feature_method(name).head(support).weight for name, scale in ranking.mixture.items()
-    )
-    torch.testing.assert_close(head.weight, weight)
+    assert set(ranking.mixture) == set(Mixture().methods(support))
+    with torch.no_grad():
+        queries = problem(ALL, seed=1).features
+        expected = sum(
+            scale * feature_method(name).head(support)(queries)
+            for name, scale in ranking.mixture.items()
+        )
+        torch.testing.assert_close(head(queries), expected, rtol=1e-5, atol=1e-4)
     assert ranking.to_dict([str(n) for n in range(support.classes)])["mixture"] == ranking.mixture
