@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from adapt.checks.settings import CheckSettings
 from adapt.cli.averages import mix, soup
 from adapt.cli.commands.cache import commands as cache_commands
+from adapt.cli.commands.monitor import monitor
 from adapt.cli.commands.search import search
 from adapt.cli.commands.serve import serve
 from adapt.cli.commands.weights import convert, delta, export, pull, push, restore, sign, verify
@@ -346,6 +347,7 @@ app.command()(embed)
 app.command()(search)
 app.command()(diff)
 app.command()(why)
+app.command()(monitor)
 app.command()(soup)
 app.command()(mix)
 app.command()(convert)

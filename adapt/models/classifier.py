@@ -40,6 +40,7 @@ from adapt.models.bundle.probe import (
 )
 from adapt.models.bundle.process import verify_in_another_process
 from adapt.models.bundle.read import Bundle
+from adapt.models.bundle.reference import Reference, with_reference
 from adapt.models.bundle.tensors import load_tensors
 from adapt.models.bundle.write import write_bundle
 from adapt.models.cache_head import CacheHead, head_from_state, reach
@@ -188,8 +189,7 @@ class Classifier(nn.Module):
     def rebuild_head(self) -> "Classifier":
         """Set the head to what the text encoder says now; returns self."""
         with torch.no_grad():
-            weight = text_weights(self.backbone, self.prompts, self.prompt_weights)
-            self.head.weight.copy_(weight)
+            self.head.weight.copy_(text_weights(self.backbone, self.prompts, self.prompt_weights))
             self.head.bias.zero_()
         return self
 
@@ -263,6 +263,7 @@ class Classifier(nn.Module):
         info: dict[str, Any] | None = None,
         another_process: bool = False,
         card: str | None = None,
+        reference: Reference | None = None,
     ) -> Path:
         """Write the bundle (see `adapt.models.bundle`), load it again and compare its answers.
 
@@ -271,16 +272,16 @@ class Classifier(nn.Module):
         Args:
             folder: Where to; made when missing. It may hold an earlier bundle, and nothing else.
             info: Anything JSON can hold that should travel with the model (method, alpha, scores).
-            another_process: Load it in a fresh Python process rather than in this one, as runs and
-                the command line do: it takes some seconds, and finds what only this one knows.
+            another_process: Load it in a fresh process that knows nothing of this one, as runs do.
             card: Text of `MODEL_CARD.md`, as runs write it.
+            reference: Statistics of held-out images, for `adapt monitor`, as runs write them.
 
         Raises:
-            BundleError: When it cannot be written, or does not come back as it is. What the folder
-                held before is kept.
+            BundleError: When it cannot be written or does not come back; what was there is kept.
         """
         check = verify_in_another_process if another_process else verify_bundle
-        return write_bundle(resolve_path(folder), self._parts(info or {}, card), check)
+        bundle = with_reference(self._parts(info or {}, card), reference)
+        return write_bundle(resolve_path(folder), bundle, check)
 
     def _parts(self, info: dict[str, Any], card: str | None) -> Bundle:
         plain = self.clone().float().cpu().eval()
@@ -318,8 +319,7 @@ class Classifier(nn.Module):
 
         Args:
             folder: The bundle.
-            base: Where the pretrained weights are that a delta changes; see
-                `adapt.models.base_weights.base_weights`.
+            base: The weights that a delta changes: see `adapt.models.base_weights.base_weights`.
 
         Raises:
             BundleError: Not a bundle, altered, damaged, from another version, or not on the list.

@@ -25,6 +25,7 @@ from adapt.predictions.outputs.base import table_format
 from adapt.predictions.parts import Rest, Tables, rest, write_parts
 from adapt.predictions.rows import column_names
 from adapt.predictions.settings import PredictionSettings
+from adapt.predictions.transductive import MixCorrection
 from adapt.runs.folder.lock import FolderKind, run_folder
 from adapt.training.runtime import processors
 from adapt.version import __version__
@@ -134,7 +135,8 @@ def predict_files(
     with nullcontext() if per_part is None else run_folder(output, resume, overwrite, PARTS):
         opened = open_model(model, settings.device, settings.precision, settings.trust)
         settings = replace(settings, device=opened.device)
-        job = _Job(opened, reading, settings)
+        correction = _correction(resolve_path(model), opened, settings)
+        job = _Job(opened, reading, settings, correction)
         manifest = _begun(output, _made(model, reading.source, settings), resume)
         before = manifest.rows
         left = rest(items, manifest, settings.batch_size, output)
@@ -196,6 +198,15 @@ def _some(reading: Reading) -> Iterator[Item]:
     return chain([first], items)
 
 
+def _correction(
+    model: Path, opened: OpenModel, settings: PredictionSettings
+) -> MixCorrection | None:
+    """What the whole set is for, if it is for anything."""
+    if settings.transductive is None:
+        return None
+    return MixCorrection.of(model, opened.loaded, settings.top, settings.threshold)
+
+
 def _made(model: Path, source: str, settings: PredictionSettings) -> dict[str, Any]:
     """What must be equal for a run to go on."""
     versions = {"adapt": __version__, "torch": torch.__version__}
@@ -223,9 +234,16 @@ def _begun(folder: Path, made: dict[str, Any], resume: bool) -> Manifest:
 class _Job:
     """A model that is ready, and what it is to do."""
 
-    def __init__(self, opened: OpenModel, reading: Reading, settings: PredictionSettings) -> None:
+    def __init__(
+        self,
+        opened: OpenModel,
+        reading: Reading,
+        settings: PredictionSettings,
+        correction: MixCorrection | None = None,
+    ) -> None:
         self.reading, self.settings = reading, settings
         self.predictor = replace(opened.predictor, abstain_below=settings.threshold)
+        self.correction = correction
         columns = column_names(opened.loaded.uncertainty, settings.top, settings.threshold)
         width = opened.width() if settings.features else 0
         self.tables = Tables(str(settings.format), columns, settings.features, width)
@@ -234,10 +252,12 @@ class _Job:
         """Of what is left, decoded ahead."""
         own = self.settings
         total = _Total(self.reading.count, before) if told() is not None else 0
+        top = own.top if self.correction is None else len(self.predictor.class_names)
         answers = self.predictor.stream(
-            left.images, own.batch_size, own.top, processors(), own.features is not None
+            left.images, own.batch_size, top, processors(), own.features is not None
         )
-        return track(islice(answers, left.known, None), "predicting", total)
+        told_of = track(islice(answers, left.known, None), "predicting", total)
+        return told_of if self.correction is None else self.correction.corrected(told_of)
 
     def one_table(self, left: Rest, output: Path, manifest: Manifest) -> None:
         """One table; its record is there before it."""

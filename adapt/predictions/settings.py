@@ -7,6 +7,8 @@ from adapt.common.ranges import Ranges, at_least, fraction, one_of, or_none
 from adapt.training.settings import ACCELERATORS, INFERENCE_PRECISIONS
 
 FEATURE_FORMATS = ("npy", "parquet")
+TRANSDUCTIVE = (MIX,) = ("mix",)
+"""What predictions may learn from the whole set."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class PredictionSettings:
         top=at_least(1),
         threshold=or_none(fraction(), "the stored one"),
         features=or_none(one_of(FEATURE_FORMATS), ""),
+        transductive=or_none(one_of(TRANSDUCTIVE), "each image by itself"),
         device=one_of(ACCELERATORS),
         precision=one_of(INFERENCE_PRECISIONS),
     )
@@ -45,8 +48,15 @@ class PredictionSettings:
     """`32`, `tf32` (CUDA's tensor cores) or `bf16`, as `runtime.inference_precision` of a run."""
     null: bool = False
     """A list on standard input ends its paths with NUL."""
+    transductive: str | None = None
+    """`mix`: correct probabilities by the mix of classes that the whole set suggests."""
     trust: bool = False
     """Open an export of the format `torch` too, which can run code."""
 
     def __post_init__(self) -> None:
         self.ranges.check(self)
+        if self.transductive is not None and self.rows_per_part is not None:
+            raise ValueError(
+                "transductive - not with parts - every row depends on all images, so that no part "
+                "can be finished before the last image is read - leave out --rows-per-part"
+            )

@@ -27,7 +27,6 @@ from adapt.recipe.data import RunData, build_data
 from adapt.recipe.load import Loaded, load
 from adapt.recipe.schema import Recipe
 from adapt.report import write_report
-from adapt.report.model_card import model_card
 from adapt.runs.augmentation_sheet import write_views
 from adapt.runs.fit import check_weight_names, fit, remove_checkpoints
 from adapt.runs.folder.answers import write_answers
@@ -40,6 +39,7 @@ from adapt.runs.folder.stages import SCORES, Stages, is_complete
 from adapt.runs.folder.timing import FILE as TIMING
 from adapt.runs.folder.timing import FIT, write_timing
 from adapt.runs.measures.few_shot import few_shot
+from adapt.runs.measures.held_out_statistics import held_out_statistics
 from adapt.runs.measures.outputs import gather_outputs
 from adapt.runs.measures.retrieval import scores_on_captions
 from adapt.runs.measures.robustness import check_measures, write_robustness
@@ -54,6 +54,7 @@ from adapt.runs.measures.uncertainty import write_uncertainty
 from adapt.runs.memory import prepared
 from adapt.runs.micro_batch import fitted
 from adapt.runs.selection import CandidateLines, Choice, choose, fit_probe
+from adapt.runs.shipped import save_shipped
 from adapt.runs.space import check_space, space_of
 from adapt.runs.start import PROMPTS_FILE, Start, start_of_recipe
 from adapt.runs.summary import summary
@@ -251,7 +252,8 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     seconds = write_timing(folder, began, stages)
     info = {"recipe": loaded.resolved, "model": outputs.shipped, "alpha": chosen.alpha}
     info["scores"] = scores["models"][outputs.shipped]
-    _save_shipped(folder, shipped, info, str(data.manifest["hash"]), stages)
+    reference = held_out_statistics(context, data, start, shipped, chosen)
+    save_shipped(folder, shipped, info, str(data.manifest["hash"]), reference, stages)
     say("bundle written; another process loaded it and gave the same probabilities")
     formats = recipe.report.formats
     reports = write_report(folder, formats)[: len(formats)] if formats else []
@@ -260,17 +262,6 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     remove_checkpoints(folder)
     stages.close()
     return Run(folder, scores, shipped, reports, seconds)
-
-
-def _save_shipped(
-    folder: Path, shipped: Classifier, info: dict[str, Any], images: str, stages: Stages
-) -> None:
-    """Write the bundle of the model that ships; another process checks it."""
-    base = shipped.backbone.spec.base_hash
-    card = model_card(folder, shipped.class_names, shipped.prompts, base, images)
-    save = partial(shipped.save, folder / "model", info, another_process=True, card=card)
-    about = [info, weights_hash(shipped.state_dict()), shipped.temperature]
-    stages.saved("model", about, folder / "model", save)
 
 
 def _start(recipe: Recipe, data: RunData, context: Context, say: Callable[[str], None]) -> Start:

@@ -71,7 +71,7 @@ ROOMS = {
     ],
     "predictions": [
         ("run",),
-        ("parts", "manifest", "opening"),
+        ("parts", "manifest", "opening", "transductive"),
         ("features", "rows"),
         ("inputs", "outputs"),
         ("settings",),
@@ -85,6 +85,7 @@ SETTINGS_MAY = ("adapt.errors", "adapt.common")
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "ensembling": ("adapt.ensembling.rules.base",),
     "evaluation": ("adapt.data.sources.base",),
+    "explore": ("adapt.training.settings",),
     "predictions": ("adapt.training.settings",),
     "scale": ("adapt.training.settings", "adapt.scale.settings"),
 }

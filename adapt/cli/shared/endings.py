@@ -19,7 +19,7 @@ from adapt.common.files import FULL, not_written
 from adapt.common.signals import NOTICE, for_a_command, last_words
 from adapt.errors import AdaptError, Interrupted, RunError
 
-READ_ONLY = ("check", "diff", "validate", "plan", "list", "verify", "schema", "serve")
+READ_ONLY = ("check", "diff", "monitor", "validate", "plan", "list", "verify", "schema", "serve")
 """Commands that leave nothing to go on with when they are stopped."""
 STOPPED, UNEXPECTED, USAGE = 130, 1, 2
 PREEMPTED = 75

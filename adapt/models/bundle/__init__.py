@@ -5,6 +5,8 @@
     model/delta.safetensors           in their place: how they differ from the pretrained weights
     model/adapter.safetensors         what LoRA added, where nothing else changed the encoders
     model/head.safetensors            weight (K, D) and bias (K) of the head, and its cache
+    model/reference.safetensors       features, answers and confidences of held-out images, for
+                                      `adapt monitor`, where a run made it
     model/probe.safetensors           four PNG files, and the logits and probabilities they gave
     model/classifier.json             class names, prompts, temperature, origin, hash of each file
                                       and of itself; thresholds under `uncertainty`, if any

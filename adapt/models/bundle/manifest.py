@@ -10,9 +10,9 @@ from adapt.common.typed import misfit
 from adapt.common.words import listed
 from adapt.errors import BundleError, one_line
 
-FORMAT = 2
-READABLE = (1, 2)
-"""Version 1 has neither `ADAPTER` nor `DELTA`, and is read for ever."""
+FORMAT = 3
+READABLE = (1, 2, 3)
+"""Version 1 has neither `ADAPTER` nor `DELTA`, 2 no `REFERENCE`; both are read for ever."""
 MANIFEST = "classifier.json"
 CONFIG = "open_clip_config.json"
 ENCODERS = "open_clip_model.safetensors"
@@ -29,14 +29,19 @@ ADAPTER = "adapter.safetensors"
 """What LoRA added, where nothing else changed the encoders; it is in the weights already."""
 DELTA = "delta.safetensors"
 """In place of the encoders: how they differ from the pretrained weights."""
+REFERENCE = "reference.safetensors"
+"""Statistics of held-out images, which new ones are compared with."""
 SIGNATURE = "signature.json"
 """Beside the files that the manifest lists, since it signs the manifest."""
-OPTIONAL = (ENCODERS, DELTA, TEXT_MODEL, TOKENIZER, CARD, ADAPTER)
+OPTIONAL = (ENCODERS, DELTA, TEXT_MODEL, TOKENIZER, CARD, ADAPTER, REFERENCE)
 """What a bundle has or has not."""
-NEW = (ADAPTER, DELTA)
+SINCE = {ADAPTER: 2, DELTA: 2, REFERENCE: 3}
+"""The first version that knows a file, where that is not 1."""
 UNCERTAINTY = "uncertainty"
 PROMPT_WEIGHTS = "prompt_weights"
 """Present where not all prompts of a class count the same."""
+REFERENCE_FACTS = "reference"
+"""Present with a `REFERENCE`: what its numbers are."""
 WEIGHTS = "weights"
 """SHA-256 of the encoders' weights, by name and bytes, which a `DELTA` must restore."""
 OWN_HASH = "sha256"
@@ -56,7 +61,11 @@ KEYS: dict[str, Any] = {
     "files": dict[str, str],
     OWN_HASH: str,
 }
-SOMETIMES: dict[str, Any] = {PROMPT_WEIGHTS: list[list[float]], WEIGHTS: str}
+SOMETIMES: dict[str, Any] = {
+    PROMPT_WEIGHTS: list[list[float]],
+    WEIGHTS: str,
+    REFERENCE_FACTS: dict[str, Any],
+}
 FACTS_OF = ("class_names", "prompts", "head_from_text", "features", "temperature", UNCERTAINTY)
 DIGEST = re.compile("[0-9a-f]{64}")
 COPY = "copy the whole folder again"
@@ -138,6 +147,7 @@ def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
         "prompt_weights - not one for each prompt": not _weighted(manifest),
         "temperature - not above 0": not manifest["temperature"] > 0,
         "files - not those of a bundle": not _whole(manifest["format"], set(files)),
+        "reference - not with its file": (REFERENCE in files) != (REFERENCE_FACTS in manifest),
         "weights - not a hash": (DELTA in files) != bool(DIGEST.fullmatch(_weights(manifest))),
         "files - not hashes": not all(map(DIGEST.fullmatch, files.values())),
     }
@@ -149,7 +159,7 @@ def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
 
 def _whole(version: int, files: set[str]) -> bool:
     """Whether these are the files of one bundle of that version."""
-    known = {*FILES, *OPTIONAL} - set(() if version > 1 else NEW)
+    known = {*FILES, *OPTIONAL} - {name for name, since in SINCE.items() if version < since}
     return set(FILES) <= files <= known and (ENCODERS in files) != (DELTA in files)
 
 

@@ -51,7 +51,7 @@ class Bundle:
     manifest: dict[str, Any]
     """`classifier.json`."""
     tensors: dict[str, dict[str, Tensor]]
-    """State dicts by file name (`ENCODERS` or `DELTA`, `HEAD`, `PROBE`, `ADAPTER`)."""
+    """State dicts by file name (`ENCODERS` or `DELTA`, `HEAD`, `PROBE`, `ADAPTER`, `REFERENCE`)."""
     text_model: dict[str, Any] | None = None
     """Settings of a Hugging Face text encoder."""
     tokenizer: str | None = None
@@ -106,17 +106,32 @@ def check_files(folder: Path, hashes: Mapping[str, str], listing: str) -> None:
                 f"{path} - not a file of this bundle - {listing} does not list it - remove it"
             )
     for name, expected in hashes.items():
-        path = folder / name
-        if not path.is_file():
-            raise BundleError(f"{path} - missing - {listing} lists it - {COPY}")
-        try:
-            actual = content_hash(path)
-        except DataError as error:
-            raise BundleError(str(error)) from error
-        if actual != expected:
-            raise BundleError(
-                f"{path} - altered - its hash is not the one in {listing} - copy it again"
-            )
+        check_listed(folder, name, expected, listing)
+
+
+def check_listed(folder: Path, name: str, expected: str, listing: str = MANIFEST) -> None:
+    """Check that a listed file is there, unaltered.
+
+    Args:
+        folder: Of the model.
+        name: Of the file.
+        expected: Its SHA-256.
+        listing: Name of the file that lists it.
+
+    Raises:
+        BundleError: When it is missing or altered.
+    """
+    path = folder / name
+    if not path.is_file():
+        raise BundleError(f"{path} - missing - {listing} lists it - {COPY}")
+    try:
+        actual = content_hash(path)
+    except DataError as error:
+        raise BundleError(str(error)) from error
+    if actual != expected:
+        raise BundleError(
+            f"{path} - altered - its hash is not the one in {listing} - copy it again"
+        )
 
 
 def _check_preprocessing(path: Path, config: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ Change = Callable[[dict[str, Any]], Any]
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda m: m.update(format=3), "format not known - 3 by adapt"),
+        (lambda m: m.update(format=4), "format not known - 4 by adapt"),
         (lambda m: m.update(format=True), "format not known - True"),
         (lambda m: m.pop("format"), "format not known - None"),
         (lambda m: m.pop("arch"), "incomplete - arch missing"),
