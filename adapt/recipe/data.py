@@ -8,6 +8,7 @@ from adapt.data.image_data import ImageData, draw
 from adapt.data.settings import Holdout
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.base import Source
+from adapt.data.sources.captions.pairs import PairsSource
 from adapt.data.sources.captions.retrieval import RetrievalSource
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.columns import split_by_date, split_by_value, with_groups
@@ -60,6 +61,8 @@ def build_data(recipe: Recipe, also: ImageCallback | None = None) -> RunData:
     evals: dict[str, ImageList] = {}
     retention: dict[str, ImageList] = {}
     retrieval: dict[str, ImageList] = {}
+    # Where images with captions are learned from, others are a test set like any.
+    learns_pairs = isinstance(recipe.data.train, PairsSource)
     for name, spec in specs.items():
         if spec.of is not None and spec.of in evals:
             evals[name] = evals[spec.of].with_shift(Shift(spec.shift or "", spec.severity or 0))
@@ -67,7 +70,7 @@ def build_data(recipe: Recipe, also: ImageCallback | None = None) -> RunData:
             evals[name] = tests[name]
         elif spec.source is not None and spec.source.retention:
             retention[name] = sources[name]
-        elif isinstance(spec.source, RetrievalSource):
+        elif isinstance(spec.source, RetrievalSource) and not learns_pairs:
             retrieval[name] = sources[name]
         elif spec.source is not None:
             evals[name] = sources[name]

@@ -17,7 +17,9 @@ from adapt.explore.search.vectors import Vectors
 FILE = "faiss.index"
 RECALL, NEIGHBOURS = 0.995, 10
 """Share of the best 10 that must be among the answers to `SAMPLE` questions, for 0.99 on others."""
-SAMPLE, BLOCK, PER_CELL = 256, 65536, 64
+SAMPLE, BLOCK = 256, 65536
+PER_CELL, ROUNDS = 40, 10
+"""Rows for each cell that the centres of cells are learned from, and rounds of learning."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,11 @@ def library() -> Any:
 
 def _built(faiss: Any, features: SingleArray) -> Any:
     count, width = features.shape
-    cells = max(1, min(round(4 * count**0.5), count // PER_CELL))
+    cells = max(1, min(round(2 * count**0.5), count // PER_CELL))
     quantizer = faiss.IndexFlatIP(width)
     index = faiss.IndexIVFFlat(quantizer, width, cells, faiss.METRIC_INNER_PRODUCT)
     index.cp.spherical = True
-    index.cp.seed = 0
+    index.cp.niter, index.cp.seed = ROUNDS, 0
     learned = np.linspace(0, count - 1, min(count, cells * PER_CELL)).astype(np.int64)
     index.train(features[learned])
     for start in track(range(0, count, BLOCK), "building the index of faiss", -(-count // BLOCK)):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 from adapt.common.ranges import Ranges, at_least
@@ -77,12 +78,12 @@ class Query:
     def said(self) -> str:
         """The question in words.
 
-        >>> Query(("a red bus",), ("bus.jpg",), ("beach",)).said()
+        >>> Query(("a red bus",), ("photos/bus.jpg",), ("beach",)).said()
         'a red bus + image bus.jpg - beach'
         """
         content = self.to_dict()
         parts = [*self.texts, *(f"class {name}" for name in self.classes)]
-        parts += [f"image {name}" for name in content["images"]]
+        parts += [f"image {PurePath(name).name}" for name in content["images"]]
         return " - ".join([" + ".join(parts), *self.minus])
 
 
