@@ -14,6 +14,7 @@ from adapt.cli.commands.cache import commands as cache_commands
 from adapt.cli.commands.monitor import monitor
 from adapt.cli.commands.search import search
 from adapt.cli.commands.serve import serve
+from adapt.cli.commands.suggest import suggest
 from adapt.cli.commands.weights import convert, delta, export, pull, push, restore, sign, verify
 from adapt.cli.commands.why import why
 from adapt.cli.diff import diff
@@ -299,10 +300,13 @@ def check(
 @app.command("list")
 def list_names(
     kind: Annotated[
-        str, typer.Argument(help="recipes, methods, models, shifts, templates, formats, limits")
+        str,
+        typer.Argument(
+            help="recipes, methods, models, shifts, templates, formats, limits, strategies"
+        ),
     ],
 ) -> None:
-    """List recipes, methods, models, shifts, templates, formats of export or limits of diff."""
+    """List recipes, methods, models, shifts, templates, formats, limits or strategies."""
     from adapt.cli.commands.listing import names_of
 
     rows = names_of(kind)
@@ -357,6 +361,7 @@ app.command()(delta)
 app.command()(restore)
 app.command()(sign)
 app.command()(serve)
+app.command()(suggest)
 app.command()(push)
 app.command()(pull)
 app.add_typer(cache_commands, name="cache")

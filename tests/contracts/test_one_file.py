@@ -27,6 +27,7 @@ from adapt.evaluation.evaluate import metrics, softmax
 from adapt.evaluation.metrics.base import METRICS
 from adapt.export.base import FORMATS
 from adapt.export.load import load as load_model
+from adapt.explore.suggest.strategies.base import STRATEGIES, choose
 from adapt.export.write import export
 from adapt.methods import base as methods
 from adapt.methods.auto.method import Auto
@@ -34,6 +35,7 @@ from adapt.predictions.inputs.base import INPUTS
 from adapt.predictions.outputs.base import TABLES
 from adapt.recipe.data import build_data
 from adapt.recipe.load import load
+from tests.helpers.pools import random_pool
 from tests.helpers.predicted import predicted
 from tests.helpers.support_problem import ALL, problem
 from tests.helpers.tiny import tiny_classifier
@@ -150,6 +152,19 @@ def read(folder, record):
 
 KEPT = []
 FORMATS.register("memory", Format("a model that stays in memory", write, read))
+'''
+
+
+STRATEGY = '''
+"""The first images of the pool."""
+
+from adapt.explore.suggest.strategies.base import Pick, strategy
+
+
+@strategy("in_order")
+def in_order(pool, budget):
+    """The first images, in the order of the pool."""
+    return [Pick(row, "its turn") for row in range(budget)]
 '''
 
 
@@ -305,6 +320,14 @@ def test_a_format(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load_model(export(model, added.parent / "out", "memory"))
     images = [Image.new("RGB", (20, 30), (shade, 0, 90)) for shade in (0, 120, 250)]
     assert [x.label for x in loaded.predict(images)] == [x.label for x in model.predict(images)]
+
+
+def test_a_strategy(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(STRATEGIES, "_things", dict(STRATEGIES.table()))
+    (added / "in_order.py").write_text(STRATEGY)
+    in_package(monkeypatch, "adapt.explore.suggest.strategies", added)
+    assert [pick.row for pick in choose(random_pool(9), 3, "in_order")] == [0, 1, 2]
+    assert "in the order of the pool" in CliRunner().invoke(app, ["list", "strategies"]).output
 
 
 def test_a_source_and_a_format_of_predictions(

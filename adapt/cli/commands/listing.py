@@ -9,7 +9,8 @@ def names_of(kind: str) -> list[tuple[str, str]]:
     """Names of one kind, each with a few words.
 
     Args:
-        kind: recipes, methods, models, shifts, templates, formats or limits.
+        kind: recipes, methods, models, shifts, templates, formats, limits or
+            strategies.
 
     Raises:
         RecipeError: When there is no such kind.
@@ -22,6 +23,7 @@ def names_of(kind: str) -> list[tuple[str, str]]:
         "templates": _templates,
         "formats": _formats,
         "limits": _limits,
+        "strategies": _strategies,
     }
     if kind not in kinds:
         raise RecipeError(
@@ -73,3 +75,9 @@ def _limits() -> list[tuple[str, str]]:
     from adapt.comparison.limits import QUANTITIES, UNITS
 
     return [(name, f"{own.what}; {UNITS[own.unit][1]}") for name, own in QUANTITIES.items()]
+
+
+def _strategies() -> list[tuple[str, str]]:
+    from adapt.explore.suggest.strategies.base import STRATEGIES
+
+    return [(name, own.sentence) for name, own in STRATEGIES.table().items()]

@@ -5,7 +5,10 @@ import pytest
 from tests.cli.test_app import call
 
 
-@pytest.mark.parametrize("kind", ["recipes", "methods", "models", "shifts", "templates", "formats"])
+KINDS = ["recipes", "methods", "models", "shifts", "templates", "formats", "strategies"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_list(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -17,6 +20,7 @@ def test_list(
         "shifts": "fog",
         "templates": "openai",
         "formats": "onnx",
+        "strategies": "k_centre",
     }
     assert expected[kind] in capsys.readouterr().out
 

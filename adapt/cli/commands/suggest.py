@@ -1,0 +1,140 @@
+"""The command that says what to label next, and what it prints."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from adapt.common.files import check_new, json_text
+from adapt.common.words import printable
+
+if TYPE_CHECKING:
+    from adapt.explore.suggest.result import Suggestion
+
+SHOWN = 10
+console = Console()
+
+
+def suggest(
+    model: Annotated[
+        str, typer.Argument(help="A bundle, an export or a run folder.", show_default=False)
+    ],
+    pool: Annotated[
+        str,
+        typer.Argument(
+            help="Images without labels: folder, table with a column `path`, archive or shards.",
+            show_default=False,
+        ),
+    ],
+    budget: Annotated[int, typer.Option(help="How many images to label.")] = 50,
+    strategy: Annotated[
+        str, typer.Option(help="How to choose; `adapt list strategies` shows all.")
+    ] = "mix",
+    labelled: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What is labelled so far: a list of this command with its labels filled in, a "
+            "table, or a folder with a folder per class. May be given several times."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for suggest.csv, suggest.json and suggest.html; default suggest-POOL."
+        ),
+    ] = None,
+    link: Annotated[
+        Path | None,
+        typer.Option(help="New folder of links to the images, by predicted class."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of what is drawn at random.")] = 0,
+    device: Annotated[
+        str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or mps.")
+    ] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what to label next, and with --labelled how many more images of which class."""
+    from adapt.models.building.light import import_open_clip
+
+    import_open_clip()
+    from adapt.cli.progress import progress_shown
+    from adapt.explore.suggest.result import result_files
+    from adapt.explore.suggest.run import suggest as suggested
+    from adapt.export.load import place_of
+
+    folder = out or default_folder(pool)
+    check_new(*result_files(folder), overwrite=overwrite)
+    with progress_shown(as_json):
+        place = place_of(device, model)
+        done = suggested(model, pool, budget, strategy, labelled or (), seed, place)
+        if link is not None:
+            done.link(link)
+        written = done.write(folder, overwrite)
+    if as_json:
+        print(json_text(done.content), end="")
+    else:
+        print_suggestion(done)
+    said = Console(stderr=as_json)
+    for text in endings(pool, written, link):
+        said.print(Text(text), soft_wrap=True, highlight=False)
+
+
+def default_folder(pool: str) -> Path:
+    """The folder that is written when none is given.
+
+    >>> default_folder("photos/new ones").name
+    'suggest-new-ones'
+    """
+    name = "pool" if pool == "-" else Path(pool).resolve().name
+    safe = re.sub(r"[^\w.]+", "-", name).strip("-.")
+    return Path(f"suggest-{safe or 'pool'}")
+
+
+def endings(pool: str, written: Path, link: Path | None) -> list[str]:
+    """Where everything is, and what to do with the list."""
+    root = f", root: {pool}" if Path(pool).is_dir() else ""
+    source = shlex.quote(f"data.train={{kind: table, path: {written}{root}}}")
+    lines = [f"list    {written}", f"page    {written.with_suffix('.html')}"]
+    if link is not None:
+        lines.append(f"links   {link}")
+    lines.append(f"then    fill in its column `label`, and train with {source}")
+    return lines
+
+
+def print_suggestion(done: "Suggestion") -> None:
+    """Print the first images, what was left out, and the learning curve."""
+    from adapt.report.explore.suggest import left_out
+
+    content = done.content
+    picks = content["picks"]
+    shown = Table(title=f"what to label next: {min(SHOWN, len(picks))} of {len(picks)} images")
+    for name in ("rank", "path", "predicted", "why"):
+        shown.add_column(name, justify="right" if name == "rank" else "left", overflow="fold")
+    for pick in picks[:SHOWN]:
+        words = pick["path"], content["classes"][pick["predicted"]], pick["why"]
+        shown.add_row(str(pick["rank"]), *(Text(printable(word)) for word in words))
+    console.print(shown)
+    for note in [*left_out(content), *content["notes"]]:
+        console.print(Text(printable(f"note    {note}"), style="dim"), soft_wrap=True)
+    if content["how_many"]:
+        print_curve(content["how_many"])
+
+
+def print_curve(curve: dict) -> None:  # type: ignore[type-arg]
+    """Print how many more labels would bring how much, and which classes gain most."""
+    from adapt.report.explore.suggest import class_table, curve_table
+
+    for table, most in ((curve_table(curve), None), (class_table(curve), SHOWN)):
+        shown = Table(title=table.caption)
+        for place, name in enumerate(table.header):
+            shown.add_column(name, justify="right" if place else "left")
+        for row in table.rows[:most]:
+            cells = [f"{cell.text} ({cell.note})" if cell.note else cell.text for cell in row]
+            shown.add_row(*(Text(printable(cell)) for cell in cells))
+        console.print(shown)

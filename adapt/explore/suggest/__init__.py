@@ -1,0 +1,1 @@
+"""What to label next, and how many more images of which class."""

@@ -1,0 +1,12 @@
+"""The images between two classes."""
+
+import numpy as np
+
+from adapt.explore.suggest.strategies.base import Pick, Pool, strategy
+
+
+@strategy("margin")
+def margin(pool: Pool, budget: int) -> list[Pick]:
+    """Where the two most probable classes are nearly equally probable."""
+    rows = np.argsort(pool.margins, kind="stable")[:budget].tolist()
+    return [Pick(row, pool.undecided(row)) for row in rows]

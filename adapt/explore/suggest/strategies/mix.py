@@ -1,0 +1,31 @@
+"""The default: cover the pool first, then what the model cannot decide."""
+
+from collections.abc import Callable
+
+from adapt.explore.suggest.strategies.base import MIX, Pick, Pool, strategy
+from adapt.explore.suggest.strategies.coverage import coverage
+from adapt.explore.suggest.strategies.diverse import diverse
+
+ENOUGH = 4.0
+"""Labels per class from which on the answers of the model are worth more than coverage."""
+
+
+@strategy(MIX)
+def mix(pool: Pool, budget: int) -> list[Pick]:
+    """With few labels the images that cover most of the pool, then diverse undecided ones."""
+    return mixed(pool, budget, ENOUGH, diverse)
+
+
+def mixed(
+    pool: Pool, budget: int, enough: float, then: Callable[[Pool, int], list[Pick]]
+) -> list[Pick]:
+    """One strategy while there are few labels, and another one afterwards.
+
+    Args:
+        pool: The images.
+        budget: How many.
+        enough: Labels per class from which on the second is used.
+        then: The second strategy; the first is `coverage`.
+    """
+    cold = len(pool.targets) < enough * len(pool.class_names)
+    return (coverage if cold else then)(pool, budget)

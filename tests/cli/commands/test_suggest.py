@@ -1,0 +1,54 @@
+"""`adapt suggest`: what it prints and writes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adapt.cli.commands.suggest import default_folder
+from adapt.models.classifier import Classifier
+from tests.helpers.commands import call
+
+
+@pytest.fixture
+def model(start: Classifier, tmp_path: Path) -> Path:
+    """A saved model."""
+    return start.save(tmp_path / "model")
+
+
+def test_list_page_links_and_curve(
+    model: Path, toy_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    given = ["suggest", model, toy_root / "test", "--budget", 5]
+    known = ["--labelled", toy_root / "train", "--link", "links"]
+    assert call(monkeypatch, *given, *known) == 0
+    printed = capsys.readouterr().out
+    assert "How much more labels would bring" in printed
+    assert "now, 24 labels" in printed
+    assert "suggest-test/suggest.csv" in printed
+    assert f"root: {toy_root / 'test'}" in printed
+    assert len(list((tmp_path / "links").rglob("*.png"))) == 5
+    assert call(monkeypatch, *given) == 2  # the list may have been filled in
+    assert "exists" in capsys.readouterr().err
+
+
+def test_json(
+    model: Path, toy_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    given = ["suggest", model, toy_root / "test", "--budget", 3, "--json", "--out", tmp_path / "o"]
+    assert call(monkeypatch, *given, "--strategy", "margin") == 0
+    said = capsys.readouterr()
+    content = json.loads(said.out)
+    assert content == json.loads((tmp_path / "o" / "suggest.json").read_text())
+    assert [pick["rank"] for pick in content["picks"]] == [1, 2, 3]
+    assert "suggest.csv" in said.err
+    assert call(monkeypatch, *given, "--overwrite", "--strategy", "margins") == 2
+    assert "did you mean 'margin'?" in capsys.readouterr().err
+
+
+def test_default_folder() -> None:
+    assert default_folder("a/b c.tar") == Path("suggest-b-c.tar")
+    assert default_folder("-") == Path("suggest-pool")
