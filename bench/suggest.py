@@ -35,7 +35,7 @@ from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_table
 from adapt.explore.suggest.learning_curve import curves_of_classes, fitted, held_out_answers
 from adapt.explore.suggest.quick_head import quick_head
-from adapt.explore.suggest.strategies.base import STRATEGIES, Pool, choose
+from adapt.explore.suggest.strategies.base import STRATEGIES, UnlabelledPool, choose
 from adapt.explore.suggest.strategies.diverse import diverse
 from adapt.explore.suggest.strategies.margin import margin
 from adapt.explore.suggest.strategies.mix import mixed
@@ -54,7 +54,7 @@ SETS = {"PACS photo": ["pacs"], "clothing": ["clothing"], "emoji": ["emoji"],
 PARTS = [part for parts in SETS.values() for part in parts]
 LARGEST = 1000
 RANDOM, DEFAULT = "random", "mix"
-Choose = Callable[[Pool, int], list[int]]
+Choose = Callable[[UnlabelledPool, int], list[int]]
 MIXES = {
     f"coverage to {enough:g} a class, then {then.__name__}": (enough, then)
     for enough in (2.0, 4.0)
@@ -142,7 +142,7 @@ def strategy_of(name: str) -> Choose:
     return partial(of_activeml, name)
 
 
-def of_activeml(name: str, pool: Pool, budget: int) -> list[int]:
+def of_activeml(name: str, pool: UnlabelledPool, budget: int) -> list[int]:
     """The choice of a strategy of scikit-activeml, with its defaults."""
     import skactiveml.pool
     from skactiveml.classifier import SklearnClassifier
@@ -173,7 +173,7 @@ def simulated(data: Path, folder: Path, job: tuple[str, str, int]) -> tuple[str,
         head = quick_head(x, y, own["text"])
         left = np.setdiff1d(np.arange(len(own["pool_y"])), labelled)
         features = own["pool_x"][left]
-        pool = Pool(features, probabilities(head, features), x, y, names, seed)
+        pool = UnlabelledPool(features, probabilities(head, features), x, y, names, seed)
         rows = pick(pool, min(budget - len(labelled), len(left)))
         labelled = np.concatenate([labelled, left[rows]])
         head = quick_head(own["pool_x"][labelled], own["pool_y"][labelled], own["text"])
@@ -352,8 +352,8 @@ def curve_lines(stored: dict[str, Any]) -> Iterator[str]:
             if len(own):
                 level, gain, wide, narrow = own.mean(0)
                 kind = f"{times:g}{', each class' if single else ''}"
-                yield (f"| {kind} | {100 * level:.1f} % | "
-                       f"{wide:.1f} | {100 * gain:.1f} % | {narrow:.1f} | {len(own):,} |")  # fmt: skip
+                cells = f"{100 * level:.1f} % | {wide:.1f} | {100 * gain:.1f} % | {narrow:.1f}"
+                yield f"| {kind} | {cells} | {len(own):,} |"
 
 
 def draw(tables: dict[str, dict[str, np.ndarray]], path: Path) -> None:

@@ -25,9 +25,9 @@ from adapt.ensembling.wise_ft import rule_table
 from adapt.errors import RecipeError
 from adapt.evaluation.evaluate import metrics, softmax
 from adapt.evaluation.metrics.base import METRICS
+from adapt.explore.suggest.strategies.base import STRATEGIES, choose
 from adapt.export.base import FORMATS
 from adapt.export.load import load as load_model
-from adapt.explore.suggest.strategies.base import STRATEGIES, choose
 from adapt.export.write import export
 from adapt.methods import base as methods
 from adapt.methods.auto.method import Auto

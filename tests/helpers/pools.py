@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from adapt.explore.suggest.strategies.base import Pool
+from adapt.explore.suggest.strategies.base import UnlabelledPool
 
 
-def random_pool(count: int = 40, labelled: int = 6, classes: int = 4, seed: int = 0) -> Pool:
+def random_pool(
+    count: int = 40, labelled: int = 6, classes: int = 4, seed: int = 0
+) -> UnlabelledPool:
     """Features around one direction of each class, and answers that often fit them."""
     random = np.random.default_rng(seed)
     centres = random.normal(size=(classes, 8))
@@ -21,4 +23,4 @@ def random_pool(count: int = 40, labelled: int = 6, classes: int = 4, seed: int 
     logits = 3 * features @ centres.T
     odds = np.exp(logits.astype(np.float64))
     names = tuple(f"class {k}" for k in range(classes))
-    return Pool(features, odds / odds.sum(1, keepdims=True), known, targets, names, seed)
+    return UnlabelledPool(features, odds / odds.sum(1, keepdims=True), known, targets, names, seed)

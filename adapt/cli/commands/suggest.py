@@ -3,23 +3,32 @@
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from adapt.cli.shared.options import with_settings
 from adapt.common.files import check_new, json_text
 from adapt.common.words import printable
+from adapt.explore.suggest.settings import SuggestSettings
 
 if TYPE_CHECKING:
     from adapt.explore.suggest.result import Suggestion
 
 SHOWN = 10
+OPTIONS = {
+    "budget": typer.Option(help="How many images to label."),
+    "strategy": typer.Option(help="How to choose; `adapt list strategies` shows all."),
+    "seed": typer.Option(help="Of what is drawn at random."),
+    "device": typer.Option(help="auto (a GPU where there is one), cpu, cuda or mps."),
+}
 console = Console()
 
 
+@with_settings(SuggestSettings, OPTIONS)
 def suggest(
     model: Annotated[
         str, typer.Argument(help="A bundle, an export or a run folder.", show_default=False)
@@ -31,10 +40,7 @@ def suggest(
             show_default=False,
         ),
     ],
-    budget: Annotated[int, typer.Option(help="How many images to label.")] = 50,
-    strategy: Annotated[
-        str, typer.Option(help="How to choose; `adapt list strategies` shows all.")
-    ] = "mix",
+    settings: SuggestSettings,
     labelled: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,10 +58,6 @@ def suggest(
         Path | None,
         typer.Option(help="New folder of links to the images, by predicted class."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of what is drawn at random.")] = 0,
-    device: Annotated[
-        str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or mps.")
-    ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -63,7 +65,7 @@ def suggest(
     from adapt.models.building.light import import_open_clip
 
     import_open_clip()
-    from adapt.cli.progress import progress_shown
+    from adapt.cli.shared.progress import progress_shown
     from adapt.explore.suggest.result import result_files
     from adapt.explore.suggest.run import suggest as suggested
     from adapt.export.load import place_of
@@ -71,8 +73,15 @@ def suggest(
     folder = out or default_folder(pool)
     check_new(*result_files(folder), overwrite=overwrite)
     with progress_shown(as_json):
-        place = place_of(device, model)
-        done = suggested(model, pool, budget, strategy, labelled or (), seed, place)
+        done = suggested(
+            model,
+            pool,
+            settings.budget,
+            settings.strategy,
+            labelled or (),
+            settings.seed,
+            place_of(settings.device, model),
+        )
         if link is not None:
             done.link(link)
         written = done.write(folder, overwrite)
@@ -126,7 +135,7 @@ def print_suggestion(done: "Suggestion") -> None:
         print_curve(content["how_many"])
 
 
-def print_curve(curve: dict) -> None:  # type: ignore[type-arg]
+def print_curve(curve: dict[str, Any]) -> None:
     """Print how many more labels would bring how much, and which classes gain most."""
     from adapt.report.explore.suggest import class_table, curve_table
 

@@ -18,7 +18,7 @@ from adapt.explore.suggest.labelled import LabelledImages, numbers_of, read_labe
 from adapt.explore.suggest.learning_curve import FEWEST
 from adapt.explore.suggest.reading import SeenImages, see, see_source
 from adapt.explore.suggest.result import Suggestion
-from adapt.explore.suggest.strategies.base import MIX, Pick, Pool, choose, get_strategy
+from adapt.explore.suggest.strategies.base import MIX, Pick, UnlabelledPool, choose, get_strategy
 from adapt.export.load import Loaded
 from adapt.models.classifier import Classifier
 from adapt.models.heads import text_weights
@@ -73,7 +73,7 @@ def suggest(
             "copies of labelled ones - give other images"
         )
     names = tuple(loaded.class_names)
-    left = Pool(
+    left = UnlabelledPool(
         images.features[rows.rows],
         images.probabilities[rows.rows],
         seen.features,

@@ -4,7 +4,6 @@ import pytest
 
 from tests.cli.test_app import call
 
-
 KINDS = ["recipes", "methods", "models", "shifts", "templates", "formats", "strategies"]
 
 

@@ -1,4 +1,4 @@
-"""A pool without labels: drawings in one folder, some of them twice, and a list of labelled ones."""
+"""A pool without labels, one of its drawings twice, and a list of labelled ones."""
 
 import shutil
 from pathlib import Path

@@ -48,7 +48,9 @@ def test_a_curve_is_a_logistic_function_of_the_logarithm() -> None:
     assert gain["ci"] == pytest.approx([gain["value"]] * 2)
 
 
-def simulated(random: np.random.Generator, level: float, slope: float, count: int):
+def simulated(
+    random: np.random.Generator, level: float, slope: float, count: int
+) -> HeldOutAnswers:
     """Answers of heads whose accuracy is known at every size; images differ in difficulty."""
     fractions = np.array(FRACTIONS)
     hard = random.normal(size=count)

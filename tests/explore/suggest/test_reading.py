@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from adapt.common.content import content_hash
+from adapt.data.decoding.open import open_image
 from adapt.errors import DataError
 from adapt.explore.suggest.reading import see_source
 from adapt.models.classifier import Classifier
@@ -26,15 +27,11 @@ def test_answers_are_those_of_predict(start: Classifier, pool: Path) -> None:
         assert given == pytest.approx(wanted, abs=1e-6)
     assert seen.hashes == [content_hash(name) for name in seen.names]
     with torch.inference_mode():
-        pixels = torch.stack([start.backbone.preprocessing(_open(name)) for name in seen.names])
+        pixels = torch.stack(
+            [start.backbone.preprocessing(open_image(name)) for name in seen.names]
+        )
         wanted_features = start.features(pixels).numpy()
     np.testing.assert_allclose(seen.features, wanted_features, atol=1e-5)
-
-
-def _open(name: str):
-    from adapt.data.decoding.open import open_image
-
-    return open_image(name)
 
 
 def test_an_archive_is_the_same_as_its_folder(start: Classifier, pool: Path) -> None:

@@ -58,7 +58,7 @@ def test_images_in_an_archive_are_copied(model: Path, pool: Path, tmp_path: Path
         for path in sorted(pool.glob("0*.png")):
             file.add(path, path.name)
     done = suggest(model, archive, 3)
-    copies = [path for path in done.link(tmp_path / "links").rglob("*.png")]
+    copies = list(done.link(tmp_path / "links").rglob("*.png"))
     assert len(copies) == 3
     originals = {path.read_bytes() for path in pool.glob("0*.png")}
     assert all(path.read_bytes() in originals for path in copies)

@@ -3,11 +3,11 @@
 import numpy as np
 
 from adapt.common.arrays import FloatArray, SingleArray
-from adapt.explore.suggest.strategies.base import Pick, Pool, strategy
+from adapt.explore.suggest.strategies.base import Pick, UnlabelledPool, strategy
 
 
 @strategy("badge")
-def badge(pool: Pool, budget: int) -> list[Pick]:
+def badge(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """Images whose gradients of the head are long and differ from each other (BADGE).
 
     The gradient of the loss on the predicted class by the weights of a linear head is the product

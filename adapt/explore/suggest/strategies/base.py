@@ -26,7 +26,7 @@ class Pick(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pool:
+class UnlabelledPool:
     """N images without labels as a model sees them, and what is labelled so far.
 
     Raises:
@@ -73,8 +73,8 @@ class Pool:
         """(N,) probability of the most probable class minus that of the next.
 
         >>> empty = np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
-        >>> pool = Pool(np.eye(2, dtype=np.float32), np.array([[0.75, 0.25], [0.5, 0.5]]), *empty,
-        ...             ("a", "b"))
+        >>> answers = np.array([[0.75, 0.25], [0.5, 0.5]])
+        >>> pool = UnlabelledPool(np.eye(2, dtype=np.float32), answers, *empty, ("a", "b"))
         >>> pool.margins.tolist()
         [0.5, 0.0]
         """
@@ -100,7 +100,7 @@ class Pool:
         return np.random.default_rng([self.seed, len(self.targets)])
 
 
-Choose: TypeAlias = Callable[[Pool, int], list[Pick]]
+Choose: TypeAlias = Callable[[UnlabelledPool, int], list[Pick]]
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def get_strategy(name: str) -> Strategy:
     return table[name]
 
 
-def choose(pool: Pool, budget: int, name: str = MIX) -> list[Pick]:
+def choose(pool: UnlabelledPool, budget: int, name: str = MIX) -> list[Pick]:
     """The images to label next.
 
     Args:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from adapt.explore.suggest.strategies.base import Pick, Pool, strategy
+from adapt.explore.suggest.strategies.base import Pick, UnlabelledPool, strategy
 
 
 @strategy("class_balanced")
-def class_balanced(pool: Pool, budget: int) -> list[Pick]:
+def class_balanced(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """Each time of the class with the fewest labels, the image that is most undecided.
 
     Images count for the class that the model predicts. Classes that it predicts nowhere are passed
@@ -15,7 +15,7 @@ def class_balanced(pool: Pool, budget: int) -> list[Pick]:
     return balanced(pool, budget, -pool.margins)
 
 
-def balanced(pool: Pool, budget: int, values: np.ndarray) -> list[Pick]:
+def balanced(pool: UnlabelledPool, budget: int, values: np.ndarray) -> list[Pick]:
     """The best images of each predicted class, those of classes with the fewest labels first.
 
     Args:

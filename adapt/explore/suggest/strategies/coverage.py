@@ -3,7 +3,7 @@
 import numpy as np
 
 from adapt.common.arrays import FloatArray, SingleArray
-from adapt.explore.suggest.strategies.base import Pick, Pool, strategy
+from adapt.explore.suggest.strategies.base import Pick, UnlabelledPool, strategy
 from adapt.explore.suggest.strategies.k_centre import nearest_cosines
 
 MOST = 4000
@@ -13,14 +13,14 @@ NEIGHBOUR = 20
 
 
 @strategy("coverage")
-def coverage(pool: Pool, budget: int) -> list[Pick]:
+def coverage(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """Each time the image to which most of what is not covered yet is similar (MaxHerding)."""
     picks = covering(pool, budget, np.ones(len(pool)))
     return [Pick(row, f"{count:.0f} images that nothing above covers are like it")
             for row, count in picks]  # fmt: skip
 
 
-def covering(pool: Pool, budget: int, weights: FloatArray) -> list[tuple[int, float]]:
+def covering(pool: UnlabelledPool, budget: int, weights: FloatArray) -> list[tuple[int, float]]:
     """Rows that together cover as much weight as a greedy choice can, and what each adds.
 
     An image covers another by exp(-d^2 / h), with d their distance and h the median of squared

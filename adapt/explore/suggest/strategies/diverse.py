@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.cluster import KMeans
 
-from adapt.explore.suggest.strategies.base import Pick, Pool, strategy
+from adapt.explore.suggest.strategies.base import Pick, UnlabelledPool, strategy
 
 SHORTLIST = 10
 """Images per image to choose among which is chosen: the most undecided ones, as in the paper."""
@@ -11,7 +11,7 @@ FAINTEST = 1e-6
 
 
 @strategy("diverse")
-def diverse(pool: Pool, budget: int) -> list[Pick]:
+def diverse(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """Of the images with the smallest margins, the ones in the middle of weighted clusters.
 
     The shortlist holds ten times as many images as are wanted. It is divided into as many clusters

@@ -4,11 +4,11 @@ import numpy as np
 from scipy.special import entr
 
 from adapt.common.arrays import FloatArray
-from adapt.explore.suggest.strategies.base import Pick, Pool, strategy
+from adapt.explore.suggest.strategies.base import Pick, UnlabelledPool, strategy
 
 
 @strategy("entropy")
-def entropy(pool: Pool, budget: int) -> list[Pick]:
+def entropy(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """Where the answer has the highest entropy over all classes."""
     bits = entropies(pool.probabilities)
     rows = np.argsort(-bits, kind="stable")[:budget].tolist()

@@ -3,11 +3,11 @@
 import numpy as np
 
 from adapt.common.arrays import SingleArray
-from adapt.explore.suggest.strategies.base import Pick, Pool, strategy
+from adapt.explore.suggest.strategies.base import Pick, UnlabelledPool, strategy
 
 
 @strategy("k_centre")
-def k_centre(pool: Pool, budget: int) -> list[Pick]:
+def k_centre(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """Each time the image farthest from all that are labelled or chosen.
 
     Where nothing is labelled, the first is the one nearest to the mean of the pool. The greedy

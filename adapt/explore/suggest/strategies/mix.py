@@ -1,8 +1,6 @@
 """The default: cover the pool first, then what the model cannot decide."""
 
-from collections.abc import Callable
-
-from adapt.explore.suggest.strategies.base import MIX, Pick, Pool, strategy
+from adapt.explore.suggest.strategies.base import MIX, Choose, Pick, UnlabelledPool, strategy
 from adapt.explore.suggest.strategies.coverage import coverage
 from adapt.explore.suggest.strategies.diverse import diverse
 
@@ -11,14 +9,12 @@ ENOUGH = 4.0
 
 
 @strategy(MIX)
-def mix(pool: Pool, budget: int) -> list[Pick]:
+def mix(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """With few labels the images that cover most of the pool, then diverse undecided ones."""
     return mixed(pool, budget, ENOUGH, diverse)
 
 
-def mixed(
-    pool: Pool, budget: int, enough: float, then: Callable[[Pool, int], list[Pick]]
-) -> list[Pick]:
+def mixed(pool: UnlabelledPool, budget: int, enough: float, then: Choose) -> list[Pick]:
     """One strategy while there are few labels, and another one afterwards.
 
     Args:

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from adapt.common.arrays import FloatArray, IntArray, SingleArray
-from adapt.explore.suggest.strategies.base import Pick, Pool, strategy
+from adapt.explore.suggest.strategies.base import Pick, UnlabelledPool, strategy
 
 NEIGHBOURS = 20
 """Of the paper."""
@@ -18,7 +18,7 @@ ROWS = 2048
 
 
 @strategy("typicality")
-def typicality(pool: Pool, budget: int) -> list[Pick]:
+def typicality(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """The most typical image of each cluster that has no label yet, large clusters first.
 
     All images, labelled ones too, are divided into as many clusters as there are labels and images

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from adapt.explore.suggest.strategies import coverage as module
-from adapt.explore.suggest.strategies.base import Pool, choose
+from adapt.explore.suggest.strategies.base import UnlabelledPool, choose
 from adapt.explore.suggest.strategies.coverage import bandwidth, covering
 from tests.helpers.pools import random_pool
 
 
-def covered(pool: Pool, rows: list[int], weights: np.ndarray) -> float:
+def covered(pool: UnlabelledPool, rows: list[int], weights: np.ndarray) -> float:
     """The weight that some images, and the labelled ones, cover."""
     x = pool.features.astype(np.float64)
     squares = ((x[:, None] - x[None]) ** 2).sum(2)
