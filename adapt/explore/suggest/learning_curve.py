@@ -62,18 +62,24 @@ class HeldOutAnswers:
     def deviation(self, rows: np.ndarray | slice = slice(None)) -> float:
         """Standard deviation of accuracy between heads of as many other labels.
 
-        Between heads of random halves accuracy varies also because they are asked about few images:
-        that part is taken away. Halves share half of their labels, which hides half of the
-        variance; and with all labels it is half as large.
+        Accuracy on random halves varies also because few images are asked: what that explains is
+        taken away. Halves share half of their labels, which hides half of the variance of the
+        heads; and with all labels it is half as large.
         """
         place = int(np.abs(self.fractions - 0.5).argmin())
-        asked = self.asked[place][:, rows].sum(1)
-        rates = self.right[place][:, rows].sum(1)[asked > 0] / asked[asked > 0]
-        if len(rates) < 2:
+        asked, right = self.asked[place][:, rows], self.right[place][:, rows]
+        turns = asked.sum(1) > 0
+        times, hits = asked.sum(0), right.sum(0)
+        often = times > 1
+        if turns.sum() < 2 or not often.any():
             return 0.0
-        mean = rates.mean()
-        chance = (mean * (1 - mean) / asked[asked > 0]).mean()
-        return float(np.sqrt(max(rates.var(ddof=1) - chance / 2, 0)))
+        rates = right.sum(1)[turns] / asked.sum(1)[turns]
+        parts = hits[often] / times[often]
+        # An image that only some heads know, and images of which some are harder than others.
+        within = float((parts * (1 - parts) * times[often] / (times[often] - 1)).mean())
+        between = max(float(rates.mean() * (1 - rates.mean())) - within, 0.0)
+        chance = (within + between / 2) * float((1 / asked.sum(1)[turns]).mean())
+        return float(np.sqrt(max(rates.var(ddof=1) - chance, 0)))
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,24 @@ def test_intervals_hold_the_truth_where_it_is_known() -> None:
     assert np.mean(inside) >= 0.9
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+def test_how_much_heads_differ_is_told_from_few_images(spread: float) -> None:
+    """Heads of halves whose accuracy has a known standard deviation, asked about few images."""
+    random, found = np.random.default_rng(0), []
+    for _ in range(60):
+        right, asked = (np.zeros((1, 12, 80), bool) for _ in range(2))
+        hard = random.normal(size=80)
+        for turn in range(12):
+            held = random.permutation(80)[40:]
+            asked[0, turn, held] = True
+            ease = hard[held] + random.normal(size=40) + np.sqrt(2) * 2.5 * spread * random.normal()
+            right[0, turn, held] = ease > 0
+        found.append(HeldOutAnswers(np.array([0.5]), right, asked).deviation() ** 2)
+    deviation = np.sqrt(np.mean(found))
+    # A step of one standard deviation of sqrt(2) moves accuracy by 0.28 near a half.
+    assert deviation == pytest.approx(np.sqrt(2) * 2.5 * spread * 0.28, abs=0.035)
+
+
 def test_more_images_give_narrower_intervals() -> None:
     random = np.random.default_rng(1)
 

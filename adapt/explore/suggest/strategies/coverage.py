@@ -16,8 +16,10 @@ NEIGHBOUR = 20
 def coverage(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """Each time the image to which most of what is not covered yet is similar (MaxHerding)."""
     picks = covering(pool, budget, np.ones(len(pool)))
-    return [Pick(row, f"{count:.0f} images that nothing above covers are like it")
-            for row, count in picks]  # fmt: skip
+    return [
+        Pick(row, f"like about {count:.1f} images that nothing labelled or above is like")
+        for row, count in picks
+    ]
 
 
 def covering(pool: UnlabelledPool, budget: int, weights: FloatArray) -> list[tuple[int, float]]:
