@@ -33,8 +33,9 @@ from adapt.common.files import write_json
 from adapt.data.images import Images
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_table
-from adapt.explore.suggest.learning_curve import curves_of_classes, fitted, held_out_answers
+from adapt.explore.suggest.learning_curve import fitted, held_out_answers
 from adapt.explore.suggest.quick_head import quick_head
+from adapt.explore.suggest.strategies import mix
 from adapt.explore.suggest.strategies.base import STRATEGIES, UnlabelledPool, choose
 from adapt.explore.suggest.strategies.diverse import diverse
 from adapt.explore.suggest.strategies.margin import margin
@@ -60,10 +61,14 @@ MIXES = {
     for enough in (2.0, 4.0)
     for then in (margin, diverse)
 }
-"""What the default was chosen from; the fourth is `mix` as it is now."""
+"""What the default was chosen from."""
+SHIPPED = next(name for name, own in MIXES.items() if own == (mix.ENOUGH, mix.THEN))
 OTHERS = ("UncertaintySampling", "CoreSet", "TypiClust", "DropQuery")
 """Of scikit-activeml."""
+CURVE_SEEDS = 3
 CURVE_LABELS = (30, 60, 120)
+FEWEST_TEST = 20
+"""Test images of a class whose curve is judged."""
 CURVE_TIMES = (1.25, 1.5, 2.0, 3.0)
 MARKER = "<!-- Below this line: written by bench/suggest.py -->"
 
@@ -192,24 +197,25 @@ def covered(data: Path, folder: Path, job: tuple[str, str, int]) -> tuple[str, l
     order = np.random.default_rng([seed, count]).permutation(len(own["pool_y"]))
     x, y = own["pool_x"][order], own["pool_y"][order]
     answers = held_out_answers(x[:count], y[:count], own["text"], seed)
-    curves = [fitted(answers), *curves_of_classes(answers, y[:count], len(own["text"]))]
-    masks = [np.ones(len(own["test_y"]), bool)]
-    masks += [own["test_y"] == k for k in range(len(own["text"]))]
-    seen = {k - 1 for k in range(1, len(masks)) if (y[:count] == k - 1).sum() >= 2}
+    whole, masks = fitted(answers), [np.ones(len(own["test_y"]), bool)]
+    curves = [whole]
+    for number in range(len(own["text"])):
+        mask, rows_of = own["test_y"] == number, y[:count] == number
+        if mask.sum() >= FEWEST_TEST and rows_of.sum() >= 2:
+            masks.append(mask)
+            curves.append(fitted(answers, rows_of, whole, number + 1))
 
     def right(size: int) -> list[float]:
         head = quick_head(x[:size], y[:size], own["text"])
         hits = probabilities(head, own["test_x"]).argmax(1) == own["test_y"]
-        return [float(hits[mask].mean()) if mask.any() else np.nan for mask in masks]
+        return [float(hits[mask].mean()) for mask in masks]
 
     now, rows = right(count), []
     for times in CURVE_TIMES:
         if times * count > len(y):
             continue
         then = right(int(times * count))
-        for place, (curve, mask) in enumerate(zip(curves, masks, strict=True)):
-            if place and (mask.sum() < 20 or place - 1 not in seen):
-                continue
+        for place, curve in enumerate(curves):
             level, gain = curve.accuracy(times)["ci"], curve.gain(times)["ci"]
             change = then[place] - now[place]
             rows.append([times, place > 0, level[0] <= then[place] <= level[1],
@@ -232,7 +238,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     seeds = range(SEEDS)
     jobs = {
         "scores": [(part, name, s) for s in seeds for part in PARTS for name in names],
-        "curves": [(part, str(n), s) for s in seeds for part in PARTS for n in CURVE_LABELS],
+        "curves": [
+            (part, str(count), s)
+            for s in range(CURVE_SEEDS)
+            for part in PARTS
+            for count in CURVE_LABELS
+        ],
     }
     with Processes(arguments.processes) as processes:
         for kind, work in (("scores", simulated), ("curves", covered)):
@@ -280,7 +291,7 @@ def lines_of(stored: dict[str, Any], figure: str) -> Iterator[str]:
     """The page below its marker."""
     tables = table_of(stored)
     chosen = left_out(tables)
-    shipped = list(MIXES)[-1]
+    shipped = SHIPPED
     judged = {own: tables[own][chosen[own]] - tables[own][RANDOM] for own in tables}
     head = f"| | {' | '.join(map(str, BUDGETS))} |\n|---|" + "---:|" * len(BUDGETS)
     yield "## The default against random\n"
@@ -341,7 +352,7 @@ def curve_lines(stored: dict[str, Any]) -> Iterator[str]:
         return
     yield "\n## Do the intervals of the learning curve cover?\n"
     sizes = ", ".join(map(str, CURVE_LABELS))
-    yield (f"Labels drawn by chance ({sizes} of each set, {SEEDS} seeds), "
+    yield (f"Labels drawn by chance ({sizes} of each set, {CURVE_SEEDS} seeds), "
            "then more labels: how often accuracy on the test images, and the gain against the head "
            "of before, lie in the 95 % interval; and how wide it is, in points.\n")  # fmt: skip
     yield "| times the labels | accuracy in | width | gain in | width | draws |"
@@ -363,7 +374,7 @@ def draw(tables: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    shipped = list(MIXES)[-1]
+    shipped = SHIPPED
     lines = {RANDOM: ("#6b7480", "--"), shipped: ("#0072b2", "-"), "margin": ("#e69f00", ":"),
              "typicality": ("#009e73", "-."), "badge": ("#cc79a7", (0, (5, 1)))}  # fmt: skip
     figure, axes = plt.subplots(1, 4, figsize=(13, 3.6))
