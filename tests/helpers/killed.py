@@ -67,6 +67,10 @@ def run_once(path: str, out: str, cache: str, configs: str) -> None:
     run(path, [], out, resume=Resume(auto=True))
 
 
+AHEAD = 4
+"""Lines among which the next kill is drawn."""
+
+
 @dataclass(frozen=True)
 class Moment:
     """So many seconds after a run has said a line; on any machine that is at the same place."""
@@ -75,17 +79,21 @@ class Moment:
     seconds: float
 
     @classmethod
-    def drawn(cls, whole: Path, random: Random) -> "Moment":
+    def drawn(cls, whole: Path, random: Random, last: str | None) -> "Moment":
         """Somewhere behind one of the lines of a whole run, before the next; all lines alike.
 
-        So short stages are hit as often as those that take most of the time.
+        So short stages are hit as often as those that take most of the time. It is one of the lines
+        that come next: stages before are finished and take no time any more, and a run that goes on
+        step by step is killed at each of them.
         """
         times = [float(line[1:].partition(" s]")[0]) for line in said(whole)]
         total = json.loads((whole / "timing.json").read_text(encoding="utf-8"))["total"]
-        number = random.randrange(len(times))
+        of_whole = lines(whole)
+        first = of_whole.index(last) if last in of_whole else 0
+        number = random.randrange(first, min(first + AHEAD, len(times)))
         # Times have one digit, and the last line is said just before the end.
         took = max([*times[1:], total][number] - times[number], 0.1)
-        return cls(lines(whole)[number], random.uniform(0, took))
+        return cls(of_whole[number], random.uniform(0, took))
 
 
 class Killer:
@@ -114,7 +122,7 @@ class Killer:
         process.start()
         while moment and process.is_alive() and moment.line not in lines(out)[before:]:
             process.join(0.01)
-        process.join(moment and moment.seconds)
+        process.join(moment.seconds if moment else None)
         if process.is_alive():
             process.kill()
             process.join()
@@ -168,9 +176,10 @@ def check_kills(killer: Killer, path: Path, folder: Path, kills: int, seed: int)
     moments, random, runs = list[str](), Random(seed), 0
     while len(moments) < kills:
         out, finished = folder / str(runs) / "run", dict[str, int]()
+        last: str | None = None
         runs += 1
         while True:
-            moment = Moment.drawn(whole, random) if len(moments) < kills else None
+            moment = Moment.drawn(whole, random, last) if len(moments) < kills else None
             done = killer.run(path, out, moment)
             if done:
                 break
@@ -179,7 +188,8 @@ def check_kills(killer: Killer, path: Path, folder: Path, kills: int, seed: int)
                 # Once the run is complete its stages are gone, all at once.
                 assert not after or after[name] == written, f"{name} was computed again"
             finished |= after
-            moments.append(lines(out)[-1])
+            last = lines(out)[-1]
+            moments.append(last)
         assert not (out / "stages").exists()
         assert not list(out.rglob("*.part"))
         assert compared(out) == expected
