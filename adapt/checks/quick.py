@@ -25,6 +25,7 @@ from adapt.checks.findings.measure import decoded_picture, measure
 from adapt.checks.findings.names import name_findings
 from adapt.checks.record import addressed, finding_entry, in_order, write_check
 from adapt.data.decoding.open import Facts
+from adapt.data.sources.captions.pairs import has_pairs
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.quarantine import FIT_SPLITS
 from adapt.data.splits.stored import UNUSED
@@ -97,7 +98,8 @@ def quick_check(data: RunData, hashes: ImageHashes, recipe: str) -> QuickCheck:
     places = [Place(name, row["path"], row["label"]) for name, row in entries]
     copies = _copies(paths, [row["sha256"] for _, row in entries], places, hashes)
     names = [data.fit.train.classes[key] for key in data.fit.class_names]
-    counts = _counts(data, natural)
+    # Images with captions have no classes that could lack images.
+    counts = {} if has_pairs(data.fit.train) else _counts(data, natural)
     shown = [
         decoded_picture(path, row["sha256"], hashes.facts.get(path))
         for path, (_, row) in zip(paths, entries, strict=True)

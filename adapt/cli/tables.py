@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from adapt.report.record.pairs import RECALL, is_pairs
 from adapt.report.record.scores import SELECTION, ScoreTable
 from adapt.report.record.ship import alpha_of
 
@@ -16,14 +17,14 @@ def score_table(scores: dict[str, Any]) -> Table:
     """Accuracy of every model on every set, in percent, with names and order of the report."""
     stored = ScoreTable(scores)
     evals = list(stored["models"]["zero_shot"])
-    table = Table(title="accuracy in %")
+    table = Table(title="recall at 10 and accuracy in %" if is_pairs(stored) else "accuracy in %")
     table.add_column("model")
     table.add_column("alpha", justify="right")
     for name in evals:
         title = f"{name} (used to choose)" if name == SELECTION else name
         table.add_column(escape(title), justify="right")
     for model in stored.models:
-        alpha, row = alpha_of(stored, model), [stored.metric(model, name) for name in evals]
+        alpha, row = alpha_of(stored, model), [_main(stored, model, name) for name in evals]
         table.add_row(
             stored.heading(model),
             "" if alpha is None else f"{alpha:g}",
@@ -31,6 +32,12 @@ def score_table(scores: dict[str, Any]) -> Table:
             style="bold" if model == stored.shipped else None,
         )
     return table
+
+
+def _main(scores: ScoreTable, model: str, name: str) -> float | None:
+    """Recall at 10 on pairs, accuracy elsewhere."""
+    recall = scores.metric(model, name, RECALL)
+    return scores.metric(model, name) if recall is None else recall
 
 
 def soup_table(report: "SoupReport", select: str) -> Table:

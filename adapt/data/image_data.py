@@ -8,6 +8,7 @@ import numpy as np
 from adapt.common.content import content_hashes
 from adapt.common.words import first_few
 from adapt.data.labels.naming import GivenClasses
+from adapt.data.sources.captions.pairs import has_pairs
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.groups import NO_FOLD, scored_folds
@@ -20,7 +21,8 @@ class ImageData:
     """Training and validation images of one task; the class order is that of train, sorted.
 
     Raises:
-        DataError: When train has fewer than two classes, or val a class that train lacks.
+        DataError: When train has fewer than two classes, unless its images have captions and no
+            class; or val a class that train lacks.
     """
 
     train: ImageList
@@ -30,7 +32,7 @@ class ImageData:
 
     def __post_init__(self) -> None:
         counts = self.train.counts()
-        if len(counts) < 2:
+        if len(counts) < 2 and not has_pairs(self.train):
             advice = "give images of two or more classes"
             root = self.train.root
             raise DataError(f"{root} - fewer than two classes to train on - {counts} - {advice}")

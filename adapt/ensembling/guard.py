@@ -45,6 +45,8 @@ def guard(
     class_names: list[str],
     probe: np.ndarray | None = None,
     end: str = "adapted model",
+    what: str = "held-out images",
+    start: str = "zero-shot",
 ) -> Guard:
     """Compare the chosen point with zero-shot and the probe, and step back where it is worse.
 
@@ -60,6 +62,8 @@ def guard(
         class_names: The K class keys.
         probe: Logits (N, K) of a linear probe for the same images, if there is one.
         end: What the model at alpha 1 is called.
+        what: What the models were asked about.
+        start: What the model at alpha 0 is called.
     """
     right = {a: logits.argmax(1) == held.targets for a, logits in held.logits.items()}
     good_enough = [a for a in right if a <= alpha and right[a].sum() >= right[0.0].sum()]
@@ -75,7 +79,7 @@ def guard(
         outcome = FALLBACK
     return Guard(
         outcome,
-        _reason(outcome, alpha, shipped, change, end),
+        _reason((outcome, what, start), alpha, shipped, change, end),
         alpha,
         shipped,
         len(held.targets),
@@ -85,21 +89,24 @@ def guard(
     )
 
 
-def _reason(outcome: str, alpha: float, shipped: float, adapted: float, end: str) -> str:
-    change = f"{100 * adapted:+.1f} points against zero-shot on held-out images"
+def _reason(
+    words: tuple[str, str, str], alpha: float, shipped: float, adapted: float, end: str
+) -> str:
+    outcome, what, start = words
+    change = f"{100 * adapted:+.1f} points against {start} on {what}"
     if outcome == FALLBACK:
         return (
-            f"The {end} is worse than zero-shot ({change}); the guard goes back to "
-            "alpha 0, which is zero-shot."
+            f"The {end} is worse than {start} ({change}); the guard goes back to "
+            f"alpha 0, which is {start}."
         )
     if outcome == LOWERED:
         return (
-            f"At alpha {alpha:g} the model is worse than zero-shot on held-out images; "
+            f"At alpha {alpha:g} the model is worse than {start} on {what}; "
             f"the guard goes back to alpha {shipped:g}, the largest that is not."
         )
     if adapted < 0:
         return f"Alone, the {end} is worse ({change}); mixed at alpha {shipped:g}, it is not."
-    return f"At alpha {shipped:g} the model is no worse than zero-shot on held-out images."
+    return f"At alpha {shipped:g} the model is no worse than {start} on {what}."
 
 
 def _worse_classes(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from adapt.common.ranges import Ranges, not_empty, one_of, or_none
+from adapt.common.ranges import Ranges, matching, not_empty, one_of, or_none, within
 from adapt.common.typed import FILE, path_to
 
 TEMPLATE_SETS = ("plain", "simple", "openai")
@@ -11,6 +11,44 @@ TEMPLATE_SETS = ("plain", "simple", "openai")
 UNIFORM, ZPE = "uniform", "zpe"
 WEIGHTS = (UNIFORM, ZPE)
 """How much each prompt of a class counts."""
+
+
+@dataclass
+class TextTower:
+    """A text encoder that stands beside an image encoder of timm."""
+
+    ranges: ClassVar[Ranges] = Ranges(
+        arch=not_empty("give a name"), pretrained=not_empty("give a name or a path")
+    )
+
+    arch: str
+    """Architecture of the CLIP that it is taken from, by its open_clip name."""
+    pretrained: str
+    """Weights of that CLIP: an open_clip tag, a weights file, or `random`."""
+
+    def __post_init__(self) -> None:
+        self.ranges.check(self)
+
+
+@dataclass
+class ImageTower:
+    """An image encoder of timm that is scored beside the model of a run."""
+
+    ranges: ClassVar[Ranges] = Ranges(
+        arch=matching(r"timm/[a-z0-9_]+(\.[a-z0-9_]+)?", "give timm/NAME", "not one of timm"),
+        pretrained=not_empty("give a path, or random"),
+        image_size=or_none(within(16, 2048, "pixels"), "that of the weights"),
+    )
+
+    arch: str
+    """`timm/NAME`."""
+    pretrained: str
+    """A `.safetensors` file of timm, or `random`."""
+    image_size: int | None = None
+    """Side of the images in pixels; that of the weights when not given."""
+
+    def __post_init__(self) -> None:
+        self.ranges.check(self)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from adapt.data.image_data import ImageData, draw
 from adapt.data.settings import Holdout
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.base import Source
-from adapt.data.sources.captions.pairs import PairsSource
+from adapt.data.sources.captions.pairs import PairsSource, has_pairs
 from adapt.data.sources.captions.retrieval import RetrievalSource
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.columns import split_by_date, split_by_value, with_groups
@@ -74,7 +74,8 @@ def build_data(recipe: Recipe, also: ImageCallback | None = None) -> RunData:
             retrieval[name] = sources[name]
         elif spec.source is not None:
             evals[name] = sources[name]
-            evals[name].targets(fit.class_names)
+            if not has_pairs(fit.train):  # then classes are named by the text encoder
+                evals[name].targets(fit.class_names)
     unknown = recipe.uncertainty.unknown
     data = RunData(
         fit,
@@ -196,7 +197,7 @@ def _train_and_val(recipe: Recipe, pool: list[ImageList]) -> ImageData:
 
 def _model_notes(recipe: Recipe) -> list[str]:
     """Say that the embedded model is weak on photos, where it is given any."""
-    if recipe.model.pretrained != "embedded" or recipe.data.train.kind == "embedded":
+    if recipe.model.pretrained != "embedded" or recipe.data.train.kind.startswith("embedded"):
         return []
     return [
         f"model: the small {recipe.model.arch} that ships with adapt, trained on icons; for photos "

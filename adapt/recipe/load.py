@@ -23,8 +23,10 @@ from adapt.recipe.rules import (
     check_holdout,
     check_line,
     check_members,
+    check_pairs,
     check_steps,
     check_strategy,
+    check_towers,
 )
 from adapt.recipe.schema import Recipe
 from adapt.recipe.shipped import find_recipe
@@ -101,6 +103,8 @@ def load(
     check_balance(builder, None if method is None else type(method))
     check_members(builder, None if method is None else type(method))
     check_strategy(builder, method)
+    check_pairs(builder, data, None if method is None else type(method))
+    check_towers(builder, data, None if method is None else type(method))
     check_evals(builder, data)
     check_choices(builder, data)
     check_candidates(builder, data)

@@ -7,6 +7,7 @@ from adapt.common.typed import FOLDER, leads
 from adapt.common.words import is_file_name, listed
 from adapt.data.augmentation.policies import Step
 from adapt.data.settings import FromTrain
+from adapt.ensembling.rules.base import needs_corruptions
 from adapt.ensembling.settings import MIXED, WITHOUT_PROBE
 from adapt.errors import did_you_mean
 from adapt.recipe.build import Builder
@@ -14,6 +15,30 @@ from adapt.recipe.schema import RESERVED_EVALS, eval_names
 from adapt.recipe.text import join
 from adapt.training.settings import OF_WHOLE_WEIGHTS
 
+PAIRS_WITHOUT: dict[str, Any] = {
+    "data.val.folds": None,
+    "data.balance": "none",
+    "ensemble.members": 1,
+    "few_shot.shots": [],
+    "model.beside": [],
+    "model.prompts.file": None,
+    "model.prompts.search": False,
+    "model.prompts.weights": "uniform",
+    "robustness.groups": [],
+    "uncertainty.unknown": None,
+}
+"""Settings that have no meaning for images with captions, and what turns them off."""
+TIMM = "timm/"
+WITHOUT_TEXT: dict[str, Any] = {
+    "data.val.folds": None,
+    "few_shot.shots": [],
+    "method.optim.car_ft": 0.0,
+    "method.optim.lipsum_ft": 0.0,
+    "model.prompts.file": None,
+    "model.prompts.search": False,
+    "model.prompts.weights": "uniform",
+}
+"""Settings that a model without a text encoder has no use for, and what turns them off."""
 NAME_RULE = "choose another name, of letters, digits, hyphens and underscores, 64 at most"
 
 
@@ -218,3 +243,67 @@ def check_balance(builder: Builder, schema: type | None) -> None:
     if not {field.name for field in fields(schema)} & BALANCES_BY:
         todo = "remove it, or choose a method with settings named `optim`"
         builder.problems.add("data.balance", "has no effect on this method", balance, todo)
+
+
+def check_pairs(builder: Builder, data: dict[str, Any], schema: type | None) -> None:
+    """Refuse what a run on images with captions has no use for, and captions without such a run.
+
+    Args:
+        builder: Has read the recipe; notes what is wrong.
+        data: The whole recipe as plain containers.
+        schema: Dataclass of the method, if that is known.
+    """
+    train = builder.built.get("data.train")
+    if not getattr(train, "has_captions", False):
+        for here, section in list(builder.built.items()):
+            if getattr(section, "has_captions", False) and not hasattr(section, "for_evals"):
+                todo = "write kind: retrieval, or give data.train captions too"
+                what = "captions, and train has classes"
+                builder.problems.add(here, what, section.kind, todo)
+        return
+    if schema is not None and not getattr(schema, "learns_pairs", False):
+        name = data["method"]["name"]
+        todo = "choose contrastive or lit"
+        builder.problems.add("method.name", "does not learn from captions", name, todo)
+    if builder.built.get("method.captions", "column") != "column":
+        todo = "remove it: the captions are those of the pairs"
+        builder.problems.add("method.captions", "no class has a prompt here", "prompts", todo)
+    rule = builder.built.get("ensemble.rule")
+    if rule is not None and needs_corruptions(rule):
+        todo = "choose likelihood_gain, likelihood or val"
+        builder.problems.add("ensemble.rule", "looks at no captions", rule, todo)
+    for here, nothing in PAIRS_WITHOUT.items():
+        given = builder.built.get(here, nothing)
+        if given != nothing and given is not None:
+            builder.problems.add(here, "has no meaning for captions", given, "remove it")
+
+
+def check_towers(builder: Builder, data: dict[str, Any], schema: type | None) -> None:
+    """Refuse what an image encoder without texts cannot do, and its settings for other models.
+
+    Args:
+        builder: Has read the recipe; notes what is wrong.
+        data: The whole recipe as plain containers.
+        schema: Dataclass of the method, if that is known.
+    """
+    arch, built = builder.built.get("model.arch"), builder.built
+    if not isinstance(arch, str) or not arch.startswith(TIMM):
+        for key in ("model.image_size", "model.text"):
+            if built.get(key) is not None:
+                todo = "remove it, or give arch: timm/NAME"
+                builder.problems.add(key, "for image encoders of timm only", "given", todo)
+        return
+    if built.get("model.text") is not None:
+        return
+    todo = "add model.text, the text encoder of a CLIP"
+    if schema is not None and not getattr(schema, "without_text", False):
+        name = data["method"]["name"]
+        builder.problems.add("method.name", "needs a text encoder", name, f"{todo}, or choose full")
+    for here, nothing in WITHOUT_TEXT.items():
+        given = built.get(here, nothing)
+        if given is not None and given != nothing:
+            what = "needs a start that saw no label, and zero-shot needs a text encoder"
+            builder.problems.add(here, what, given, f"remove it, or {todo}")
+    for here, section in list(built.items()):
+        if getattr(section, "retention", False) is True or hasattr(section, "for_evals"):
+            builder.problems.add(here, "such an eval needs a text encoder", "given", todo)

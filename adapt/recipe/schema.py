@@ -15,6 +15,7 @@ from adapt.common.ranges import (
     one_of,
     or_none,
     some_of,
+    within,
 )
 from adapt.common.typed import FILE, path_to
 from adapt.common.words import FILE_NAME, check_choice, is_file_name, listed
@@ -30,7 +31,7 @@ from adapt.evaluation.settings import (
     UncertaintySettings,
 )
 from adapt.methods.settings import FewShot
-from adapt.models.settings import TEMPLATE_SETS, Prompts
+from adapt.models.settings import TEMPLATE_SETS, ImageTower, Prompts, TextTower
 from adapt.training.settings import Runtime
 
 VERSION = 1
@@ -56,12 +57,20 @@ class ModelSection:
         arch=not_empty("give a name"),
         pretrained=not_empty("give a name or a path"),
         templates=TEMPLATES,
+        image_size=or_none(within(16, 2048, "pixels"), "that of the weights"),
     )
 
     arch: str = MISSING
-    """Architecture, by its open_clip name."""
+    """Architecture, by its open_clip name; or `timm/NAME`, an image encoder of timm."""
     pretrained: str = MISSING
-    """Pretrained weights: an open_clip tag, or the path of a weights file."""
+    """Pretrained weights: an open_clip tag, or the path of a weights file; `random` for none."""
+    image_size: int | None = None
+    """For `timm/NAME`: side of the images in pixels; that of the weights when not given."""
+    text: TextTower | None = None
+    """For `timm/NAME`: the text encoder beside it, from a CLIP; without it the model has none."""
+    beside: list[ImageTower] = field(default_factory=list)
+    """Image encoders of timm for comparison: a linear probe on the frozen features of each, and the
+    method if it needs no text encoder, scored on the same images (CLIP's Figure 10)."""
     templates: list[str] = field(default_factory=lambda: ["simple"])
     """Prompts: sentences with one `{}` for the class name, or names of sets of them."""
     prompts: Prompts = field(default_factory=Prompts)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adapt.report.figures.style import ReportFigure
+from adapt.report.record.pairs import RECALL, is_pairs, pair_sets
 from adapt.report.record.read import RunRecord
 from adapt.report.record.scores import ZERO_SHOT, ScoreTable, mean_of_shifts, model_name
 from adapt.report.record.ship import method_ships, probe_ships, ship_words, ships_zero_shot
@@ -109,14 +110,28 @@ def _subtitle(run: RunRecord) -> str:
     parts = [model.get("arch"), model.get("pretrained")]
     start = " / ".join(str(part) for part in parts if part)
     count = len(run.scores.get("classes", []))
+    what = "images with captions" if is_pairs(run.scores) else f"{count} classes"
     method = run.scores.get("method") or "unknown method"
     method += "" if method_ships(run.scores) else " (not shipped)"
     name, recipe = run.scores.get("name"), run.scores.get("recipe")
     by = f", recipe {recipe}" if recipe and recipe != name else ""
-    return f"{start or 'CLIP'}, {method}, {count} classes{by}"
+    return f"{start or 'CLIP'}, {method}, {what}{by}"
+
+
+def _pair_facts(scores: ScoreTable) -> list[Fact]:
+    model = scores.shipped
+    facts = []
+    for name in pair_sets(scores)[:2]:
+        before = percent(scores.metric(ZERO_SHOT, name, RECALL))
+        chance = percent(scores.metric(model, name, "chance@10"))
+        value = percent(scores.metric(model, name, RECALL))
+        facts.append(Fact(f"recall at 10 on {name}", value, f"start {before}, chance {chance}"))
+    return facts
 
 
 def _facts(run: RunRecord) -> list[Fact]:
+    if is_pairs(run.scores):
+        return _pair_facts(run.scores)
     scores, model, base = run.scores, run.scores.shipped, run.scores.test
     facts = []
     if base is not None:

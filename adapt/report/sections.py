@@ -14,12 +14,21 @@ from adapt.report.figures.training import contact_sheet, learning
 from adapt.report.figures.uncertainty import reliability, reliability_on_a_shift, risk_coverage
 from adapt.report.record.classes import confusion_counts
 from adapt.report.record.curve import probe_line
+from adapt.report.record.pairs import is_pairs
 from adapt.report.record.read import Absent, RunRecord
 from adapt.report.record.words import enumerated
 from adapt.report.tables.captions import captions_tables
 from adapt.report.tables.cells import Table, Text
 from adapt.report.tables.few_shot import below_words, outlook_words, ranking_table, shots_table
 from adapt.report.tables.guard import NO_GUARD, guard_table, worse_classes_table
+from adapt.report.tables.pairs import (
+    class_sets_table,
+    curve_table,
+    few_words,
+    pairs_count_table,
+    recall_ladder,
+    retrieval_tables,
+)
 from adapt.report.tables.prompts import prompts_table, search_words, sentences_words
 from adapt.report.tables.references import references_table
 from adapt.report.tables.robustness import (
@@ -41,6 +50,7 @@ from adapt.report.tables.scores import (
     pairs_table,
     split_table,
 )
+from adapt.report.tables.towers import towers_table
 from adapt.report.tables.uncertainty import (
     abstention_table,
     conformal_table,
@@ -168,7 +178,8 @@ SECTIONS = (
         _or(group_tables, "Groups", _NO_GROUPS, _ROBUSTNESS),
     )),
     Section("tables", "All scores", (
-        opened_words, accuracy_table, calibration_table, balanced_table, captions_tables,
+        opened_words, accuracy_table, towers_table, calibration_table, balanced_table,
+        captions_tables,
     )),
     Section("reliability", "Reliability", (reliability, reliability_on_a_shift)),
     Section("uncertainty", "Uncertainty", (
@@ -194,5 +205,22 @@ SECTIONS = (
     )),
     Section("setup", "Environment and recipe"),
 )
-# fmt: on
 """The report, from top to bottom; a new figure is a file in `figures/` and a name in this list."""
+PAIR_SECTIONS = (
+    Section("summary", "Summary", (recall_ladder,)),
+    Section("alpha", "Choosing alpha", (
+        _or(curve_table, "Curve", "the recipe mixes nothing: `ensemble.kind=none`"),
+    )),
+    Section("retrieval", "Retrieval", (opened_words, retrieval_tables)),
+    Section("classes", "Classes by name", (class_sets_table,), optional=True),
+    Section("learning", "Learning curves", (learning,)),
+    Section("data", "Data card", (few_words, pairs_count_table, contact_sheet)),
+    Section("setup", "Environment and recipe"),
+)
+# fmt: on
+"""The report of a run on images with captions."""
+
+
+def sections_of(run: RunRecord) -> tuple[Section, ...]:
+    """The sections that suit a run."""
+    return PAIR_SECTIONS if is_pairs(run.scores) else SECTIONS

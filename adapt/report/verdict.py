@@ -4,13 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapt.report.record.guard import guard_approval, guard_warnings, stepped_back
-from adapt.report.record.scores import SELECTION, ZERO_SHOT, ScoreTable, over
+from adapt.report.record.pairs import is_pairs, pair_verdict
+from adapt.report.record.scores import SELECTION, ZERO_SHOT, ScoreTable, named_start, over
 from adapt.report.record.ship import lost_words, ship_words, ships_zero_shot, too_small_words
 from adapt.report.record.values import Interval
 from adapt.report.record.words import percent, points, size
 
 WARNING = "Warning: "
 TOLERATED_LOSS = 0.02
+NOT_MEASURED = (
+    "Zero-shot is not measured: no text tower. Alpha 0, the guard and all differences are against "
+    "a linear probe on the frozen features."
+)
 ADD_SHIFTS = (
     "To measure it, add `evals.NAME=FOLDER` to the command, with photos of the same classes that "
     "look different, or an entry under `evals` to the recipe."
@@ -30,7 +35,9 @@ def verdict(scores: Mapping[str, Any]) -> list[str]:
         on the mean of the shifts. A number that is not known is never written as 0.
     """
     table = ScoreTable(scores)
-    return [
+    if is_pairs(table):
+        return pair_verdict(table)
+    sentences = [
         *ship_words(table),
         *_leaks(table),
         *_skipped_steps(table),
@@ -44,6 +51,9 @@ def verdict(scores: Mapping[str, Any]) -> list[str]:
         *too_small_words(table),
         *guard_approval(table),
     ]
+    if table.get("start") == "linear_probe":
+        sentences.insert(1, NOT_MEASURED)
+    return [named_start(sentence, table) for sentence in sentences]
 
 
 def _leaks(scores: ScoreTable) -> list[str]:

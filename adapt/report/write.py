@@ -11,9 +11,17 @@ from markupsafe import Markup
 from adapt.common.files import write_whole
 from adapt.errors import RecipeError, did_you_mean
 from adapt.report.content import Content, build
-from adapt.report.figures.style import ReportFigure, as_inline_svg, as_png, as_svg, house_style
+from adapt.report.figures.style import (
+    ReportFigure,
+    as_inline_svg,
+    as_png,
+    as_svg,
+    house_style,
+    name_start,
+)
 from adapt.report.record.read import Absent, read_run
-from adapt.report.sections import SECTIONS, Section
+from adapt.report.record.scores import named_start
+from adapt.report.sections import Section, sections_of
 from adapt.report.tables.cells import Table, Text
 from adapt.report.templating import environment
 
@@ -30,7 +38,9 @@ class FigureFiles:
     png: bytes
 
 
-def write(folder: Path, formats: list[str], sections: Sequence[Section] = SECTIONS) -> list[Path]:
+def write(
+    folder: Path, formats: list[str], sections: Sequence[Section] | None = None
+) -> list[Path]:
     """Write the report, as `adapt.report.write_report` does, with these sections."""
     for name in formats:
         if name not in FORMATS:
@@ -40,10 +50,12 @@ def write(folder: Path, formats: list[str], sections: Sequence[Section] = SECTIO
             )
     run = read_run(folder)
     with house_style():
-        content = build(run, sections)
+        content = build(run, sections or sections_of(run))
+        for figure in content.figures:
+            name_start(figure, run.scores)
         drawn = [draw(figure) for figure in content.figures]
     images = {files.figure.name: inline(files) for files in drawn}
-    texts = {name: render(content, images, name) for name in formats}
+    texts = {name: named_start(render(content, images, name), run.scores) for name in formats}
     # A file name that is no UTF-8 is escaped, as in every other text.
     written = {
         folder / FORMATS[name]: text.encode("utf-8", "backslashreplace")

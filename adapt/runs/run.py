@@ -3,19 +3,16 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from adapt.checks.quick import ImageHashes, QuickCheck, quick_check
-from adapt.common.cache import cache_folder
-from adapt.common.files import write_json, write_text
+from adapt.common.files import write_json
 from adapt.common.progress import lines_unless
 from adapt.common.typed import resolve_path
 from adapt.common.words import plural
-from adapt.data.splits.stored import Manifest
+from adapt.data.sources.captions.pairs import has_pairs
 from adapt.ensembling.candidates import TITLES, Candidate
 from adapt.ensembling.line import refresh_of
 from adapt.ensembling.wise_ft import drawn_points, sweep
@@ -23,21 +20,20 @@ from adapt.errors import Interrupted, RecipeError
 from adapt.evaluation.evaluate import Split
 from adapt.models.bundle.tensors import weights_hash
 from adapt.models.classifier import Classifier
-from adapt.recipe.data import RunData, build_data
+from adapt.recipe.data import RunData
 from adapt.recipe.load import Loaded, load
 from adapt.recipe.schema import Recipe
-from adapt.report import write_report
-from adapt.runs.augmentation_sheet import write_views
-from adapt.runs.fit import check_weight_names, fit, remove_checkpoints
+from adapt.runs.fit import remove_checkpoints
 from adapt.runs.folder.answers import write_answers
-from adapt.runs.folder.files import environment, skipped_steps, training_log
+from adapt.runs.folder.files import environment, skipped_steps
 from adapt.runs.folder.ledger import eval_hashes, open_tests, read_ledger, write_ledger
 from adapt.runs.folder.lock import run_folder
 from adapt.runs.folder.log import noting, teller
-from adapt.runs.folder.resume import Resume, compare, compare_images, record, settled
-from adapt.runs.folder.stages import SCORES, Stages, is_complete
+from adapt.runs.folder.resume import Resume, compare
+from adapt.runs.folder.shipped import save_shipped
+from adapt.runs.folder.stages import SCORES, is_complete
 from adapt.runs.folder.timing import FILE as TIMING
-from adapt.runs.folder.timing import FIT, write_timing
+from adapt.runs.folder.timing import write_timing
 from adapt.runs.measures.few_shot import few_shot
 from adapt.runs.measures.held_out_statistics import held_out_statistics
 from adapt.runs.measures.outputs import gather_outputs
@@ -50,32 +46,31 @@ from adapt.runs.measures.scores import (
     changed_parameters,
     write_tables,
 )
+from adapt.runs.measures.towers import write_towers
 from adapt.runs.measures.uncertainty import write_uncertainty
 from adapt.runs.memory import prepared
 from adapt.runs.micro_batch import fitted
+from adapt.runs.pairs import run_pairs
 from adapt.runs.selection import CandidateLines, Choice, choose, fit_probe
-from adapt.runs.shipped import save_shipped
 from adapt.runs.space import check_space, space_of
-from adapt.runs.start import PROMPTS_FILE, Start, start_of_recipe
+from adapt.runs.steps import (
+    Run,
+    begin,
+    begin_with,
+    context_of,
+    fit_method,
+    read_images,
+    stages_of,
+    start_facts,
+    write_reports,
+)
 from adapt.runs.summary import summary
 from adapt.training.context import Context
 from adapt.training.devices import processes
-from adapt.training.features.store import FeatureStore
 from adapt.training.runtime import held_on_device
 from adapt.training.trainer.loggers import check_loggers
 
-
-@dataclass
-class Run:
-    """What a run made."""
-
-    folder: Path
-    scores: dict[str, Any]
-    classifier: Classifier
-    reports: list[Path] = field(default_factory=list)
-    """Of the formats that the recipe asks for."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """How long the training (`fit`) and everything (`total`) took."""
+__all__ = ["Run", "run"]
 
 
 def run(
@@ -151,73 +146,23 @@ def _complete(loaded: Loaded, folder: Path, resume: Resume) -> Run | None:
     )
 
 
-def _context(
-    recipe: Recipe, folder: Path, resume: Resume | None, quiet: bool, tell: Callable[[str], None]
-) -> Context:
-    data = recipe.data
-    return Context(
-        recipe.runtime,
-        recipe.seed,
-        data.augmentation,
-        folder,
-        resume is not None,
-        resume is not None and resume.from_previous,
-        quiet,
-        data.balance,
-        FeatureStore(cache_folder("features")),
-        tell,
-    )
-
-
-def _stages(loaded: Loaded, folder: Path, data: RunData) -> Stages:
-    """What keeps finished stages: they hold for these settings, these images and this code."""
-    now = environment(loaded.recipe.runtime, loaded.recipe.seed)
-    about = {
-        "recipe": settled(loaded.resolved),
-        "images": data.manifest["hash"],
-        "code": [now["adapt"], now["code"], now["packages"]],
-    }
-    return Stages(folder, about, data.notes)
-
-
-def _begin(loaded: Loaded, folder: Path, resume: Resume | None) -> Callable[[Manifest], list[str]]:
-    """Write down what is run, where and with what; at a resume only once nothing forbids it.
-
-    Returns:
-        What checks the images; it returns what has changed since the run began.
-    """
-    now = environment(loaded.recipe.runtime, loaded.recipe.seed)
-    resume = resume if (folder / "recipe.yaml").is_file() else None
-    changes = [] if resume is None else compare(folder, loaded.resolved, now)
-
-    def write(more: list[str]) -> list[str]:
-        record(folder, now, [*changes, *more], resume is not None)
-        write_text(folder / "recipe.yaml", loaded.text())  # last: it says that a run has begun
-        return [*changes, *more]
-
-    if resume is None:
-        write([])
-        return lambda _: []
-    accept = resume.accept_changed_data
-    return lambda manifest: write(compare_images(folder, manifest, accept))
-
-
 def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: bool) -> Run:
     recipe, began = loaded.recipe, time.monotonic()
     runtime, say = recipe.runtime, teller(folder, quiet)
-    data, quick = _read(loaded, folder, say, _begin(loaded, folder, resume))
-    check_measures(recipe, data)
-
-    stages = _stages(loaded, folder, data)
-    context = _context(recipe, folder, resume, quiet, noting(data.notes, say))
+    data, quick = read_images(loaded, folder, say, begin(loaded, folder, resume))
+    stages = stages_of(loaded, folder, data)
+    context = context_of(recipe, folder, resume, quiet, noting(data.notes, say))
     context.stages, context.recipe = stages, loaded.resolved
-    begun = _start(recipe, data, context, say)
+    if has_pairs(data.fit.train):
+        return run_pairs(loaded, name, data, context, stages, say, began)
+    check_measures(recipe, data)
+    begun = begin_with(recipe, data, context, say)
     start = begun.classifier
     loaded = fitted(loaded, start, context.tell)
     tuned = prepared(loaded.method, start)
     check_space(space_of(recipe, loaded.method, start, tuned, data), folder)
     refresh = refresh_of(recipe.ensemble.batch_norm, start, data.fit.train, runtime)
-    tuned = _fit(loaded, start, data, context, say)
+    tuned = fit_method(loaded, start, data, context, say)
     probe = fit_probe(recipe, start, data.fit, context)
     lines = CandidateLines.between(start, tuned, probe, context, refresh)
     if probe is not None:
@@ -240,7 +185,9 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     write_robustness(context, recipe, data, models, outputs, splits, alphas, refresh)
     shipped = _with_thresholds(context, recipe, data, shipped, outputs, splits)
     _write_few_shot(loaded, begun.unsearched, data, splits, context, say)
+    write_towers(recipe, loaded.method, data, context)
     scores = summary(loaded, data, quick, outputs, choice) | {
+        **start_facts(start),
         "name": name,
         "trainable": changed_parameters(start, tuned),
         "skipped_steps": skipped_steps(folder),
@@ -255,24 +202,10 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     reference = held_out_statistics(context, data, start, shipped, chosen)
     save_shipped(folder, shipped, info, str(data.manifest["hash"]), reference, stages)
     say("bundle written; another process loaded it and gave the same probabilities")
-    formats = recipe.report.formats
-    reports = write_report(folder, formats)[: len(formats)] if formats else []
-    for path in reports:
-        say(f"wrote {path}")
+    reports = write_reports(recipe, folder, say)
     remove_checkpoints(folder)
     stages.close()
     return Run(folder, scores, shipped, reports, seconds)
-
-
-def _start(recipe: Recipe, data: RunData, context: Context, say: Callable[[str], None]) -> Start:
-    """The zero-shot model; the folder gets what was chosen of its prompts."""
-    say(f"zero-shot: {recipe.model.arch} ({recipe.model.pretrained})")
-    start = start_of_recipe(recipe, data.fit, context)
-    if start.prompts is not None and context.folder is not None:
-        write_json(context.folder / PROMPTS_FILE, start.prompts)
-    for note in start.notes:
-        context.tell(note)
-    return start
 
 
 def _say_choice(choice: Choice, say: Callable[[str], None]) -> None:
@@ -320,47 +253,6 @@ def _write_few_shot(
         say(f"few-shot protocol: {section.seeds} draws for each number of images per class")
         curve = few_shot(section, loaded.method, start, data.fit, splits, context)
         write_json(folder / "few_shot.json", curve)
-
-
-def _fit(
-    loaded: Loaded, start: Classifier, data: RunData, context: Context, say: Callable[[str], None]
-) -> Classifier:
-    """The adapted model; the folder gets a sheet of training views and the training log."""
-    say(f"method: {loaded.recipe.method['name']}")
-    assert context.folder is not None
-    check_weight_names(loaded.method, data.fit.class_names)
-    preprocessing = start.backbone.preprocessing
-    for note in write_views(context.folder, loaded.method, data.fit, preprocessing, context):
-        context.tell(note)
-    fitted = partial(fit, loaded.method, start, data.fit, context, loaded.recipe.ensemble)
-    tuned: Classifier = context.stages.classifier(FIT, None, start, fitted)
-    training_log(context.folder)
-    if skipped := skipped_steps(context.folder):
-        context.tell(f"training left out {skipped} steps whose loss or gradient was not finite")
-    return tuned
-
-
-def _read(
-    loaded: Loaded,
-    folder: Path,
-    say: Callable[[str], None],
-    checked: Callable[[Manifest], list[str]],
-) -> tuple[RunData, QuickCheck]:
-    say("reading images")
-    hashes = ImageHashes()
-    data = build_data(loaded.recipe, hashes.add)
-    data.notes[:0] = loaded.notes
-    changes = checked(data.manifest)  # before it is written again
-    write_json(folder / "split.json", data.manifest)
-    quick = quick_check(data, hashes, str(folder / "recipe.yaml"))
-    quick.write(folder)
-    data.notes[:0] = [*changes, *quick.notes]
-    for note in data.notes:
-        say(f"note: {note}")
-    counts = f"{len(data.fit.train)} train, {len(data.fit.val or [])} val images"
-    sets = f"{len(data.fit.class_names)} classes, {plural(len(data.evals), 'eval')}"
-    say(f"{counts}, {sets}, split {data.manifest['hash'][:12]}")
-    return data, quick
 
 
 def _outputs(

@@ -24,6 +24,7 @@ from adapt.ensembling.weights.shared import share_weights
 from adapt.errors import DataError
 from adapt.methods.base import Method
 from adapt.methods.heads.linear_probe import LinearProbe
+from adapt.models.building.timm_images import has_text
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import fold_count
 from adapt.recipe.schema import Recipe
@@ -145,7 +146,8 @@ def fit_probe(
         context: Of the run.
         stage: Name under which the probe is kept until the run is complete.
     """
-    if recipe.method["name"] in WITHOUT_PROBE:
+    # Without a text encoder the start is a linear probe already.
+    if recipe.method["name"] in WITHOUT_PROBE or not has_text(start.backbone.spec.arch):
         return None
 
     def fitted() -> Classifier:
@@ -180,10 +182,11 @@ def choose(
         sets = _held_out_sets(recipe, start, data.val)
         held, probe_held = _judge(recipe, [(lines, sets)])
     raw = None if probe_held is None else probe_held.logits[1.0]
-    mixed = _candidate(recipe, MIXED, held, data.class_names, raw)
+    called = "zero-shot" if has_text(start.backbone.spec.arch) else "the linear probe"
+    mixed = _candidate(recipe, (MIXED, called), held, data.class_names, raw)
     probe = None
     if probe_held is not None:
-        probe = _candidate(recipe, PROBE, probe_held, data.class_names, raw)
+        probe = _candidate(recipe, (PROBE, called), probe_held, data.class_names, raw)
     # Without mixing the only other candidate would be the probe by itself, which never ships.
     rival = None if recipe.ensemble.kind == "none" else probe
     return Choice(mixed, probe, decide(mixed, rival, recipe.ship))
@@ -191,15 +194,16 @@ def choose(
 
 def _candidate(
     recipe: Recipe,
-    name: str,
+    called: tuple[str, str],
     held: HeldOut,
     class_names: list[str],
     raw_probe: np.ndarray | None = None,
 ) -> Candidate:
     """The point that the rule chooses on a line, after the guard, with its temperature."""
+    name, start = called
     alpha = _choose_alpha(recipe.ensemble, name, held)
     end = "adapted model" if name == MIXED else "linear probe"
-    checked = guard(held, alpha, class_names, raw_probe, end)
+    checked = guard(held, alpha, class_names, raw_probe, end, start=start)
     temperature = 1.0
     if recipe.calibration.kind == "temperature":
         temperature = held.temperature(checked.alpha_after)

@@ -1,6 +1,6 @@
 """The zero-shot model that a recipe starts from: its classes, prompts and weights."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -8,12 +8,15 @@ import torch
 from adapt.data.image_data import ImageData
 from adapt.data.labels.classes import ClassName
 from adapt.methods.features.prompts import choose_prompts
+from adapt.methods.heads.linear_probe import LinearProbe
+from adapt.models.building.timm_images import has_text, of_timm
 from adapt.models.classifier import Classifier
 from adapt.models.heads import KeepTensor, computed
 from adapt.models.prompts.columns import beside_templates
 from adapt.models.prompts.sentences import with_sentences
 from adapt.models.settings import Prompts
 from adapt.models.templates import resolve_templates
+from adapt.models.towers.timm_tower import image_classifier, load_tower, named_classifier
 from adapt.recipe.data import fold_count
 from adapt.recipe.schema import Recipe
 from adapt.training.context import Context
@@ -21,6 +24,11 @@ from adapt.training.features.store import store_of
 from adapt.training.runtime import inference_device
 
 PROMPTS_FILE = "prompts.json"
+NO_ZERO_SHOT = (
+    "Zero-shot is not measured: no text tower. Where the run starts (alpha 0), and what the guard "
+    "and all differences compare with, is a linear probe on the frozen features, fitted on the "
+    "training images"
+)
 
 
 @dataclass
@@ -56,6 +64,8 @@ def zero_shot_of(
 ) -> Classifier:
     """The zero-shot model in which all prompts of a class count the same.
 
+    Without a text encoder no class can be named: the head is of zeros.
+
     Args:
         recipe: Names model, templates and seed.
         names: The classes; see `classes_of`.
@@ -68,6 +78,13 @@ def zero_shot_of(
     model = recipe.model
     if model.prompts.beside_templates:
         names = beside_templates(names, resolve_templates(model.templates))
+    if of_timm(model.arch):
+        backbone = load_tower(
+            model.arch, model.pretrained, recipe.seed, model.image_size, model.text
+        )
+        if model.text is None:
+            return image_classifier(backbone, names)
+        return named_classifier(backbone, names, model.templates)
     return Classifier.from_clip(
         model.arch, model.pretrained, names, model.templates, recipe.seed, device, keep
     )
@@ -88,6 +105,9 @@ def start_of_recipe(recipe: Recipe, data: ImageData, context: Context) -> Start:
     section, names = recipe.model.prompts, classes_of(recipe, data)
     place, keep = inference_device(recipe.runtime), store_of(context).kept
     start = zero_shot_of(recipe, names, place, keep)
+    if not has_text(start.backbone.spec.arch):
+        probe = LinearProbe().fit(start, ImageData(data.train), replace(context, folder=None))
+        return Start(probe, probe, notes=[NO_ZERO_SHOT])
     if section == Prompts():
         return Start(start, start)
     given = names, recipe.model.templates, section, data.train, context

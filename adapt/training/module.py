@@ -91,7 +91,7 @@ class AdaptModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.classifier, self.optim, self.seed = classifier, optim, seed
-        choose_parameters(classifier, train)
+        choose_parameters(classifier, train, getattr(objective, "sees_bias", False))
         freeze_first(classifier, optim.freeze_first)
         self.text_trains = text_trains(classifier)
         check_objective(optim, objective, class_weights)
@@ -107,7 +107,7 @@ class AdaptModule(pl.LightningModule):
         self.images, self.unit = 0, 1
         names = classifier.class_names
         self.tally, self.losses = Tally(names), Means()
-        self.accuracy = MulticlassAccuracy(num_classes=len(names), average="micro")
+        self.accuracy = MulticlassAccuracy(num_classes=max(2, len(names)), average="micro")
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (B, K) of normalised pixels."""
@@ -241,13 +241,7 @@ class AdaptModule(pl.LightningModule):
         """Where the text encoder trains, make the head anew from all prompts."""
         self._renew_head()
 
-    def on_test_epoch_start(self) -> None:
-        """As for validation."""
-        self._renew_head()
-
-    def on_predict_epoch_start(self) -> None:
-        """As for validation."""
-        self._renew_head()
+    on_test_epoch_start = on_predict_epoch_start = on_validation_epoch_start
 
     def _renew_head(self) -> None:
         if self.text_trains and self.classifier.head_from_text:
@@ -281,19 +275,25 @@ class AdaptModule(pl.LightningModule):
             return features, self.classifier.head(features).float()
 
     def _score(self, batch: dict[str, Tensor], name: str) -> None:
-        (features, logits), target = self._seen(batch), batch["target"]
-        self.tally.answers.add(logits, target, features)
-        total = F.cross_entropy(logits, target, reduction="sum")
+        target, objective = batch["target"], self.objective
+        if getattr(objective, "judges", False):  # pairs, which no class tells apart
+            with short_sequence_attention(batch["image"].device):
+                total = objective.held_out_loss(self.classifier, batch) * len(target)  # type: ignore[attr-defined]
+        else:
+            features, logits = self._seen(batch)
+            self.tally.answers.add(logits, target, features)
+            self.accuracy.update(logits, target)
+            total = F.cross_entropy(logits, target, reduction="sum")
         self.losses.add({f"{name}_loss": total}, len(target))
         self.losses.keep()
-        self.accuracy.update(logits, target)
 
     def _report_scores(self, name: str) -> None:
         self._report(self.losses)
         if (variance := self.tally.answers.take(name, self._over_devices)) is not None:
             self.log(f"{name}_feature_variance", variance)
-        self.log(f"{name}_accuracy", self.accuracy.compute(), on_step=False, on_epoch=True)
-        self.accuracy.reset()
+        if self.accuracy.update_called:
+            self.log(f"{name}_accuracy", self.accuracy.compute(), on_step=False, on_epoch=True)
+            self.accuracy.reset()
 
     def on_after_backward(self) -> None:
         """In the first step: everything that should train has a gradient."""

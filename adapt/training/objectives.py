@@ -125,36 +125,57 @@ class Contrastive:
     def __call__(self, classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
         """Loss and similarities of a batch."""
         backbone, pixels = classifier.backbone, batch["image"]
-        size = counted(batch)
-        every, rows = gathered(batch["target"][:size])
+        size, (texts, every, rows) = counted(batch), self.captioned(classifier, batch, generator)
         images = in_parts(backbone.encode_image, pixels, self.parts)
-        texts = self._texts(classifier, batch, (every, rows), generator)
         words = in_parts(backbone.encode_text, texts, self.parts)
         # A scale of 100 leaves no digits behind the point in half precision.
         with torch.autocast(pixels.device.type, enabled=False):
             own, scale = (images.float()[:size], words.float()[:size]), backbone.scale.float()
             if not several():
-                similarity = scale * own[0] @ own[1].T
-                return contrastive_loss(similarity, every, self.same_class)
+                return self.loss(classifier, scale * own[0] @ own[1].T, every)
             all_images, all_words = (gathered(features)[0] for features in own)
             by_image, by_word = scale * own[0] @ all_words.T, scale * own[1] @ all_images.T
-            return contrastive_loss(by_image, every, self.same_class, by_word, rows)
+            return self.loss(classifier, by_image, every, by_word, rows)
 
-    def _texts(
+    def captioned(
+        self, classifier: Classifier, batch: Batch, generator: torch.Generator
+    ) -> tuple[list[str], Tensor, Tensor]:
+        """The caption of each own image, the group of every pair (B,), and which are own (b,)."""
+        every, rows = gathered(batch["target"][: counted(batch)])
+        if self.captions is not None:
+            texts = [self.captions[index] for index in batch["index"].tolist()]
+        else:
+            texts = own_prompts(classifier, (every, rows), generator)
+        return texts, every, rows
+
+    def loss(
         self,
         classifier: Classifier,
-        batch: Batch,
-        classes: tuple[Tensor, Tensor],
-        generator: torch.Generator,
-    ) -> list[str]:
-        """The caption of each own image; drawn for those of all processes, as in one process."""
-        if self.captions is not None:
-            return [self.captions[index] for index in batch["index"].tolist()]
-        every, rows = classes
-        drawn = [drawn_prompt(classifier, number, generator) for number in every.tolist()]
-        texts = [drawn[row] for row in rows.tolist()]
-        # The text encoder takes part in every step of every process.
-        return texts or [classifier.prompts[0][0]]
+        similarity: Tensor,
+        group: Tensor,
+        by_caption: Tensor | None = None,
+        rows: Tensor | None = None,
+    ) -> Outcome:
+        """The loss of scaled cosines; see `contrastive_loss`."""
+        return contrastive_loss(similarity, group, self.same_class, by_caption, rows)
+
+
+def own_prompts(
+    classifier: Classifier, classes: tuple[Tensor, Tensor], generator: torch.Generator
+) -> list[str]:
+    """A random prompt for each own image; drawn for those of all processes, as in one process.
+
+    Args:
+        classifier: Has prompts.
+        classes: Class of the image of every process (B,), and which are own (b,).
+        generator: Equal in all processes.
+
+    Returns:
+        One text at least: the text encoder takes part in every step of every process.
+    """
+    every, rows = classes
+    drawn = [drawn_prompt(classifier, number, generator) for number in every.tolist()]
+    return [drawn[row] for row in rows.tolist()] or [classifier.prompts[0][0]]
 
 
 def in_parts(encode: Callable[[Any], Tensor], items: Sequence[Any] | Tensor, parts: int) -> Tensor:

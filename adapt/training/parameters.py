@@ -67,16 +67,17 @@ def trainable_copy(
     return copy
 
 
-def choose_parameters(classifier: Classifier, train: str) -> None:
+def choose_parameters(classifier: Classifier, train: str, bias: bool = False) -> None:
     """Make what is named require gradients, and nothing else.
 
     A head that follows a text encoder which trains is made anew in every step, so it is no
-    parameter; neither is a logit bias, which no loss here sees.
+    parameter; neither is a logit bias, unless the loss sees it.
 
     Args:
         classifier: Changed in place.
         train: `head`, `image` (image encoder and head), `all` (both encoders and the logit scale)
             or `given` (what requires gradients already).
+        bias: Whether the loss sees a logit bias.
 
     Raises:
         ModelError: When it is none of these, or the head does not come from text but should follow
@@ -98,7 +99,7 @@ def choose_parameters(classifier: Classifier, train: str) -> None:
     if classifier.head_from_text and text_trains(classifier):
         classifier.head.requires_grad_(False)
         for name, parameter in classifier.named_parameters():
-            if name == f"{MODEL}logit_bias":
+            if name == f"{MODEL}logit_bias" and not bias:
                 parameter.requires_grad_(False)
 
 

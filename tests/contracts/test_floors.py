@@ -56,7 +56,7 @@ ROOMS = {
         ("record",),
     ],
     "runs": [
-        ("run", "soup", "plan", "fit", "selection", "augmentation_sheet"),
+        ("run", "soup", "plan", "fit", "selection"),
         ("measures",),
         ("folder",),
     ],
@@ -100,6 +100,7 @@ PLACES = {
         "adapt.models.weight_files",
         "adapt.export.formats.open_clip",
     ),
+    "timm": ("adapt.models.building",),
     "huggingface_hub": (
         "adapt.models.building",
         "adapt.models.weight_files",

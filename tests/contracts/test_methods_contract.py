@@ -30,6 +30,7 @@ LONG_OF = {  # few numbers train on top of random ones: they must go far
     "norm_tuning": replace(LONG, lr=0.1),
     "prompt_tuning": replace(LONG, lr=0.3, epochs=24),
     "clip_lora": replace(LONG, lr=2e-2, epochs=24),
+    "lit": replace(LONG, lr=1e-2, epochs=24),
 }
 
 

@@ -90,7 +90,11 @@ def test_a_shipped_recipe_says_what_it_is(name: str) -> None:
 @pytest.mark.usefixtures("svg_alone")
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in recipe_names()],
+    [
+        pytest.param(n, marks=pytest.mark.slow if n in SLOW else ())
+        for n in recipe_names()
+        if not n.startswith("pairs/")
+    ],
 )
 def test_a_shipped_recipe_runs_small(
     name: str, tmp_path: Path, few_emoji: Path, request: pytest.FixtureRequest
@@ -132,6 +136,32 @@ def test_a_shipped_recipe_runs_small(
     # the saved recipe runs again as it is
     again = load(done.folder / "recipe.yaml")
     assert again.recipe.seed == scores["seed"]
+
+
+@pytest.mark.usefixtures("svg_alone")
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow if n != "pairs/lit" else ())
+        for n in recipe_names()
+        if n.startswith("pairs/")
+    ],
+)
+def test_a_recipe_for_pairs_runs_small(name: str, few_emoji: Path, tmp_path: Path) -> None:
+    sets = f"evals.emoji={{kind: folder, root: {few_emoji}}}"
+    small = ["method.optim.epochs=1", "ensemble.alphas=3", "data.train.shots=40", "~evals.outline"]
+    done = run(name, [*small, "data.val.fraction=0.05", sets], tmp_path / "run")
+    for file in ("scores.json", "curve.json", "report.html", "report.md", "model/classifier.json"):
+        assert (done.folder / file).stat().st_size > 0, file
+    curve = json.loads((done.folder / "curve.json").read_text())
+    assert done.scores["alpha"] == curve["chosen"]
+    assert len(done.classifier.class_names) == 32
+    for alpha, model in ((0, "zero_shot"), (-1, "adapted")):
+        assert (
+            curve["points"][alpha]["test"]["recall@10"]
+            == (done.scores["models"][model]["test"]["recall@10"])
+        )
+    assert load(done.folder / "recipe.yaml").recipe.seed == 0
 
 
 @pytest.mark.slow

@@ -19,6 +19,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "prompt_tuning": {"class_specific": True},
     "clip_lora": {"steps_per_shot": 0},
     "two_stage": {"steps_per_shot": 0},
+    "contrastive": {"captions": "prompts"},
+    "lit": {"captions": "prompts"},
     "auto": {"candidates": ["gda", "nearest_centroid"]},
 }
 

@@ -1,5 +1,6 @@
 """The evaluation transform: from a decoded image to the numbers a model reads."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeAlias
@@ -43,6 +44,9 @@ class Preprocessing:
     `longest` (resize the longer side, pad)."""
     fill_color: int = 0
     """Brightness of the padding, 0 to 255."""
+    crop_pct: float = 1.0
+    """With `shortest`, the part of the resized image that the square keeps: timm resizes the
+    shorter side to size / crop_pct."""
 
     def __post_init__(self) -> None:
         self.mean, self.std = [float(v) for v in self.mean], [float(v) for v in self.std]
@@ -54,6 +58,11 @@ class Preprocessing:
             "interpolation": (self.interpolation in INTERPOLATIONS, "give bicubic or bilinear"),
             "resize_mode": (self.resize_mode in RESIZE_MODES, f"choose one of {modes}"),
             "fill_color": (0 <= self.fill_color <= 255, "give 0 to 255"),
+            "crop_pct": (
+                0.1 <= self.crop_pct <= 1
+                and (self.crop_pct == 1 or self.resize_mode == "shortest"),
+                "give 0.1 to 1, and 1 where the mode is not shortest",
+            ),
         }
         for name, (good, advice) in checks.items():
             if not good:
@@ -74,8 +83,13 @@ class Preprocessing:
             inside = fit_inside(image.height, image.width, self.size)
             resized = _pad(F.resize(image, list(inside), how), self.size, self.fill_color)
         else:
-            resized = F.center_crop(F.resize(_cut_ends(image), [self.size], how), side)
+            resized = F.center_crop(F.resize(_cut_ends(image), [self.shorter], how), side)
         return resized
+
+    @property
+    def shorter(self) -> int:
+        """What the shorter side is resized to with `shortest`, before the centre is cut out."""
+        return math.floor(self.size / self.crop_pct)
 
     def pixels(self, image: Image.Image) -> PixelArray:
         """The image at (size, size), not yet normalised: uint8 (size, size, 3)."""
@@ -93,12 +107,13 @@ class Preprocessing:
         return normal
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON.
+        """Plain values, ready for JSON; `crop_pct`, unknown to open_clip, where it is not 1.
 
         >>> Preprocessing(8, [0, 0, 0], [1, 1, 1]).to_dict()["resize_mode"]
         'shortest'
         """
-        return asdict(self)
+        values = asdict(self)
+        return {name: v for name, v in values.items() if name != "crop_pct" or v != 1}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Preprocessing":

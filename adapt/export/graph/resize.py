@@ -112,7 +112,7 @@ def _target(length: Tensor, other: Tensor, own: Preprocessing) -> tuple[Tensor, 
     if own.resize_mode == "squash":
         return torch.full_like(length, size), torch.zeros_like(length)
     if own.resize_mode == "shortest":
-        after = torch.div(size * length, torch.minimum(length, other), rounding_mode="floor")
+        after = torch.div(own.shorter * length, torch.minimum(length, other), rounding_mode="floor")
         # A half is rounded to the even number, as torchvision's `round` does.
         return after, torch.round((after - size).double() / 2).long()
     ratio = torch.maximum(length, other).double() / size

@@ -56,33 +56,15 @@ class Flyp:
 
     def __post_init__(self) -> None:
         self.ranges.check(self)
-        if self.optim.batch_size < 2:
-            raise ValueError(
-                f"optim.batch_size - too small - {self.optim.batch_size} - give two pairs or more "
-                "to contrast"
-            )
-        advice = "remove it: pairs are contrasted, classes are not told apart"
-        refuse(
-            [
-                f"optim.{name} - has no effect here - {getattr(self.optim, name)} - {advice}"
-                for name, off in UNFIT.items()
-                if getattr(self.optim, name) != off
-            ]
-        )
+        check_contrast(self.optim)
 
     def prepare(self, start: Classifier) -> Classifier:
         """A copy of the start in which both encoders and the logit scale train.
 
         Raises:
-            ModelError: When a batch in parts would not be what the whole is: with batch norms.
+            ModelError: See `check_parts`.
         """
-        parts = self.optim.accumulate
-        norms = (nn.BatchNorm1d, nn.BatchNorm2d)
-        if parts > 1 and any(isinstance(m, norms) for m in start.backbone.model.modules()):
-            raise ModelError(
-                f"optim.accumulate - not exact with batch norms - {parts} - they would see each "
-                "part for itself: set it to 1 and lower batch_size"
-            )
+        check_parts(start, self.optim)
         copy = trainable_copy(
             start, lambda name: name.startswith(MODEL) and name != f"{MODEL}logit_bias"
         )
@@ -99,6 +81,41 @@ class Flyp:
         captions = read_captions(data.train) if self.captions == "column" else None
         objective = Contrastive(captions, self.same_class, self.optim.accumulate)
         return train(self.prepare(start), data, self.optim, context or Context(), objective)
+
+
+def check_contrast(optim: Optim) -> None:
+    """Refuse what does not go with a loss over pairs.
+
+    Raises:
+        ValueError: When a batch holds one pair, or a setting is for classes.
+    """
+    if optim.batch_size < 2:
+        raise ValueError(
+            f"optim.batch_size - too small - {optim.batch_size} - give two pairs or more to "
+            "contrast"
+        )
+    advice = "remove it: pairs are contrasted, classes are not told apart"
+    refuse(
+        [
+            f"optim.{name} - has no effect here - {getattr(optim, name)} - {advice}"
+            for name, off in UNFIT.items()
+            if getattr(optim, name) != off
+        ]
+    )
+
+
+def check_parts(start: Classifier, optim: Optim) -> None:
+    """Refuse a batch in parts that would not be what the whole is.
+
+    Raises:
+        ModelError: With batch norms, which would see each part for itself.
+    """
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+    if optim.accumulate > 1 and any(isinstance(m, norms) for m in start.backbone.model.modules()):
+        raise ModelError(
+            f"optim.accumulate - not exact with batch norms - {optim.accumulate} - they would see "
+            "each part for itself: set it to 1 and lower batch_size"
+        )
 
 
 def read_captions(images: ImageList) -> list[str]:

@@ -1,6 +1,7 @@
 """Full fine-tuning of the image encoder and the head, as in WiSE-FT (arXiv:2109.01903)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
@@ -19,6 +20,8 @@ class Full:
     The paper's recipe: AdamW, weight decay 0.1, warm-up then cosine, gradients clipped at norm 1,
     10 epochs at batch 512 and learning rate 3e-5 on ImageNet. Small data take smaller batches.
     """
+
+    without_text: ClassVar[bool] = True
 
     train_head: bool = True
     """Train the head too; without it the zero-shot head stays what it is."""

@@ -1,6 +1,7 @@
 """LP-FT: a linear probe first, then fine-tuning from the probe's head (arXiv:2202.10054)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from adapt.data.image_data import ImageData
 from adapt.methods.base import register
@@ -25,6 +26,8 @@ class LpFt:
     Raises:
         ValueError: When the probe is to be fitted on other features than the model ends with.
     """
+
+    without_text: ClassVar[bool] = True
 
     probe: LinearProbe = field(default_factory=LinearProbe)
     """Settings of the probe. By default it starts from the zero-shot head and is pulled to it; the

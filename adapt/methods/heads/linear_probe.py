@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -39,6 +40,8 @@ class LinearProbe(HeadMethod):
     `zero_shot` it pulls to the start's head: strong regularisation then gives its matrix back; the
     bias stays free.
     """
+
+    without_text: ClassVar[bool] = True
 
     ranges = Ranges(
         initialisation=one_of(INITIALISATIONS),

@@ -30,6 +30,8 @@ from adapt.models.bundle.tensors import load_tensors
 
 UNFINISHED = re.compile(r"\.\d+\.part")
 """What a save that was killed leaves behind; it is not looked at."""
+CROP = "crop_pct"
+"""Of timm's image encoders alone."""
 PREPROCESSING: dict[str, Any] = {
     "size": int,
     "mean": list[float],
@@ -139,12 +141,13 @@ def _check_preprocessing(path: Path, config: dict[str, Any]) -> None:
         keys = ", ".join(map(str, config))[:60]
         raise BundleError(f"{path} - not model_cfg and preprocess_cfg - {keys} - {COPY}")
     given, model = config["preprocess_cfg"], config["model_cfg"]
-    if not isinstance(given, dict) or set(given) != set(PREPROCESSING):
+    if not isinstance(given, dict) or set(given) - {CROP} != set(PREPROCESSING):
         raise BundleError(
             f"{path} - preprocess_cfg - other keys - {str(given)[:60]} - give "
             f"{', '.join(PREPROCESSING)}"
         )
-    for key, hint in PREPROCESSING.items():
+    hints = PREPROCESSING | ({CROP: float} if CROP in given else {})
+    for key, hint in hints.items():
         if problem := misfit(hint, given[key], f"preprocess_cfg.{key}"):
             raise BundleError(f"{path} - {problem} - {COPY}")
     vision = model.get("vision_cfg") if isinstance(model, dict) else None

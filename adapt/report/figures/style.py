@@ -7,7 +7,7 @@ series also has its own marker or line style, so that a grey print can still be 
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -19,8 +19,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from adapt.report.record.read import Absent, RunRecord
+from adapt.report.record.scores import named_start
 
 INK = "#20262e"
 PAPER = "#fffffe"
@@ -215,3 +217,11 @@ def as_inline_svg(svg: str, shown: ReportFigure) -> str:
         svg = svg.replace(colour, f"var({variable})")
     label = f'<svg role="img" aria-label="{escape(shown.alt)}" '
     return svg.replace('<svg style="background: white" ', label, 1).strip()
+
+
+def name_start(figure: ReportFigure, scores: Mapping[str, Any]) -> None:
+    """Call the start of a run what it is in every text of a drawing; see `named_start`."""
+    for artist in figure.drawing.findobj(Text):
+        assert isinstance(artist, Text)
+        if "zero-shot" in artist.get_text():
+            artist.set_text(named_start(artist.get_text(), scores))

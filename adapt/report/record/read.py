@@ -48,6 +48,7 @@ class RunRecord:
     few_shot: Object | None = None
     ranking: Object | None = None
     prompts: Object | None = None
+    towers: Object | None = None
     per_class: list[Row] | None = None
     confusion: list[Row] | None = None
     log: list[Row] | None = None
@@ -146,6 +147,7 @@ _FILES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "few_shot.json": (_object, "the recipe lists no numbers of images under `few_shot.shots`"),
     "ranking.json": (_object, "the method is not `auto`"),
     "prompts.json": (_object, "the recipe says nothing under `model.prompts`"),
+    "towers.json": (_object, "the recipe names none under `model.beside`"),
     "per_class.csv": (_rows, "the run stored no scores per class"),
     "confusion.csv": (_rows, "the run stored no confusion counts"),
     "metrics.csv": (_rows, "the method needs no training, or nothing was logged"),

@@ -53,6 +53,17 @@ def over(names: Sequence[str]) -> str:
     return mean_of(names) if len(names) == 1 else f"the {mean_of(names)}"
 
 
+def named_start(text: str, scores: Mapping[str, Any]) -> str:
+    """A text in which the start of a run is called zero-shot only where there is a text encoder.
+
+    >>> named_start("above zero-shot", {"start": "linear_probe"}), named_start("zero-shot", {})
+    ('above the linear probe', 'zero-shot')
+    """
+    if scores.get("start") != "linear_probe":
+        return text
+    return text.replace("the zero-shot", "zero-shot").replace("zero-shot", "the linear probe")
+
+
 class ScoreTable(UserDict[str, Any]):
     """The content of `scores.json`; numbers that are missing, null or not finite are None."""
 

@@ -1,12 +1,15 @@
 """Sentences from a file: what is taken, and everything that is refused at once."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
+import torch
 
 from adapt.data.labels.classes import ClassName
 from adapt.errors import DataError
+from adapt.models.classifier import Classifier
 from adapt.models.prompts.sentences import with_sentences
 
 NAMES = [ClassName("sea_star", "sea star", ("old",)), ClassName("cat", "house cat")]
@@ -60,3 +63,27 @@ def test_many_mistakes_are_counted(tmp_path: Path) -> None:
     content = {"cat": ["a"], "sea_star": ["b"]} | {f"other {number}": ["c"] for number in range(14)}
     with pytest.raises(DataError, match=r"14 mistakes - .*; and 4 more - write"):
         with_sentences(NAMES, write(tmp_path, content))
+
+
+def test_names_and_sentences_in_any_language(tmp_path: Path) -> None:
+    """Keys by any form of Unicode; the tokenizer of a CLIP tells the words apart."""
+    names = [
+        ClassName("dog", "собака"), ClassName("cat", "猫"), ClassName("apple", "manzana"),
+        ClassName("bear", "Bär"),
+    ]  # fmt: skip
+    file = tmp_path / "sentences.json"
+    content = {
+        "собака": ["фотография собаки"],
+        "猫": ["一只猫的照片", "小猫"],
+        "MANZANA": ["una foto de una manzana"],
+        unicodedata.normalize("NFD", "Bär"): ["ein Foto von einem {}"],
+    }
+    file.write_text(json.dumps(content), encoding="utf-8")
+    given = {name.key: name.prompts for name in with_sentences(names, file)}
+    assert given["cat"] == ("一只猫的照片", "小猫")
+    assert given["dog"] == ("фотография собаки",)
+    assert given["bear"] == ("ein Foto von einem {}",)
+    model = Classifier.from_clip("adapt-icons-xs", "random", with_sentences(names, file))
+    assert model.prompts[3] == ["ein Foto von einem Bär"]
+    rows = model.head.weight.detach()
+    assert all(not torch.allclose(rows[0], other) for other in rows[1:])

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -61,6 +61,15 @@ def captions_of(images: ImageList) -> list[list[str]]:
         if not own:
             raise DataError(f"{path} - no caption - '' - write one, or leave the image out")
     return captions
+
+
+def has_pairs(images: ImageList) -> bool:
+    """Whether images have captions and no class.
+
+    >>> has_pairs(ImageList(["a.png"], ["cat"], None, None, ".", {}))
+    False
+    """
+    return CAPTION in images.columns and set(images.labels) == {UNLABELLED}
 
 
 def lines_of(text: str) -> list[str]:
@@ -116,6 +125,7 @@ def from_pairs(
 class PairsSource(Source):
     """Images with captions."""
 
+    has_captions: ClassVar[bool] = True
     path: str = path_to(FILES, needed=True)
     """CSV or Parquet table with the columns `image` and `caption`; a folder of images, each with a
     `.txt` of the same name; or tar shards with a `.txt` beside each image."""
@@ -135,7 +145,7 @@ class PairsSource(Source):
 
 
 @dataclass
-class _Rows:
+class _Gathered:
     """Pairs, put together image by image."""
 
     captions: dict[str, list[str]] = field(default_factory=dict)
@@ -194,7 +204,7 @@ def _from_table(path: Path, root: str | Path, split: str | None) -> ImageList:
             what = "no column" if not (column == "image" and images) else "two columns for"
             raise DataError(f"{name} - {what} {column!r} - given {names}{hint} - {advice}")
     at = {column: plain.index(column) for column in plain if column}
-    gathered = _Rows()
+    gathered = _Gathered()
     for row, record in zip(rows, records, strict=True):
         if len(record) != len(names):
             given = f"{len(record)} for {len(names)} columns"
@@ -234,7 +244,7 @@ def _text(cell: Any) -> str:
 
 
 def _from_folder(folder: Path) -> ImageList:
-    gathered, without = _Rows(), []
+    gathered, without = _Gathered(), []
     for path in walk_images(folder):
         text = path.with_suffix(".txt")
         if not text.is_file():
@@ -270,7 +280,7 @@ def _from_shards(path: Path, split: str | None) -> ImageList:
         str(path), list(shards.items()), ["pairs"], lambda writer: _unpack(writer, shards)
     )
     frame = pd.read_parquet(unpacked.index)
-    gathered = _Rows()
+    gathered = _Gathered()
     for row in frame.to_dict("records"):
         gathered.add(str(row["path"]), str(row["path"]), str(row[CAPTION]), {})
     images = gathered.images(unpacked.files, None)

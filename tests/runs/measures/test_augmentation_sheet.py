@@ -29,7 +29,7 @@ from adapt.report.figures.training import contact_sheet
 from adapt.report.record.read import Absent, RunRecord, read_run
 from adapt.report.record.scores import ScoreTable
 from adapt.report.write import render
-from adapt.runs.augmentation_sheet import write_views
+from adapt.runs.measures.augmentation_sheet import write_views
 from adapt.training.context import Context
 from adapt.training.settings import Optim
 from tests.helpers.report_fixture import make_run

@@ -16,7 +16,7 @@ def save_shipped(
     shipped: Classifier,
     info: dict[str, Any],
     images: str,
-    reference: Reference,
+    reference: Reference | None,
     stages: Stages,
 ) -> None:
     """Write the bundle of the model that ships, with its card; another process checks it.
@@ -26,7 +26,7 @@ def save_shipped(
         shipped: The model, with its temperature and thresholds.
         info: What travels along.
         images: Hash of the run's images.
-        reference: Statistics of its held-out images.
+        reference: Statistics of its held-out images, where they have classes.
         stages: What remembers that the bundle is finished.
     """
     base = shipped.backbone.spec.base_hash

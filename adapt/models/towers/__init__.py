@@ -1,0 +1,1 @@
+"""Image encoders of timm, alone or beside the text encoder of a CLIP."""

@@ -1,0 +1,1 @@
+"""Training on images with captions of their own."""

@@ -1,0 +1,35 @@
+"""A locked image encoder stays bit for bit; the text encoder learns to read for it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import adapt
+from adapt.models.classifier import Classifier
+from adapt.training.context import Context
+from tests.helpers.pairs import pair_data
+from tests.helpers.tiny import RESNET, tiny_classifier, weights
+from tests.methods.encoders.pairs.test_contrastive import LONG, recall
+
+
+@pytest.mark.parametrize("loss", ["clip", "siglip"])
+def test_the_image_encoder_is_locked(
+    loss: str, start: Classifier, context: Context, tmp_path: Path
+) -> None:
+    data = pair_data(tmp_path / "pairs")
+    tuned = adapt.method("lit", loss=loss, optim=LONG).fit(start, data, context)
+    before, after = weights(start), weights(tuned)
+    for name, value in before.items():
+        visual = name.startswith("backbone.model.visual.")
+        assert torch.equal(value, after[name]) is visual or name == "head.bias", name
+    assert recall(tuned, data.train, 5) > recall(start, data.train, 5) + 0.2
+
+
+def test_statistics_of_batch_norms_are_locked_too(context: Context, tmp_path: Path) -> None:
+    start, data = tiny_classifier(RESNET), pair_data(tmp_path / "pairs", 3)
+    tuned = adapt.method("lit", optim=LONG.__class__(lr=1e-3, epochs=1, batch_size=4))
+    after = weights(tuned.fit(start, data, context))
+    for name, value in weights(start).items():
+        if name.startswith("backbone.model.visual."):
+            assert torch.equal(value, after[name]), name
