@@ -22,7 +22,7 @@ from bench.document import rewrite_below
 MARKER = "<!-- written by bench/pairs.py -->"
 EMBEDDED = {"arch": "adapt-icons-xs", "pretrained": "embedded"}
 TIMM = {"arch": "timm/resnet18", "pretrained": "random", "image_size": 64, "text": EMBEDDED}
-OPTIM = {"lr": 5e-4, "epochs": 8, "batch_size": 256}
+OPTIM = {"lr": 1e-3, "epochs": 16, "batch_size": 128}
 RUNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "LiT, softmax": (EMBEDDED, {"name": "lit", "scale": 10.0}),
     "LiT, sigmoid": (EMBEDDED, {"name": "lit", "loss": "siglip"}),
@@ -66,7 +66,7 @@ def finished(name: str, table: Path, runs: Path) -> dict[str, Any]:
                 "augmentation": "none",
             },
             "method": {**method, "optim": OPTIM},
-            "ensemble": {"kind": "wise_ft", "alphas": 6},
+            "ensemble": {"kind": "wise_ft", "alphas": 3},
             "evals": {"test": {"kind": "pairs", "path": str(table), "split": "test"}},
             "report": {"formats": ["md"], "curve": "none"},
             "runtime": {"precision": "32", "workers": 0},
