@@ -61,9 +61,7 @@ def test_without_a_line_those_that_compare_models_are_left_out() -> None:
     reference, new, *_ = world()
     found = accuracy_estimates(reference, new)
     assert set(TITLES) - set(found) == {"agreement", "agreement_line"}
-    assert found["mean"] == pytest.approx(
-        np.mean([found["doc"], found["atc_confidence"], found["atc_entropy"]])
-    )
+    assert found["mean"] == pytest.approx(np.mean([found[name] for name in AVERAGED]))
 
 
 def test_along_the_line_each_point_has_its_own_threshold() -> None:

@@ -56,7 +56,8 @@ def test_the_whole(done: Run, toy_root: Path, tmp_path: Path) -> None:
 
 def test_val_itself_is_no_other_place(done: Run, toy_root: Path) -> None:
     content = monitor(done.folder / "model", toy_root / "val").content
-    assert content["accuracy"]["estimate"] == pytest.approx(content["accuracy"]["reference"])
+    doc = content["accuracy"]["estimators"]["doc"]["accuracy"]
+    assert doc == pytest.approx(content["accuracy"]["reference"])
     assert content["drift"]["p"] == 1.0
     assert content["alarms"] == []
 
