@@ -15,7 +15,7 @@ from adapt.explore.suggest.learning_curve import (
 )
 
 FARTHEST = 3.0
-"""Times the labels of now up to which intervals were checked: no figure is given beyond."""
+"""Times the labels of now beyond which no figure is given."""
 STEPS = (1, 2, 4)
 
 
