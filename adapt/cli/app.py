@@ -15,6 +15,7 @@ from adapt.cli.commands.monitor import monitor
 from adapt.cli.commands.search import search
 from adapt.cli.commands.serve import serve
 from adapt.cli.commands.suggest import suggest
+from adapt.cli.commands.weak_spots import probe_weak_spots
 from adapt.cli.commands.weights import convert, delta, export, pull, push, restore, sign, verify
 from adapt.cli.commands.why import why
 from adapt.cli.diff import diff
@@ -352,6 +353,7 @@ app.command()(search)
 app.command()(diff)
 app.command()(why)
 app.command()(monitor)
+app.command("probe-weak-spots")(probe_weak_spots)
 app.command()(soup)
 app.command()(mix)
 app.command()(convert)
