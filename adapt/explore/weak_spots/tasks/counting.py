@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adapt.explore.weak_spots.scene import COLOURS, SHAPES, Item, Scene, scattered
+from adapt.explore.weak_spots.drawing.scene import COLOURS, SHAPES, Item, Scene, scattered
 from adapt.explore.weak_spots.tasks.base import Question, task
 
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

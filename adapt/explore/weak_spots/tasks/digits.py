@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from adapt.explore.weak_spots.scene import SIDE
-from adapt.explore.weak_spots.strokes import handwritten
+from adapt.explore.weak_spots.drawing.scene import SIDE
+from adapt.explore.weak_spots.drawing.strokes import handwritten
 from adapt.explore.weak_spots.tasks.base import Question, task
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -9,7 +9,7 @@ from scipy.ndimage import label
 
 from adapt.data.decoding.open import open_image
 from adapt.data.sources.embedded import EMBEDDED
-from adapt.explore.weak_spots.scene import SIDE
+from adapt.explore.weak_spots.drawing.scene import SIDE
 from adapt.explore.weak_spots.tasks.base import Question, task
 
 KINDS = ("boat", "book", "clock", "cloud", "flower", "hat", "heart", "star")

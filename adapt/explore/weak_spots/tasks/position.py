@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adapt.explore.weak_spots.scene import SIDE, Item, Scene
+from adapt.explore.weak_spots.drawing.scene import SIDE, Item, Scene
 from adapt.explore.weak_spots.tasks.base import Question, task
 
 RADIUS = 32.0

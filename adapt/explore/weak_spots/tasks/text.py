@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adapt.explore.weak_spots.scene import COLOURS, SHAPES, SIDE, Item, Scene
+from adapt.explore.weak_spots.drawing.scene import COLOURS, SHAPES, SIDE, Item, Scene
 from adapt.explore.weak_spots.tasks.base import Question, task
 from adapt.explore.weak_spots.tasks.digits import write
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import label
 
-from adapt.explore.weak_spots.scene import COLOURS
+from adapt.explore.weak_spots.drawing.scene import COLOURS
 from adapt.explore.weak_spots.tasks.counting import NUMBERS, counting
 
 

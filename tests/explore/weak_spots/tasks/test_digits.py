@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from adapt.explore.weak_spots.scene import SIDE
+from adapt.explore.weak_spots.drawing.scene import SIDE
 from adapt.explore.weak_spots.tasks.digits import DIGITS, printed, write
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adapt.explore.weak_spots.scene import COLOURS
+from adapt.explore.weak_spots.drawing.scene import COLOURS
 from adapt.explore.weak_spots.tasks.base import Draw
 from adapt.explore.weak_spots.tasks.position import above_below, left_right
 

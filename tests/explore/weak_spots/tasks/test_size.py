@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adapt.explore.weak_spots.scene import COLOURS
+from adapt.explore.weak_spots.drawing.scene import COLOURS
 from adapt.explore.weak_spots.tasks.size import larger, nearer
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from adapt.explore.weak_spots.scene import SIDE
+from adapt.explore.weak_spots.drawing.scene import SIDE
 
 Points = list[tuple[float, float]]
 STROKES: dict[int, list[Points]] = {

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapt.explore.weak_spots.scene import COLOURS, SHAPES, SIDE, Item, Scene, corners, scattered
+from adapt.explore.weak_spots.drawing.scene import (
+    COLOURS,
+    SHAPES,
+    SIDE,
+    Item,
+    Scene,
+    corners,
+    scattered,
+)
 
 
 def test_a_shape_has_its_colour_and_place() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicHermiteSpline
 
-from adapt.explore.weak_spots.strokes import STROKES, WITHIN, handwritten, smooth
+from adapt.explore.weak_spots.drawing.strokes import STROKES, WITHIN, handwritten, smooth
 
 
 def test_smooth_is_the_hermite_spline_through_the_points() -> None:

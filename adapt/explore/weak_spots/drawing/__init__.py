@@ -1,0 +1,1 @@
+"""Pictures of shapes and strokes, made of nothing but a seed."""
