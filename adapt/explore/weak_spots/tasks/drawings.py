@@ -39,7 +39,7 @@ def cut_out(picture: Image.Image) -> np.ndarray:
     white = np.asarray(picture).min(axis=2) >= WHITE
     regions, _ = label(white)
     edge = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
-    return ~(white & np.isin(regions, edge[edge > 0]))
+    return np.asarray(~(white & np.isin(regions, edge[edge > 0])))
 
 
 def background(random: np.random.Generator) -> np.ndarray:
