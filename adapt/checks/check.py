@@ -145,6 +145,10 @@ def check(
             "--influence - needs features - the model is none - leave out --model none"
         )
     sets, judge = read_sets(data, root), Model(model, pretrained) if model is not None else None
+    for name, images in sets.images.items():
+        if images.several_labels:
+            given, advice = f"set {name}", "`adapt run` checks the files of such a recipe by itself"
+            raise DataError(f"check - not for several labels per image - {given} - {advice}")
     steps = Progress(progress)
     paths = [path for images in sets.images.values() for path in images.paths]
     steps.step("reading files", len(paths))(0)

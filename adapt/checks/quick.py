@@ -25,6 +25,7 @@ from adapt.checks.findings.measure import decoded_picture, measure
 from adapt.checks.findings.names import name_findings
 from adapt.checks.record import addressed, finding_entry, in_order, write_check
 from adapt.data.decoding.open import Facts
+from adapt.data.labels.label_sets import JOINER
 from adapt.data.sources.captions.pairs import has_pairs
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.quarantine import FIT_SPLITS
@@ -142,7 +143,10 @@ def _counts(data: RunData, natural: Mapping[str, ImageList]) -> dict[str, dict[s
         for row in part.get(name, [])
     ]
     evals = {name: images.counts() for name, images in natural.items()}
-    return {"train": dict(Counter(row["label"] for row in pool))} | evals
+    labels = [row["label"] for row in pool]
+    if data.fit.several_labels:
+        labels = [label for joined in labels for label in joined.split(JOINER) if label]
+    return {"train": dict(Counter(labels))} | evals
 
 
 def _notes(findings: Sequence[dict[str, Any]]) -> list[str]:

@@ -67,6 +67,9 @@ def opened(given: Given, name: str, device: str | None = None) -> tuple[Side, Lo
         return Side(name, "", _about(given), given.class_names, None), placed
     place = model_folder(given)
     model = load(place).to(device or "cpu")
+    if model.labelling.several:
+        what = "gives several labels per image, and answers are compared one by one"
+        raise RecipeError(f"{place} - {what} - a bundle - compare the scores.json of both runs")
     side = Side(title_of(given), str(given), _about(model), model.class_names, bytes_of(place))
     return side, model
 

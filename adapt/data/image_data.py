@@ -1,5 +1,6 @@
 """What a method may see while it fits: training images and validation images, never a test set."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from adapt.data.sources.captions.pairs import has_pairs
 from adapt.data.sources.folders import from_folder
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.groups import NO_FOLD, scored_folds
+from adapt.data.splits.label_sets import iterative_folds, iterative_split
 from adapt.data.splits.stratified import sample_fraction, sample_shots, stratified_split
 from adapt.errors import DataError, RecipeError, did_you_mean
 
@@ -38,14 +40,15 @@ class ImageData:
             raise DataError(f"{root} - fewer than two classes to train on - {counts} - {advice}")
         if self.val is None:
             return
-        for index, label in enumerate(self.val.labels):
+        check_alike(self.train, self.val, "validation")
+        for index, label in _each_label(self.val):
             if label not in counts:
                 hint = did_you_mean(label, counts)
                 raise DataError(
                     f"{self.val.paths[index]} - validation has a class that train lacks - "
                     f"{label!r}{hint} - add training images of it or remove it from validation"
                 )
-        lacking = sorted(set(counts) - set(self.val.labels))
+        lacking = sorted(set(counts) - set(self.val.class_names))
         if lacking:
             shown = first_few(lacking, 10)
             self.notes.append(f"{len(lacking)} classes have no validation image: {shown}")
@@ -57,6 +60,11 @@ class ImageData:
     def class_names(self) -> list[str]:
         """Keys of the classes, sorted: the order of a classifier's outputs."""
         return self.train.class_names
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image may have several labels, or none."""
+        return self.train.several_labels
 
     def words(self) -> list[str]:
         """The words for the prompts, one per class, in the order of `class_names`."""
@@ -146,6 +154,8 @@ class ImageData:
 
     def _deal(self, count: int, seed: int) -> tuple[np.ndarray, list[str]]:
         train = self.train
+        if train.label_sets is not None:
+            return iterative_folds(train.label_sets, count, seed, _units(train))
         return scored_folds(train.labels, count, seed, train.groups, _keys(train))
 
     @classmethod
@@ -183,6 +193,34 @@ def _keys(images: ImageList) -> list[str]:
     return content_hashes(images.paths)
 
 
+def _units(images: ImageList) -> Sequence[str]:
+    """What a split leaves together: groups, or copies of one image."""
+    return _keys(images) if images.groups is None else images.groups
+
+
+def _each_label(images: ImageList) -> Iterator[tuple[int, str]]:
+    for index, labels in enumerate(images.labels_of_each):
+        for label in labels:
+            yield index, label
+
+
+def check_alike(train: ImageList, other: ImageList, name: str) -> None:
+    """Refuse a set of images with several labels beside one with one label each.
+
+    Args:
+        train: What is learned from.
+        other: Another set of the task.
+        name: What to call it.
+
+    Raises:
+        DataError: When only one of the two has several labels.
+    """
+    if train.several_labels != other.several_labels:
+        given = "several in train" if train.several_labels else f"several in {name}"
+        advice = "declare both alike, with separator or label_columns"
+        raise DataError(f"{other.root} - not the same kind of labels - {given} - {advice}")
+
+
 def _ordered(images: ImageList) -> ImageList:
     """By class, then content: training sees one order, whatever the images came in."""
     keys = list(zip(images.labels, _keys(images), strict=True))
@@ -194,7 +232,10 @@ def _single(images: ImageList) -> list[str]:
 
 
 def _split(source: ImageList, fraction: float, seed: int) -> tuple[ImageList, ImageList]:
-    train, val = stratified_split(source.labels, fraction, seed, source.groups, _keys(source))
+    if source.label_sets is not None:
+        train, val = iterative_split(source.label_sets, fraction, seed, _units(source))
+    else:
+        train, val = stratified_split(source.labels, fraction, seed, source.groups, _keys(source))
     if len(val) == 0:
         given = f"{fraction} of {len(source)} images, {source.counts()}"
         advice = "add images, take a larger fraction, or give validation images of their own"
@@ -212,8 +253,17 @@ def draw(images: ImageList, shots: int | None, fraction: float | None, seed: int
         seed: Seed of the draw; draws of one seed are nested.
 
     Raises:
-        RecipeError: When a number is out of range, or both are given.
+        RecipeError: When a number is out of range, both are given, or shots of images with several
+            labels, of which no number per class can be drawn.
     """
+    if images.label_sets is not None and shots is not None:
+        given = f"{shots} of images with several labels"
+        raise RecipeError(f"shots - not defined - {given} - give a fraction")
+    if images.label_sets is not None and fraction not in (None, 1):
+        units = _units(images)
+        return images.subset(
+            iterative_split(images.label_sets, 1 - (fraction or 0), seed, units)[0]
+        )
     if shots is not None and fraction is not None:
         given = f"{shots} and {fraction}"
         raise RecipeError(f"shots and fraction - both given - {given} - keep one of them")

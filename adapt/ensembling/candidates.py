@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from adapt.common.arrays import BoolArray
 from adapt.ensembling.guard import Guard
 from adapt.ensembling.held_out import HeldOut
 from adapt.ensembling.settings import MIXED, PROBE
 from adapt.errors import RecipeError
-from adapt.evaluation.metrics.bootstrap import paired_difference
 
 ZERO_SHOT = "zero_shot"
 TITLES = {MIXED: "mixed model", PROBE: "mixed probe", ZERO_SHOT: "zero-shot"}
@@ -43,9 +41,14 @@ class Candidate:
         return self.guard.alpha_after
 
     @property
-    def right(self) -> BoolArray:
-        """Which held-out images it answers correctly, shape (N,)."""
-        return np.asarray(self.held.logits[self.alpha].argmax(1) == self.held.targets)
+    def logits(self) -> np.ndarray:
+        """What it says of the held-out images, shape (N, K)."""
+        return self.held.logits[self.alpha]
+
+    @property
+    def quality(self) -> float:
+        """Its accuracy on the held-out images, or mAP where they have several labels."""
+        return self.held.judge.quality(self.logits)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def decide(mixed: Candidate, probe: Candidate | None, ship: Sequence[str]) -> De
                 "linear probe beside its method"
             )
         return Decision(mixed, _alone(mixed), {})
-    difference = paired_difference(mixed.right, probe.right)
+    difference = mixed.held.judge.difference(mixed.logits, probe.logits)
     shipped, reason = _compared(mixed, probe, ship, difference["ci"])
     return Decision(shipped, reason, dict(difference), probe)
 
@@ -120,10 +123,9 @@ def undecided_alphas(candidate: Candidate) -> tuple[float, float]:
 
     An alpha is told from it where the 95 % interval of the paired difference excludes zero.
     """
-    chosen, targets = candidate.right, candidate.held.targets
     same = [candidate.alpha]
     for alpha, logits in candidate.held.logits.items():
-        bounds = paired_difference(chosen, logits.argmax(1) == targets)["ci"]
+        bounds = candidate.held.judge.difference(candidate.logits, logits)["ci"]
         if bounds is None or bounds[0] <= 0 <= bounds[1]:
             same.append(alpha)
     return min(same), max(same)

@@ -6,11 +6,8 @@ from typing import Any
 import numpy as np
 
 from adapt.ensembling.held_out import HeldOut
-from adapt.evaluation.metrics.bootstrap import paired_difference
 
 KEPT, LOWERED, FALLBACK = "kept", "lowered", "fallback"
-SMALLEST_CLASS = 10
-"""Held-out images below which a class is not tested: a few are no evidence."""
 
 
 @dataclass
@@ -50,7 +47,8 @@ def guard(
 ) -> Guard:
     """Compare the chosen point with zero-shot and the probe, and step back where it is worse.
 
-    Worse means fewer right answers on the held-out images than zero-shot. Then the largest
+    Worse means fewer right answers on the held-out images than zero-shot, or where images have
+    several labels a lower mAP. Then the largest
     smaller alpha that is not worse is taken, at last alpha 0, zero-shot itself. A class is called
     worse when it has ten images or more and the whole 95 % interval of its paired difference lies
     below zero. Classes and probe are reported and change nothing: single classes have too few
@@ -65,14 +63,14 @@ def guard(
         what: What the models were asked about.
         start: What the model at alpha 0 is called.
     """
-    right = {a: logits.argmax(1) == held.targets for a, logits in held.logits.items()}
-    good_enough = [a for a in right if a <= alpha and right[a].sum() >= right[0.0].sum()]
-    shipped = max(good_enough)
-    against = {"zero_shot": dict(paired_difference(right[shipped], right[0.0]))}
+    judge, zero_shot = held.judge, held.logits[0.0]
+    least = judge.quality(zero_shot)
+    shipped = max(a for a in held.logits if a <= alpha and judge.quality(held.logits[a]) >= least)
+    own = held.logits[shipped]
+    against = {"zero_shot": dict(judge.difference(own, zero_shot))}
     if probe is not None:
-        probe_right = probe.argmax(1) == held.targets
-        against["linear_probe"] = dict(paired_difference(right[shipped], probe_right))
-    adapted = paired_difference(right[1.0], right[0.0])
+        against["linear_probe"] = dict(judge.difference(own, probe))
+    adapted = judge.difference(held.logits[1.0], zero_shot)
     change = adapted["difference"] or 0.0
     outcome = KEPT if shipped == alpha else LOWERED
     if shipped == 0 and change < 0:
@@ -85,7 +83,7 @@ def guard(
         len(held.targets),
         dict(adapted),
         against,
-        _worse_classes(held.targets, right[shipped], right[0.0], class_names),
+        judge.worse_classes(own, zero_shot, class_names),
     )
 
 
@@ -107,17 +105,3 @@ def _reason(
     if adapted < 0:
         return f"Alone, the {end} is worse ({change}); mixed at alpha {shipped:g}, it is not."
     return f"At alpha {shipped:g} the model is no worse than {start} on {what}."
-
-
-def _worse_classes(
-    targets: np.ndarray, right: np.ndarray, before: np.ndarray, class_names: list[str]
-) -> list[dict[str, Any]]:
-    worse = []
-    for number in np.unique(targets):
-        rows = targets == number
-        if rows.sum() < SMALLEST_CLASS:
-            continue
-        change = paired_difference(right[rows], before[rows])
-        if change["ci"] is not None and change["ci"][1] < 0:
-            worse.append({"class": class_names[number], "n": int(rows.sum()), **change})
-    return sorted(worse, key=lambda row: (row["difference"], row["class"]))

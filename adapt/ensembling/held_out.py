@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy.special import log_softmax
 
 from adapt.common.content import content_hashes
 from adapt.common.progress import track
@@ -18,14 +17,13 @@ from adapt.ensembling.rules.base import Evidence
 from adapt.ensembling.settings import CORRUPTIONS, SEVERITY
 from adapt.errors import DataError, RecipeError
 from adapt.evaluation.evaluate import Split, sample_of
-from adapt.evaluation.metrics.calibration import fit_temperature
+from adapt.evaluation.judging import Judge, judge_of
+from adapt.evaluation.several_labels.calibration import LabelCalibration
 from adapt.models.classifier import Classifier
 from adapt.training.settings import Runtime
 
 CORRUPTED_IMAGES = 500
 """Most held-out images that are corrupted: the error of an accuracy is at most 2.3 points then."""
-LEVEL = 2.0
-"""Standard errors within which two accuracies are level."""
 DEFAULT_CORRUPTIONS = tuple(Shift(kind, SEVERITY) for kind in CORRUPTIONS)
 
 
@@ -34,33 +32,39 @@ class HeldOut:
     """Logits of held-out images along the line from the start (alpha 0) to the tuned model (1)."""
 
     targets: np.ndarray
-    """True class numbers, shape (N,)."""
+    """True class numbers, shape (N,); of several labels 0 or 1 for each class, (N, K)."""
     logits: dict[float, np.ndarray]
     """Logits (N, K) at each alpha."""
     corrupted: dict[str, dict[float, np.ndarray]] = field(default_factory=dict)
     """By corruption and alpha: which answers on the corrupted images are right, shape (M,)."""
     sample: np.ndarray | None = None
     """Which of the N images were corrupted, as positions (M,); None for all."""
-    _temperatures: dict[float, float] = field(default_factory=dict, init=False, repr=False)
+    judge: Judge = field(init=False, repr=False)
+    """Says how good answers are."""
+    _calibrations: dict[float, LabelCalibration] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        self.judge = judge_of(self.targets)
+
+    def calibration(self, alpha: float) -> LabelCalibration:
+        """The calibration under which the images are most likely at an alpha, fitted once."""
+        if alpha not in self._calibrations:
+            self._calibrations[alpha] = self.judge.calibrate(self.logits[alpha])
+        return self._calibrations[alpha]
 
     def temperature(self, alpha: float) -> float:
-        """The temperature under which the images are most likely at an alpha, fitted once."""
-        if alpha not in self._temperatures:
-            self._temperatures[alpha] = fit_temperature(self.logits[alpha], self.targets)
-        return self._temperatures[alpha]
+        """The temperature of `calibration`."""
+        return self.calibration(alpha).temperature
 
     def losses(self, alpha: float) -> np.ndarray:
-        """Negative log-likelihoods (N,) in nats under the temperature that is best at an alpha."""
-        scaled = log_softmax(self.logits[alpha] / self.temperature(alpha), axis=1)
-        losses: np.ndarray = -scaled[np.arange(len(self.targets)), self.targets]
-        return losses
+        """Negative log-likelihoods (N,) in nats under the calibration that is best at an alpha."""
+        return self.judge.losses(self.logits[alpha], self.calibration(alpha))
 
     def evidence(self) -> Evidence:
         """What a rule may see."""
-        accuracy = {
-            alpha: float((logits.argmax(1) == self.targets).mean())
-            for alpha, logits in self.logits.items()
-        }
+        accuracy = {alpha: self.judge.quality(logits) for alpha, logits in self.logits.items()}
         corrupted = {
             kind: {alpha: float(right.mean()) for alpha, right in by_alpha.items()}
             for kind, by_alpha in self.corrupted.items()
@@ -71,18 +75,13 @@ class HeldOut:
         return Evidence(accuracy, len(self.targets), corrupted, errors, losses)
 
     def level_with(self, alpha: float) -> list[float]:
-        """The alphas whose accuracy the images do not tell from that at `alpha`.
+        """The alphas whose accuracy (or mAP) the images do not tell from that at `alpha`.
 
-        A difference of at most two standard errors counts as none, image by image: only images that
-        one of the two answers right and the other does not say anything.
+        A difference of at most two standard errors counts as none; for accuracy image by image:
+        only images that one of the two answers right and the other does not say anything.
         """
-        right = {a: logits.argmax(1) == self.targets for a, logits in self.logits.items()}
-        level = []
-        for other in sorted(right):
-            lost = right[alpha].astype(float) - right[other]
-            if abs(lost.mean()) <= LEVEL * lost.std() / np.sqrt(len(lost)):
-                level.append(other)
-        return level
+        chosen = self.logits[alpha]
+        return [a for a in sorted(self.logits) if self.judge.level(chosen, self.logits[a])]
 
     def below(self, alpha: float) -> "HeldOut":
         """The points of the line before `alpha`."""
@@ -95,7 +94,7 @@ class HeldOut:
             },
             self.sample,
         )
-        below._temperatures = self._temperatures
+        below._calibrations = self._calibrations
         return below
 
     def _synthetic_error(self, alpha: float) -> float:
@@ -103,7 +102,7 @@ class HeldOut:
 
         The versions of an image are right or wrong together: the error is over images.
         """
-        clean = self.logits[alpha].argmax(1) == self.targets
+        clean = self.judge.right(self.logits[alpha])
         clean = clean if self.sample is None else clean[self.sample]
         versions = np.stack([clean, *(by_alpha[alpha] for by_alpha in self.corrupted.values())])
         return float(versions.mean(0).std() / np.sqrt(versions.shape[1]))
@@ -164,7 +163,7 @@ class JudgedLine:
         sets = [self.sets.clean, *self.sets.corrupted]
         self.held.logits[alpha], *corrupted = self.line.logits(alpha, sets)
         for split, logits in zip(self.sets.corrupted, corrupted, strict=True):
-            self.held.corrupted[split.name][alpha] = logits.argmax(1) == split.targets
+            self.held.corrupted[split.name][alpha] = judge_of(split.targets).right(logits)
 
     def visit_all(self, alphas: Sequence[float]) -> HeldOut:
         """Run the models at all these points."""

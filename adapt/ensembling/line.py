@@ -21,7 +21,7 @@ from adapt.models.adapters.cut import Cut, cut_before
 from adapt.models.bundle.tensors import weights_hash
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
-from adapt.models.heads import linear_head, text_weights
+from adapt.models.heads import linear_head
 from adapt.models.penultimate import PROJECTED
 from adapt.models.weight_files import plain_names
 from adapt.training.context import NOTHING_KEPT, KeepsFeatures, KeepsStages
@@ -154,7 +154,7 @@ def _head_between(
     if same_text or alpha in (0, 1) or not (start.head_from_text and tuned.head_from_text):
         return head
     with torch.no_grad():
-        weight = text_weights(mixed.backbone, mixed.prompts, mixed.prompt_weights)
+        weight = mixed.text_head()
         return linear_head(weight).to(mixed.device)
 
 

@@ -150,8 +150,8 @@ def rule_table(held: HeldOut) -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = {}
     for rule in possible_rules(evidence):
         alpha = choose_alpha(evidence, rule)
-        accuracy, temperature = evidence.accuracy[alpha], held.temperature(alpha)
-        table[rule] = {"alpha": alpha, "accuracy": accuracy, "temperature": temperature}
+        quality, temperature = evidence.accuracy[alpha], held.temperature(alpha)
+        table[rule] = {"alpha": alpha, held.judge.measure: quality, "temperature": temperature}
         table[rule]["why"] = get_rule(rule).sentence
     return table
 

@@ -14,6 +14,7 @@ from adapt.evaluation.metrics.bootstrap import paired_difference
 from adapt.evaluation.metrics.intervals import WILSON
 from adapt.evaluation.metrics.masking import mask_absent
 from adapt.evaluation.metrics.scores import score
+from adapt.evaluation.several_labels.score import ranking_scores
 from adapt.models.classifier import Classifier
 from adapt.training.features.encode import predict_logits
 from adapt.training.features.pixels import Pixels, prepare
@@ -58,7 +59,12 @@ class Split:
         return whole if self.rows is None else whole[self.rows]
 
     def masked(self, logits: np.ndarray) -> np.ndarray:
-        """Logits in which classes that this set lacks cannot win; see `mask_absent`."""
+        """Logits in which classes that this set lacks cannot win; see `mask_absent`.
+
+        Where images have several labels, classes do not compete, and nothing changes.
+        """
+        if self.targets.ndim == 2:
+            return logits
         return mask_absent(logits, self.targets).logits
 
 
@@ -101,11 +107,14 @@ def metrics(
 
     Args:
         logits: Shape (N, K).
-        targets: True class numbers, shape (N,).
+        targets: True class numbers, shape (N,). Of several labels, 0 or 1 for each class (N, K):
+            then what needs no threshold is scored, see `ranking_scores`.
         temperature: What the logits are divided by before the softmax.
         reference: Logits of the model to compare with on the same images; adds `difference`.
         interval: Of proportions; see `proportion_interval`.
     """
+    if targets.ndim == 2:
+        return ranking_scores(logits, targets)
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     result: Metrics = dict(score(scaled, targets, interval))
     if reference is not None:

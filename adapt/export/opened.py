@@ -12,6 +12,7 @@ from adapt.export.base import format_of
 from adapt.export.record import Record
 from adapt.models.bundle.manifest import COPY
 from adapt.models.prediction.inputs import Inputs
+from adapt.models.prediction.labelling import ONE_LABEL
 from adapt.models.prediction.stream import Judged, Prediction, Predictor
 from adapt.models.prediction.uncertainty import Verdicts
 
@@ -28,6 +29,7 @@ class ExportedClassifier:
         self.record, self.runtime = record, runtime
         self.class_names, self.temperature = record.class_names, record.temperature
         self.preprocessing, self.uncertainty = record.parts()
+        self.labelling = ONE_LABEL  # models of several labels are not exported
 
     @classmethod
     def load(cls, folder: Path, trust: bool = False) -> "ExportedClassifier":

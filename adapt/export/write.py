@@ -7,7 +7,7 @@ from typing import Any
 from adapt.common.files import not_written, part_of, write_text
 from adapt.common.typed import resolve_path
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import RecipeError, RunError
+from adapt.errors import ModelError, RecipeError, RunError
 from adapt.export import preprocess
 from adapt.export.base import format_of
 from adapt.export.card import CardFacts, short_card
@@ -46,11 +46,16 @@ def export(
             something.
         MissingExtraError: When the format needs packages that are not installed.
         BundleError: When the written model answers otherwise. Nothing is left then.
-        ModelError: When the model is not one that the format can hold, or eight bits lose more than
-            one point of accuracy. Nothing is left then.
+        ModelError: When images may have several labels, the model is not one that the format can
+            hold, or eight bits lose more than one point of accuracy. Nothing is left then.
         RunError: When the folder cannot be written.
     """
     wanted, folder = format_of(to), resolve_path(folder)
+    if classifier.labelling.several:
+        raise ModelError(
+            f"export - not for several labels per image - to {to} - ship the bundle: adapt "
+            "predict, adapt serve and adapt.load take it"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RecipeError(f"{folder} - exists - it would be overwritten - give a new folder")
     part = part_of(folder)

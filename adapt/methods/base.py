@@ -36,6 +36,9 @@ class Method(Protocol):
     `fit` gets the training and validation images only, so it cannot see test data; it leaves
     `start` as it is and returns a new `Classifier` with plain open_clip weights.
 
+    A method that learns several labels per image says so with a class variable `several_labels`;
+    `register` makes all others refuse such images.
+
     A method with settings named `optim` or `class_weights` draws or weighs classes as
     `Context.balance` says; `register` makes all others refuse it.
     """
@@ -71,6 +74,8 @@ def register(name: str) -> Callable[[Class], Class]:
                 "another name"
             )
         _TABLE[name] = method
+        if not getattr(method, "several_labels", False):
+            _refuse_several_labels(name, method)
         if not set(getattr(method, "__dataclass_fields__", ())) & BALANCES_BY:
             _refuse_balance(name, method)
         return method
@@ -78,7 +83,11 @@ def register(name: str) -> Callable[[Class], Class]:
     return add
 
 
-def _refuse_balance(name: str, method: Any) -> None:
+Check = Callable[["ImageData", "Context | None"], None]
+
+
+def _check_before_fit(method: Any, check: Check) -> None:
+    """Let a method call a check with its images and context before it fits."""
     fit = getattr(method, "fit", None)
     if fit is None:
         return
@@ -87,15 +96,32 @@ def _refuse_balance(name: str, method: Any) -> None:
     def checked(
         self: Any, start: "Classifier", data: "ImageData", context: "Context | None" = None
     ) -> "Classifier":
+        check(data, context)
+        tuned: Classifier = fit(self, start, data, context)
+        return tuned
+
+    method.fit = checked
+
+
+def _refuse_balance(name: str, method: Any) -> None:
+    def check(_: "ImageData", context: "Context | None") -> None:
         if context is not None and context.balance != "none":
             raise RecipeError(
                 f"data.balance - has no effect on the method {name} - {context.balance!r} - "
                 "remove it, or choose a method with settings named `optim`"
             )
-        tuned: Classifier = fit(self, start, data, context)
-        return tuned
 
-    method.fit = checked
+    _check_before_fit(method, check)
+
+
+def _refuse_several_labels(name: str, method: Any) -> None:
+    def check(data: "ImageData", _: "Context | None") -> None:
+        if data.several_labels:
+            given = f"images of {data.train.root} have several"
+            advice = "use linear_probe, or a method that trains encoders, such as lora or full"
+            raise RecipeError(f"method {name} - learns one label per image - {given} - {advice}")
+
+    _check_before_fit(method, check)
 
 
 def schemas(places: Sequence[str] = PLACES) -> dict[str, type]:

@@ -25,7 +25,9 @@ from adapt.models.bundle.manifest import (
     HEAD,
     PROBE,
     PROMPT_WEIGHTS,
+    SEVERAL_LABELS,
     UNCERTAINTY,
+    described,
     facts_of,
 )
 from adapt.models.bundle.probe import (
@@ -44,20 +46,13 @@ from adapt.models.bundle.reference import Reference, with_reference
 from adapt.models.bundle.tensors import load_tensors
 from adapt.models.bundle.write import write_bundle
 from adapt.models.cache_head import CacheHead, head_from_state, reach
-from adapt.models.heads import (
-    KeepTensor,
-    check_read,
-    computed,
-    head_name,
-    linear_head,
-    text_weights,
-)
+from adapt.models.heads import KeepTensor, computed, linear_head, text_weights, zero_shot_weights
 from adapt.models.prediction.inputs import Inputs
+from adapt.models.prediction.labelling import ONE_LABEL, Labelling, labelling_of
 from adapt.models.prediction.stream import Judged, Prediction, Predictor
 from adapt.models.prediction.uncertainty import Uncertainty
 from adapt.models.templates import class_prompts, resolve_templates
 from adapt.models.weight_files import uncompiled
-from adapt.version import __version__
 
 
 class Classifier(nn.Module):
@@ -72,7 +67,7 @@ class Classifier(nn.Module):
         prompts: The prompts of each class, in the same order.
         head_from_text: Whether the head is what the text encoder says (then it is rebuilt when the
             encoders change), or learned (then it is averaged like any other weight).
-        temperature: Probabilities are softmax(logits / temperature).
+        temperature: What logits are divided by; see `labelling`.
         uncertainty: When `predict` abstains, and the rest of `Prediction` beside the label.
         prompt_weights: How much each prompt counts in a head from text; all alike without.
 
@@ -94,11 +89,10 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         class_names = check_names(class_names, "class_names")
-        if not len(class_names) == len(prompts) == head.out_features:
-            raise DataError(
-                f"classifier - sizes differ - {len(class_names)} class names, {len(prompts)} "
-                f"prompt lists, {head.out_features} outputs - give one of each per class"
-            )
+        names, outputs = len(class_names), head.out_features
+        if not names == len(prompts) == outputs:
+            given = f"{names} class names, {len(prompts)} prompt lists, {outputs} outputs"
+            raise DataError(f"classifier - sizes differ - {given} - give one of each per class")
         self.backbone = backbone
         self.head: nn.Linear | CacheHead = head
         counts = [[len(own) for own in given] for given in (prompts, prompt_weights or prompts)]
@@ -111,6 +105,8 @@ class Classifier(nn.Module):
         if uncertainty is not None:
             uncertainty.check_classes(len(class_names))
         self.uncertainty = uncertainty
+        self.labelling: Labelling = ONE_LABEL
+        """What the logits mean: one label of each image, or several."""
         self.low_rank: LowRank | None = None
         """What was added to the pretrained weights, where LoRA alone changed them."""
 
@@ -150,16 +146,9 @@ class Classifier(nn.Module):
         resolved = resolve_templates(templates or ["simple"])
         backbone = load_backbone(arch, pretrained, seed)
         prompts = class_prompts(names, resolved)
-        check_read(backbone, [name.key for name in names], prompts)
-
-        def weight() -> Tensor:
-            with torch.no_grad():
-                made = text_weights(backbone.to(device), prompts).cpu()
-            backbone.to("cpu")
-            return made
-
-        head = linear_head(keep(head_name(backbone, prompts), weight))
-        return cls(backbone, head, [name.key for name in names], prompts).eval()
+        keys = [name.key for name in names]
+        head = linear_head(zero_shot_weights(backbone, keys, prompts, device, keep))
+        return cls(backbone, head, keys, prompts).eval()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (B, K) of normalised pixels (B, 3, H, W)."""
@@ -171,11 +160,11 @@ class Classifier(nn.Module):
         return self.backbone.encode_image(pixels)
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Softmax of the logits divided by the temperature, on the CPU and in float64.
+        """What `labelling` makes of the logits over the temperature, on the CPU and in float64.
 
         So scores are computed, and thresholds chosen on them mean the same here.
         """
-        return torch.softmax(logits.cpu().double() / self.temperature, dim=-1)
+        return self.labelling.probabilities(logits.cpu().double() / self.temperature)
 
     @property
     def device(self) -> torch.device:
@@ -186,10 +175,15 @@ class Classifier(nn.Module):
         """A deep copy that shares no tensor; parts under `torch.compile` are plain in it."""
         return uncompiled(copy.deepcopy(self))
 
+    def text_head(self) -> Tensor:
+        """The head (K, D) that the text encoder says now; differentiable."""
+        absent = self.labelling.negations_of_classes
+        return text_weights(self.backbone, self.prompts, self.prompt_weights, absent)
+
     def rebuild_head(self) -> "Classifier":
         """Set the head to what the text encoder says now; returns self."""
         with torch.no_grad():
-            self.head.weight.copy_(text_weights(self.backbone, self.prompts, self.prompt_weights))
+            self.head.weight.copy_(self.text_head())
             self.head.bias.zero_()
         return self
 
@@ -199,14 +193,17 @@ class Classifier(nn.Module):
         other.head, other.head_from_text = head, False
         return other.eval()
 
+    def _sharing(self, **changed: Any) -> "Classifier":
+        other = copy.copy(self)
+        vars(other).update(changed)
+        return other
+
     def with_temperature(self, temperature: float) -> "Classifier":
         """The same weights (shared) with another temperature.
 
         The uncertainty is kept; its thresholds were chosen at the old temperature.
         """
-        other = copy.copy(self)
-        other.temperature = temperature
-        return other
+        return self._sharing(temperature=temperature)
 
     def with_uncertainty(self, uncertainty: Uncertainty | None) -> "Classifier":
         """The same weights (shared) with other thresholds, or without any.
@@ -216,9 +213,16 @@ class Classifier(nn.Module):
         """
         if uncertainty is not None:
             uncertainty.check_classes(len(self.class_names))
-        other = copy.copy(self)
-        other.uncertainty = uncertainty
-        return other
+        return self._sharing(uncertainty=uncertainty)
+
+    def with_labelling(self, labelling: Labelling) -> "Classifier":
+        """The same weights (shared), read otherwise; a head from text has to be rebuilt for it.
+
+        Raises:
+            DataError: When it is for another number of classes.
+        """
+        labelling.check_classes(len(self.class_names))
+        return self._sharing(labelling=labelling)
 
     def predict(self, inputs: Inputs, batch_size: int = 64, top: int = 5) -> list[Prediction]:
         """Predictions for images, one for each, in their order.
@@ -246,15 +250,16 @@ class Classifier(nn.Module):
     @property
     def predictor(self) -> Predictor:
         """What `predict` goes through, with more to choose from."""
-        return Predictor(self._judged, self.class_names, self.backbone.preprocessing)
+        own, label = self.backbone.preprocessing, self.labelling.label
+        return Predictor(self._judged, self.class_names, own, label=label)
 
     def _judged(self, images: PixelArray) -> Judged:
         pixels = torch.from_numpy(images).to(self.device)
         features = self.eval().features(self.backbone.preprocessing.normalise_batch(pixels))
         logits = self.head(features).float().cpu()
         probabilities = self.probabilities(logits)
-        judge = self.uncertainty or Uncertainty()
-        verdicts = judge.verdicts(probabilities.numpy(), logits.numpy(), self.temperature)
+        said = probabilities.numpy(), logits.numpy(), self.temperature
+        verdicts = self.labelling.verdicts(self.uncertainty, *said)
         return Judged(probabilities, verdicts, features.float().cpu())
 
     def save(
@@ -286,22 +291,7 @@ class Classifier(nn.Module):
     def _parts(self, info: dict[str, Any], card: str | None) -> Bundle:
         plain = self.clone().float().cpu().eval()
         spec, preprocessing = self.backbone.spec, self.backbone.preprocessing
-        images = probe_images(preprocessing.size)
-        manifest = {
-            "adapt": __version__,
-            "arch": spec.arch,
-            "pretrained": spec.pretrained,
-            "base_hash": spec.base_hash,
-            "class_names": self.class_names,
-            "prompts": self.prompts,
-            "head_from_text": self.head_from_text,
-            "features": self.backbone.features,
-            "temperature": float(self.temperature),
-            "info": info,
-        }
-        thresholds = None if self.uncertainty is None else self.uncertainty.to_dict()
-        sometimes = {UNCERTAINTY: thresholds, PROMPT_WEIGHTS: self.prompt_weights}
-        manifest |= {name: value for name, value in sometimes.items() if value is not None}
+        images, manifest = probe_images(preprocessing.size), described(self, info)
         tensors = {
             ENCODERS: plain.backbone.model.state_dict(),
             HEAD: plain.head.state_dict(),
@@ -344,8 +334,8 @@ class Classifier(nn.Module):
             bundle.text_model,
             bundle.tokenizer,
         )
-        preprocessing = Preprocessing.from_dict(config["preprocess_cfg"])
-        backbone = build_backbone(spec, preprocessing, bundle.tensors[ENCODERS])
+        sizes = Preprocessing.from_dict(config["preprocess_cfg"])
+        backbone = build_backbone(spec, sizes, bundle.tensors[ENCODERS])
         backbone = backbone.with_features(manifest["features"])
         names, stored = manifest["class_names"], manifest.get(UNCERTAINTY)
         made = cls(
@@ -360,14 +350,15 @@ class Classifier(nn.Module):
         )
         if ADAPTER in bundle.tensors:
             made.low_rank = LowRank.from_tensors(bundle.tensors[ADAPTER])
-        return made.eval()
+        return made.with_labelling(labelling_of(manifest.get(SEVERAL_LABELS))).eval()
 
     def answers(self, images: list[bytes]) -> ProbeAnswers:
         """What this model says of a probe: from image files to probabilities, and of the texts."""
-        return answer(images, self._logits_of_files, self.probabilities, self._text_weights)
 
-    def _text_weights(self, texts: list[str]) -> Tensor:
-        return self.backbone.encode_text(texts) * self.backbone.scale
+        def rows_of_head(texts: list[str]) -> Tensor:
+            return self.backbone.encode_text(texts) * self.backbone.scale
+
+        return answer(images, self._logits_of_files, self.probabilities, rows_of_head)
 
     def _logits_of_files(self, images: list[bytes]) -> Tensor:
         own = self.backbone.preprocessing

@@ -15,7 +15,10 @@ from adapt.models.bundle.tensors import weights_hash
 
 
 def text_weights(
-    backbone: Backbone, prompts: list[list[str]], weights: list[list[float]] | None = None
+    backbone: Backbone,
+    prompts: list[list[str]],
+    weights: list[list[float]] | None = None,
+    negations: list[list[str]] | None = None,
 ) -> Tensor:
     """One direction per class: each prompt's unit feature, averaged, made unit again, scaled.
 
@@ -26,6 +29,8 @@ def text_weights(
         backbone: The CLIP whose text encoder is used.
         prompts: The prompts of each class; classes may have different numbers of them.
         weights: How much each counts in the average; all alike without.
+        negations: Prompts that say that a class is absent, whose direction is subtracted: where
+            images have several labels, the sigmoid of a logit is CLIP's softmax over the two.
 
     Returns:
         Weights (K, D); `features @ weights.T` are logits, exp(logit scale) included.
@@ -36,7 +41,8 @@ def text_weights(
         means = [part.mean(0) for part in parts]
     else:
         means = [part.new_tensor(own) @ part for part, own in zip(parts, weights, strict=True)]
-    return F.normalize(torch.stack(means), dim=-1) * backbone.scale
+    present = F.normalize(torch.stack(means), dim=-1) * backbone.scale
+    return present if negations is None else present - text_weights(backbone, negations)
 
 
 KeepTensor = Callable[[str, Callable[[], Tensor]], Tensor]
@@ -53,6 +59,36 @@ def head_name(backbone: Backbone, prompts: list[list[str]]) -> str:
     text = {name: value for name, value in state.items() if not name.startswith("visual.")}
     config = json.dumps([backbone.spec.config, backbone.spec.tokenizer], sort_keys=True)
     return text_hash(json.dumps([weights_hash(text), config, prompts]))
+
+
+def zero_shot_weights(
+    backbone: Backbone,
+    class_names: Sequence[str],
+    prompts: list[list[str]],
+    device: str | torch.device = "cpu",
+    keep: KeepTensor = computed,
+) -> Tensor:
+    """What `text_weights` gives, on the CPU, of classes that the text encoder can tell apart.
+
+    Args:
+        backbone: On the CPU, where it is left.
+        class_names: The K classes, for messages.
+        prompts: The prompts of each class.
+        device: Where texts are encoded.
+        keep: See `Classifier.from_clip`.
+
+    Raises:
+        DataError: See `check_read`.
+    """
+    check_read(backbone, class_names, prompts)
+
+    def weight() -> Tensor:
+        with torch.no_grad():
+            made = text_weights(backbone.to(device), prompts).cpu()
+        backbone.to("cpu")
+        return made
+
+    return keep(head_name(backbone, prompts), weight)
 
 
 def check_read(backbone: Backbone, class_names: Sequence[str], prompts: list[list[str]]) -> None:

@@ -8,6 +8,8 @@ from adapt.common.typed import FILE, path_to
 
 TEMPLATE_SETS = ("plain", "simple", "openai")
 """Named sets of prompt templates, the smallest first."""
+NEGATIONS = ("a photo without a {}.", "a photo with no {}.", "there is no {} in the photo.")
+"""Sentences that say that a class is absent, where images have several labels."""
 UNIFORM, ZPE = "uniform", "zpe"
 WEIGHTS = (UNIFORM, ZPE)
 """How much each prompt of a class counts."""

@@ -7,13 +7,19 @@ from adapt.predictions.outputs.base import Row
 FIXED = ("path", "label", "confidence")
 
 
-def column_names(stored: Uncertainty | None, top: int, threshold: float | None) -> list[str]:
+LABELS = "labels"
+
+
+def column_names(
+    stored: Uncertainty | None, top: int, threshold: float | None, several: bool = False
+) -> list[str]:
     """The columns of a table.
 
     Args:
         stored: Thresholds of the model: each part that is used has a column.
         top: Classes that are listed.
         threshold: Given in place of the stored one.
+        several: Whether an image may have several labels: then they are listed, too.
 
     >>> column_names(None, 3, 0.5)
     ['path', 'label', 'confidence', 'top3', 'error', 'reason', 'abstained']
@@ -25,7 +31,7 @@ def column_names(stored: Uncertainty | None, top: int, threshold: float | None) 
         "unknown": own.unknown_threshold,
     }
     more = [name for name, value in thresholds.items() if value is not None]
-    return [*FIXED, f"top{top}", "error", "reason", *more]
+    return [*FIXED, f"top{top}", "error", "reason", *([LABELS] if several else []), *more]
 
 
 def row_of(prediction: Prediction, columns: list[str]) -> Row:
@@ -45,6 +51,7 @@ def row_of(prediction: Prediction, columns: list[str]) -> Row:
         "reason": prediction.reason,
         "abstained": prediction.abstained if good else None,
         "set": list(prediction.labels) if good else None,
+        LABELS: list(prediction.labels) if good else None,
         "unknown": prediction.unknown if good else None,
     }
     return {name: cells[name] for name in columns}

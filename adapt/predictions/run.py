@@ -244,7 +244,13 @@ class _Job:
         self.reading, self.settings = reading, settings
         self.predictor = replace(opened.predictor, abstain_below=settings.threshold)
         self.correction = correction
-        columns = column_names(opened.loaded.uncertainty, settings.top, settings.threshold)
+        own, several = opened.loaded.uncertainty, opened.loaded.labelling.several
+        if several and (settings.threshold is not None or correction is not None):
+            raise RecipeError(
+                "--threshold, --transductive - not for several labels per image - each class has "
+                "a threshold of its own - leave them out"
+            )
+        columns = column_names(own, settings.top, settings.threshold, several)
         width = opened.width() if settings.features else 0
         self.tables = Tables(str(settings.format), columns, settings.features, width)
 

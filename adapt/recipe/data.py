@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
 from adapt.common.words import first_few, plural
-from adapt.data.image_data import ImageData, draw
+from adapt.data.image_data import ImageData, check_alike, draw
 from adapt.data.settings import Holdout
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.base import Source
@@ -75,6 +75,7 @@ def build_data(recipe: Recipe, also: ImageCallback | None = None) -> RunData:
         elif spec.source is not None:
             evals[name] = sources[name]
             if not has_pairs(fit.train):  # then classes are named by the text encoder
+                check_alike(fit.train, evals[name], name)
                 evals[name].targets(fit.class_names)
     unknown = recipe.uncertainty.unknown
     data = RunData(
@@ -197,7 +198,8 @@ def _train_and_val(recipe: Recipe, pool: list[ImageList]) -> ImageData:
 
 def _model_notes(recipe: Recipe) -> list[str]:
     """Say that the embedded model is weak on photos, where it is given any."""
-    if recipe.model.pretrained != "embedded" or recipe.data.train.kind.startswith("embedded"):
+    drawn = recipe.data.train.kind.startswith("embedded") or recipe.data.train.kind == "scenes"
+    if recipe.model.pretrained != "embedded" or drawn:
         return []
     return [
         f"model: the small {recipe.model.arch} that ships with adapt, trained on icons; for photos "
@@ -229,7 +231,8 @@ def _check_content(data: RunData, pool: list[ImageList]) -> None:
         equal = (" = ".join(f"{path} ({label})" for _, path, label in c.places) for c in conflicts)
         raise DataError(
             f"{data.fit.train.root} - the same image in two classes - {len(conflicts)} images: "
-            f"{first_few(equal, separator='; ')} - keep each in one class only"
+            f"{first_few(equal, separator='; ')} - keep each in one class only, or list it once "
+            "in a table with several labels"
         )
     if leaks := shared_files(manifest):
         equal = (" = ".join(f"{split}/{path}" for split, path, _ in leak.places) for leak in leaks)

@@ -24,6 +24,7 @@ from adapt.recipe.rules import (
     check_line,
     check_members,
     check_pairs,
+    check_several_labels,
     check_steps,
     check_strategy,
     check_towers,
@@ -110,6 +111,7 @@ def load(
     check_candidates(builder, data)
     check_corruptions(builder)
     check_line(builder)
+    check_several_labels(builder, None if method is None else type(method))
     check_holdout(builder, data)
     check_files(builder)
     if problems.noted:

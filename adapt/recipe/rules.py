@@ -10,8 +10,9 @@ from adapt.data.settings import FromTrain
 from adapt.ensembling.rules.base import needs_corruptions
 from adapt.ensembling.settings import MIXED, WITHOUT_PROBE
 from adapt.errors import did_you_mean
-from adapt.recipe.build import Builder
-from adapt.recipe.schema import RESERVED_EVALS, eval_names
+from adapt.models.settings import ZPE
+from adapt.recipe.build import Builder, to_plain
+from adapt.recipe.schema import RESERVED_EVALS, Recipe, eval_names
 from adapt.recipe.text import join
 from adapt.training.settings import OF_WHOLE_WEIGHTS
 
@@ -307,3 +308,56 @@ def check_towers(builder: Builder, data: dict[str, Any], schema: type | None) ->
     for here, section in list(built.items()):
         if getattr(section, "retention", False) is True or hasattr(section, "for_evals"):
             builder.problems.add(here, "such an eval needs a text encoder", "given", todo)
+
+
+ONE_LABEL_ALONE = {
+    "few_shot.shots": "images of a class cannot be counted off",
+    "ensemble.members": "soups are chosen by accuracy",
+    "model.prompts.search": "prompts are searched by accuracy",
+    "robustness.groups": "groups are scored by accuracy",
+    "robustness.reference": "the line of effective robustness is one of accuracies",
+    "data.balance": "classes of an image cannot be drawn one by one",
+    "model.beside": "other image encoders are compared by accuracy",
+    "uncertainty": "thresholds per class decide instead",
+    "evaluation.interval": "intervals of mAP and F1 are by the bootstrap",
+}
+"""Settings that know one label per image alone, and why."""
+
+
+def check_several_labels(builder: Builder, schema: type | None) -> None:
+    """Refuse what does not go with several labels per image, and the other way round.
+
+    Args:
+        builder: Has read the recipe; notes what is wrong.
+        schema: Dataclass of the method, if that is known.
+    """
+    negations = builder.built.get("model.negations")
+    if not getattr(builder.built.get("data.train"), "several_labels", False):
+        if negations is not None:
+            todo = "remove it, or declare several labels in data.train"
+            builder.problems.add("model.negations", "for several labels", negations, todo)
+        return
+    if schema is not None and not getattr(schema, "several_labels", False):
+        todo = "choose linear_probe, or a method that trains encoders, such as lora or full"
+        what = "learns one label per image, and data.train declares several"
+        builder.problems.add("method.name", what, schema.__name__, todo)
+    plain = Recipe(name="plain")
+    for key, why in ONE_LABEL_ALONE.items():
+        default = plain
+        for name in key.split("."):
+            default = getattr(default, name)
+        given = builder.built.get(key, default)
+        if given != default:
+            what = f"not for several labels per image: {why}"
+            builder.problems.add(key, what, to_plain(given), "remove it")
+    if builder.built.get("model.prompts.weights") == ZPE:
+        what = "not for several labels per image: templates are weighed by a softmax over classes"
+        builder.problems.add("model.prompts.weights", what, ZPE, "remove it")
+    rule = builder.built.get("ensemble.rule", plain.ensemble.rule)
+    if needs_corruptions(rule):
+        todo = f"take {plain.ensemble.rule}"
+        builder.problems.add("ensemble.rule", "looks at accuracy under corruptions", rule, todo)
+    for name in builder.built.get("evals") or {}:
+        if getattr(builder.built.get(f"evals.{name}"), "retention", False):
+            what, todo = "not for several labels per image", "remove it"
+            builder.problems.add(f"evals.{name}.retention", what, True, todo)

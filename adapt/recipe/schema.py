@@ -58,6 +58,7 @@ class ModelSection:
         pretrained=not_empty("give a name or a path"),
         templates=TEMPLATES,
         image_size=or_none(within(16, 2048, "pixels"), "that of the weights"),
+        negations=or_none(TEMPLATES, "three sentences"),
     )
 
     arch: str = MISSING
@@ -73,6 +74,9 @@ class ModelSection:
     method if it needs no text encoder, scored on the same images (CLIP's Figure 10)."""
     templates: list[str] = field(default_factory=lambda: ["simple"])
     """Prompts: sentences with one `{}` for the class name, or names of sets of them."""
+    negations: list[str] | None = None
+    """For several labels per image: sentences with one `{}` that say that a class is absent, such
+    as `a photo without a {}.`; three of them when not given."""
     prompts: Prompts = field(default_factory=Prompts)
     """Sentences for each class, and how much each prompt counts."""
 

@@ -13,7 +13,13 @@ from adapt.report.record.scores import ZERO_SHOT, ScoreTable, mean_of_shifts, mo
 from adapt.report.record.ship import method_ships, probe_ships, ship_words, ships_zero_shot
 from adapt.report.record.values import mapping, number
 from adapt.report.record.words import decimal, percent, points
-from adapt.report.sections import SECTIONS, BuiltSection, Section, build_sections
+from adapt.report.sections import (
+    LABEL_SECTIONS,
+    SECTIONS,
+    BuiltSection,
+    Section,
+    build_sections,
+)
 from adapt.report.verdict import WARNING, verdict
 
 MISTAKES_SHOWN = 24
@@ -76,8 +82,15 @@ class Content:
         return [block for block in blocks if isinstance(block, ReportFigure)]
 
 
-def build(run: RunRecord, sections: Sequence[Section] = SECTIONS) -> Content:
-    """Compute all words, tables and figures; call it inside `house_style`."""
+def build(run: RunRecord, sections: Sequence[Section] | None = None) -> Content:
+    """Compute all words, tables and figures; call it inside `house_style`.
+
+    Args:
+        run: The run folder.
+        sections: Those of the kind of labels where none are given.
+    """
+    if sections is None:
+        sections = LABEL_SECTIONS if run.scores.several_labels else SECTIONS
     scores, sentences = run.scores, verdict(run.scores)
     shipped = sentences.pop(0) if ship_words(scores) else ""
     quarantined = list(scores.get("quarantined") or [])
@@ -137,15 +150,21 @@ def _facts(run: RunRecord) -> list[Fact]:
     if base is not None:
         change = _change(scores.difference(model, base)[0], model)
         change = scores.reason(model, base) or change
-        facts.append(Fact(f"accuracy on {base}", percent(scores.metric(model, base)), change))
+        facts.append(
+            Fact(f"{scores.measure} on {base}", percent(scores.metric(model, base)), change)
+        )
     if scores.shifts:
         change = _change(scores.shift_difference(model)[0], model)
         label = mean_of_shifts(scores)
-        label = f"accuracy on {label}" if len(scores.shifts) == 1 else label
+        label = f"{scores.measure} on {label}" if len(scores.shifts) == 1 else label
         facts.append(Fact(label, percent(scores.shift_mean(model)), change))
     else:
         facts.append(Fact("mean of shifts", "n/a", "no shift was scored"))
-    if base is not None:
+    if base is not None and scores.several_labels:
+        shown = percent(scores.metric(model, base, "f1_micro"))
+        macro = percent(scores.metric(model, base, "f1_macro"))
+        facts.append(Fact(f"F1 micro on {base}", shown, f"macro {macro}"))
+    elif base is not None:
         error = scores.metric(model, base, "ece")
         note = scores.reason(model, base, "ece") or _chance(run, base) or "lower is better"
         facts.append(Fact(f"calibration error on {base}", decimal(error), note))

@@ -61,6 +61,7 @@ def model_card(
         "rows": _rows(scores),
         "mean": _mean(scores),
         "weak": _weak(run),
+        "several_labels": scores.several_labels,
         "fingerprint": fingerprint,
         "versions": _versions(mapping(run.environment)),
         "recipe": (run.recipe or "").rstrip(),
@@ -89,7 +90,7 @@ def _front(scores: ScoreTable, base: Mapping[str, Any]) -> str:
         {
             "task": {"type": "image-classification"},
             "dataset": {"name": one_line(name), "type": one_line(name)},
-            "metrics": [{"type": "accuracy", "value": round(accuracy, 4)}],
+            "metrics": [{"type": scores.measure, "value": round(accuracy, 4)}],
         }
         for name in scores.evals
         if (accuracy := scores.metric(scores.shipped, name)) is not None

@@ -50,6 +50,13 @@ from adapt.report.tables.scores import (
     pairs_table,
     split_table,
 )
+from adapt.report.tables.several_labels.label_scores import (
+    decision_words,
+    f1_table,
+    label_class_table,
+    label_table,
+    likelihood_table,
+)
 from adapt.report.tables.towers import towers_table
 from adapt.report.tables.uncertainty import (
     abstention_table,
@@ -217,10 +224,34 @@ PAIR_SECTIONS = (
     Section("data", "Data card", (few_words, pairs_count_table, contact_sheet)),
     Section("setup", "Environment and recipe"),
 )
-# fmt: on
 """The report of a run on images with captions."""
+
+
+LABEL_SECTIONS = (
+    Section("summary", "Summary", (ladder_table, ladder)),
+    Section("alpha", "Choosing alpha", (
+        probe_curve, _rules_of_probe, alpha_curve,
+        _or(rules_table, "Rules", _NO_RULES, "curve.json"),
+        _or(guard_table, "Guard", NO_GUARD),
+        worse_classes_table,
+    )),
+    Section("tables", "All scores", (
+        opened_words, label_table, f1_table, likelihood_table,
+    )),
+    Section("classes", "Classes", (decision_words, label_class_table)),
+    Section("mistakes", "Worst mistakes"),
+    Section("learning", "Learning curves", (learning,)),
+    Section("data", "Data card", (
+        split_table, _or(count_table, "Images per class", _NO_COUNTS), contact_sheet,
+    )),
+    Section("setup", "Environment and recipe"),
+)
+# fmt: on
+"""The report of a run whose images have several labels."""
 
 
 def sections_of(run: RunRecord) -> tuple[Section, ...]:
     """The sections that suit a run."""
+    if run.scores.several_labels:
+        return LABEL_SECTIONS
     return PAIR_SECTIONS if is_pairs(run.scores) else SECTIONS

@@ -104,11 +104,12 @@ def _gain_on_test(scores: ScoreTable) -> list[str]:
         return ["No test set was evaluated: nothing is known about unseen images."]
     reached = scores.metric(model, name)
     if reached is None:
-        return [f"Accuracy on {name} is n/a: no image of it was scored."]
+        return [f"{_measure(scores)} on {name} is n/a: no image of it was scored."]
     if ships_zero_shot(scores):
         return [f"The shipped model is zero-shot itself; it scores {percent(reached)} on {name}."]
     gained, bounds = scores.difference(model, name)
-    start = f"On {name} the shipped model{_alpha(scores)} scores {percent(reached)}"
+    measured = " mAP" if scores.several_labels else ""
+    start = f"On {name} the shipped model{_alpha(scores)} scores {percent(reached)}{measured}"
     if gained is None:
         return [f"{start}; zero-shot was not scored there, so the gain is n/a."]
     base = _in_brackets(scores.metric(ZERO_SHOT, name))
@@ -192,6 +193,11 @@ def _in_brackets(value: float | None) -> str:
 def _alpha(scores: ScoreTable) -> str:
     alpha = scores.get("alpha")
     return "" if alpha is None else f" (alpha {alpha:g})"
+
+
+def _measure(scores: ScoreTable) -> str:
+    """The measure at the beginning of a sentence."""
+    return scores.measure if scores.several_labels else "Accuracy"
 
 
 def _direction(change: float) -> str:

@@ -20,11 +20,9 @@ from adapt.errors import Interrupted, RecipeError
 from adapt.evaluation.evaluate import Split
 from adapt.models.bundle.tensors import weights_hash
 from adapt.models.classifier import Classifier
-from adapt.recipe.data import RunData
 from adapt.recipe.load import Loaded, load
 from adapt.recipe.schema import Recipe
 from adapt.runs.fit import remove_checkpoints
-from adapt.runs.folder.answers import write_answers
 from adapt.runs.folder.files import environment, skipped_steps
 from adapt.runs.folder.ledger import eval_hashes, open_tests, read_ledger, write_ledger
 from adapt.runs.folder.lock import run_folder
@@ -34,20 +32,17 @@ from adapt.runs.folder.shipped import save_shipped
 from adapt.runs.folder.stages import SCORES, is_complete
 from adapt.runs.folder.timing import FILE as TIMING
 from adapt.runs.folder.timing import write_timing
-from adapt.runs.measures.few_shot import few_shot
 from adapt.runs.measures.held_out_statistics import held_out_statistics
 from adapt.runs.measures.outputs import gather_outputs
 from adapt.runs.measures.retrieval import scores_on_captions
-from adapt.runs.measures.robustness import check_measures, write_robustness
+from adapt.runs.measures.robustness import check_measures
 from adapt.runs.measures.scores import (
     ENSEMBLE,
     MIXED_PROBE,
     Outputs,
     changed_parameters,
-    write_tables,
 )
 from adapt.runs.measures.towers import write_towers
-from adapt.runs.measures.uncertainty import write_uncertainty
 from adapt.runs.memory import prepared
 from adapt.runs.micro_batch import fitted
 from adapt.runs.pairs import run_pairs
@@ -64,8 +59,7 @@ from adapt.runs.steps import (
     start_facts,
     write_reports,
 )
-from adapt.runs.summary import summary
-from adapt.training.context import Context
+from adapt.runs.summary import Finished, measure_one_label, measure_several_labels
 from adapt.training.devices import processes
 from adapt.training.runtime import held_on_device
 from adapt.training.trainer.loggers import check_loggers
@@ -176,17 +170,17 @@ def _run(loaded: Loaded, folder: Path, name: str, resume: Resume | None, quiet: 
     stages.saved("adapted", weights_hash(tuned.state_dict()), folder / "adapted", save)
 
     alphas = _alphas_on_evals(recipe, choice.mixed, say)
+    _say_few_shot(recipe, say)
     hashes = eval_hashes(data.manifest, data.evals | data.retrieval)
     opened = open_tests(folder, hashes, "scores of the run", stages.identity())
     splits = [Split.read(name, images, start, runtime) for name, images in data.evals.items()]
     outputs = _outputs(folder, recipe, lines, choice, splits, data.fit.class_names)
-    write_tables(folder, outputs, data.evals)
-    models = start, tuned, shipped
-    write_robustness(context, recipe, data, models, outputs, splits, alphas, refresh)
-    shipped = _with_thresholds(context, recipe, data, shipped, outputs, splits)
-    _write_few_shot(loaded, begun.unsearched, data, splits, context, say)
+    said = begun, tuned, shipped
+    done = Finished(loaded, data, quick, context, refresh, *said, choice, outputs, splits, alphas)
+    measure = measure_several_labels if data.fit.several_labels else measure_one_label
+    shipped, scores = measure(done)
     write_towers(recipe, loaded.method, data, context)
-    scores = summary(loaded, data, quick, outputs, choice) | {
+    scores |= {
         **start_facts(start),
         "name": name,
         "trainable": changed_parameters(start, tuned),
@@ -223,36 +217,11 @@ def _alphas_on_evals(recipe: Recipe, mixed: Candidate, say: Callable[[str], None
     return alphas
 
 
-def _with_thresholds(
-    context: Context,
-    recipe: Recipe,
-    data: RunData,
-    shipped: Classifier,
-    outputs: Outputs,
-    splits: list[Split],
-) -> Classifier:
-    """The shipped model with its thresholds; the folder gets their effect, and all its answers."""
-    assert context.folder is not None
-    stored = write_uncertainty(context, recipe, data, shipped, outputs, splits)
-    judge = shipped.class_names, shipped.temperature, stored
-    of = {name: spec.of for name, spec in data.specs.items()}
-    write_answers(context.folder, judge, outputs.logits[outputs.shipped], data.evals, of)
-    return shipped.with_uncertainty(stored)
-
-
-def _write_few_shot(
-    loaded: Loaded,
-    start: Classifier,
-    data: RunData,
-    splits: list[Split],
-    context: Context,
-    say: Callable[[str], None],
-) -> None:
-    section, folder = loaded.recipe.few_shot, context.folder
-    if section.shots and folder is not None:
+def _say_few_shot(recipe: Recipe, say: Callable[[str], None]) -> None:
+    """Say that the few-shot protocol runs, where it does."""
+    section = recipe.few_shot
+    if section.shots:
         say(f"few-shot protocol: {section.seeds} draws for each number of images per class")
-        curve = few_shot(section, loaded.method, start, data.fit, splits, context)
-        write_json(folder / "few_shot.json", curve)
 
 
 def _outputs(

@@ -55,12 +55,13 @@ class Choice:
             allowed: The candidates that might ship.
             folds: Folds of the run; 0 where val is a split of its own.
         """
-        zero_shot = self.mixed.held.logits[0.0].argmax(1) == self.mixed.held.targets
-        candidates = {ZERO_SHOT: {"alpha": 0.0, "accuracy": float(zero_shot.mean())}}
+        judge = self.mixed.held.judge
+        zero_shot = judge.quality(self.mixed.held.logits[0.0])
+        candidates = {ZERO_SHOT: {"alpha": 0.0, judge.measure: zero_shot}}
         for candidate in (self.mixed, self.decision.rival):
             if candidate is not None:
-                accuracy = float(candidate.right.mean())
-                candidates[candidate.name] = {"alpha": candidate.alpha, "accuracy": accuracy}
+                measured = {"alpha": candidate.alpha, judge.measure: candidate.quality}
+                candidates[candidate.name] = measured
         return {
             "candidate": self.decision.name,
             "reason": self.decision.reason,

@@ -12,9 +12,10 @@ from adapt.methods.heads.linear_probe import LinearProbe
 from adapt.models.building.timm_images import has_text, of_timm
 from adapt.models.classifier import Classifier
 from adapt.models.heads import KeepTensor, computed
+from adapt.models.prediction.labelling import SeveralLabels
 from adapt.models.prompts.columns import beside_templates
 from adapt.models.prompts.sentences import with_sentences
-from adapt.models.settings import Prompts
+from adapt.models.settings import NEGATIONS, Prompts
 from adapt.models.templates import resolve_templates
 from adapt.models.towers.timm_tower import image_classifier, load_tower, named_classifier
 from adapt.recipe.data import fold_count
@@ -85,9 +86,31 @@ def zero_shot_of(
         if model.text is None:
             return image_classifier(backbone, names)
         return named_classifier(backbone, names, model.templates)
-    return Classifier.from_clip(
+    made = Classifier.from_clip(
         model.arch, model.pretrained, names, model.templates, recipe.seed, device, keep
     )
+    if not recipe.data.train.several_labels:
+        return made
+    return with_negations(made, names, list(model.negations or NEGATIONS), device)
+
+
+def with_negations(
+    start: Classifier,
+    names: list[ClassName],
+    templates: list[str],
+    device: str | torch.device = "cpu",
+) -> Classifier:
+    """A zero-shot model for several labels per image: each class against its absence.
+
+    Args:
+        start: With one label; its head is replaced.
+        names: The classes.
+        templates: Sentences that say that a class is absent; names of sets are not among them.
+        device: Where texts are encoded.
+    """
+    labelling = SeveralLabels([[t.replace("{}", name.words) for t in templates] for name in names])
+    several = start.with_labelling(labelling)
+    return several.to(device).rebuild_head().to("cpu")
 
 
 def start_of_recipe(recipe: Recipe, data: ImageData, context: Context) -> Start:

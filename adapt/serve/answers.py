@@ -65,19 +65,26 @@ class Parts:
     abstained: bool
     set: bool
     unknown: bool
+    labels: bool = False
+    """Whether an image may have several labels, which are then listed."""
 
     @classmethod
-    def of(cls, own: Uncertainty | None) -> "Parts":
+    def of(cls, own: Uncertainty | None, several: bool = False) -> "Parts":
         """Those for which thresholds are stored.
 
+        Args:
+            own: Thresholds of the model.
+            several: Whether an image may have several labels.
+
         >>> Parts.of(None)
-        Parts(abstained=False, set=False, unknown=False)
+        Parts(abstained=False, set=False, unknown=False, labels=False)
         """
         own = own or Uncertainty()
         return cls(
             own.abstain_below is not None,
             own.conformal_threshold is not None,
             own.unknown_threshold is not None,
+            several,
         )
 
 
@@ -97,9 +104,11 @@ def result(answer: Prediction | Refusal, parts: Parts, top: int) -> dict[str, An
         answer = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, reason)
     if isinstance(answer, Refusal):
         return {"status": answer.status, "error": answer.reason}
+    several = {"labels": list(answer.labels)} if parts.labels else {}
     return {
         "status": 200,
         "label": answer.label,
+        **several,
         "confidence": answer.confidence,
         "top": [{"label": name, "probability": value} for name, value in answer.top[:top]],
         "abstained": answer.abstained if parts.abstained else None,

@@ -51,12 +51,14 @@ class ServedModel:
         folder = resolve_path(path)
         model, _ = verified(folder)
         name, classifier = content_hash(listing_path(folder)), model.to(device)
-        return cls(name[:12], classifier, classifier.predictor, Parts.of(classifier.uncertainty))
+        parts = Parts.of(classifier.uncertainty, classifier.labelling.several)
+        return cls(name[:12], classifier, classifier.predictor, parts)
 
     @property
     def takes_classes(self) -> bool:
         """Whether other class names may be given: its head comes from its text encoder."""
-        return isinstance(self.classifier, Classifier) and self.classifier.head_from_text
+        model = self.classifier
+        return isinstance(model, Classifier) and model.head_from_text and not self.parts.labels
 
     def with_classes(self, names: tuple[str, ...], most: int) -> Predictor:
         """The same encoders with a head for other classes; it has no thresholds.
@@ -69,7 +71,7 @@ class ServedModel:
             Refusal: When there may be none, or they are too few, too many, too long or alike.
         """
         model = self.classifier
-        if not isinstance(model, Classifier) or not model.head_from_text:
+        if not isinstance(model, Classifier) or not self.takes_classes:
             advice = "leave the class names out"
             raise _wrong_names(f"this model was fitted to its own classes - {advice}")
         if not 2 <= len(names) <= most:

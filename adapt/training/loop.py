@@ -20,7 +20,7 @@ from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import class_weights
 from adapt.data.loading.workers import watched_workers
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import ModelError, RunError
+from adapt.errors import ModelError, RecipeError, RunError
 from adapt.models.classifier import Classifier
 from adapt.training.context import NOTHING_KEPT, Context
 from adapt.training.data_module import ImageDataModule
@@ -101,6 +101,10 @@ def train(
         raise ModelError(
             "method - nothing would train - every parameter is frozen - lower optim.freeze_first"
         )
+    if data.several_labels and context.balance != "none":
+        balance = f"{context.balance!r}"
+        what = "not for several labels per image"
+        raise RecipeError(f"data.balance - {what} - {balance} - remove it")
     classifier.low_rank = None  # of a start; what it adds is no longer all that changes
     _check_runtime(optim, context.runtime)
     with processes(context.runtime) as group:
@@ -243,6 +247,8 @@ def loss_weights(optim: Optim, images: ImageList, names: Sequence[str]) -> Tenso
     Raises:
         RecipeError: When it names a class that is not there.
     """
+    if images.several_labels:
+        return None  # `check_objective` refuses to weigh them
     targets = images.targets(list(names))
     weights = class_weights(optim.class_weights, targets, names, "method.optim.class_weights")
     return None if weights is None else torch.from_numpy(weights)

@@ -6,14 +6,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics.classification import MulticlassAccuracy
 
 from adapt.errors import RunError
 from adapt.models.classifier import Classifier
 from adapt.models.heads import MAXIMUM_LOGIT_SCALE
-from adapt.training.objectives import CrossEntropy, Objective, check_objective
+from adapt.training.objectives import Objective, check_objective, loss_of
 from adapt.training.parameters import (
     blocks_of,
     choose_parameters,
@@ -35,7 +33,7 @@ from adapt.training.trainer.numbers import (
     check_trained_in_full,
     gradient_scale,
 )
-from adapt.training.trainer.tally import Tally
+from adapt.training.trainer.tally import Tally, scoring
 
 SKIPPED_IN_A_ROW = 3
 
@@ -94,10 +92,9 @@ class AdaptModule(pl.LightningModule):
         choose_parameters(classifier, train, getattr(objective, "sees_bias", False))
         freeze_first(classifier, optim.freeze_first)
         self.text_trains = text_trains(classifier)
-        check_objective(optim, objective, class_weights)
-        self.objective = objective or CrossEntropy(
-            optim.label_smoothing, self.text_trains, class_weights
-        )
+        several = classifier.labelling.several
+        check_objective(optim, objective, class_weights, several)
+        self.objective = objective or loss_of(classifier, optim, self.text_trains, class_weights)
         self.regularisers = Regularisers(classifier, optim)
         if optim.checkpointing:
             classifier.backbone.model.set_grad_checkpointing(True)
@@ -107,7 +104,7 @@ class AdaptModule(pl.LightningModule):
         self.images, self.unit = 0, 1
         names = classifier.class_names
         self.tally, self.losses = Tally(names), Means()
-        self.accuracy = MulticlassAccuracy(num_classes=max(2, len(names)), average="micro")
+        self.accuracy, self.sum_of_losses = scoring(several, max(2, len(names)))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (B, K) of normalised pixels."""
@@ -266,7 +263,8 @@ class AdaptModule(pl.LightningModule):
     def predict_step(self, batch: dict[str, Tensor], _number: int) -> dict[str, Tensor]:
         """Probabilities (B, K) at the classifier's temperature, and the `index` of each image."""
         logits = self._seen(batch)[1] / self.classifier.temperature
-        return {"index": batch["index"], "probabilities": logits.softmax(1)}
+        said = self.classifier.labelling.probabilities(logits)
+        return {"index": batch["index"], "probabilities": said}
 
     def _seen(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Unit features and logits."""
@@ -283,7 +281,7 @@ class AdaptModule(pl.LightningModule):
             features, logits = self._seen(batch)
             self.tally.answers.add(logits, target, features)
             self.accuracy.update(logits, target)
-            total = F.cross_entropy(logits, target, reduction="sum")
+            total = self.sum_of_losses(logits, target)
         self.losses.add({f"{name}_loss": total}, len(target))
         self.losses.keep()
 

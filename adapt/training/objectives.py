@@ -13,7 +13,7 @@ from adapt.errors import ModelError
 from adapt.models.classifier import Classifier
 from adapt.models.heads import text_weights
 from adapt.training.processes.batches import counted, gathered, several
-from adapt.training.settings import Optim
+from adapt.training.settings import ASYMMETRIC, AUTO_LOSS, Optim
 
 Batch: TypeAlias = dict[str, Tensor]
 Outcome: TypeAlias = tuple[Tensor, tuple[Tensor, ...]]
@@ -22,6 +22,8 @@ Objective: TypeAlias = Callable[[Classifier, Batch, torch.Generator], Outcome]
 every call in one step, to the loss (a scalar) and the matrices of logits it was made from, each
 with one answer per row; a teacher's matrices are compared with them row by row."""
 
+LABELS_LACK = {"mixup": 0, "cutmix": 0, "class_weights": "none", "self_distillation": 0}
+"""Settings that know one label per image alone, and what turns them off."""
 SAME_CLASS = ("mask", "positive", "negative")
 
 
@@ -71,6 +73,86 @@ class CrossEntropy:
             # Not over the sum of weights, which would undo them in a batch of one class.
             loss = total / len(target)
         return loss, (logits,)
+
+
+@dataclass
+class LabelLoss:
+    """Sum over the classes of the cross-entropy of yes and no, in the mean over images.
+
+    The one matrix is the logits (B, K). With `asymmetric` it is the asymmetric loss (Ben-Baruch et
+    al., arXiv:2009.14119): most classes are absent from an image, so answers of no that are easy
+    count little, and those that are almost certain nothing.
+    """
+
+    asymmetric: bool = False
+    """Focus on hard absences, with the paper's gamma- = 4, gamma+ = 0 and margin 0.05."""
+    label_smoothing: float = 0.0
+    """How far yes and no are moved towards a half: by half of this."""
+    text_trains: bool = False
+    """See `CrossEntropy.text_trains`; of each class a negation is drawn too."""
+
+    def __call__(self, classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
+        """Loss and logits of a batch, whose `target` is 0 or 1 for each class, (B, K)."""
+        if self.text_trains and classifier.head_from_text:
+            prompts = [
+                [drawn_prompt(classifier, number, generator)]
+                for number in range(len(classifier.prompts))
+            ]
+            absent = [
+                [own[int(torch.randint(len(own), (1,), generator=generator))]]
+                for own in classifier.labelling.negations_of_classes or []
+            ]
+            weights = text_weights(classifier.backbone, prompts, negations=absent)
+            logits = classifier.features(batch["image"]) @ weights.T
+        else:
+            logits = classifier(batch["image"])
+        target = batch["target"].float()
+        soft = target * (1 - self.label_smoothing) + self.label_smoothing / 2
+        if self.asymmetric:
+            each = asymmetric_loss(logits.float(), soft)
+        else:
+            each = F.binary_cross_entropy_with_logits(logits.float(), soft, reduction="none")
+        return each.sum(1).mean(), (logits,)
+
+
+GAMMA_ABSENT, MARGIN = 4.0, 0.05
+
+
+def asymmetric_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Asymmetric loss of each decision (ASL, arXiv:2009.14119), in nats.
+
+    `-log(p)` where the class is there, `-q^4 log(1 - q)` with `q = max(p - 0.05, 0)` where not.
+
+    Args:
+        logits: Shape (B, K).
+        target: Shape (B, K), 0 to 1.
+
+    Returns:
+        Shape (B, K).
+
+    >>> asymmetric_loss(torch.tensor([[0.0, -9.0]]), torch.tensor([[1.0, 0.0]]))[0, 1].item()
+    0.0
+    """
+    shifted = (torch.sigmoid(logits) - MARGIN).clamp(min=0)
+    absent = -(shifted**GAMMA_ABSENT) * torch.log1p(-shifted)
+    # A margin that cuts off gives minus zero.
+    return -target * F.logsigmoid(logits) + (1 - target) * absent.abs()
+
+
+def loss_of(
+    classifier: Classifier, optim: Optim, trains_text: bool, class_weights: Tensor | None = None
+) -> Objective:
+    """The loss of a classifier, where a method names no other.
+
+    Args:
+        classifier: Says whether an image may have several labels.
+        optim: Which loss then, and label smoothing.
+        trains_text: Whether the text encoder moves.
+        class_weights: See `CrossEntropy`.
+    """
+    if classifier.labelling.several:
+        return LabelLoss(optim.loss == ASYMMETRIC, optim.label_smoothing, trains_text)
+    return CrossEntropy(optim.label_smoothing, trains_text, class_weights)
 
 
 def drawn_classes(target: Tensor, classes: int, count: int, generator: torch.Generator) -> Tensor:
@@ -250,13 +332,30 @@ def drawn_prompt(classifier: Classifier, number: int, generator: torch.Generator
 
 
 def check_objective(
-    optim: Optim, objective: Objective | None, class_weights: Tensor | None
+    optim: Optim, objective: Objective | None, class_weights: Tensor | None, several: bool = False
 ) -> None:
     """Refuse settings that do not go with an objective; see `AdaptModule`.
+
+    Args:
+        optim: The settings.
+        objective: The loss of a batch, where a method names one.
+        class_weights: Of the loss.
+        several: Whether images may have several labels.
 
     Raises:
         ModelError: With the setting.
     """
+    if not several and optim.loss != AUTO_LOSS:
+        raise ModelError(
+            f"optim.loss - for several labels per image - {optim.loss!r} - set it to {AUTO_LOSS}"
+        )
+    for name, off in LABELS_LACK.items() if several else ():
+        if getattr(optim, name) != off:
+            given = f"{getattr(optim, name)!r}"
+            advice = f"set it to {off}"
+            raise ModelError(
+                f"optim.{name} - not for several labels per image - {given} - {advice}"
+            )
     if objective is not None and not getattr(objective, "soft_targets", False):
         for name, off in (("mixup", 0), ("cutmix", 0), ("class_weights", "none")):
             if getattr(optim, name) != off:

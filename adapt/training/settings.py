@@ -29,6 +29,8 @@ ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 STRATEGIES = ("auto", "ddp", "fsdp")
 SCHEDULES = ("cosine", "constant")
 CLASS_WEIGHTS = ("none", "auto")
+AUTO_LOSS, BINARY, ASYMMETRIC = "auto", "binary", "asymmetric"
+LOSSES = (AUTO_LOSS, BINARY, ASYMMETRIC)
 COMPILE = ("none", "default", "cuda_graphs")
 LOGGERS = ("tensorboard", "wandb", "mlflow")
 MOST_SHOTS = 16
@@ -77,6 +79,7 @@ class Optim:
         warmup=fraction(one=False),
         schedule=one_of(SCHEDULES),
         clip_norm=at_least(0, "off"),
+        loss=one_of(LOSSES),
         label_smoothing=fraction(one=False),
         mixup=at_least(0, "off"),
         cutmix=at_least(0, "off"),
@@ -107,8 +110,11 @@ class Optim:
     """What follows the warm-up: `cosine` (to zero) or `constant`."""
     clip_norm: float = 1.0
     """Largest gradient norm; 0 turns clipping off."""
+    loss: str = AUTO_LOSS
+    """For several labels per image: `binary` cross-entropy of each class, which is `auto`, or
+    `asymmetric`, by which easy absences count little (arXiv:2009.14119)."""
     label_smoothing: float = 0.0
-    """Fraction of the target spread over all classes."""
+    """Fraction of the target spread over all classes; of several labels, over yes and no."""
     mixup: float = 0.0
     """Blend each image with another of its batch, by a fraction from Beta(alpha, alpha); 0 is off.
     The paper takes alpha from 0.1 to 0.4."""

@@ -77,7 +77,12 @@ ROOMS = {
         ("settings",),
     ],
     "methods": [("estimator",), ("auto",), ("encoders",), ("heads",), ("features",), ("base",)],
-    "evaluation": [("evaluate",), ("uncertainty", "robustness", "unlabelled"), ("metrics",)],
+    "evaluation": [
+        ("evaluate",),
+        ("judging",),
+        ("uncertainty", "robustness", "several_labels", "unlabelled"),
+        ("metrics",),
+    ],
 }
 KNOW_RECIPES = ("cli", "__main__", "comparison", "scale", "runs", "checks", "recipe")
 SETTINGS_MAY = ("adapt.errors", "adapt.common")

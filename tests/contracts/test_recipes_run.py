@@ -28,6 +28,8 @@ SMALLER = {
     "kind: wise_ft": "ensemble.corruptions=[contrast]",
 }
 # The costliest; others of their kind run, and `-m slow` runs these.
+# Has files of its own; tests/runs/test_summary.py runs it small.
+ELSEWHERE = ("several_labels",)
 SLOW = ("paint", "flyp", "lp_ft", "soup", "robust_default", "lora_16shot", "wise_ft")
 EMOJI = EMBEDDED / "pictograms" / "emoji" / "test"
 
@@ -93,7 +95,7 @@ def test_a_shipped_recipe_says_what_it_is(name: str) -> None:
     [
         pytest.param(n, marks=pytest.mark.slow if n in SLOW else ())
         for n in recipe_names()
-        if not n.startswith("pairs/")
+        if n not in ELSEWHERE and not n.startswith("pairs/")
     ],
 )
 def test_a_shipped_recipe_runs_small(

@@ -20,6 +20,7 @@ from adapt.ensembling.choose import (
 from adapt.ensembling.held_out import HeldOut
 from adapt.ensembling.rules.base import Evidence, rule_names
 from adapt.errors import RecipeError
+from adapt.evaluation.several_labels.calibration import LabelCalibration
 
 TABLE = {1.0: 0.7, 0.75: 0.7, 0.5: 0.7, 0.25: 0.66, 0.0: 0.5}
 
@@ -110,7 +111,7 @@ def flips(random: np.random.Generator, images: int, top: float) -> HeldOut:
     clean = {a: np.eye(2)[hits.astype(int)] for a, hits in right(0).items()}
     corrupted = {kind: right(0.2) for kind in ("blur", "fog", "noise")}
     held = HeldOut(np.ones(images, int), clean, corrupted)
-    held._temperatures = dict.fromkeys(grid, 1.0)  # no part of this, and slow to fit
+    held._calibrations = dict.fromkeys(grid, LabelCalibration())  # no part of this, and slow to fit
     return held
 
 
@@ -121,7 +122,7 @@ def only(held: HeldOut, alphas: list[float]) -> Evidence:
         {a: held.logits[a] for a in alphas},
         {kind: {a: own[a] for a in alphas} for kind, own in held.corrupted.items()},
     )
-    part._temperatures = held._temperatures  # they take most of the time of this test
+    part._calibrations = held._calibrations  # they take most of the time of this test
     return part.evidence()
 
 

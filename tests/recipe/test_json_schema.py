@@ -31,7 +31,20 @@ from adapt.recipe.shipped import recipe_names
 from adapt.recipe.text import dump_yaml
 from adapt.training.settings import Optim, Runtime
 
-FREE = {"context", "image", "label", "split", "table", "domain", "name", "kind", "of", "column"}
+FREE = {
+    "context",
+    "image",
+    "label",
+    "split",
+    "table",
+    "domain",
+    "name",
+    "kind",
+    "of",
+    "column",
+    "separator",
+    "label_columns",
+}
 """Texts that may be anything: names of columns, splits, classes and files inside others."""
 ELSEWHERE = {"version", "select", "augmentation", "corruptions", "shift", "class_weights"}
 ELSEWHERE |= {"candidates", "templates", "parts", "method"}

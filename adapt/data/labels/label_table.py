@@ -1,5 +1,7 @@
 """A table of labels: CSV or Parquet with `path,label[,split,group]`, read and checked as text.
 
+Where images have several labels, `LabelColumns` says what stands in place of `label`.
+
 A cell has no value when it is empty, or null in Parquet; `None`, `nan`, `NA` and `null` are words.
 Lines are split by the reader of CSV alone, so that a cell in quotes may hold any of the signs that
 some programs take for the end of a line.
@@ -19,6 +21,7 @@ import pandas as pd
 from adapt.common.typed import resolve_path
 from adapt.common.words import first_few
 from adapt.data.labels.classes import normal
+from adapt.data.labels.label_sets import LabelColumns, LabelSet, joined, read_label_sets
 from adapt.data.labels.multi_label import ADVICE, check_joined, one_hot_columns, several_labels
 from adapt.data.labels.suffixes import CSV_SUFFIXES, PARQUET_SUFFIXES
 from adapt.errors import DataError, did_you_mean
@@ -41,6 +44,8 @@ class LabelTable:
     """Where each row is, as its author would look it up: `line 2` or `row 0`."""
     others: dict[str, list[str]] = field(default_factory=dict)
     """Other columns of plain values, as text, by name in lower case; a cell may be empty."""
+    label_sets: list[LabelSet] | None = None
+    """All labels of each row, where several were declared; `label` then holds them joined."""
 
     def columns(self) -> dict[str, list[str]]:
         """The columns that are there, by name."""
@@ -48,7 +53,7 @@ class LabelTable:
         return {name: values for name, values in named.items() if values is not None}
 
 
-def read_table(path: str | Path) -> LabelTable:
+def read_table(path: str | Path, several: LabelColumns | None = None) -> LabelTable:
     r"""Read and check a CSV or Parquet file.
 
     CSV is UTF-8 with or without BOM; its separator is taken from the header (`,`, `;` or tab).
@@ -56,6 +61,7 @@ def read_table(path: str | Path) -> LabelTable:
 
     Args:
         path: A `.csv`, `.tsv`, `.txt`, `.parquet` or `.pq` file.
+        several: Where the labels are, when an image may have several or none.
 
     Returns:
         The columns, as text.
@@ -75,18 +81,21 @@ def read_table(path: str | Path) -> LabelTable:
             reason = str(error).splitlines()[0]
             advice = "write it again"
             raise DataError(f"{name} - cannot be read as Parquet - {reason} - {advice}") from error
-        return frame_table(frame, name)
+        return frame_table(frame, name, several)
     if suffix not in CSV_SUFFIXES:
         raise DataError(f"{name} - not a table - given {suffix!r} - give .csv or .parquet")
-    return _csv_table(name)
+    return _csv_table(name, several)
 
 
-def frame_table(frame: pd.DataFrame, name: str = "<frame>") -> LabelTable:
+def frame_table(
+    frame: pd.DataFrame, name: str = "<frame>", several: LabelColumns | None = None
+) -> LabelTable:
     """Check a pandas table with the columns `path,label[,split,group]`.
 
     Args:
         frame: Text or integer columns; rows are named by position in messages.
         name: What to call it in messages.
+        several: See `read_table`.
 
     Returns:
         The columns, as text.
@@ -109,7 +118,7 @@ def frame_table(frame: pd.DataFrame, name: str = "<frame>") -> LabelTable:
         plain = all(pd.api.types.is_scalar(cell) for cell in cells)
         return ["" if pd.isna(cell) else str(cell) for cell in cells] if plain else None
 
-    return _checked(name, names, values, others, rows)
+    return _checked(name, names, values, others, rows, several)
 
 
 def _cell(name: str, row: str, column: str, value: Any) -> str:
@@ -127,7 +136,7 @@ def _cell(name: str, row: str, column: str, value: Any) -> str:
     raise DataError(f"{name}, {row}, column {column!r} - not text - {given} - write it as text")
 
 
-def _csv_table(name: str) -> LabelTable:
+def _csv_table(name: str, several: LabelColumns | None) -> LabelTable:
     names, rows, records = csv_records(name)
     for row, record in zip(rows, records, strict=True):
         if len(record) != len(names):
@@ -138,7 +147,7 @@ def _csv_table(name: str) -> LabelTable:
     def values(position: int) -> list[str]:
         return [record[position] for record in records]
 
-    return _checked(name, names, values, values, rows)
+    return _checked(name, names, values, values, rows, several)
 
 
 def csv_records(path: str | Path) -> tuple[list[str], list[str], list[list[str]]]:
@@ -190,39 +199,56 @@ def _checked(
     values: Callable[[int], list[str]],
     others: Callable[[int], list[str] | None],
     rows: list[str],
+    several: LabelColumns | None,
 ) -> LabelTable:
     plain = [column.strip().lower() for column in names]
-    for column in NEEDED + OPTIONAL:
-        if plain.count(column) > 1:
-            advice = "keep one"
-            raise DataError(f"{name}, column {column!r} - is listed twice - {names} - {advice}")
-    for column in NEEDED:
-        if column not in plain:
-            _check_one_hot(name, plain, others)
-            hint = did_you_mean(column, names)
-            advice = "name the columns path,label[,split,group]"
-            raise DataError(f"{name} - no column {column!r} - given {names}{hint} - {advice}")
+    needed = NEEDED if several is None else NEEDED[:1]
+    _check_header(name, names, plain, needed, others)
     if not rows:
         raise DataError(f"{name} - no images - 0 rows below the header - add one row per image")
-    columns: dict[str, list[str] | None] = {}
-    for column in NEEDED + OPTIONAL:
-        columns[column] = None
+    columns: dict[str, list[str] | None] = dict.fromkeys(NEEDED + OPTIONAL)
+    for column in needed + OPTIONAL:
         if column in plain:
             cells = [
                 normal(c.strip()) if column != "path" else c for c in values(plain.index(column))
             ]
             _check_filled(name, column, cells, rows)
             columns[column] = cells
-    path, label = columns["path"] or [], columns["label"] or []
+    path, label, sets = columns["path"] or [], columns["label"] or [], None
+    if several is not None:
+        sets = read_label_sets(name, plain, others, rows, several)
+        label = [joined(labels) for labels in sets]
     _check_once(name, path, label, rows)
-    check_joined(name, label, rows)
+    if several is None:
+        check_joined(name, label, rows)
     rest = {
         column: others(position)
         for position, column in enumerate(plain)
-        if column and column not in NEEDED + OPTIONAL and plain.count(column) == 1
+        if column and column not in needed + OPTIONAL and plain.count(column) == 1
     }
     kept = {column: [normal(c.strip()) for c in cells] for column, cells in rest.items() if cells}
-    return LabelTable(name, path, label, columns["split"], columns["group"], rows, kept)
+    return LabelTable(name, path, label, columns["split"], columns["group"], rows, kept, sets)
+
+
+def _check_header(
+    name: str,
+    names: list[str],
+    plain: list[str],
+    needed: tuple[str, ...],
+    others: Callable[[int], list[str] | None],
+) -> None:
+    for column in needed + OPTIONAL:
+        if plain.count(column) > 1:
+            advice = "keep one"
+            raise DataError(f"{name}, column {column!r} - is listed twice - {names} - {advice}")
+    for column in needed:
+        if column not in plain:
+            _check_one_hot(name, plain, others)
+            hint = did_you_mean(column, names)
+            advice = "name the columns path,label[,split,group]"
+            if "labels" in plain:
+                advice += ", or declare several labels per image with a separator"
+            raise DataError(f"{name} - no column {column!r} - given {names}{hint} - {advice}")
 
 
 def _check_filled(name: str, column: str, cells: list[str], rows: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Several labels on one image: recognised in the data, and refused with the reason."""
+"""Several labels on one image where one is expected: recognised, with how to declare them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from adapt.errors import DataError
 
 ADVICE = (
-    "adapt trains one label per image: keep the one that matters, make each combination a "
-    "class, or train one model per label"
+    "one label per image is expected here: keep one, or declare several of a table, in a recipe "
+    '`{kind: table, path: ..., separator: "|"}` or `label_columns: auto` (docs/several_labels.md)'
 )
 SEPARATORS = "|;,"
 FEWEST, FRACTION = 2, 0.01
@@ -15,7 +15,7 @@ ZERO_ONE = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
 
 
 def several_labels(where: str, given: str) -> DataError:
-    """The error for images with several labels."""
+    """The error for images with several labels where none were declared."""
     return DataError(f"{where} - several labels for one image - {given} - {ADVICE}")
 
 

@@ -62,8 +62,9 @@ class ImageDataset(Dataset[dict[str, Any]]):
             item: Index, or what `TrainSampler` gives.
 
         Returns:
-            `image` (3, size, size) float, `target` int, `index` int, and for what `TrainSampler`
-            gives `counts`: whether the image counts in the loss.
+            `image` (3, size, size) float, `target` int (of several labels 0 or 1 for each class,
+            (K,) float32), `index` int, and for what `TrainSampler` gives `counts`: whether the
+            image counts in the loss.
 
         Raises:
             ImageError: When the file cannot be read: a `DataError` that names it.
@@ -76,7 +77,9 @@ class ImageDataset(Dataset[dict[str, Any]]):
         else:
             index, more = item, {}
             view = self.transform(self.images.open(index))
-        return {"image": view, "target": int(self.targets[index]), "index": int(index)} | more
+        target = self.targets[index]
+        number = target if target.ndim else int(target)
+        return {"image": view, "target": number, "index": int(index)} | more
 
 
 class TrainSampler(DistributedSampler[Draw]):

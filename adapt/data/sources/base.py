@@ -62,6 +62,11 @@ class Source:
             wrong.append(f"fraction - does not go with shots - {self.fraction} - keep one of them")
         ranges_of(type(self)).check(self, wrong)
 
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image may have several labels, or none; kinds that can say so do."""
+        return False
+
     def own(self) -> dict[str, Any]:
         """The values of this kind's own keys, without those that every source may have."""
         return {

@@ -9,7 +9,7 @@ from adapt.common.words import first_few, refuse
 from adapt.data.labels.classes import ClassName, default_words
 from adapt.data.labels.naming import NO_LETTER, GivenClasses, given_names
 from adapt.data.sources.base import COMMON, Source, source
-from adapt.data.sources.image_list import ImageList
+from adapt.data.sources.image_list import ImageList, Value
 from adapt.errors import DataError
 
 COLUMN = "source"
@@ -46,10 +46,13 @@ def combine(
     if any(part.shift != parts[0].shift for part in parts):
         advice = "combine them first, then corrupt the whole"
         raise DataError(f"combined source - parts are corrupted unlike - {called} - {advice}")
+    if len({part.several_labels for part in parts}) > 1:
+        advice = "declare it for all of them"
+        raise DataError(f"combined source - not all have several labels - {called} - {advice}")
     _check_files(parts, called)
     words, notes = _classes(parts, called), _notes(parts, called)
     if classes is not None:
-        given, wrong = given_names(classes, {label for part in parts for label in part.labels})
+        given, wrong = given_names(classes, {key for part in parts for key in part.class_names})
         words |= {key: name for key, name in given.items() if name != _default(key)}
         notes = [note for note in notes if NO_LETTER not in note] + wrong
     whole = ImageList(
@@ -62,6 +65,7 @@ def combine(
         shift=parts[0].shift,
         notes=notes,
         columns=_columns(parts, called),
+        label_sets=_all_or_none(parts, lambda part: part.label_sets),
     )
     keys = list(zip(whole.labels, whole.paths, strict=True))
     return whole.subset(sorted(range(len(whole)), key=keys.__getitem__))
@@ -89,6 +93,11 @@ class CombinedSource(Source):
                 if value not in (None, False)
             ]
         refuse(wrong)
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether its parts have several labels."""
+        return any(part.several_labels for part in self.parts)
 
     def read(self, classes: str | None, default_split: str) -> ImageList:
         """The images of all parts; see `combine`."""
@@ -143,8 +152,8 @@ def _common_root(roots: list[str]) -> str:
 
 
 def _all_or_none(
-    parts: Sequence[ImageList], values: Callable[[ImageList], list[str] | None]
-) -> list[str] | None:
+    parts: Sequence[ImageList], values: Callable[[ImageList], list[Value] | None]
+) -> list[Value] | None:
     of_parts = [values(part) for part in parts]
     if any(of_part is None for of_part in of_parts):
         return None
@@ -183,9 +192,9 @@ def _columns(parts: Sequence[ImageList], called: list[str]) -> dict[str, list[st
 def _notes(parts: Sequence[ImageList], called: list[str]) -> list[str]:
     pairs = list(zip(called, parts, strict=True))
     notes = [f"{name}: {note}" for name, part in pairs for note in part.notes]
-    labels = {label for part in parts for label in part.labels}
+    labels = {key for part in parts for key in part.class_names}
     for name, part in pairs:
-        lacking = sorted(labels - set(part.labels))
+        lacking = sorted(labels - set(part.class_names))
         if lacking:
             shown = first_few(lacking)
             notes.append(f"{name}: {len(lacking)} classes are in other parts only: {shown}")

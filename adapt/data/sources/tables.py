@@ -1,4 +1,4 @@
-"""Images that a table lists: CSV or Parquet with `path,label[,split,group]`."""
+"""Images that a table lists: CSV or Parquet with `path,label[,split,group]`, or several labels."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ import pandas as pd
 
 from adapt.common.typed import FILE, FOLDER, path_to, resolve_path
 from adapt.common.words import first_few
+from adapt.data.labels.label_sets import label_columns
 from adapt.data.labels.label_table import LabelTable, frame_table, read_table
 from adapt.data.labels.naming import GivenClasses, given_names
 from adapt.data.sources.base import Source, source
@@ -87,6 +88,8 @@ def from_table(
     root: str | Path | None = None,
     split: str | None = None,
     classes: GivenClasses = None,
+    separator: str | None = None,
+    columns: str | Sequence[str] | None = None,
 ) -> ImageList:
     r"""Images listed in a CSV or Parquet file with the columns `path,label[,split,group]`.
 
@@ -95,6 +98,10 @@ def from_table(
         root: Folder that the paths start from and stay under; the table's own if None.
         split: Take only the rows whose `split` is this.
         classes: Words and prompts of the classes: a YAML file or a dict; labels if None.
+        separator: For several labels of an image, or none: what stands between them in the column
+            `labels` (or `label`), where an empty cell says none.
+        columns: For several labels: names of the columns of 0 and 1 in place of `label`, one per
+            class, or `auto`.
 
     Returns:
         Images sorted by class, then path: the same as `from_folder` gives for the same files.
@@ -103,7 +110,8 @@ def from_table(
         DataError: See `read_table` and `resolve_paths`.
     """
     base = resolve_path(path).parent if root is None else root
-    return _from_rows(read_table(path), base, split, classes)
+    table = read_table(path, label_columns(separator, columns))
+    return _from_rows(table, base, split, classes)
 
 
 def from_frame(
@@ -111,6 +119,8 @@ def from_frame(
     root: str | Path,
     split: str | None = None,
     classes: GivenClasses = None,
+    separator: str | None = None,
+    columns: str | Sequence[str] | None = None,
 ) -> ImageList:
     """Images listed in a pandas table; see `from_table`.
 
@@ -119,11 +129,14 @@ def from_frame(
         root: Folder that the paths start from and stay under.
         split: Take only the rows whose `split` is this.
         classes: Words and prompts of the classes: a YAML file or a dict; labels if None.
+        separator: See `from_table`.
+        columns: See `from_table`.
 
     Raises:
         DataError: See `frame_table` and `resolve_paths`.
     """
-    return _from_rows(frame_table(frame), root, split, classes)
+    table = frame_table(frame, several=label_columns(separator, columns))
+    return _from_rows(table, root, split, classes)
 
 
 def _from_rows(
@@ -134,7 +147,9 @@ def _from_rows(
     rows = range(len(paths)) if split is None else rows_of_split(table, split)
     order = sorted(rows, key=lambda row: (table.label[row], paths[row]))
     labels = [table.label[row] for row in order]
-    names, notes = given_names(classes, labels)
+    sets = None if table.label_sets is None else [table.label_sets[row] for row in order]
+    occur = labels if sets is None else [label for own in sets for label in own]
+    names, notes = given_names(classes, occur)
     if table.split is None:
         notes += split_notes(table.others)
 
@@ -150,6 +165,7 @@ def _from_rows(
         classes=names,
         notes=notes,
         columns={name: [values[row] for row in order] for name, values in table.others.items()},
+        label_sets=sets,
     )
 
 
@@ -182,7 +198,31 @@ class TableSource(Source):
     """Where its paths start; the folder of the table when not given."""
     split: str | None = None
     """Rows to take, by the column `split`."""
+    separator: str | None = None
+    """For several labels of an image, or none: what stands between them in the column `labels`,
+    such as `|`; an empty cell says none."""
+    label_columns: str | list[str] | None = None
+    """For several labels: columns of 0 and 1 in place of `label`, one per class; `auto` takes all
+    that hold nothing else."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.separator is not None and self.label_columns is not None:
+            raise ValueError(
+                f"separator - does not go with label_columns - {self.separator!r} - keep one"
+            )
+        if self.several_labels and self.shots is not None:
+            raise ValueError(
+                f"shots - not defined where an image has several labels - {self.shots} - give a "
+                "fraction"
+            )
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether it says where several labels of an image are."""
+        return self.separator is not None or self.label_columns is not None
 
     def read(self, classes: str | None, default_split: str) -> ImageList:
         """The images; see `from_table`."""
-        return from_table(self.path, self.root, self.split, classes)
+        several = self.separator, self.label_columns
+        return from_table(self.path, self.root, self.split, classes, *several)

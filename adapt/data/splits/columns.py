@@ -85,6 +85,9 @@ def split_by_date(
         DataError: When there is no such column, a cell is empty or no date (naming the image),
             only some have a time zone, or nothing could be held out.
     """
+    if images.several_labels:
+        given, advice = f"by date, column {column!r}", "hold out a fraction, or by split"
+        raise DataError(f"{images.root} - not for several labels per image - {given} - {advice}")
     dates = _dates(images, column)
     cut = cut_by_date(dates, images.labels, fraction, images.groups)
     if len(cut.val) == 0:

@@ -79,7 +79,7 @@ def quarantine(
         )
     kept = images.subset(index for index, reason in enumerate(reasons) if reason is None)
     notes = [f"{counted} images cannot be read and were left out"]
-    lost = sorted(set(images.labels) - set(kept.labels))
+    lost = sorted(set(images.class_names) - set(kept.class_names))
     if lost:
         notes.append(f"classes without a readable image: {', '.join(lost)}")
     listed = [Quarantined(images.paths[index], reasons[index] or "") for index in bad]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from adapt.common.content import content_hashes
 from adapt.common.words import plural
 from adapt.data.sources.image_list import ImageList
+from adapt.data.splits.label_sets import iterative_split
 from adapt.data.splits.stratified import stratified_split
 
 LEAST_VAL, LEAST_VAL_PER_CLASS = 50, 5
@@ -30,7 +31,7 @@ def set_aside(
         The images left, those set aside (None when there are too few), and a note.
     """
     hashes = content_hashes(images.paths)
-    rows = _chosen(images.labels, fraction, hashes, images.groups)
+    rows = _chosen(images, fraction, hashes)
     counted = f"{len(rows)} of {plural(len(images), 'image')} ({100 * fraction:g} %)"
     classes = len(images.class_names)
     if len(rows) < classes:
@@ -49,12 +50,13 @@ def set_aside(
     return images.subset(left), images.subset(rows), note
 
 
-def _chosen(
-    labels: Sequence[str], fraction: float, hashes: Sequence[str], groups: Sequence[str] | None
-) -> list[int]:
+def _chosen(images: ImageList, fraction: float, hashes: Sequence[str]) -> list[int]:
+    labels, groups = images.labels, images.groups
     # The prefix makes the order another one than that of val, which takes its own images by hash.
+    named = [f"test {unit}" for unit in (hashes if groups is None else groups)]
+    if images.label_sets is not None:
+        return [int(row) for row in iterative_split(images.label_sets, fraction, 0, named)[1]]
     if groups is not None:
-        named = [f"test {group}" for group in groups]
         return [int(row) for row in stratified_split(labels, fraction, 0, named, hashes)[1]]
     first: dict[str, int] = {}
     for index, digest in enumerate(hashes):
@@ -77,8 +79,9 @@ def automatic_folds(images: ImageList) -> int:
         return 0
     units = images.groups if images.groups is not None else [str(i) for i in range(len(images))]
     homes: dict[str, set[str]] = {}
-    for label, unit in zip(images.labels, units, strict=True):
-        homes.setdefault(label, set()).add(unit)
+    for labels, unit in zip(images.labels_of_each, units, strict=True):
+        for label in labels:
+            homes.setdefault(label, set()).add(unit)
     # What holds a whole class is in train of every fold.
     fixed = {unit for own in homes.values() if len(own) == 1 for unit in own}
     return max(2, min(FOLDS, len(set(units) - fixed)))

@@ -13,7 +13,8 @@ import numpy as np
 from adapt.errors import RecipeError
 
 
-def _rank(seed: int, purpose: str, key: str) -> str:
+def rank_of(seed: int, purpose: str, key: str) -> str:
+    """Where a unit stands among others: a hash of its key, for one seed and one purpose."""
     text = f"{seed}/{purpose}/{key}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -114,7 +115,7 @@ def stratified_folds(
         raise RecipeError(f"folds - out of range - {folds} for {parts} {what} - give 2 to {parts}")
     number = np.zeros(len(labels), dtype=np.int64)
     if groups is None:
-        order = sorted(range(len(labels)), key=lambda index: _rank(seed, "folds", keys[index]))
+        order = sorted(range(len(labels)), key=lambda index: rank_of(seed, "folds", keys[index]))
         dealt = [index for members in _by_label(labels, order).values() for index in members]
         number[dealt] = np.arange(len(labels)) % folds
         return number
@@ -132,7 +133,7 @@ def _deal_groups(
     for index, group in enumerate(groups):
         members[group].append(index)
     held: list[Counter[str]] = [Counter() for _ in range(folds)]
-    order = sorted(members, key=lambda g: (-len(members[g]), _rank(seed, "folds", g), g))
+    order = sorted(members, key=lambda g: (-len(members[g]), rank_of(seed, "folds", g), g))
     for group in order:
         content = Counter(labels[index] for index in members[group])
 
@@ -146,7 +147,7 @@ def _deal_groups(
 
 
 def _split_images(labels: Sequence[str], fraction: float, seed: int, keys: list[str]) -> list[int]:
-    order = sorted(range(len(labels)), key=lambda index: _rank(seed, "split", keys[index]))
+    order = sorted(range(len(labels)), key=lambda index: rank_of(seed, "split", keys[index]))
     members = _by_label(labels, order)
     wanted = {label: len(indices) * fraction for label, indices in members.items()}
     counts = {label: min(int(count), len(members[label]) - 1) for label, count in wanted.items()}
@@ -157,7 +158,7 @@ def _split_images(labels: Sequence[str], fraction: float, seed: int, keys: list[
         for label in members
         if counts[label] + 1 < len(members[label]) and wanted[label] > counts[label]
     ]
-    shortened.sort(key=lambda label: (counts[label] - wanted[label], _rank(seed, "class", label)))
+    shortened.sort(key=lambda label: (counts[label] - wanted[label], rank_of(seed, "class", label)))
     for label in shortened[: max(missing, 0)]:
         counts[label] += 1
     return [index for label, indices in members.items() for index in indices[: counts[label]]]
@@ -169,7 +170,7 @@ def _split_groups(
     members: dict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
         members[group].append(index)
-    order = sorted(members, key=lambda group: (_rank(seed, "group", group), group))
+    order = sorted(members, key=lambda group: (rank_of(seed, "group", group), group))
     content = {group: Counter(labels[index] for index in members[group]) for group in order}
     total = Counter(labels)
     held: Counter[str] = Counter()
@@ -223,7 +224,7 @@ def sample_shots(
     if shots < 1:
         raise RecipeError(f"shots - out of range - {shots!r} - give 1 or more")
     keys = _checked_keys(len(labels), keys)
-    order = sorted(range(len(labels)), key=lambda index: _rank(seed, "shots", keys[index]))
+    order = sorted(range(len(labels)), key=lambda index: rank_of(seed, "shots", keys[index]))
     members = _by_label(labels, order)
     chosen = [index for indices in members.values() for index in indices[:shots]]
     return np.array(sorted(chosen), dtype=np.int64)
@@ -258,7 +259,7 @@ def sample_fraction(
             f"fraction - out of range - {fraction!r} - give a fraction above 0, up to 1"
         )
     keys = _checked_keys(len(labels), keys)
-    order = sorted(range(len(labels)), key=lambda index: _rank(seed, "shots", keys[index]))
+    order = sorted(range(len(labels)), key=lambda index: rank_of(seed, "shots", keys[index]))
     chosen: list[int] = []
     for indices in _by_label(labels, order).values():
         chosen += indices[: max(1, int(len(indices) * fraction + 0.5))]

@@ -116,7 +116,11 @@ def _opened(model: str | Path) -> Classifier:
             f"{model} - an export has no layers to look into - {folder.name} - give the bundle "
             "that it was made of"
         )
-    return Classifier.load(folder)
+    classifier = Classifier.load(folder)
+    if classifier.labelling.several:
+        what = "gives several labels per image, and one answer is explained"
+        raise DataError(f"{folder} - {what} - a bundle - give a model of one label")
+    return classifier
 
 
 def _own_training(model: str | Path | Classifier) -> Path | None:

@@ -1,6 +1,7 @@
 """BitFit: train the biases alone (arXiv:2106.10199)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from adapt.methods.base import register
 from adapt.methods.encoders.norm_tuning import NormTuning
@@ -15,6 +16,8 @@ class BitFit(NormTuning):
     The paper takes rates from 1e-4 to 1e-3 and trains a new head with the biases. Here the head
     starts from text and is kept unless asked for. Statistics of batch norms stay.
     """
+
+    several_labels: ClassVar[bool] = True
 
     def names(self, start: Classifier) -> set[str]:
         """Names of the biases."""

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from adapt.common.ranges import Ranges, above, at_least, fraction, one_of
 from adapt.data.image_data import ImageData
+from adapt.errors import RecipeError
 from adapt.methods.base import register
 from adapt.methods.encoders.lora import build_adapter, merge_trained
 from adapt.models.adapters.lora import LoraSettings
@@ -12,7 +13,7 @@ from adapt.models.backbones import ENCODERS
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from adapt.training.loop import loss_weights, train
-from adapt.training.objectives import CrossEntropy
+from adapt.training.objectives import CrossEntropy, Objective, loss_of
 from adapt.training.settings import Optim, with_epochs
 
 TARGETS = ("q", "k", "v")
@@ -31,6 +32,8 @@ class ClipLora:
     Raises:
         ValueError: When a value is outside its range; the message names the field.
     """
+
+    several_labels: ClassVar[bool] = True
 
     ranges: ClassVar[Ranges] = Ranges(
         rank=at_least(1, most=10_000),
@@ -91,9 +94,19 @@ class ClipLora:
             lambda _: merge_trained(adapter, self.encoder),
         )
 
-    def objective(self, start: Classifier, data: ImageData) -> CrossEntropy:
-        """Cross-entropy over the classes of a step."""
+    def objective(self, start: Classifier, data: ImageData) -> Objective:
+        """Cross-entropy over the classes of a step; where images have several labels, of each.
+
+        Raises:
+            RecipeError: When a part of the classes is asked for, where images have several labels.
+        """
         names = start.class_names
+        if start.labelling.several:
+            if self.classes_per_step:
+                given = f"{self.classes_per_step}"
+                what = "not for several labels per image"
+                raise RecipeError(f"method.classes_per_step - {what} - {given} - set it to 0")
+            return loss_of(start, self.optim, self.encoder != "image")
         weights = loss_weights(self.optim, data.train, names)
         return CrossEntropy(
             self.optim.label_smoothing, self.encoder != "image", weights, self.classes_per_step

@@ -22,6 +22,7 @@ class Full:
     """
 
     without_text: ClassVar[bool] = True
+    several_labels: ClassVar[bool] = True
 
     train_head: bool = True
     """Train the head too; without it the zero-shot head stays what it is."""

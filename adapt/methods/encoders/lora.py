@@ -30,6 +30,8 @@ class Lora:
         ValueError: When a value is outside its range; the message names the field.
     """
 
+    several_labels: ClassVar[bool] = True
+
     ranges: ClassVar[Ranges] = Ranges(
         rank=at_least(1, most=10_000),
         alpha=above(),

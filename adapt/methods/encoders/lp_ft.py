@@ -28,6 +28,7 @@ class LpFt:
     """
 
     without_text: ClassVar[bool] = True
+    several_labels: ClassVar[bool] = True
 
     probe: LinearProbe = field(default_factory=LinearProbe)
     """Settings of the probe. By default it starts from the zero-shot head and is pulled to it; the

@@ -27,6 +27,8 @@ class NormTuning:
         ValueError: When a value is outside its range; the message names the field.
     """
 
+    several_labels: ClassVar[bool] = True
+
     ranges: ClassVar[Ranges] = Ranges(encoder=one_of(ENCODERS))
 
     encoder: str = "image"

@@ -17,4 +17,6 @@ class Paint(Full):
     0.1, batch 128, 2000 steps of which 200 warm up. Small data take fewer steps in smaller batches.
     """
 
+    several_labels: ClassVar[bool] = True
+
     train_head: ClassVar[bool] = False  # type: ignore[misc]  # a constant here, so not a setting

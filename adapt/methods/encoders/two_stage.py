@@ -35,6 +35,8 @@ class TwoStage:
         ValueError: When a value is outside its range; the message names the field.
     """
 
+    several_labels: ClassVar[bool] = True
+
     ranges: ClassVar[Ranges] = Ranges(
         share=fraction(zero=False, one=False),
         encoder=one_of(ENCODERS),

@@ -17,6 +17,7 @@ from adapt.training.context import Context
 from adapt.training.features.views import kept_views
 from adapt.training.runtime import inference_device
 from adapt.training.settings import Optim, schedule_factor
+from adapt.training.trainer.tally import sum_over_labels
 
 
 @register("visual_projection")
@@ -32,6 +33,8 @@ class VisualProjection:
     Raises:
         ValueError: When a value is outside its range; the message names the field.
     """
+
+    several_labels: ClassVar[bool] = True
 
     ranges: ClassVar[Ranges] = Ranges(
         strength=at_least(0, "one over the images per class"),
@@ -110,7 +113,7 @@ def fit_projection(
 
     Args:
         pooled: Pooled features of each view, (V, N, P).
-        targets: Class numbers (N,).
+        targets: Class numbers (N,), or of several labels 0 or 1 for each class (N, K).
         matrix: Where W starts and is held, (P, D); its device is computed on.
         bias: Bias (D,) of the projection, which stays.
         head: The classes' directions, which stay.
@@ -132,7 +135,11 @@ def fit_projection(
     for step in range(steps):
         optimizer.zero_grad()
         features = F.linear(pooled[step % len(pooled)].to(device), moving.T, offset)
-        loss = F.cross_entropy(head(F.normalize(features, dim=-1)), targets)
+        logits = head(F.normalize(features, dim=-1))
+        if targets.ndim == 2:
+            loss = sum_over_labels(logits, targets) / len(targets)
+        else:
+            loss = F.cross_entropy(logits, targets)
         (loss + strength * (moving - start).square().sum()).backward()
         optimizer.step()
         schedule.step()

@@ -21,7 +21,7 @@ class Support:
     views: Tensor
     """Features (V, N, D) of V views of N support images; V is 1 without augmentation."""
     targets: Tensor
-    """Class numbers (N,), int64."""
+    """Class numbers (N,), int64; of several labels 0 or 1 for each class (N, K), float32."""
     zero_shot: Tensor
     """Zero-shot head (K, D): unit text directions times exp(logit scale)."""
     val: tuple[Tensor, Tensor] | None = None
@@ -72,7 +72,8 @@ class Support:
     @property
     def all_views(self) -> tuple[Tensor, Tensor]:
         """Every view as a sample of its own: features (V * N, D) and targets (V * N,)."""
-        return self.views.flatten(0, 1), self.targets.repeat(len(self.views))
+        repeats = (len(self.views), *[1] * (self.targets.ndim - 1))
+        return self.views.flatten(0, 1), self.targets.repeat(repeats)
 
     @property
     def classes(self) -> int:

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from adapt.common.ranges import Ranges, at_least, one_of
 from adapt.data.loading.balance import balance_weights, class_weights
+from adapt.errors import RecipeError
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import rounds
+from adapt.methods.features.one_vs_rest import OneVsRest
 from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
 from adapt.models.penultimate import FEATURES, PENULTIMATE, PROJECTED
@@ -38,10 +40,12 @@ class LinearProbe(HeadMethod):
 
     With `zero` the penalty pulls the head to zero, which is scikit-learn's LogisticRegression. With
     `zero_shot` it pulls to the start's head: strong regularisation then gives its matrix back; the
-    bias stays free.
+    bias stays free. Where images have several labels, each class has a regression of its own, yes
+    against no, all with one C.
     """
 
     without_text: ClassVar[bool] = True
+    several_labels: ClassVar[bool] = True
 
     ranges = Ranges(
         initialisation=one_of(INITIALISATIONS),
@@ -80,13 +84,26 @@ class LinearProbe(HeadMethod):
         """Weight and bias; C is chosen on the support's `val`, or without it by cross-validation.
 
         Raises:
-            RecipeError: When `class_weights` names a class that is not there.
+            RecipeError: When `class_weights` names a class that is not there, or classes are
+                weighed where images have several labels.
         """
+        if support.targets.ndim == 2:
+            return self._one_vs_rest(support)
         weight = self._weight(support)
         problem = self._problem(support, weight)
         strength = self.C or self.search(support, weight, problem)
         fitted = problem.fit(strength, TO_KEEP, self.iterations)
         return linear_head(*map(torch.from_numpy, fitted))
+
+    def _one_vs_rest(self, support: Support) -> nn.Linear:
+        if self.class_weights != "none" or support.balance != "none":
+            given = f"{self.class_weights!r}, balance {support.balance!r}"
+            what = "not for several labels per image"
+            raise RecipeError(f"class_weights - {what} - {given} - set both to none")
+        from_text = self.initialisation == "zero_shot"
+        anchor = support.zero_shot.numpy() if from_text else None
+        problem = OneVsRest.of(support, anchor, self.iterations)
+        return linear_head(*problem.fit(self.C or problem.search(support, STRENGTHS, FOLDS)))
 
     def _weight(self, support: Support) -> Tensor | None:
         labels = support.targets.numpy()

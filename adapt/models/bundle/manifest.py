@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from adapt.common.typed import misfit
 from adapt.common.words import listed
 from adapt.errors import BundleError, one_line
+from adapt.version import __version__
 
 FORMAT = 3
 READABLE = (1, 2, 3)
@@ -42,6 +43,8 @@ PROMPT_WEIGHTS = "prompt_weights"
 """Present where not all prompts of a class count the same."""
 REFERENCE_FACTS = "reference"
 """Present with a `REFERENCE`: what its numbers are."""
+SEVERAL_LABELS = "several_labels"
+"""Present where an image may have several labels, or none."""
 WEIGHTS = "weights"
 """SHA-256 of the encoders' weights, by name and bytes, which a `DELTA` must restore."""
 OWN_HASH = "sha256"
@@ -65,6 +68,7 @@ SOMETIMES: dict[str, Any] = {
     PROMPT_WEIGHTS: list[list[float]],
     WEIGHTS: str,
     REFERENCE_FACTS: dict[str, Any],
+    SEVERAL_LABELS: dict[str, Any],
 }
 FACTS_OF = ("class_names", "prompts", "head_from_text", "features", "temperature", UNCERTAINTY)
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -85,7 +89,36 @@ def manifest_hash(content: dict[str, Any]) -> str:
 def facts_of(manifest: dict[str, Any]) -> dict[str, Any]:
     """What of a manifest decides about predictions; the probe holds the hash of it."""
     facts = {name: manifest.get(name) for name in FACTS_OF}
-    return facts | {name: manifest[name] for name in (PROMPT_WEIGHTS,) if name in manifest}
+    sometimes = (PROMPT_WEIGHTS, SEVERAL_LABELS)
+    return facts | {name: manifest[name] for name in sometimes if name in manifest}
+
+
+def described(model: Any, info: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest says of a classifier, before its files are listed.
+
+    Args:
+        model: A `Classifier`.
+        info: What travels with it.
+    """
+    spec = model.backbone.spec
+    manifest = {
+        "adapt": __version__,
+        "arch": spec.arch,
+        "pretrained": spec.pretrained,
+        "base_hash": spec.base_hash,
+        "class_names": model.class_names,
+        "prompts": model.prompts,
+        "head_from_text": model.head_from_text,
+        "features": model.backbone.features,
+        "temperature": float(model.temperature),
+        "info": info,
+    }
+    sometimes = {
+        UNCERTAINTY: None if model.uncertainty is None else model.uncertainty.to_dict(),
+        PROMPT_WEIGHTS: model.prompt_weights,
+        SEVERAL_LABELS: model.labelling.facts(),
+    }
+    return manifest | {name: value for name, value in sometimes.items() if value is not None}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -40,9 +40,10 @@ class Prediction:
     source: str
     """The path, or `image 3` for an image given directly."""
     label: str | None
-    """The most probable class, None when the input could not be read or the model broke down."""
+    """The most probable class, None when the input could not be read or the model broke down. Where
+    images have several labels, all of them joined by `|`, an empty text for none."""
     confidence: float
-    """Its probability after temperature scaling, 0 when there is none."""
+    """Probability of the most probable class after temperature scaling, 0 when there is none."""
     top: list[tuple[str, float]] = field(default_factory=list)
     """The most probable classes with their probabilities, best first."""
     error: str | None = None
@@ -50,7 +51,8 @@ class Prediction:
     abstained: bool = False
     """Whether the confidence is below the stored threshold; false when none is stored."""
     labels: tuple[str, ...] = ()
-    """The conformal set, most probable first; empty where none is stored, or where asked for."""
+    """The conformal set, most probable first; empty where none is stored, or where asked for. Where
+    images have several labels, these labels."""
     unknown: bool = False
     """Whether it looks like none of the classes; false when no detector is stored."""
     reason: str | None = None
@@ -70,6 +72,11 @@ class Judged(NamedTuple):
     """Shape (B, D), float32, unit length."""
 
 
+def most_probable(best: str, _chosen: Sequence[str]) -> str:
+    """The label where an image has one."""
+    return best
+
+
 @dataclass(frozen=True)
 class Predictor:
     """The way from inputs to predictions, whatever computes them."""
@@ -82,6 +89,8 @@ class Predictor:
     """Resizes what was decoded."""
     abstain_below: float | None = None
     """A threshold on the confidence, from 0 to 1, in place of the stored one."""
+    label: Callable[[str, Sequence[str]], str] = most_probable
+    """From the most probable class and those of `Verdicts.sets` to the label of an image."""
 
     def stream(
         self,
@@ -179,13 +188,14 @@ class Predictor:
             for value, place in zip(values[:top], order[:top], strict=True)
         ]
         least, confidence = self.abstain_below, best[0][1]
+        chosen = tuple(self.class_names[place] for place in order if row.chosen[place])
         return Prediction(
             source,
-            best[0][0],
+            self.label(best[0][0], chosen),
             confidence,
             best,
             abstained=bool(row.abstained) if least is None else confidence < least,
-            labels=tuple(self.class_names[place] for place in order if row.chosen[place]),
+            labels=chosen,
             unknown=bool(row.unknown),
             features=row.features if features else None,
         )

@@ -17,6 +17,7 @@ KINDS = {
     "abstained": pa.bool_(),
     "unknown": pa.bool_(),
     "set": pa.list_(pa.string()),
+    "labels": pa.list_(pa.string()),
 }
 """Types of columns that are no text; `topN` is the other one."""
 TOP = pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float64())]))

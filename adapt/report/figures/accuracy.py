@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from adapt.report.figures import style
 from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import ScoreTable, mean_of_shifts, model_name, over
+from adapt.report.record.scores import MAP, ScoreTable, mean_of_shifts, model_name, over
 from adapt.report.record.values import number
 from adapt.report.record.words import percent, points, shorten
 
@@ -33,7 +33,7 @@ def ladder(run: RunRecord) -> style.ReportFigure | str:
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.09)
     style.percent_axis(axes, "x")
-    axes.set_xlabel("accuracy")
+    axes.set_xlabel(scores.measure)
     axes.plot([], [], "o", color=style.INK, label=f"{shorten(base)} (in-distribution)")
     if scores.shifts:
         axes.plot(
@@ -45,7 +45,8 @@ def ladder(run: RunRecord) -> style.ReportFigure | str:
             label=shorten(mean_of_shifts(scores)),
         )
     figure.legend(loc="outside upper left", ncols=2)
-    alt = "Accuracy per model. " + " ".join(
+    what = MAP if scores.several_labels else "Accuracy"
+    alt = f"{what} per model. " + " ".join(
         f"{model_name(m)}: {percent(scores.metric(m, base))} on {base}{_away(scores, m)}."
         for m in present
     )

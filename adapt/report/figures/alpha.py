@@ -48,7 +48,7 @@ def alpha_curve(run: RunRecord) -> style.ReportFigure | str:
         _draw_rules(strip[0], run, rules)
     for panel in (axes, *strip):
         _mark_chosen(panel, run, text=panel is axes)
-    axes.set_ylabel("accuracy")
+    axes.set_ylabel(run.scores.measure)
     style.percent_axis(axes)
     end = _ENDS[line_model(run)]
     (strip[0] if strip else axes).set_xlabel(f"alpha (0 = zero-shot, 1 = {end})")

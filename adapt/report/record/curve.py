@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import MIXED, MIXED_PROBE
+from adapt.report.record.scores import MAP, MIXED, MIXED_PROBE
 from adapt.report.record.ship import probe_ships
 from adapt.report.record.values import mapping, mean, number
 
@@ -55,8 +55,9 @@ def sampled_sets(run: RunRecord) -> dict[str, int]:
 
 
 def at_point(point: Point, names: Sequence[str]) -> float | None:
-    """Mean accuracy over some sets at a point; None when one of them was not scored."""
-    return mean([number(mapping(point.get(name)).get("accuracy")) for name in names])
+    """Mean accuracy (or mAP) over some sets at a point; None when one was not scored."""
+    scored = [mapping(point.get(name)) for name in names]
+    return mean([number(entry.get("accuracy", entry.get(MAP))) for entry in scored])
 
 
 def point_at(run: RunRecord, alpha: float | None) -> Point:

@@ -8,8 +8,10 @@ from adapt.report.record.values import Interval, interval, mapping, mean, number
 
 SELECTION = "val"
 ZERO_SHOT, MIXED, MIXED_PROBE = "zero_shot", "ensemble", "mixed_probe"
+MAP = "mAP"
 LADDER = (
     "majority",
+    "chance",
     ZERO_SHOT,
     "linear_probe",
     MIXED_PROBE,
@@ -82,6 +84,16 @@ class ScoreTable(UserDict[str, Any]):
         present = [m for m in (MIXED, "adapted", ZERO_SHOT) if m in self["models"]]
         return present[0] if present else ZERO_SHOT
 
+    @property
+    def measure(self) -> str:
+        """What models are judged by: `accuracy`, or `mAP` where images have several labels."""
+        return str(self.get("measure") or "accuracy")
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image may have several labels."""
+        return self.measure == MAP
+
     def heading(self, model: str) -> str:
         """The name of a model, marked when it is the one that ships."""
         return model_name(model) + (" (shipped)" if model == self.shipped else "")
@@ -114,9 +126,10 @@ class ScoreTable(UserDict[str, Any]):
         scored = [names for names in scored if names]
         return [name for name in later if scored and all(name in names for names in scored)]
 
-    def reason(self, model: str, name: str, key: str = "accuracy") -> str:
+    def reason(self, model: str, name: str, key: str = "") -> str:
         """Why a metric is n/a; empty where the run stored no reason."""
-        return str(mapping(self.entry(model, name).get("undefined")).get(key) or "")
+        undefined = mapping(self.entry(model, name).get("undefined"))
+        return str(undefined.get(key or self.measure) or "")
 
     def is_synthetic(self, name: str) -> bool:
         """Whether an eval is another one under a corruption."""
@@ -139,32 +152,32 @@ class ScoreTable(UserDict[str, Any]):
         """The stored metrics of one model on one eval; empty when there are none."""
         return self["models"].get(model, {}).get(name) or {}
 
-    def metric(self, model: str, name: str, key: str = "accuracy") -> float | None:
-        """One stored metric."""
-        return number(self.entry(model, name).get(key))
+    def metric(self, model: str, name: str, key: str = "") -> float | None:
+        """One stored metric; `measure` where none is named."""
+        return number(self.entry(model, name).get(key or self.measure))
 
-    def bounds(self, model: str, name: str, key: str = "accuracy") -> Interval | None:
-        """The stored 95 % interval of a metric."""
-        return interval(self.entry(model, name).get(f"{key}_ci"))
+    def bounds(self, model: str, name: str, key: str = "") -> Interval | None:
+        """The stored 95 % interval of a metric; of `measure` where none is named."""
+        return interval(self.entry(model, name).get(f"{key or self.measure}_ci"))
 
     def difference(
         self, model: str, name: str, base: str = ZERO_SHOT
     ) -> tuple[float | None, Interval | None]:
-        """Accuracy of `model` minus `base` on one eval, with the paired interval if stored."""
-        stored = (self.entry(model, name).get("difference") or {}).get("accuracy") or {}
+        """`measure` of `model` minus `base` on one eval, with the paired interval if stored."""
+        stored = (self.entry(model, name).get("difference") or {}).get(self.measure) or {}
         if base == ZERO_SHOT and number(stored.get("difference")) is not None:
             return number(stored["difference"]), interval(stored.get("ci"))
         mine, theirs = self.metric(model, name), self.metric(base, name)
         return (None if mine is None or theirs is None else mine - theirs), None
 
-    def shift_mean(self, model: str, key: str = "accuracy") -> float | None:
+    def shift_mean(self, model: str, key: str = "") -> float | None:
         """Mean of one metric over the shifts; None without shifts or with one missing."""
         return mean([self.metric(model, name, key) for name in self.shifts])
 
     def shift_difference(
         self, model: str, base: str = ZERO_SHOT
     ) -> tuple[float | None, Interval | None]:
-        """Mean over the shifts of the accuracy difference, and an interval that is wide enough.
+        """Mean over the shifts of the difference of `measure`, and an interval that is wide enough.
 
         Shifts may share images, so their errors may be fully correlated. The mean of the bounds
         holds for every correlation: the deviation of a mean is at most the mean of deviations.

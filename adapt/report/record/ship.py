@@ -110,7 +110,7 @@ def _named(scores: ScoreTable, name: str) -> str:
 def _scored(scores: ScoreTable, name: str) -> str:
     bounds = span(scores.bounds(_ROWS.get(name, name), SELECTION))
     entry = _candidate(scores, name)
-    reached = percent(entry.get("accuracy"))
+    reached = percent(entry.get(scores.measure))
     return f"{_named(scores, name)} {reached}" + (f" ({bounds})" if bounds else "")
 
 

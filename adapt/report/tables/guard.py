@@ -27,7 +27,7 @@ def guard_table(run: RunRecord) -> Table | None:
         if number(entry.get("difference")) is not None
     ]
     legend = (
-        f"Difference of accuracy in points with its 95 % interval, on the "
+        f"Difference of {scores.measure} in points with its 95 % interval, on the "
         f"{held_out_images(stored)} that alpha was chosen on. The guard lowers alpha until the "
         "shipped model is no worse than zero-shot there; it looks at no test set."
     )

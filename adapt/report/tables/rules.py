@@ -14,7 +14,7 @@ from adapt.report.record.curve import (
 )
 from adapt.report.record.guard import stepped_back
 from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import SELECTION, mean_of_shifts, model_name
+from adapt.report.record.scores import MAP, SELECTION, mean_of_shifts, model_name
 from adapt.report.record.ship import probe_ships, shipped_in_words
 from adapt.report.record.values import number
 from adapt.report.record.words import decimal, percent
@@ -86,7 +86,7 @@ def _row(run: RunRecord, rule: str, choice: Point, used: bool) -> list[Cell]:
     return [
         Cell(f"{rule}{mark}", why, strong=used and line_ships(run)),
         Cell("n/a" if alpha is None else f"{alpha:g}"),
-        Cell(percent(choice.get("accuracy"))),
+        Cell(percent(choice.get("accuracy", choice.get(MAP)))),
         *([Cell(percent(point.get("synthetic")))] if _corrupted(run) else []),
         Cell(decimal(choice.get("temperature"), 2)),
         Cell(percent(at_point(point, [base] if base else []))),

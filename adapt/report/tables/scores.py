@@ -46,10 +46,10 @@ def ladder_table(run: RunRecord) -> Table:
         for model in scores.models
     ]
     header = ["model", f"{name} (in-distribution)", mean_of_shifts(scores)]
-    legend = LADDER_LEGEND
+    legend = LADDER_LEGEND.replace("accuracy", scores.measure)
     if "output_ensemble" in scores["models"]:
         legend += AVERAGED_LEGEND
-    return Table("Baseline ladder: accuracy", header, rows, legend=legend)
+    return Table(f"Baseline ladder: {scores.measure}", header, rows, legend=legend)
 
 
 def accuracy_table(run: RunRecord) -> Table:

@@ -26,6 +26,7 @@ from adapt.models.bundle.manifest import MANIFEST
 from adapt.models.bundle.tensors import weights_hash
 from adapt.models.cache_head import head_from_state
 from adapt.models.classifier import Classifier
+from adapt.models.prediction.labelling import labelling_of
 from adapt.training.context import Arrays
 
 FOLDER, RUN, SUFFIX = "stages", "run", ".safetensors"
@@ -206,7 +207,8 @@ def is_complete(folder: Path) -> bool:
 
 def fingerprint(start: Classifier) -> str:
     """What tells one zero-shot model from another: pretrained weights, prompts and head."""
-    own = (start.backbone.spec.base_hash, start.backbone.features, start.prompts)
+    spec, features = start.backbone.spec, start.backbone.features
+    own = (spec.base_hash, features, start.prompts, start.labelling.facts())
     return text_hash(f"{own} {start.prompt_weights} {weights_hash(start.head.state_dict())}")
 
 
@@ -245,6 +247,7 @@ def _difference(model: Classifier, start: Classifier) -> Result:
         "head_from_text": model.head_from_text,
         "temperature": model.temperature,
         "features": model.backbone.features,
+        "several_labels": model.labelling.facts(),
     }
     return {n: v.detach().cpu().contiguous().clone() for n, v in tensors.items()}, facts
 
@@ -264,6 +267,7 @@ def _restored(start: Classifier, tensors: dict[str, Tensor], facts: dict[str, An
     model.head = head_from_state(of(HEAD), len(model.class_names), model.backbone.width)
     model.prompts, model.prompt_weights = facts["prompts"], facts["prompt_weights"]
     model.head_from_text, model.temperature = facts["head_from_text"], facts["temperature"]
+    model.labelling = labelling_of(facts["several_labels"])
     low_rank = of(LOW_RANK)
     model.low_rank = LowRank.from_tensors(low_rank) if low_rank else None
     return model.eval()

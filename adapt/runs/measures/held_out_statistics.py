@@ -23,7 +23,7 @@ NO_FEATURES = "all held-out images were in the training of the encoder that ship
 
 def held_out_statistics(
     context: Context, data: RunData, start: Classifier, shipped: Classifier, chosen: Candidate
-) -> Reference:
+) -> Reference | None:
     """Statistics of the images that the choice was made on.
 
     With folds each image is answered by the model that did not see it; the encoder that ships saw
@@ -35,7 +35,12 @@ def held_out_statistics(
         start: The zero-shot model.
         shipped: The model that ships.
         chosen: The candidate that it is, with outputs on held-out images.
+
+    Returns:
+        The statistics; None where images have several labels, which `adapt monitor` does not know.
     """
+    if data.fit.several_labels:
+        return None
     held, val = chosen.held, data.fit.val
     points = {
         alpha: (held.logits[alpha], held.temperature(alpha))

@@ -44,7 +44,7 @@ def gather_outputs(
             points[MIXED_PROBE] = (probe, probe[0].alpha)
             temperature[MIXED_PROBE] = probe[0].temperature
     logits = {model: _at(*line, alpha) for model, (line, alpha) in points.items()}
-    if 0 < candidate.alpha < 1:
+    if 0 < candidate.alpha < 1 and candidate.held.targets.ndim == 1:
         logits[OUTPUTS] = {
             split: mixed_logits(logits[START][split], logits[ADAPTED][split], candidate.alpha)
             for split in logits[START]

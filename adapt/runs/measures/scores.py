@@ -159,12 +159,17 @@ def data_card(data: RunData, outputs: Outputs) -> dict[str, Any]:
             "kind": "synthetic" if spec.shift else "natural",
         }
         present = len(images.class_names)
-        if 1 < present < len(fit.class_names):
+        if not images.several_labels and 1 < present < len(fit.class_names):
             evals[name]["classes"] = {"present": present, "of": len(fit.class_names)}
-    held = Counter(outputs.class_names[number] for number in outputs.targets["val"])
+    targets = outputs.targets["val"]
+    if targets.ndim == 2:
+        sums = targets.sum(axis=0).astype(int).tolist()
+        held = Counter(dict(zip(outputs.class_names, sums, strict=True)))
+    else:
+        held = Counter(outputs.class_names[number] for number in targets)
     return {
         "train": {"n": len(fit.train), "per_class": fit.train.counts()},
-        "val": {"n": held.total(), "per_class": dict(sorted(held.items()))},
+        "val": {"n": len(targets), "per_class": dict(sorted(held.items()))},
         "evals": evals,
     }
 

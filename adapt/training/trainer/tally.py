@@ -1,9 +1,13 @@
 """What a training has counted so far, as its checkpoints hold it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy, MultilabelAccuracy
 
 from adapt.training.processes.batches import several
 from adapt.training.trainer.collapse import CollapseDetector
@@ -71,3 +75,45 @@ def of_every_process(own: Any) -> list[Any]:
     values: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(values, own)
     return values
+
+
+SumOfLosses = Callable[[Tensor, Tensor], Tensor]
+"""From logits (B, K) and targets to the sum over the images, in nats."""
+
+
+class LabelAccuracy(MultilabelAccuracy):
+    """The fraction of right yes and no answers, of targets in any type."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add some images.
+
+        Args:
+            preds: Logits (B, K).
+            target: Shape (B, K), 0 or 1.
+        """
+        super().update(preds.sigmoid(), target.int())
+
+
+def sum_over_classes(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of one label of each image, summed over the images."""
+    return F.cross_entropy(logits, target, reduction="sum")
+
+
+def sum_over_labels(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of yes and no, summed over images and classes."""
+    return F.binary_cross_entropy_with_logits(logits, target.float(), reduction="sum")
+
+
+def scoring(several: bool, classes: int) -> tuple[Metric, SumOfLosses]:
+    """What `val_accuracy` and `val_loss` are.
+
+    Args:
+        several: Whether an image may have several labels.
+        classes: Number of classes K.
+
+    Returns:
+        A metric of logits and targets, and the loss of some images.
+    """
+    if several:
+        return LabelAccuracy(num_labels=classes, average="micro"), sum_over_labels
+    return MulticlassAccuracy(num_classes=classes, average="micro"), sum_over_classes

@@ -29,7 +29,7 @@ def test_multi_label_tables(tmp_path: Path, name: str, form: str) -> None:
     else:
         _ = frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
         message = refused(Images.from_table, path)
-    assert "adapt trains one label per image" in message
+    assert "one label per image is expected here" in message
     assert ("listed twice" if name == "twice" else "several labels for one image") in message
 
 

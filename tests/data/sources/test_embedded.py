@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adapt.data.sources.embedded import EMBEDDED, from_embedded
+from adapt.data.sources.embedded import EMBEDDED, ScenesSource, from_embedded, from_scenes
 from tests.helpers.packed import draw, refused
 
 
@@ -29,3 +29,17 @@ def test_pictograms_can_be_opened() -> None:
     for domain in sorted(p.name for p in (EMBEDDED / "pictograms").iterdir() if p.is_dir()):
         images = from_embedded("pictograms", domain, "test")
         assert images.open(0).mode == "RGB"
+
+
+def test_scenes_are_the_same_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenes = []
+    for name in ("a", "b"):
+        monkeypatch.setenv("ADAPT_CACHE", str(tmp_path / name))
+        scenes.append(from_scenes("emoji", "test", 12))
+    first, second = scenes
+    assert first.label_sets == second.label_sets
+    files = [[Path(path).read_bytes() for path in own.paths] for own in scenes]
+    assert files[0] == files[1]
+    assert {len(labels) for labels in first.label_sets or []} <= {2, 3, 4}
+    assert first.open(0).size == (96, 96)
+    assert ScenesSource().several_labels

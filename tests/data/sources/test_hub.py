@@ -152,7 +152,7 @@ def test_multi_label(tmp_path: Path, form: str) -> None:
     table = hub_table(FILES).set_column(1, name, lists)
     message = refused(from_hub, save_to_disk(tmp_path / "set", table, features))
     assert f"several labels for one image - column {name!r} holds lists" in message
-    assert "adapt trains one label per image" in message
+    assert "one label per image is expected here" in message
 
 
 def with_rows(*rows: tuple[Any, Any]) -> pa.Table:

@@ -1,8 +1,10 @@
 """Counts that go through a checkpoint, also into another number of processes."""
 
+import pytest
 import torch
+import torch.nn.functional as F
 
-from adapt.training.trainer.tally import Tally
+from adapt.training.trainer.tally import Tally, scoring
 
 
 def counted(number: int) -> Tally:
@@ -46,3 +48,24 @@ def test_other_numbers_of_processes_share_the_sums() -> None:
             assert tally.norms.steps == 2
         assert images == 6
         assert answers.tolist() == [6, 0, 0, 6]
+
+
+LOGITS = torch.tensor([[2.0, -1.0], [0.5, 0.1]])
+
+
+def test_one_label() -> None:
+    accuracy, loss = scoring(several=False, classes=2)
+    target = torch.tensor([0, 1])
+    accuracy.update(LOGITS, target)
+    assert accuracy.compute().item() == 0.5
+    assert torch.equal(loss(LOGITS, target), F.cross_entropy(LOGITS, target, reduction="sum"))
+
+
+def test_several_labels() -> None:
+    accuracy, loss = scoring(several=True, classes=2)
+    target = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    accuracy.update(LOGITS, target)
+    assert accuracy.compute().item() == 0.75
+    p = LOGITS.sigmoid()
+    wanted = -(target * p.log() + (1 - target) * (1 - p).log()).sum()
+    assert loss(LOGITS, target).item() == pytest.approx(wanted.item(), rel=1e-5)

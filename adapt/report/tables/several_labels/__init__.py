@@ -1,0 +1,1 @@
+"""Tables of a run whose images have several labels."""

@@ -1,0 +1,1 @@
+"""Scores of a run whose images have several labels."""
