@@ -149,7 +149,8 @@ def main() -> None:
                 value = 100 * float((own.argmax(1) == cell.test[1]).double().mean())
                 found.setdefault(name, {}).setdefault(cell.name, []).append(value)
             print(cell.name, seed, flush=True)
-    title = f"{SHOTS} images per class, mean of {given.draws} draws"
+    counted = "one draw" if given.draws == 1 else f"mean of {given.draws} draws"
+    title = f"{SHOTS} images per class, {counted}"
     rewrite_below(given.out, MARKER, ["", f"## {title}", "", *table(found)])
 
 
