@@ -34,7 +34,7 @@ PREFERRED = (
     "knn",
 )
 """By mean accuracy in docs/benchmarks/few_shot.md: the order of methods that are level."""
-PREFERRED_OF_ONE = ("clap", MIXTURE, "cross_modal", "task_residual", "zs_lp", "lp_plus_plus_clean")
+PREFERRED_OF_ONE = (MIXTURE, "clap", "cross_modal", "task_residual", "zs_lp", "lp_plus_plus_clean")
 """The same where each class has one image, so that nothing can be held out; then `PREFERRED`."""
 WITHOUT_TEXT = (MIXTURE, "gda", "kernel_ridge", "zs_lp", "lp_plus_plus", "linear_probe")
 """The same where all classes have the same text direction, so that zero-shot says nothing."""
