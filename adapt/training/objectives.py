@@ -212,7 +212,8 @@ class Contrastive:
         words = in_parts(backbone.encode_text, texts, self.parts)
         # A scale of 100 leaves no digits behind the point in half precision.
         with torch.autocast(pixels.device.type, enabled=False):
-            own, scale = (images.float()[:size], words.float()[:size]), backbone.scale.float()
+            own = (at_least_single(images)[:size], at_least_single(words)[:size])
+            scale = at_least_single(backbone.scale)
             if not several():
                 return self.loss(classifier, scale * own[0] @ own[1].T, every)
             all_images, all_words = (gathered(features)[0] for features in own)
@@ -240,6 +241,15 @@ class Contrastive:
     ) -> Outcome:
         """The loss of scaled cosines; see `contrastive_loss`."""
         return contrastive_loss(similarity, group, self.same_class, by_caption, rows)
+
+
+def at_least_single(values: Tensor) -> Tensor:
+    """The same values, in float32 where they were in half precision.
+
+    >>> at_least_single(torch.zeros(1, dtype=torch.float64)).dtype
+    torch.float64
+    """
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def own_prompts(
