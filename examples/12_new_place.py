@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import adapt
-from adapt.explore.monitor import monitor
+from adapt.explore.monitor.result import monitor
 from adapt.explore.monitor.settings import MonitorSettings
 
 tiny = bool(os.environ.get("ADAPT_TINY"))  # seconds instead of minutes, for the tests

@@ -20,5 +20,5 @@ def test_every_module_of_the_folder_is_imported(
     imported = {name for name in sys.modules if name.startswith("kinds_of_things")}
     for name in imported:
         monkeypatch.delitem(sys.modules, name)
-    names = ("base", "first", "second", "deeper")
+    names = ("base", "first", "second", "deeper", "deeper.third")
     assert imported == {"kinds_of_things", *(f"kinds_of_things.{name}" for name in names)}

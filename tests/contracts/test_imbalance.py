@@ -1,6 +1,7 @@
 """Every method either heeds class weights and balances, or refuses them: none ignores them."""
 
 from dataclasses import dataclass, fields, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     # By shots they would take thousands of steps.
     "clip_lora": {"steps_per_shot": 0},
     "two_stage": {"steps_per_shot": 0},
+    "contrastive": {"captions": "prompts"},
+    "lit": {"captions": "prompts"},
 }
 WITH_OPTIM = [name for name in METHODS if hasattr(schemas()[name](), "optim")]
 HEEDS = [name for name in METHODS
          if {"optim", "class_weights"} & {one.name for one in fields(schemas()[name])}]  # fmt: skip
-CONTRASTS = ("flyp",)
+CONTRASTS = ("flyp", "contrastive", "lit")
 
 
 def make(name: str, **optim: Any) -> Any:
@@ -205,7 +208,8 @@ def test_a_new_method_refuses_by_itself(monkeypatch: pytest.MonkeyPatch) -> None
             """What came in."""
             return start
 
-    assert Mine().fit(3, None) == Mine().fit(3, None, Context()) == 3
+    data = SimpleNamespace(several_labels=False)
+    assert Mine().fit(3, data) == Mine().fit(3, data, Context()) == 3
     with pytest.raises(RecipeError, match=r"data\.balance - has no effect on the method mine"):
-        Mine().fit(3, None, Context(balance="sqrt"))
+        Mine().fit(3, data, Context(balance="sqrt"))
     assert Mine.fit.__doc__ == "What came in."

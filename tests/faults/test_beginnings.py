@@ -24,7 +24,7 @@ def test_more_devices_than_the_machine_has(
     assert not out.exists()
 
 
-def test_f35_no_room_for_what_will_be_written(
+def test_no_room_for_what_will_be_written(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -32,7 +32,7 @@ def test_f35_no_room_for_what_will_be_written(
     out = tmp_path / "run"
     monkeypatch.setenv("ADAPT_CACHE", str(tmp_path / "cache"))
     with monkeypatch.context() as patch:
-        patch.setattr("adapt.runs.run._fit", None)  # nothing is trained
+        patch.setattr("adapt.runs.run.fit_method", None)  # nothing is trained
         usage = SimpleNamespace(total=9, used=9, free=1_000_000)
         patch.setattr("adapt.common.files.shutil", SimpleNamespace(disk_usage=lambda _: usage))
         assert call(monkeypatch, "run", recipe, "--quiet", "--out", out) == 5
@@ -44,7 +44,7 @@ def test_f35_no_room_for_what_will_be_written(
     assert call(monkeypatch, "run", recipe, "--quiet", "--out", out, "--resume") == 0
 
 
-@pytest.mark.parametrize("moment", ["record", "write_text", "_read"])
+@pytest.mark.parametrize("moment", ["steps.record", "steps.write_text", "run.read_images"])
 def test_killed_before_it_has_said_anything(
     moment: str, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,7 +54,7 @@ def test_killed_before_it_has_said_anything(
         raise SystemExit(9)
 
     words = ["run", recipe, "--quiet", "--resume", "auto", "--out", tmp_path / "run"]
-    for place, code in ((moment, 9), ("_start", 9)):
+    for place, code in ((moment, 9), ("run.begin_with", 9)):
         with monkeypatch.context() as patch:
-            patch.setattr(f"adapt.runs.run.{place}", killed)
+            patch.setattr(f"adapt.runs.{place}", killed)
             assert call(monkeypatch, *words) == code, place

@@ -12,7 +12,7 @@ from adapt.common.words import printable
 from adapt.explore.monitor.settings import MonitorSettings
 
 if TYPE_CHECKING:
-    from adapt.explore.monitor import Monitoring
+    from adapt.explore.monitor.result import Monitoring
 
 ALARM = 6
 """Exit code where something passed its limit."""
@@ -74,7 +74,7 @@ def monitor(
     import_open_clip()
     from adapt.cli.shared.progress import progress_shown
     from adapt.common.files import check_new, json_text
-    from adapt.explore.monitor import monitor as look
+    from adapt.explore.monitor.result import monitor as look
     from adapt.explore.monitor.result import result_files
 
     if out is not None:

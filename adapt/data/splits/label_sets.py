@@ -36,7 +36,7 @@ def iterative_split(
 
     >>> sets = [("a",), ("a", "b"), ("b",), ("a", "b")]
     >>> [part.tolist() for part in iterative_split(sets, 0.5, 0, list("1234"))]
-    [[0, 2], [1, 3]]
+    [[1, 3], [0, 2]]
     """
     if not 0 <= fraction < 1:
         advice = "give a fraction from 0 up to, not including, 1"

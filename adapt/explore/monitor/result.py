@@ -97,7 +97,7 @@ def monitor(
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> from adapt.data.images import Images
-        >>> images = Images.from_embedded("pictograms", "emoji", "test").subset(range(0, 1000, 50))
+        >>> images = Images.from_embedded("pictograms", "emoji", "test")
         >>> made = Classifier.from_clip("adapt-icons-xs", "embedded", images.class_names)
         >>> with TemporaryDirectory() as folder:
         ...     place = made.save(folder)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -73,6 +74,20 @@ SOMETIMES: dict[str, Any] = {
 FACTS_OF = ("class_names", "prompts", "head_from_text", "features", "temperature", UNCERTAINTY)
 DIGEST = re.compile("[0-9a-f]{64}")
 COPY = "copy the whole folder again"
+
+
+def format_needed(manifest: Mapping[str, Any], files: Iterable[str]) -> int:
+    """The oldest version that knows all of a bundle: what it is written as.
+
+    Args:
+        manifest: Its facts.
+        files: Names of its files, the manifest left out.
+
+    >>> format_needed({}, [CONFIG, HEAD]), format_needed({}, [CONFIG, REFERENCE])
+    (2, 3)
+    """
+    several = manifest.get(SEVERAL_LABELS) is not None
+    return max(FORMAT if several else 2, *(SINCE.get(name, 1) for name in files))
 
 
 def manifest_hash(content: dict[str, Any]) -> str:

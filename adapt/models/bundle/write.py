@@ -16,13 +16,13 @@ from adapt.models.bundle.manifest import (
     CARD,
     CONFIG,
     FILES,
-    FORMAT,
     MANIFEST,
     OPTIONAL,
     OWN_HASH,
     SIGNATURE,
     TEXT_MODEL,
     TOKENIZER,
+    format_needed,
     manifest_hash,
 )
 from adapt.models.bundle.read import UNFINISHED, Bundle
@@ -100,7 +100,8 @@ def _write(part: Path, bundle: Bundle, texts: dict[str, str]) -> None:
     for name, text in texts.items():
         (part / name).write_text(text, "utf-8", "backslashreplace")
     hashes = {name: content_hash(part / name) for name in sorted({*bundle.tensors, *texts})}
-    stated = {"format": FORMAT, **bundle.manifest, "files": hashes}
+    version = format_needed(bundle.manifest, hashes)
+    stated = {"format": version, **bundle.manifest, "files": hashes}
     content: dict[str, Any] = json.loads(json_text(stated))
     content[OWN_HASH] = manifest_hash(content)
     (part / MANIFEST).write_text(json_text(content), encoding="utf-8")

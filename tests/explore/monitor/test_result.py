@@ -11,8 +11,7 @@ import pytest
 
 from adapt.data.sources.folders import from_folder
 from adapt.errors import DataError, RecipeError
-from adapt.explore.monitor import monitor
-from adapt.explore.monitor.result import alarms
+from adapt.explore.monitor.result import alarms, monitor
 from adapt.explore.monitor.settings import MonitorSettings
 from adapt.models.bundle.reference import read_reference
 from adapt.models.classifier import Classifier

@@ -29,7 +29,7 @@ def test_files(folder: Path) -> None:
         assert not start.startswith((b"PK", b"\x80"))
     manifest = json.loads((folder / MANIFEST).read_text())
     assert manifest["info"] == {"alpha": 0.3}
-    assert (manifest["format"], manifest["adapt"]) == (3, adapt.__version__)
+    assert (manifest["format"], manifest["adapt"]) == (2, adapt.__version__)
 
 
 def test_a_failed_save_leaves_the_bundle_before_it(

@@ -19,7 +19,7 @@ SHAPES = ("circle", "square", "triangle", "star")
 
 
 @dataclass(frozen=True)
-class Item:
+class Shape:
     """One shape of a scene."""
 
     shape: str
@@ -33,7 +33,7 @@ class Item:
     def words(self) -> str:
         """What it is called.
 
-        >>> Item("circle", "red", (0, 0), 1).words
+        >>> Shape("circle", "red", (0, 0), 1).words
         'red circle'
         """
         return f"{self.colour} {self.shape}"
@@ -44,7 +44,7 @@ class Scene:
     """Shapes on a canvas that is nearly white; later ones cover earlier ones."""
 
     random: np.random.Generator
-    items: list[Item] = field(default_factory=list)
+    items: list[Shape] = field(default_factory=list)
 
     def draw(self) -> Image.Image:
         """The picture, RGB."""
@@ -62,7 +62,7 @@ class Scene:
         return (shapes[0], colours[0]), (shapes[1], colours[1])
 
 
-def paint(canvas: ImageDraw.ImageDraw, item: Item) -> None:
+def paint(canvas: ImageDraw.ImageDraw, item: Shape) -> None:
     """Draw a shape.
 
     Args:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adapt.explore.weak_spots.drawing.scene import SIDE, Item, Scene
+from adapt.explore.weak_spots.drawing.scene import SIDE, Scene, Shape
 from adapt.explore.weak_spots.tasks.base import Question, task
 
 
@@ -16,7 +16,7 @@ def colour_binding(random: np.random.Generator, answer: int) -> Question:
     sides = random.permutation([0.27 * SIDE, 0.73 * SIDE]).tolist()
     heights = random.uniform(0.35, 0.65, 2) * SIDE
     scene.items = [
-        Item(shape, colour, (sides[place], float(heights[place])), 36.0)
+        Shape(shape, colour, (sides[place], float(heights[place])), 36.0)
         for place, (shape, colour) in enumerate(pairs)
     ]
     sentences = (

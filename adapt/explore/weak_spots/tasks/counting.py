@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adapt.explore.weak_spots.drawing.scene import COLOURS, SHAPES, Item, Scene, scattered
+from adapt.explore.weak_spots.drawing.scene import COLOURS, SHAPES, Scene, Shape, scattered
 from adapt.explore.weak_spots.tasks.base import Question, task
 
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -14,7 +14,7 @@ def counting(random: np.random.Generator, answer: int) -> Question:
     """Equal shapes of one colour, which do not touch."""
     shape, colour = str(random.choice(SHAPES)), str(random.choice(list(COLOURS)))
     places = scattered(random, answer + 1, RADIUS)
-    items = [Item(shape, colour, place, RADIUS) for place in places]
+    items = [Shape(shape, colour, place, RADIUS) for place in places]
     sentences = tuple(
         f"{number} {colour} {shape}{'s' if place else ''}" for place, number in enumerate(NUMBERS)
     )

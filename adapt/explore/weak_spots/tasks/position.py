@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adapt.explore.weak_spots.drawing.scene import SIDE, Item, Scene
+from adapt.explore.weak_spots.drawing.scene import SIDE, Scene, Shape
 from adapt.explore.weak_spots.tasks.base import Question, task
 
 RADIUS = 32.0
@@ -29,7 +29,7 @@ def _beside(
     for place, (shape, colour) in enumerate(scene.two_kinds()):
         along = (NEAR, FAR)[(place + answer) % 2]
         centre = (along, across) if axis == 0 else (across, along)
-        scene.items.append(Item(shape, colour, centre, RADIUS))
+        scene.items.append(Shape(shape, colour, centre, RADIUS))
     first, second = scene.items
     sentences = tuple(f"a {first.words} {word} a {second.words}" for word in words)
     return Question(scene.draw(), sentences, answer)

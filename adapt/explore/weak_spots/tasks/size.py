@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adapt.explore.weak_spots.drawing.scene import SIDE, Item, Scene
+from adapt.explore.weak_spots.drawing.scene import SIDE, Scene, Shape
 from adapt.explore.weak_spots.tasks.base import Question, task
 
 
@@ -13,7 +13,7 @@ def larger(random: np.random.Generator, answer: int) -> Question:
     sides = random.permutation([0.27 * SIDE, 0.73 * SIDE]).tolist()
     for place, (shape, colour) in enumerate(scene.two_kinds()):
         radius = (44.0, 22.0)[(place + answer) % 2]
-        scene.items.append(Item(shape, colour, (sides[place], SIDE / 2), radius))
+        scene.items.append(Shape(shape, colour, (sides[place], SIDE / 2), radius))
     first, second = scene.items
     words = ("larger", "smaller")
     sentences = tuple(f"a {first.words} that is {word} than a {second.words}" for word in words)
@@ -27,7 +27,7 @@ def nearer(random: np.random.Generator, answer: int) -> Question:
     sides = random.permutation([0.42 * SIDE, 0.6 * SIDE]).tolist()
     heights = random.permutation([0.44 * SIDE, 0.56 * SIDE]).tolist()
     items = [
-        Item(shape, colour, (sides[place], heights[place]), 42.0)
+        Shape(shape, colour, (sides[place], heights[place]), 42.0)
         for place, (shape, colour) in enumerate(scene.two_kinds())
     ]
     # What is drawn last is in front.

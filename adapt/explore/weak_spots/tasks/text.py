@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adapt.explore.weak_spots.drawing.scene import COLOURS, SHAPES, SIDE, Item, Scene
+from adapt.explore.weak_spots.drawing.scene import COLOURS, SHAPES, SIDE, Scene, Shape
 from adapt.explore.weak_spots.tasks.base import Question, task
 from adapt.explore.weak_spots.tasks.digits import write
 
@@ -28,7 +28,7 @@ def misleading_text(random: np.random.Generator, answer: int) -> Question:
 def _one(random: np.random.Generator, answer: int, text: str) -> Question:
     colour = str(random.choice(list(COLOURS)))
     centre = (float(random.uniform(0.4, 0.6) * SIDE), 0.36 * SIDE)
-    picture = Scene(random, [Item(SHAPES[answer], colour, centre, 48.0)]).draw()
+    picture = Scene(random, [Shape(SHAPES[answer], colour, centre, 48.0)]).draw()
     if text:
         write(picture, text, 0.5 * SIDE, 0.82 * SIDE, random)
     return Question(picture, tuple(f"a {shape}" for shape in SHAPES), answer)

@@ -9,8 +9,8 @@ from adapt.explore.weak_spots.drawing.scene import (
     COLOURS,
     SHAPES,
     SIDE,
-    Item,
     Scene,
+    Shape,
     corners,
     scattered,
 )
@@ -18,7 +18,7 @@ from adapt.explore.weak_spots.drawing.scene import (
 
 def test_a_shape_has_its_colour_and_place() -> None:
     for shape in SHAPES:
-        scene = Scene(np.random.default_rng(0), [Item(shape, "blue", (60.0, 150.0), 30.0)])
+        scene = Scene(np.random.default_rng(0), [Shape(shape, "blue", (60.0, 150.0), 30.0)])
         pixels = np.asarray(scene.draw())
         blue = (pixels == COLOURS["blue"]).all(axis=2)
         rows, columns = np.nonzero(blue)
