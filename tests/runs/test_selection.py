@@ -129,7 +129,7 @@ def test_a_destructive_training_does_not_ship(
         tuned.head_from_text = False
         return tuned
 
-    monkeypatch.setattr("adapt.runs.run.fit", spoil)
+    monkeypatch.setattr("adapt.runs.steps.fit", spoil)
     emoji = "{kind: embedded, name: pictograms, domain: emoji"
     changes = [f"data.train={emoji}, shots: 2}}", f"evals.test={emoji}}}", "ensemble={kind: none}"]
     done = run(recipe, changes, tmp_path / "run")
