@@ -13,15 +13,14 @@ from adapt.common.cache import cache_folder
 from adapt.common.files import check_new, write_json, write_text
 from adapt.common.progress import track
 from adapt.common.words import listed
-from adapt.comparison.sides import model_folder, title_of
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import BundleError, RecipeError, did_you_mean
+from adapt.errors import RecipeError, did_you_mean
+from adapt.explore.opening import name_of, open_bundle
 from adapt.explore.weak_spots.class_design import moves, text_logits, without
 from adapt.explore.weak_spots.measure import measure, text_encoder
 from adapt.explore.weak_spots.names import similar_names
 from adapt.explore.weak_spots.settings import WeakSpotSettings
 from adapt.explore.weak_spots.tasks.base import tasks
-from adapt.export.load import is_export
 from adapt.models.classifier import Classifier
 from adapt.report.explore.weak_spots import render_page
 from adapt.training.features.pixels import prepare
@@ -104,7 +103,7 @@ def probe_weak_spots(
         >>> told.content["tasks"]["left_right"]["chance"]
         0.5
     """
-    chosen, classifier = settings or WeakSpotSettings(), _opened(model)
+    chosen, classifier = settings or WeakSpotSettings(), open_bundle(model, "text encoder to ask")
     table = tasks()
     for name in only:
         if name not in table:
@@ -118,7 +117,7 @@ def probe_weak_spots(
     content = {
         "format": 1,
         "adapt": __version__,
-        "model": "the given model" if isinstance(model, Classifier) else title_of(model),
+        "model": name_of(model),
         "arch": classifier.backbone.spec.arch,
         "seed": chosen.seed,
         "head_from_text": classifier.head_from_text,
@@ -183,15 +182,3 @@ def _groups(images: ImageList, by: str | None) -> list[str] | None:
         known = listed(list(images.columns)) or "none"
         raise RecipeError(f"--by - not a column - {by!r}{hint} - the table has {known}")
     return [str(value) for value in np.asarray(images.columns[by], dtype=object)]
-
-
-def _opened(model: str | Path | Classifier) -> Classifier:
-    if isinstance(model, Classifier):
-        return model
-    folder = model_folder(model)
-    if is_export(folder):
-        raise BundleError(
-            f"{model} - an export has no text encoder to ask - {folder.name} - give the bundle "
-            "that it was made of"
-        )
-    return Classifier.load(folder)

@@ -12,14 +12,14 @@ from adapt.checks.sources import DataLike, read_sets
 from adapt.common.cache import cache_folder
 from adapt.common.files import check_new, write_json, write_text
 from adapt.common.progress import track
-from adapt.comparison.sides import model_folder, title_of
+from adapt.comparison.sides import model_folder
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import BundleError, DataError
+from adapt.errors import DataError
+from adapt.explore.opening import name_of, open_bundle
 from adapt.explore.why.explain import Content, explain
 from adapt.explore.why.pictures import overlay
 from adapt.explore.why.settings import WhySettings
 from adapt.explore.why.training import TrainingSet
-from adapt.export.load import is_export
 from adapt.models.classifier import Classifier
 from adapt.report.explore.why import render_page
 from adapt.training.features.store import FeatureStore
@@ -91,7 +91,7 @@ def why(
         >>> told["training"]["nearest"]["answer"][0]["path"]
         'animal/noto--cat.png'
     """
-    classifier = model if isinstance(model, Classifier) else _opened(model)
+    classifier = open_bundle(model, "layers to look into")
     given = _own_training(model) if training is None else training
     known = None if given is None else _training(classifier, given)
     told = [
@@ -101,26 +101,12 @@ def why(
     content = {
         "format": 1,
         "adapt": __version__,
-        "model": "the given model" if isinstance(model, Classifier) else title_of(model),
+        "model": name_of(model),
         "arch": classifier.backbone.spec.arch,
         "training_images": 0 if known is None else len(known.images),
         "images": told,
     }
     return Why(content, _pictures(classifier, told, known))
-
-
-def _opened(model: str | Path) -> Classifier:
-    folder = model_folder(model)
-    if is_export(folder):
-        raise BundleError(
-            f"{model} - an export has no layers to look into - {folder.name} - give the bundle "
-            "that it was made of"
-        )
-    classifier = Classifier.load(folder)
-    if classifier.labelling.several:
-        what = "gives several labels per image, and one answer is explained"
-        raise DataError(f"{folder} - {what} - a bundle - give a model of one label")
-    return classifier
 
 
 def _own_training(model: str | Path | Classifier) -> Path | None:
