@@ -70,8 +70,9 @@ def test_a_bias_that_was_there_trains(
     assert weights(clip)["backbone.model.logit_bias"] == -3
 
 
+@pytest.mark.slow
 @pytest.mark.numerical
-@pytest.mark.parametrize("loss", [pytest.param("clip", marks=pytest.mark.slow), "siglip"])
+@pytest.mark.parametrize("loss", ["clip", "siglip"])
 def test_two_processes_train_as_one(
     loss: str, start: Classifier, pairs: ImageData, context: Context
 ) -> None:
