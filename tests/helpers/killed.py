@@ -59,7 +59,11 @@ def recipe(folder: Path, method: str, workers: int, whole: bool = False) -> Path
 
 
 def run_once(path: str, out: str, cache: str, configs: str) -> None:
-    """In a process of its own: begin the run, or go on with it."""
+    """In a process of its own: begin the run, or go on with it; what it prints goes beside it."""
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    with printed(Path(out)).open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
     os.environ["ADAPT_CACHE"] = cache
     torch.set_num_threads(1)
     add_configs(Path(configs))
@@ -127,8 +131,14 @@ class Killer:
             process.kill()
             process.join()
             return False
-        assert process.exitcode == 0
+        text = printed(out).read_text(encoding="utf-8", errors="replace")
+        assert process.exitcode == 0, f"exit code {process.exitcode}\n{text[-10000:]}"
         return True
+
+
+def printed(out: Path) -> Path:
+    """Where all processes of a run print."""
+    return out.with_name("printed.txt")
 
 
 def said(out: Path) -> list[str]:
