@@ -1,0 +1,109 @@
+"""The generated parts of the site hold every name there is."""
+
+import doctest
+import importlib
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import adapt
+from adapt.cli.commands.monitor import ALARM
+from adapt.cli.diff import LIMIT_FAILED
+from adapt.cli.shared.endings import PREEMPTED, STOPPED, UNEXPECTED, USAGE
+from adapt.errors import AdaptError
+from adapt.methods.base import schemas
+from adapt.recipe.build import fields_of
+from tools.site import pages, recipes
+
+DOCS = Path(__file__).parents[2] / "docs"
+MODULES = ("commands", "recipes", "numbers", "methods", "pages")
+
+
+@cache
+def generated() -> dict[str, str]:
+    return dict(pages.generated())
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_doctests(name: str) -> None:
+    assert not doctest.testmod(importlib.import_module(f"tools.site.{name}")).failed
+
+
+def test_every_command_and_option_has_its_place() -> None:
+    from adapt.cli.app import app
+
+    typed = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    paths = {Path(path).stem for path in generated() if path.startswith(pages.COMMANDS)}
+    assert {name.replace("-", "_") for name in typed} <= {path.replace("-", "_") for path in paths}
+    assert {"cache_info", "cache_clear", "cache_path"} <= paths
+    page = generated()[f"{pages.COMMANDS}/run.md"]
+    for option in ("--out", "--resume", "--overwrite", "--quiet", "--from-previous"):
+        assert f"`{option}" in page
+    assert "--resume-auto" not in page  # hidden
+
+
+def test_every_key_of_a_recipe_is_there() -> None:
+    page = generated()[pages.KEYS]
+    for name, schema in recipes.classes().items():
+        if not name.startswith(recipes.METHOD) and name != "Source":  # the base of all kinds
+            part = page.partition(f"{{ #{name.lower()} }}")[2].partition("\n## ")[0]
+            missing = [key for key in fields_of(schema) if f"| `{key}` |" not in part]
+            assert not missing, (name, missing)
+
+
+def test_links_between_sections_lead_somewhere() -> None:
+    page = generated()[pages.KEYS]
+    anchors = set(re.findall(r"\{ #([\w-]+) \}", page)) | {"sources"}
+    assert set(re.findall(r"\]\(#([\w-]+)\)", page)) <= anchors
+
+
+@pytest.mark.parametrize("name", sorted(schemas()))
+def test_every_setting_of_a_method_is_there(name: str) -> None:
+    page = pages.written(f"methods/{name}.md", f"# {name}\n")
+    missing = [key for key in fields_of(schemas()[name]) if f"| `{key}` |" not in page]
+    assert not missing
+
+
+def test_numbers_are_those_of_the_benchmarks() -> None:
+    page = pages.written("methods/gda.md", "# gda\n")
+    line = next(line for line in page.splitlines() if line.startswith("| gda | 57"))
+    source = (DOCS / "benchmarks" / "few_shot.md").read_text(encoding="utf-8")
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert any(all(f" {cell} " in row for cell in cells) for row in source.splitlines())
+    table = generated()["methods/all_numbers.md"]
+    assert "| 70.5 | 57.1 | 67.2 | 30.0 |" in next(
+        row for row in table.splitlines() if "`lp_ft`" in row
+    )
+
+
+def test_every_public_name_has_a_page() -> None:
+    for name in adapt.__all__:
+        module = importlib.import_module(pages.home(name))
+        assert getattr(module, name) is getattr(adapt, name)
+        assert f"::: {module.__name__}.{name}\n" in generated()[f"{pages.API}/{name}.md"]
+
+
+def errors(kind: type[AdaptError] = AdaptError) -> Iterator[type[AdaptError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from errors(child)
+
+
+def test_every_exit_code_is_there() -> None:
+    """Those of errors, with the name of the error, and those of commands."""
+    rows = (DOCS / "reference" / "exit_codes.md").read_text(encoding="utf-8").splitlines()
+    by_code = {int(row.split("|")[1]): row for row in rows if re.match(r"\| \d", row)}
+    assert {0, ALARM, LIMIT_FAILED, PREEMPTED, STOPPED, UNEXPECTED, USAGE, 3} <= by_code.keys()
+    for kind in errors():
+        if kind.__module__.startswith("adapt."):
+            assert f"`{kind.__name__}`" in by_code[kind.exit_code], kind
+
+
+def test_names_of_pages_become_links_outside_of_fences() -> None:
+    text = "`docs/a.md`\n\n```\n`docs/a.md`\n```\n[`docs/a.md`](a.md)\n"
+    assert pages.linked("x/b.md", text) == (
+        "[a.md](../a.md)\n\n```\n`docs/a.md`\n```\n[`docs/a.md`](a.md)\n"
+    )
