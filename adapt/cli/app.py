@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from adapt.checks.settings import CheckSettings
 from adapt.cli.averages import mix, soup
+from adapt.cli.commands.audit import audit
 from adapt.cli.commands.cache import commands as cache_commands
 from adapt.cli.commands.monitor import monitor
 from adapt.cli.commands.search import search
@@ -351,6 +352,7 @@ app.command()(predict)
 app.command()(embed)
 app.command()(search)
 app.command()(diff)
+app.command()(audit)
 app.command()(why)
 app.command()(monitor)
 app.command("probe-weak-spots")(probe_weak_spots)

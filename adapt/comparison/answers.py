@@ -1,4 +1,4 @@
-"""What two models say of the same images."""
+"""What models say of the same images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,8 +24,8 @@ from adapt.training.runtime import processors
 BLOCK = 64
 """Images that are computed at once; the next ones are decoded meanwhile."""
 BLOCKS_AHEAD = 2
-Frames = tuple[PixelArray, PixelArray]
-"""One image as each of the two models takes it: uint8 (size, size, 3)."""
+Frames = list[PixelArray]
+"""One image as each of the models takes it: uint8 (size, size, 3)."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,20 @@ class PairedSet:
         )
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A named set of images, and what each of some models says of them."""
+
+    images: ImageList
+    """Those that can be read."""
+    said: list[Said]
+    """Of each model."""
+    unreadable: list[str]
+    """Images that are left out, each with the reason."""
+
+
 def ask_both(name: str, images: ImageList, a: Loaded, b: Loaded) -> PairedSet:
-    """Let two models predict the same images; each file is decoded once.
+    """Let two models predict the same images; see `ask`.
 
     Args:
         name: Of the set.
@@ -89,8 +101,25 @@ def ask_both(name: str, images: ImageList, a: Loaded, b: Loaded) -> PairedSet:
         DataError: When not one image can be read.
         WeightsError: When a model gives no numbers.
     """
-    judges = a.predictor, b.predictor
-    rows, bad, parts = list[int](), list[str](), (list[Judged](), list[Judged]())
+    asked = ask(name, images, [a, b])
+    first, second = asked.said
+    return PairedSet(name, asked.images, first, second, unreadable=asked.unreadable)
+
+
+def ask(name: str, images: ImageList, models: Sequence[Loaded]) -> Asked:
+    """Let models predict the same images; each file is decoded once.
+
+    Args:
+        name: Of the set.
+        images: The images; a shift is applied.
+        models: At least one.
+
+    Raises:
+        DataError: When not one image can be read.
+        WeightsError: When a model gives no numbers.
+    """
+    judges = [model.predictor for model in models]
+    rows, bad, parts = list[int](), list[str](), [list[Judged]() for _ in models]
     read = track(_resized(images, judges), f"reading {name}", len(images))
     while block := list(islice(read, BLOCK)):
         for row, frames in block:
@@ -107,8 +136,8 @@ def ask_both(name: str, images: ImageList, a: Loaded, b: Loaded) -> PairedSet:
             f"{images.root} - not one image of {name} can be read - {first_few(bad, 3, '; ')} - "
             "check the files"
         )
-    said = [_said(model, own) for model, own in zip((a, b), parts, strict=True)]
-    return PairedSet(name, images.subset(rows), said[0], said[1], unreadable=bad)
+    said = [_said(model, own) for model, own in zip(models, parts, strict=True)]
+    return Asked(images.subset(rows), said, bad)
 
 
 def said_by_logits(
@@ -133,9 +162,9 @@ def said_by_logits(
 
 
 def _resized(
-    images: ImageList, judges: tuple[Predictor, Predictor]
+    images: ImageList, judges: Sequence[Predictor]
 ) -> Iterator[tuple[int, Frames | ImageError]]:
-    """The images in order as both models take them, decoded ahead in threads."""
+    """The images in order as each model takes them, decoded ahead in threads."""
     ways = [judge.preprocessing for judge in judges]
 
     def read(row: int) -> tuple[int, Frames | ImageError]:
@@ -143,8 +172,11 @@ def _resized(
             image = images.open(row)
         except ImageError as error:
             return row, error
-        first = ways[0].pixels(image)
-        return row, (first, first if ways[0] == ways[1] else ways[1].pixels(image))
+        frames = list[PixelArray]()
+        for place, way in enumerate(ways):
+            first = ways.index(way)
+            frames.append(frames[first] if first < place else way.pixels(image))
+        return row, frames
 
     return ahead(read, range(len(images)), processors(), (1 + BLOCKS_AHEAD) * BLOCK)
 

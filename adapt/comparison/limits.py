@@ -16,6 +16,7 @@ from adapt.errors import RecipeError, did_you_mean
 Content = Mapping[str, Any]
 Value = Fraction | float
 POINTS, IMAGES, CHANCE, CHANGE, CLASSES = "points", "images", "probability", "change", "classes"
+COUNT = "count"
 FORM = re.compile(
     r"\s*(?:(?P<set>[\w-]+)\.)?(?P<quantity>\w+)\s*(?P<sign><=|>=|<|>)"
     r"\s*(?P<number>[-+]?\d+(?:\.\d+)?)\s*(?P<unit>%|points?|images?|classes)?\s*"
@@ -32,6 +33,7 @@ UNITS = {
     CHANCE: (("",), "a probability from 0 to 1, such as 0.05"),
     CHANGE: (("%",), "a change against A in percent, such as 10%"),
     CLASSES: (("", "classes"), "classes, such as 0.5"),
+    COUNT: (("",), "a count, such as 0"),
 }
 
 
@@ -174,11 +176,12 @@ QUANTITIES = {
 }
 
 
-def parse_limit(text: str) -> Limit:
+def parse_limit(text: str, quantities: Mapping[str, Quantity] = QUANTITIES) -> Limit:
     """Read a limit.
 
     Args:
         text: `[SET.]QUANTITY COMPARISON NUMBER[UNIT]`; the comparison is one of < <= > >=.
+        quantities: What can be limited, by name.
 
     Raises:
         RecipeError: When it is not of this form, names no quantity, or the unit does not fit.
@@ -190,16 +193,16 @@ def parse_limit(text: str) -> Limit:
     form = FORM.fullmatch(text)
     if form is None:
         raise RecipeError(
-            f"--fail-if - not a limit - {text!r} - write QUANTITY < NUMBER (or <=, >, >=), such as "
-            "'broken > 1%' or 'accuracy < -0.5'"
+            f"--fail-if - not a limit - {text!r} - write QUANTITY < NUMBER (or <=, >, >=); the "
+            f"quantities are {listed(list(quantities))}"
         )
     name, unit = form["quantity"], form["unit"] or ""
-    if name not in QUANTITIES:
+    if name not in quantities:
         raise RecipeError(
-            f"--fail-if - no such quantity - {name!r} in {text!r}{did_you_mean(name, QUANTITIES)} "
-            f"- use one of {listed(list(QUANTITIES))}"
+            f"--fail-if - no such quantity - {name!r} in {text!r}{did_you_mean(name, quantities)} "
+            f"- use one of {listed(list(quantities))}"
         )
-    quantity = QUANTITIES[name]
+    quantity = quantities[name]
     allowed, words = UNITS[quantity.unit]
     number = Fraction(form["number"])
     if unit not in allowed or (quantity.unit == CHANCE and not 0 <= number <= 1):

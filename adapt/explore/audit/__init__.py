@@ -1,0 +1,1 @@
+"""Who is served badly: accuracy and recall by group, with intervals and control of many tests."""

@@ -1,0 +1,130 @@
+"""Tables of `adapt audit`: every group, and every class in every group."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapt.report.record.values import interval
+from adapt.report.record.words import percent, points, signed_span, span
+from adapt.report.tables.cells import Cell, Table
+
+Content = Mapping[str, Any]
+UNCLEAR = ("○", "unclear")
+FEW = "too few"
+
+
+def gap_words(gap: Content) -> str:
+    """A gap in words.
+
+    >>> gap_words({"difference": -0.1234})
+    '-12.3 points'
+    """
+    return f"{points(gap['difference'])} points"
+
+
+def gap_cell(gap: Content | None) -> Cell:
+    """A gap with its interval; an arrow where it is clear after all tests were counted.
+
+    >>> gap_cell(None).text
+    'too few'
+    """
+    if gap is None:
+        return Cell(FEW)
+    marks = UNCLEAR
+    if gap["clear"]:
+        marks = ("▲", "better") if gap["difference"] > 0 else ("▼", "worse")
+    return Cell(points(gap["difference"]), signed_span(interval(gap["ci"])), *marks)
+
+
+def p_cell(gap: Content | None) -> Cell:
+    """An adjusted p-value over the one as measured."""
+    if gap is None or gap["p_adjusted"] is None:
+        return Cell("-")
+    return Cell(f"{gap['p_adjusted']:.3g}", f"{gap['p']:.2g} alone")
+
+
+def rate_cell(rate: Content | None) -> Cell:
+    """A proportion with its interval; a dash where it is not known."""
+    return Cell("-") if rate is None else Cell(percent(rate["value"]), span(interval(rate["ci"])))
+
+
+def accuracy_table(name: str, told: Content) -> Table:
+    """Every group of a column, each against all others.
+
+    Args:
+        name: Of the column.
+        told: One of `columns` of `audit.json`.
+    """
+    header = [name, "images", "classes", "accuracy", "balanced", "to the others", "p, adjusted"]
+    rows = [
+        [
+            _name(group, told),
+            Cell(f"{group['n']:,}"),
+            Cell(f"{group['classes']:,}"),
+            rate_cell(group["model"]["accuracy"]),
+            rate_cell(group["model"]["balanced"]),
+            gap_cell(group["gap"]),
+            p_cell(group["gap"]),
+        ]
+        for group in told["groups"]
+    ]
+    legend = (
+        "Balanced: mean recall of the classes that the group has images of. To the others: minus "
+        "the accuracy on all other images, in points. Arrows: clear after all tests were counted."
+    )
+    return Table(f"Groups by {name}", header, rows, legend=legend)
+
+
+def change_table(name: str, told: Content) -> Table | None:
+    """Every group of a column, the model against its start; None where that is not known.
+
+    Args:
+        name: Of the column.
+        told: One of `columns` of `audit.json`.
+    """
+    if told["groups"][0]["start"] is None:
+        return None
+    header = [name, "images", "zero-shot", "balanced", "change", "p, adjusted"]
+    rows = [
+        [
+            _name(group, told),
+            Cell(f"{group['n']:,}"),
+            rate_cell(group["start"]["accuracy"]),
+            rate_cell(group["start"]["balanced"]),
+            gap_cell(None if group["small"] else group["change"]),
+            p_cell(group["change"]),
+        ]
+        for group in told["groups"]
+    ]
+    legend = "Change: accuracy of the model minus that of zero-shot on the same images, in points."
+    return Table(f"Zero-shot by {name}", header, rows, legend=legend)
+
+
+def _name(group: Content, told: Content) -> Cell:
+    few = FEW if group["small"] else ""
+    return Cell(group["name"], few, strong=group["name"] == told["worst"])
+
+
+def recall_table(name: str, told: Content) -> Table:
+    """Every class in every group of a column.
+
+    Args:
+        name: Of the column.
+        told: One of `columns` of `audit.json`.
+    """
+    known = any(row["start"] is not None for row in told["recalls"])
+    header = ["class", name, "images", "recall", "to the others", "p, adjusted"]
+    rows = [
+        [
+            Cell(row["class"]),
+            Cell(row["group"], FEW if row["small"] else ""),
+            Cell(f"{row['n']:,}"),
+            rate_cell(row["model"]),
+            gap_cell(row["gap"]),
+            p_cell(row["gap"]),
+            *([rate_cell(row["start"])] if known else []),
+        ]
+        for row in told["recalls"]
+    ]
+    legend = "To the others: minus the recall of the class on all other images, in points."
+    header += ["zero-shot"] if known else []
+    return Table(f"Recall of classes by {name}", header, rows, words=2, legend=legend)

@@ -1,0 +1,90 @@
+"""What the page of an audit says."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adapt.explore.audit.measures import Answered, audit_columns
+from adapt.report.explore.audit import about_tests, headline, render_page, sentences
+
+
+@pytest.fixture(scope="module")
+def content() -> dict[str, Any]:
+    """Group b is worse, most of all for bees; group c is small; zero-shot is bad in a."""
+    targets = np.tile([0, 1], 105)
+    values = ["a"] * 100 + ["b"] * 100 + ["c"] * 10
+    right = np.ones(210, bool)
+    right[101:180:2] = False
+    before = right.copy()
+    before[:60] = False
+    answered = Answered(targets, ["ant", "bee"], {"model": right, "start": before})
+    return {
+        "adapt": "1",
+        "model": {"name": "<photos>", "about": "tiny"},
+        "no_start": "",
+        "set": "test",
+        "images": 210,
+        "classes": 2,
+        "left_out": 3,
+        "unreadable": ["x.png: empty"],
+        "min_images": 20,
+        "level": 0.05,
+        "correction": "bh",
+        "notes": ["LEAK: 3 of 210 images were in train"],
+        "limits": [{"limit": "gap > 10", "value": 40.0, "unit": "points", "failed": True}],
+        "extra": None,
+    } | audit_columns(answered, {"site": values, "all": ["x"] * 210}, 20, 0.05, "bh")
+
+
+def test_sentences_name_what_is_clear_and_what_is_small(content: dict[str, Any]) -> None:
+    said = sentences("site", content)
+    assert said[0].startswith("The worst group is b: 60.0 % (50.2 to 69.1) of 100 images.")
+    assert "40.0 points apart" in said[0]
+    assert said[1] == (
+        "Clearly below the other images: b (-40.0 points); clearly above the other images: a "
+        "(+36.4 points)."
+    )
+    assert said[2] == "Recognised clearly less often than elsewhere: bee in b (-80.0 points)."
+    assert said[3] == "It is clearly better than zero-shot in a (+60.0 points)."
+    assert said[4] == "Too few images to say (fewer than 20): c (10)."
+
+
+def test_a_single_group(content: dict[str, Any]) -> None:
+    said = sentences("all", content)
+    assert said[0].endswith("No other group is large enough to be compared with it.")
+    assert said[1] == "No group was tested against the others."
+    assert said[2] == "No class has enough images in two groups to be compared between them."
+
+
+def test_nothing_clear_says_how_many_tests(content: dict[str, Any]) -> None:
+    same = copy.deepcopy(content)
+    for row in [*same["columns"]["site"]["groups"], *same["columns"]["site"]["recalls"]]:
+        for kind in ("gap", "change"):
+            if row.get(kind):
+                row[kind]["clear"] = False
+    said = sentences("site", same)
+    assert (
+        "No group differs clearly from the other images (2 tests, Benjamini-Hochberg at 5 %)"
+        in (said[1])
+    )
+    assert said[3] == "In no group is the model clearly better or worse than zero-shot."
+    few = copy.deepcopy(content)
+    for told in few["columns"].values():
+        told["worst"] = None
+    assert headline(few).endswith("no group is large enough to be judged")
+
+
+def test_the_page(content: dict[str, Any]) -> None:
+    assert headline(content) == (
+        "81.0 % of the answers are right, and 60.0 % (50.2 to 69.1) in the worst group: b (site)"
+    )
+    page = render_page(content)
+    assert "&lt;photos&gt;" in page
+    assert "Limit failed:" in page
+    assert "LEAK: 3 of 210" in page
+    assert "x.png: empty" in page
+    assert "▼" in page
+    holm = about_tests(content | {"correction": "holm"})
+    assert "a single one of them is false" in holm
