@@ -46,7 +46,7 @@ def _classes() -> dict[str, tuple[type, str]]:
             return
         known[name] = schema, path
         for key, hint in get_type_hints(schema).items():
-            for part in _parts(hint):
+            for part in parts_of(hint):
                 if dataclasses.is_dataclass(part) and isinstance(part, type):
                     visit(part.__name__, part, f"{path}.{key}".strip("."))
 
@@ -58,10 +58,11 @@ def _classes() -> dict[str, tuple[type, str]]:
     return known
 
 
-def _parts(hint: Any) -> Iterator[Any]:
+def parts_of(hint: Any) -> Iterator[Any]:
+    """A type, and every type within it."""
     yield hint
     for inner in get_args(hint):
-        yield from _parts(inner)
+        yield from parts_of(inner)
 
 
 def recipe_page() -> str:
