@@ -62,11 +62,11 @@ def fitted(loaded: Loaded, start: Classifier, tell: Callable[[str], None]) -> Lo
     method, images = loaded.method, optim.batch_size // optim.accumulate
     while images > 1 and MARGIN * _needed(loaded, method, start) > memory:
         images = smaller(images)
-        smaller_parts = replace(optim, accumulate=optim.batch_size // images)
         try:
+            smaller_parts = replace(optim, accumulate=optim.batch_size // images)
             method = replace(loaded.method, optim=smaller_parts)
             method.prepare(start)
-        except ModelError:  # the method cannot compute a batch in parts
+        except (ModelError, ValueError):  # the method cannot compute a batch in parts
             tell(f"batch_size auto: {type(method).__name__} takes a batch as a whole here")
             return loaded
     needed = _needed(loaded, method, start)

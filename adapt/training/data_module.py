@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from PIL import Image
@@ -82,6 +83,7 @@ class ImageDataModule(pl.LightningDataModule):
         self.workers = workers
         self.seed = seed
         self.balance = "none"
+        self.drawn_by: np.ndarray | None = None
         self.done: tuple[int, int] | None = None
         self.tell: Callable[[str], None] = write_line
         self.told: list[str] = []
@@ -94,17 +96,18 @@ class ImageDataModule(pl.LightningDataModule):
         if val is not None:
             self.val_set = ImageDataset(val, self.class_names, _Unnormalised(preprocessing))
 
-    def balanced(self, balance: str) -> "ImageDataModule":
+    def balanced(self, balance: str, groups: np.ndarray | None = None) -> "ImageDataModule":
         """Draw the classes of the training images evenly; returns itself.
 
         Args:
             balance: `uniform` (each class equally often), `sqrt` (by the root of its images) or
                 `none`. An epoch stays as long as it is.
+            groups: Numbers (N,) that are drawn evenly in place of the classes.
 
         Raises:
             RecipeError: When it is none of these.
         """
-        self.balance = check_balance(balance)
+        self.balance, self.drawn_by = check_balance(balance), groups
         return self
 
     def testing(self, images: ImageList) -> "ImageDataModule":
@@ -126,7 +129,8 @@ class ImageDataModule(pl.LightningDataModule):
         """Shuffled, augmented batches; the last one may be smaller."""
         processes, rank = self._process()
         data = self.train_set
-        sampler = TrainSampler(data, self.seed, processes, rank, self.balance, data.targets)
+        drawn_by = data.targets if self.drawn_by is None else self.drawn_by
+        sampler = TrainSampler(data, self.seed, processes, rank, self.balance, drawn_by)
         if self.done is not None:
             epoch, draws = sampler.done = self.done
             # Lightning tells the epoch only after the loading processes have begun to read.

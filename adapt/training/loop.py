@@ -18,6 +18,7 @@ from torch import Tensor
 from adapt.common.signals import finishing
 from adapt.data.image_data import ImageData
 from adapt.data.loading.balance import class_weights
+from adapt.data.loading.groups import Groups
 from adapt.data.loading.workers import watched_workers
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import ModelError, RecipeError, RunError
@@ -25,8 +26,10 @@ from adapt.models.classifier import Classifier
 from adapt.training.context import NOTHING_KEPT, Context
 from adapt.training.data_module import ImageDataModule
 from adapt.training.devices import processes
+from adapt.training.groups.objective import Following, WorstGroup
 from adapt.training.module import AdaptModule
-from adapt.training.objectives import Objective
+from adapt.training.objectives import CrossEntropy, Objective
+from adapt.training.parameters import text_trains
 from adapt.training.processes.group import active, is_first, process_count
 from adapt.training.processes.lightning import Joined, strategy_of
 from adapt.training.processes.sharding import put_together
@@ -109,6 +112,7 @@ def train(
     _check_runtime(optim, context.runtime)
     with processes(context.runtime) as group:
         size = group.member.size if group else 1
+        _check_groups(optim, context, objective, size)
         given = classifier, data, grown(optim, context.runtime, size), context, objective
         if group is None:
             module = _trained(*given)
@@ -148,8 +152,14 @@ def _trained(
     objective: Objective | None,
 ) -> AdaptModule:
     """In each process: train in place, with the others; returns what the trainer knew it as."""
-    runtime, whole = context.runtime, getattr(objective, "whole_batch", False)
-    names = classifier.class_names
+    runtime, names = context.runtime, classifier.class_names
+    groups = Groups.of(data.train, optim.groups, names) if optim.groups else None
+    if groups is not None:
+        context.tell(groups.sentence())
+        following = Following(optim.group_rate, optim.group_adjustment, optim.label_smoothing)
+        answers = CrossEntropy(text_trains=text_trains(classifier)).answers
+        objective = WorstGroup(groups, following, answers)
+    whole = getattr(objective, "whole_batch", False)
     weights = loss_weights(optim, data.train, names)
     shared = runtime.strategy == "fsdp" and active() is not None
     # What is shared out cannot become whole again: a copy is.
@@ -164,7 +174,7 @@ def _trained(
         micro_batch(optim, process_count()) * (optim.accumulate if whole else 1),
         runtime.workers,
         context.seed,
-    ).balanced(context.balance)
+    ).balanced(*(("uniform", groups.numbers) if groups else (context.balance,)))
     with made_faster(trained.backbone.image_encoder, runtime):
         _fit(module, loader, context, replace(optim, accumulate=1) if whole else optim)
     if shared:
@@ -239,6 +249,30 @@ def _check_runtime(optim: Optim, runtime: Runtime) -> None:
                 f"runtime.compile - does not go with optim.{name} - {runtime.compile!r} - it looks "
                 "into the encoder: set one of them to its default"
             )
+
+
+def _check_groups(
+    optim: Optim, context: Context, objective: Objective | None, processes_asked: int
+) -> None:
+    """Refuse what does not go with the loss of the worst group.
+
+    Raises:
+        ModelError: With the setting.
+    """
+    if not optim.groups:
+        return
+    wrong: tuple[str, str, object] | None = None
+    if objective is not None:
+        wrong = "optim.groups", "this method has a loss of its own", optim.groups
+    elif context.balance != "none":
+        wrong = "data.balance", "groups are drawn equally often", context.balance
+    elif processes_asked > 1:
+        wrong = "runtime.devices", "groups need one process", processes_asked
+    if wrong:
+        what, why, given = wrong
+        raise ModelError(
+            f"{what} - does not go with optim.groups - {given!r}: {why} - leave one of them out"
+        )
 
 
 def loss_weights(optim: Optim, images: ImageList, names: Sequence[str]) -> Tensor | None:

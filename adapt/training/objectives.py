@@ -49,20 +49,8 @@ class CrossEntropy:
 
     def __call__(self, classifier: Classifier, batch: Batch, generator: torch.Generator) -> Outcome:
         """Loss and logits of a batch."""
-        target, smoothing, weight = batch["target"], self.label_smoothing, self.class_weights
-        if self.text_trains and classifier.head_from_text:
-            everything = range(len(classifier.prompts))
-            prompts = [[drawn_prompt(classifier, number, generator)] for number in everything]
-            if 0 < self.classes_per_step < len(prompts):
-                every, _ = gathered(target)
-                drawn = drawn_classes(every, len(prompts), self.classes_per_step, generator)
-                prompts = [prompts[number] for number in drawn.tolist()]
-                target = _renumbered(target, drawn)
-                weight = None if weight is None else weight[drawn.to(weight.device)]
-            weights = text_weights(classifier.backbone, prompts)
-            logits = classifier.features(batch["image"]) @ weights.T
-        else:
-            logits = classifier(batch["image"])
+        logits, target, weight = self.answers(classifier, batch, generator)
+        smoothing = self.label_smoothing
         if weight is None:
             loss = F.cross_entropy(logits.float(), target, label_smoothing=smoothing)
         else:
@@ -73,6 +61,24 @@ class CrossEntropy:
             # Not over the sum of weights, which would undo them in a batch of one class.
             loss = total / len(target)
         return loss, (logits,)
+
+    def answers(
+        self, classifier: Classifier, batch: Batch, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logits of a batch, its targets and the class weights, all of the classes of this step."""
+        target, weight = batch["target"], self.class_weights
+        if not (self.text_trains and classifier.head_from_text):
+            return classifier(batch["image"]), target, weight
+        everything = range(len(classifier.prompts))
+        prompts = [[drawn_prompt(classifier, number, generator)] for number in everything]
+        if 0 < self.classes_per_step < len(prompts):
+            every, _ = gathered(target)
+            drawn = drawn_classes(every, len(prompts), self.classes_per_step, generator)
+            prompts = [prompts[number] for number in drawn.tolist()]
+            target = _renumbered(target, drawn)
+            weight = None if weight is None else weight[drawn.to(weight.device)]
+        weights = text_weights(classifier.backbone, prompts)
+        return classifier.features(batch["image"]) @ weights.T, target, weight
 
 
 @dataclass

@@ -41,6 +41,9 @@ OF_IMAGE_ENCODER = (
     "feature_distillation", "car_ft", "lipsum_ft", "orthogonality", "cross_norm"
 )  # fmt: skip
 """Penalties on an image encoder, which has to train for them."""
+BESIDE_GROUPS = {"mixup": 0, "cutmix": 0, "class_weights": "none", "accumulate": 1}
+"""Settings that the loss of the worst group does not have, and what turns them off: a mixed image
+is of no group, groups have weights already, and their means need the whole batch."""
 OF_WHOLE_WEIGHTS = ("ema", "l2_sp", "self_distillation")
 """Settings that need all weights in every process, which `fsdp` shares out."""
 
@@ -94,6 +97,8 @@ class Optim:
         lipsum_ft=at_least(0, "off"),
         orthogonality=at_least(0, "off"),
         cross_norm=at_least(0, "off"),
+        group_rate=above(),
+        group_adjustment=at_least(0, "off"),
     )
 
     lr: float = 1e-5
@@ -153,6 +158,15 @@ class Optim:
     cross_norm: float = 0.0
     """Weight of the norm of the product of both encoders' projections (CaRot); the authors' code
     takes 0.05."""
+    groups: str = ""
+    """Column of the table of training images for the loss of the worst group (Group-DRO,
+    arXiv:1911.08731): each class with each of its values is a group, drawn equally often; an empty
+    text is off."""
+    group_rate: float = 0.01
+    """Step size of the weights of groups; the authors take 0.01."""
+    group_adjustment: float = 0.0
+    """C: to the loss of a group of n images C / sqrt(n) is added before the weights follow it; the
+    paper tries 0 to 5."""
     grow: bool = True
     """On N GPUs a step takes N times `batch_size` images, at sqrt(N) times `lr`, Adam's rule
     (arXiv:2205.10287); without it, and on processors, they share `batch_size`, and `lr` stays."""
@@ -165,8 +179,17 @@ class Optim:
         uneven = self.accumulate > 0 and self.batch_size % self.accumulate
         what = f"accumulate - does not divide batch_size - {self.accumulate} of {self.batch_size}"
         advice = "give a number of micro-batches that does"
-        self.ranges.check(self, [f"{what} - {advice}"] if uneven else [])
+        self.ranges.check(self, [f"{what} - {advice}"] if uneven else self._beside_groups())
         check_class_weights(self.class_weights)
+
+    def _beside_groups(self) -> list[str]:
+        """What does not go with the loss of the worst group."""
+        advice = "set it to {off}, or leave groups out"
+        return [
+            f"{name} - does not go with groups - {getattr(self, name)!r} - {advice.format(off=off)}"
+            for name, off in BESIDE_GROUPS.items()
+            if self.groups and getattr(self, name) != off
+        ]
 
 
 def check_class_weights(given: str | Mapping[str, float]) -> None:

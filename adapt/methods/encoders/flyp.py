@@ -20,7 +20,7 @@ from adapt.training.settings import Optim
 
 CAPTIONS = ("prompts", "column")
 COLUMN = "caption"
-UNFIT = {"label_smoothing": 0, "mixup": 0, "cutmix": 0, "class_weights": "none"}
+UNFIT = {"label_smoothing": 0, "mixup": 0, "cutmix": 0, "class_weights": "none", "groups": ""}
 """Settings that only a cross-entropy over classes has, and what turns them off."""
 
 

@@ -1,6 +1,7 @@
 """What methods on cached features share: they see a `Support` and make a head."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 
 from adapt.common.ranges import Ranges, at_least, ranges_of
 from adapt.data.image_data import ImageData
+from adapt.data.loading.groups import Groups, values_of
 from adapt.data.sources.image_list import ImageList
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
@@ -38,6 +40,9 @@ class HeadMethod(ABC):
     """What the head sees of an image; few methods may choose."""
     views: int = 1
     """Augmented views of each support image; 1 is the evaluation view alone."""
+    by_groups: ClassVar[bool] = False
+    """Whether it has a setting `groups`, a column of the training images: then the support has
+    attributes."""
 
     def __post_init__(self) -> None:
         ranges_of(type(self)).check(self)
@@ -51,7 +56,10 @@ class HeadMethod(ABC):
     def fit(self, start: Classifier, data: ImageData, context: Context | None = None) -> Classifier:
         """Put the head, fitted on features of the training images, on a copy of the start."""
         start = self.encoded(start)
-        support = read_support(start, data, context or Context(), self.views)
+        context = context or Context()
+        support = read_support(start, data, context, self.views)
+        if self.by_groups:
+            support = with_attributes(support, data, str(vars(self)["groups"]), context)
         return start.with_learned_head(self.head(support))
 
     def encoded(self, start: Classifier) -> Classifier:
@@ -96,3 +104,22 @@ def read_support(start: Classifier, data: ImageData, context: Context, views: in
     zero_shot = start.head.weight.detach().float().cpu()
     targets = torch.from_numpy(data.train.targets(names))
     return Support(features, targets, zero_shot, val, context.seed, tuple(names), context.balance)
+
+
+def with_attributes(support: Support, data: ImageData, column: str, context: Context) -> Support:
+    """The same support set, with what a column says of its images.
+
+    Args:
+        support: Of the data.
+        data: Training images, and validation images.
+        column: Its name; an empty one says the same of all, so that groups are the classes.
+        context: Is told how many groups there are.
+
+    Raises:
+        DataError: When there is no such column.
+        RecipeError: When images have several labels.
+    """
+    own, known = values_of(data.train, column)
+    context.tell(Groups.of(data.train, column, support.class_names).sentence())
+    held = None if data.val is None else torch.from_numpy(values_of(data.val, column, known)[0])
+    return replace(support, attributes=torch.from_numpy(own), val_attributes=held)

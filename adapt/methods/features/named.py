@@ -6,12 +6,17 @@ from adapt.methods.features.base import HeadMethod
 
 
 def feature_methods() -> list[str]:
-    """Names of all methods that fit a head on features, except those made of others."""
+    """Names of all methods that fit a head on features and need nothing but these.
+
+    Those made of others are left out, and those that look at groups of images.
+    """
     known = schemas(("heads",))
     return [
         name
         for name, schema in known.items()
-        if hasattr(schema, "head") and not getattr(schema, "composed", False)
+        if hasattr(schema, "head")
+        and not getattr(schema, "composed", False)
+        and not getattr(schema, "by_groups", False)
     ]
 
 

@@ -32,11 +32,22 @@ class Support:
     """Of the K classes, for settings by name; their numbers where there are none."""
     balance: str = "none"
     """What `Context.balance` says, for the methods that use class balancing."""
+    attributes: Tensor | None = None
+    """Number of each image's value in the column that makes groups, (N,), where there is one."""
+    val_attributes: Tensor | None = None
+    """The same of the validation images, (M,), with the same numbers."""
 
     def __post_init__(self) -> None:
         held = [self.val] if self.val is not None else []
         for features, targets in [(self.views.flatten(0, 1), self.targets), *held]:
             self._check(features, targets, len(self.views) if targets is self.targets else 1)
+        for name, values, images in (
+            ("attributes", self.attributes, len(self.targets)),
+            ("val_attributes", self.val_attributes, len(self.val[1]) if self.val else 0),
+        ):
+            if values is not None and values.shape != (images,):
+                given = f"{tuple(values.shape)} for {images} images"
+                raise DataError(f"support - wrong number of {name} - {given} - give one each")
 
     def _check(self, features: Tensor, targets: Tensor, views: int) -> None:
         classes, width = self.zero_shot.shape
@@ -106,4 +117,12 @@ class Support:
             chosen: Positions or mask of the images that stay.
             val: Validation features and targets, if any.
         """
-        return replace(self, views=self.views[:, chosen], targets=self.targets[chosen], val=val)
+        own = None if self.attributes is None else self.attributes[chosen]
+        return replace(
+            self,
+            views=self.views[:, chosen],
+            targets=self.targets[chosen],
+            val=val,
+            attributes=own,
+            val_attributes=None,
+        )

@@ -1,0 +1,1 @@
+"""Losses that look at groups of images: the worst of them counts."""
