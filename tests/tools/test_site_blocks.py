@@ -32,8 +32,10 @@ WALKED = sorted((DOCS / "tutorials").glob("*.md"))
 
 def test_a_block_is_read_with_its_reason(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("a\n\n<!-- not run: no GPU -->\n```bash\nsrun adapt run photos \\\n  seed=1 &\n```\n"
-                    "- x\n\n  ```console\n  $ adapt list methods\n  gda\n  ```\n")  # fmt: skip
+    page.write_text(
+        "a\n\n<!-- not run: no GPU -->\n```bash\nsrun adapt run photos \\\n  seed=1 &\n```\n"
+        "- x\n\n  ```console\n  $ adapt list methods\n  gda\n  ```\n"
+    )
     first, second = blocks(page)
     assert (first.language, first.reason, first.line) == ("bash", "no GPU", 4)
     assert list(adapt_commands(first)) == [["run", "photos", "seed=1"]]
