@@ -3,13 +3,13 @@
 import io
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
+from adapt.common.signals import finishing
 from adapt.errors import MissingExtraError, RunError, one_line
 
 OBJECTS = 80 << 20
@@ -49,18 +49,19 @@ def ray_session(wanted: int) -> Iterator[Any]:
     """
     ray = import_ray()
     joined = bool(ray.is_initialized())
-    if not joined:
-        _start(ray, wanted)
-    try:
-        # Ray prints what becomes of its processes, between the results of whoever reads them.
-        with redirect_stdout(sys.stderr or io.StringIO()):
-            yield ray
-    finally:
+    with ThreadPoolExecutor(1) as starter:  # Linux ends what a thread has started with the thread
         if not joined:
-            ray.shutdown()
+            _start(ray, wanted, starter)
+        try:
+            # Ray prints what becomes of its processes, between the results of whoever reads them.
+            with redirect_stdout(sys.stderr or io.StringIO()):
+                yield ray
+        finally:
+            if not joined:
+                ray.shutdown()
 
 
-def _start(ray: Any, wanted: int) -> None:
+def _start(ray: Any, wanted: int, starter: ThreadPoolExecutor) -> None:
     from adapt.training.runtime import processors  # torch: nothing for actors that need none
 
     address = os.environ.get("RAY_ADDRESS")
@@ -72,14 +73,16 @@ def _start(ray: Any, wanted: int) -> None:
             "object_store_memory": OBJECTS,
             "include_dashboard": False,
         }
-    ours = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(**options)
-        if ours is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, ours)  # Ray's own would end the process without a word
+        # In a thread of its own: in the main one Ray takes SIGTERM over, and ends half started.
+        with finishing() as asked:
+            starter.submit(ray.init, **options).result()
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         place = address or "a Ray on this machine"
         raise RunError(
             f"{place} - cannot be reached or started - {one_line(error)} - check $RAY_ADDRESS, or "
             "use --engine local"
         ) from error
+    if asked():  # in these seconds
+        ray.shutdown()
+        raise KeyboardInterrupt

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adapt.common.signals import for_a_command
-from adapt.errors import RunError
+from adapt.errors import Interrupted, RunError
 from adapt.scale.sweep import queue
 from adapt.scale.sweep.engine import RunStarter, run_all
 from adapt.scale.sweep.run import ENGINES, sweep
@@ -181,6 +181,32 @@ def test_the_same_results(
         assert texts[0] == texts[1]
     again = sweep(small_recipe, values, out, options=SweepOptions(engine=engine_name))
     assert again.content == done.content
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray")
+@pytest.mark.parametrize(("first", "then"), [("local", "ray"), ("ray", "local")])
+def test_an_engine_goes_on_with_what_another_began(
+    first: str, then: str, small_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real runs: the first is finished, the second stopped in the middle, two have not begun."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    values: dict[str, list[Any]] = {"method.C": [0.01, 10.0], "seed": [0, 1]}
+    out, direct = tmp_path / "out", tmp_path / "direct"
+
+    def signal_when_the_second_runs() -> None:
+        until(lambda: len(list((out / "runs").glob("*/log.txt"))) == 2)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with for_a_command():
+        threading.Thread(target=signal_when_the_second_runs).start()
+        with pytest.raises(Interrupted, match="1 of 4 runs finished"):
+            sweep(small_recipe, values, out, options=SweepOptions(engine=first, at_once=1))
+    [finished] = (out / "runs").glob("*/scores.json")
+    written = finished.stat().st_mtime_ns
+    done = sweep(small_recipe, values, out, options=SweepOptions(engine=then))
+    assert finished.stat().st_mtime_ns == written
+    assert _told(done.content) == _told(sweep(small_recipe, values, direct).content)
 
 
 def _told(content: dict[str, Any]) -> Any:
