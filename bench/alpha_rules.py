@@ -34,7 +34,9 @@ Choose = Callable[[Evidence], float]
 
 def tried() -> dict[str, Choose]:
     """Every rule, the shares of the gain, and alphas that look at nothing."""
-    rules: dict[str, Choose] = {name: own.choose for name, own in RULES.table().items()}
+    rules: dict[str, Choose] = {
+        name: own.choose for name, own in RULES.table().items() if not own.groups
+    }
     rules |= {f"gain, {kept:g} kept": partial(keeping, kept=kept) for kept in KEPT}
     for prior in (0.6, 0.8):
         rules[f"most likely, half way to {prior:g}"] = partial(_half_way, prior=prior)

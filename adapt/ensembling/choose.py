@@ -108,6 +108,11 @@ def choose_alpha(evidence: Evidence, rule: str, fixed: float | None = None) -> f
         raise RecipeError(
             f"ensemble.corruptions - empty - [] - the rule {rule} needs at least one corruption"
         )
+    if chosen.groups and not evidence.by_group:
+        raise RecipeError(
+            f"ensemble.groups - no groups - the held-out images have none, and the rule {rule} "
+            "looks at them - name a column of the table of training images, or take another rule"
+        )
     if chosen.losses and not evidence.losses:
         raise RecipeError(f"ensemble.rule - lacks losses - {rule} - give losses with the evidence")
     if not chosen.can_use(evidence):

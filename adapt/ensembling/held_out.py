@@ -8,6 +8,7 @@ import numpy as np
 
 from adapt.common.content import content_hashes
 from adapt.common.progress import track
+from adapt.data.loading.groups import Groups
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.split_names import SPLIT_WORDS
@@ -39,6 +40,8 @@ class HeldOut:
     """By corruption and alpha: which answers on the corrupted images are right, shape (M,)."""
     sample: np.ndarray | None = None
     """Which of the N images were corrupted, as positions (M,); None for all."""
+    groups: np.ndarray | None = None
+    """The name of the group of each image, (N,); None where they have none."""
     judge: Judge = field(init=False, repr=False)
     """Says how good answers are."""
     _calibrations: dict[float, LabelCalibration] = field(
@@ -72,7 +75,19 @@ class HeldOut:
         errors = {alpha: self._synthetic_error(alpha) for alpha in self.logits}
         losses = {alpha: self.losses(alpha) for alpha in self.logits}
         errors = errors if corrupted else {}
-        return Evidence(accuracy, len(self.targets), corrupted, errors, losses)
+        groups = self._by_group()
+        return Evidence(accuracy, len(self.targets), corrupted, errors, losses, groups)
+
+    def _by_group(self) -> dict[str, dict[float, float]]:
+        """Accuracy by group and alpha."""
+        if self.groups is None:
+            return {}
+        right = {alpha: self.judge.right(logits) for alpha, logits in self.logits.items()}
+        members = {str(name): self.groups == name for name in np.unique(self.groups)}
+        return {
+            name: {alpha: float(answers[own].mean()) for alpha, answers in right.items()}
+            for name, own in members.items()
+        }
 
     def level_with(self, alpha: float) -> list[float]:
         """The alphas whose accuracy (or mAP) the images do not tell from that at `alpha`.
@@ -93,6 +108,7 @@ class HeldOut:
                 for kind, by_alpha in self.corrupted.items()
             },
             self.sample,
+            self.groups,
         )
         below._calibrations = self._calibrations
         return below
@@ -116,6 +132,8 @@ class HeldOutSets:
     corrupted: list[Split]
     sample: np.ndarray | None = None
     """Which of the clean images were corrupted; None for all."""
+    groups: np.ndarray | None = None
+    """The name of the group of each clean image; None where they have none."""
 
     @classmethod
     def read(
@@ -124,6 +142,7 @@ class HeldOutSets:
         val: ImageList,
         runtime: Runtime,
         corruptions: Sequence[Shift] = (),
+        groups: str = "",
     ) -> "HeldOutSets":
         """Make the images ready.
 
@@ -133,17 +152,20 @@ class HeldOutSets:
             runtime: Workers.
             corruptions: What is done to the images for the rules that look at corruptions; above
                 `CORRUPTED_IMAGES` to a fixed sample of them.
+            groups: Column of the images whose values make groups with the classes, if any.
 
         Raises:
-            DataError: When val has a class the model does not know.
+            DataError: When val has a class the model does not know, or lacks the column.
         """
         clean, sample = Split.read("val", val, start, runtime), None
+        own = Groups.of(val, groups, start.class_names) if groups else None
+        named = None if own is None else np.array(own.names)[own.numbers]
         if corruptions and len(val) > CORRUPTED_IMAGES:
             sample = sample_of(clean.pixels.keys, CORRUPTED_IMAGES)
             val = val.subset(sample)
-        named = {f"{shift.kind}_{shift.severity}": val.with_shift(shift) for shift in corruptions}
-        corrupted = [Split.read(name, images, start, runtime) for name, images in named.items()]
-        return cls(clean, corrupted, sample)
+        shifted = {f"{shift.kind}_{shift.severity}": val.with_shift(shift) for shift in corruptions}
+        corrupted = [Split.read(name, images, start, runtime) for name, images in shifted.items()]
+        return cls(clean, corrupted, sample, named)
 
 
 @dataclass
@@ -156,7 +178,8 @@ class JudgedLine:
 
     def __post_init__(self) -> None:
         corrupted: dict[str, dict[float, np.ndarray]] = {s.name: {} for s in self.sets.corrupted}
-        self.held = HeldOut(self.sets.clean.targets, {}, corrupted, self.sets.sample)
+        sets = self.sets
+        self.held = HeldOut(sets.clean.targets, {}, corrupted, sets.sample, sets.groups)
 
     def visit(self, alpha: float) -> None:
         """Run the model at `alpha` over the images."""
@@ -276,6 +299,8 @@ def pool(folds: Sequence[HeldOut]) -> HeldOut:
         for start, fold in zip(counts.tolist(), folds, strict=False)
     ]
 
+    groups = [fold.groups for fold in folds if fold.groups is not None] or None
+
     def joined(kind: str, alpha: float) -> np.ndarray:
         return np.concatenate([fold.corrupted[kind][alpha] for fold in folds])
 
@@ -287,4 +312,5 @@ def pool(folds: Sequence[HeldOut]) -> HeldOut:
             for kind, by_alpha in first.corrupted.items()
         },
         None if all(fold.sample is None for fold in folds) else np.concatenate(samples),
+        None if groups is None else np.concatenate(groups),
     )

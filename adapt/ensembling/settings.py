@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from adapt.common.ranges import Range, Ranges, fraction, one_of, or_none, within
-from adapt.ensembling.rules.base import needs_corruptions, rule_names
+from adapt.ensembling.rules.base import needs_corruptions, needs_groups, rule_names
 
 ENSEMBLES = ("wise_ft", "none")
 CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", "rotation")
@@ -83,7 +83,11 @@ class Ensemble:
     accuracy), `val_one_se` (the smallest alpha within one standard error of the best),
     `synthetic_shift` (best mean over val and corruptions of it), `synthetic_one_se` (the smallest
     alpha within one standard error of that), `both_one_se` (the larger of the two), `min_regret`
-    (smallest largest loss over these) or `fixed` (needs `alpha`)."""
+    (smallest largest loss over these), `worst_group` (best accuracy of the worst group of val;
+    needs `groups`) or `fixed` (needs `alpha`)."""
+    groups: str = ""
+    """Column of the table of training images whose values make groups with the classes, for the
+    rule `worst_group`; with another rule, the report says what it would have chosen."""
     alpha: float | None = None
     """The alpha of the rule `fixed`, 0 (zero-shot) to 1 (adapted)."""
     corruptions: list[str] = field(default_factory=lambda: list(CORRUPTIONS))
@@ -110,6 +114,9 @@ class Ensemble:
         wrong = self._wrong_alpha()
         if needs_corruptions(self.rule) and not self.corruptions:
             wrong.append(f"corruptions - empty - [] - the rule {self.rule} needs at least one")
+        if needs_groups(self.rule) and not self.groups:
+            what = f"groups - missing - the rule {self.rule} looks at groups of val"
+            wrong.append(f"{what} - name a column of the table of training images")
         if len(set(self.corruptions)) < len(self.corruptions):
             wrong.append(f"corruptions - listed twice - {self.corruptions} - give each kind once")
         count = self.models.count

@@ -20,6 +20,7 @@ PAIRS_WITHOUT: dict[str, Any] = {
     "data.val.folds": None,
     "data.balance": "none",
     "ensemble.members": 1,
+    "ensemble.groups": "",
     "few_shot.shots": [],
     "model.beside": [],
     "model.prompts.file": None,
@@ -313,6 +314,7 @@ def check_towers(builder: Builder, data: dict[str, Any], schema: type | None) ->
 ONE_LABEL_ALONE = {
     "few_shot.shots": "images of a class cannot be counted off",
     "ensemble.members": "soups are chosen by accuracy",
+    "ensemble.groups": "a group is a class with a value of a column",
     "model.prompts.search": "prompts are searched by accuracy",
     "robustness.groups": "groups are scored by accuracy",
     "robustness.reference": "the line of effective robustness is one of accuracies",

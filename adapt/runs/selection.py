@@ -227,7 +227,7 @@ def _held_out_sets(recipe: Recipe, start: Classifier, val: ImageList) -> HeldOut
     looked_at = section.kind != "none" and needs_corruptions(section.rule)
     kinds = section.corruptions if looked_at else []
     shifts = [Shift(kind, section.severity) for kind in kinds]
-    return HeldOutSets.read(start, val, recipe.runtime, shifts)
+    return HeldOutSets.read(start, val, recipe.runtime, shifts, section.groups)
 
 
 def _judge(

@@ -63,6 +63,7 @@ def test_possible_rules_need_no_more_than_there_is() -> None:
         corrupted,
         synthetic_error=dict.fromkeys(TABLE, 0.1),
         losses={alpha: [0.5] for alpha in TABLE},
+        by_group={"a": TABLE},
     )
     assert possible_rules(whole) == rule_names()[:-1]
 

@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 
 from adapt.data.shifts.shift import SHIFTS
-from adapt.ensembling.rules.base import rule_names
+from adapt.ensembling.rules.base import needs_groups, rule_names
 from adapt.ensembling.settings import CORRUPTIONS, Ensemble, Members
 
 
 @pytest.mark.parametrize("rule", [rule for rule in rule_names() if rule != "fixed"])
 def test_every_rule_may_be_chosen_and_takes_no_alpha(rule: str) -> None:
-    assert Ensemble(rule=rule).alpha is None
+    groups = "site" if needs_groups(rule) else ""
+    assert Ensemble(rule=rule, groups=groups).alpha is None
     with pytest.raises(ValueError, match="alpha - does not go with the rule"):
-        Ensemble(rule=rule, alpha=0.5)
+        Ensemble(rule=rule, groups=groups, alpha=0.5)
 
 
 def test_default_corruptions_are_shifts() -> None:

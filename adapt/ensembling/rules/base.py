@@ -31,6 +31,8 @@ class Evidence:
     losses: Mapping[float, Collection[float]] = field(default_factory=dict)
     """Negative log-likelihood of each image in nats (N,), at each alpha, under the temperature that
     makes it smallest there; for rules that look at likelihood."""
+    by_group: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
+    """Accuracy of each group of the images, by its name and alpha; empty where they have none."""
 
     def __post_init__(self) -> None:
         if not self.accuracy or self.images < 1:
@@ -58,6 +60,14 @@ class Evidence:
         values = self.losses[alpha]
         return math.fsum(values) / len(values)
 
+    def worst(self, alpha: float) -> float:
+        """Accuracy of the group that is worst at an alpha.
+
+        >>> Evidence({0.0: 0.5}, 2, by_group={"a": {0.0: 1.0}, "b": {0.0: 0.0}}).worst(0.0)
+        0.0
+        """
+        return min(accuracies[alpha] for accuracies in self.by_group.values())
+
     def regret(self, alpha: float) -> float | None:
         """Largest loss against the best alpha, over the images and each of their corruptions.
 
@@ -78,6 +88,7 @@ class Rule:
     corruptions: bool
     errors: bool
     losses: bool = False
+    groups: bool = False
 
     @property
     def sentence(self) -> str:
@@ -91,6 +102,7 @@ class Rule:
             (evidence.corrupted or not self.corruptions)
             and (evidence.synthetic_error or not self.errors)
             and (evidence.losses or not self.losses)
+            and (evidence.by_group or not self.groups)
         )
 
 
@@ -107,12 +119,17 @@ RULES = Registry[Rule](
         "synthetic_one_se",
         "both_one_se",
         "min_regret",
+        "worst_group",
     ),
 )
 
 
 def rule(
-    name: str, corruptions: bool = False, errors: bool = False, losses: bool = False
+    name: str,
+    corruptions: bool = False,
+    errors: bool = False,
+    losses: bool = False,
+    groups: bool = False,
 ) -> Callable[[Callable[[Evidence], float]], Callable[[Evidence], float]]:
     """Decorator: make a function from evidence to alpha known as `ensemble.rule: NAME`.
 
@@ -121,10 +138,11 @@ def rule(
         corruptions: Whether it looks at `Evidence.corrupted`, `synthetic` or `regret`.
         errors: Whether it looks at `Evidence.synthetic_error`.
         losses: Whether it looks at `Evidence.losses`.
+        groups: Whether it looks at `Evidence.by_group` or `worst`.
     """
 
     def add(choose: Callable[[Evidence], float]) -> Callable[[Evidence], float]:
-        RULES.register(name, Rule(choose, corruptions, errors, losses))
+        RULES.register(name, Rule(choose, corruptions, errors, losses, groups))
         return choose
 
     return add
@@ -147,6 +165,16 @@ def needs_corruptions(name: str) -> bool:
     """
     known = RULES.table().get(name)
     return known is not None and known.corruptions
+
+
+def needs_groups(name: str) -> bool:
+    """Whether a rule looks at groups of val.
+
+    >>> needs_groups("worst_group"), needs_groups("fixed")
+    (True, False)
+    """
+    known = RULES.table().get(name)
+    return known is not None and known.groups
 
 
 def get_rule(name: str) -> Rule:

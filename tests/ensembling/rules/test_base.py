@@ -34,7 +34,9 @@ def test_an_added_rule_can_be_chosen() -> None:
     assert needs_corruptions("largest")
     with pytest.raises(RecipeError, match="the rule largest needs at least one corruption"):
         choose_alpha(Evidence(evidence.accuracy, 10), "largest")
-    with pytest.raises(RecipeError, match=r"use likelihood_gain, .*min_regret, largest, fixed"):
+    with pytest.raises(
+        RecipeError, match=r"use likelihood_gain, .*min_regret, worst_group, largest, fixed"
+    ):
         choose_alpha(evidence, "smallest")
 
 
@@ -55,5 +57,5 @@ def test_recipes_can_list_the_rules_without_torch(tmp_path: Path) -> None:
         "print(*rule_names(), 'torch' in sys.modules, 'numpy' in sys.modules)\n"
     )
     first = "likelihood_gain likelihood likelihood_mean val val_one_se"
-    expected = first + " synthetic_shift synthetic_one_se both_one_se min_regret fixed"
+    expected = first + " synthetic_shift synthetic_one_se both_one_se min_regret worst_group fixed"
     assert run_python(code, tmp_path).split() == [*expected.split(), "False", "False"]
