@@ -67,6 +67,19 @@ def test_every_setting_of_a_method_is_there(name: str) -> None:
     assert not missing
 
 
+PARTS = ("The idea", "When to take it", "Cost", "Differences from the authors' code")
+
+
+@pytest.mark.parametrize("name", sorted(schemas()))
+def test_every_method_has_a_written_page(name: str) -> None:
+    page = (DOCS / "methods" / f"{name}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {name}: ")
+    assert "\n```math\n" in page
+    for part in PARTS:
+        text = page.partition(f"\n## {part}\n")[2].partition("\n## ")[0]
+        assert text.strip(), part
+
+
 def test_numbers_are_those_of_the_benchmarks() -> None:
     page = pages.written("methods/gda.md", "# gda\n")
     line = next(line for line in page.splitlines() if line.startswith("| gda | 57"))

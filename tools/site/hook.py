@@ -43,8 +43,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def formula(source: str, *_: Any, **__: Any) -> str:
     """TeX to MathML, which browsers draw without a script."""
-    text: str = convert(source.strip(), display="block")
-    return text
+    return f'<div class="formula">{convert(source.strip(), display="block")}</div>'
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

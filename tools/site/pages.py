@@ -11,7 +11,7 @@ from tools.site import commands, methods, numbers, recipes
 DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS, API, METHODS = "reference/commands", "reference/api", "methods"
 KEYS = "reference/recipe_keys.md"
-NAMED = re.compile(r"(?<![`\[(])`docs/([\w/.-]+\.md)`(?![`\]])")
+NAMED = re.compile(r"(?<![`\[])`docs/([\w/.-]+\.md)`(?![`\]])")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -23,9 +23,6 @@ def generated() -> Iterator[tuple[str, str]]:
         yield path, commands.command_page(words, command, context)
     yield KEYS, recipes.recipe_page()
     yield f"{METHODS}/all_numbers.md", numbers.all_numbers(methods.names())
-    for name in methods.names():
-        if not (DOCS / METHODS / f"{name}.md").is_file():
-            yield f"{METHODS}/{name}.md", f"# {name}\n"
     yield f"{API}/index.md", api_index()
     for name in public():
         yield f"{API}/{name}.md", api_page(name)
