@@ -43,7 +43,8 @@ OPTIONS = {
     "precision": typer.Option(help="32, tf32 or bf16."),
     "null": typer.Option("-0", "--null", help="The list on standard input ends paths with NUL."),
     "transductive": typer.Option(
-        help="mix: correct probabilities by the mix of classes that the whole set suggests."
+        help="mix: correct probabilities by the mix of classes that the whole set suggests; "
+        "transclip: let images that look alike agree."
     ),
     "trust": typer.Option(help="Open the format torch too: you know where it comes from."),
 }

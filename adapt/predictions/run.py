@@ -25,7 +25,7 @@ from adapt.predictions.outputs.base import table_format
 from adapt.predictions.parts import Rest, Tables, rest, write_parts
 from adapt.predictions.rows import column_names
 from adapt.predictions.settings import PredictionSettings
-from adapt.predictions.transductive import MixCorrection
+from adapt.predictions.transductive import SetCorrection
 from adapt.runs.folder.lock import FolderKind, run_folder
 from adapt.training.runtime import processors
 from adapt.version import __version__
@@ -200,11 +200,11 @@ def _some(reading: Reading) -> Iterator[Item]:
 
 def _correction(
     model: Path, opened: OpenModel, settings: PredictionSettings
-) -> MixCorrection | None:
+) -> SetCorrection | None:
     """What the whole set is for, if it is for anything."""
     if settings.transductive is None:
         return None
-    return MixCorrection.of(model, opened.loaded, settings.top, settings.threshold)
+    return SetCorrection.of(model, opened.loaded, settings)
 
 
 def _made(model: Path, source: str, settings: PredictionSettings) -> dict[str, Any]:
@@ -239,7 +239,7 @@ class _Job:
         opened: OpenModel,
         reading: Reading,
         settings: PredictionSettings,
-        correction: MixCorrection | None = None,
+        correction: SetCorrection | None = None,
     ) -> None:
         self.reading, self.settings = reading, settings
         self.predictor = replace(opened.predictor, abstain_below=settings.threshold)
@@ -259,9 +259,10 @@ class _Job:
         own = self.settings
         total = _Total(self.reading.count, before) if told() is not None else 0
         top = own.top if self.correction is None else len(self.predictor.class_names)
-        answers = self.predictor.stream(
-            left.images, own.batch_size, top, processors(), own.features is not None
+        features = own.features is not None or (
+            self.correction is not None and self.correction.needs_features
         )
+        answers = self.predictor.stream(left.images, own.batch_size, top, processors(), features)
         told_of = track(islice(answers, left.known, None), "predicting", total)
         return told_of if self.correction is None else self.correction.corrected(told_of)
 

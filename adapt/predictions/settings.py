@@ -7,7 +7,7 @@ from adapt.common.ranges import Ranges, at_least, fraction, one_of, or_none
 from adapt.training.settings import ACCELERATORS, INFERENCE_PRECISIONS
 
 FEATURE_FORMATS = ("npy", "parquet")
-TRANSDUCTIVE = (MIX,) = ("mix",)
+TRANSDUCTIVE = (MIX, TRANSCLIP) = ("mix", "transclip")
 """What predictions may learn from the whole set."""
 
 
@@ -49,7 +49,8 @@ class PredictionSettings:
     null: bool = False
     """A list on standard input ends its paths with NUL."""
     transductive: str | None = None
-    """`mix`: correct probabilities by the mix of classes that the whole set suggests."""
+    """`mix`: correct probabilities by the mix of classes that the whole set suggests; `transclip`:
+    let images that look alike agree (arXiv:2406.01837)."""
     trust: bool = False
     """Open an export of the format `torch` too, which can run code."""
 

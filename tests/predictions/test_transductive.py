@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from adapt.data.sources.folders import from_folder
-from adapt.errors import RecipeError
+from adapt.errors import DataError, RecipeError
 from adapt.evaluation.unlabelled.label_shift import most_likely_shift, with_mix
+from adapt.evaluation.unlabelled.transclip import transclip
 from adapt.models.classifier import Classifier
 from adapt.models.prediction.uncertainty import Uncertainty
 from adapt.predictions.run import predict_files
@@ -50,6 +51,28 @@ def test_every_row_is_bayes_rule_under_the_mix_of_all(
         assert row["abstained"] == bool(own.max() < 0.4)
 
 
+def test_images_that_look_alike_agree(start: Classifier, toy_root: Path, tmp_path: Path) -> None:
+    """Features are those of the model, and only written where that is asked for."""
+    model = start.with_temperature(0.2).save(tmp_path / "plain")
+    paths = from_folder(toy_root / "test").paths
+    listed = "\n".join(["path", *paths, "missing.png"])
+    (tmp_path / "list.csv").write_text(listed + "\n")
+    settings = PredictionSettings(transductive="transclip", top=3)
+    predict_files(model, tmp_path / "list.csv", tmp_path / "out.jsonl", settings)
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert rows[-1]["reason"] == "no such file"
+    assert sorted(path.name for path in tmp_path.glob("out.*")) == ["out.jsonl", "out.jsonl.json"]
+    loaded = Classifier.load(model)
+    plain = loaded.predict(paths, top=3)
+    before = np.array([[dict(row.top)[name] for name in loaded.class_names] for row in plain])
+    predict_files(model, toy_root / "test", tmp_path / "f.csv", PredictionSettings(features="npy"))
+    after = transclip(np.load(tmp_path / "f.features.npy"), before)
+    assert abs(after - before).max() > 0.01
+    for row, own in zip(rows[:-1], after, strict=True):
+        given = {each["label"]: each["probability"] for each in row["top3"]}
+        np.testing.assert_allclose([given[name] for name in loaded.class_names], own, atol=1e-4)
+
+
 def test_off_by_default(model: Path, toy_root: Path, tmp_path: Path) -> None:
     for name, settings in {"a": PredictionSettings(), "b": None}.items():
         predict_files(model, toy_root / "test", tmp_path / f"{name}.csv", settings)
@@ -61,4 +84,10 @@ def test_refused(start: Classifier, toy_root: Path, tmp_path: Path) -> None:
     mix = PredictionSettings(transductive="mix")
     with pytest.raises(RecipeError, match="does not say which mix of classes it expects"):
         predict_files(plain, toy_root / "test", tmp_path / "out.csv", mix)
+    (tmp_path / "list.csv").write_text(f"path\n{from_folder(toy_root / 'test').paths[0]}\n")
+    alike = PredictionSettings(transductive="transclip")
+    with pytest.raises(
+        DataError, match="transclip - too few images to know each other - 1 without"
+    ):
+        predict_files(plain, tmp_path / "list.csv", tmp_path / "out.csv", alike)
     assert not (tmp_path / "out.csv").exists()
