@@ -61,10 +61,10 @@ def rows(folder: Path) -> list[str]:
                 means = np.mean(cells, axis=0)
                 change = gained - before
                 kind = "drawn" if mixed else "as it is"
-                lines.append(
-                    f"| {name} | {kind} | {means[4]:.0f} | {means[0]:.1f} | {means[1]:.1f} | {change.mean():+.1f} ({change.min():+.1f} to "
-                    f"{change.max():+.1f}) | {means[2]:.3f} | {means[3]:.3f} |"
-                )
+                cell = [name, kind, f"{means[4]:.0f}", f"{means[0]:.1f}", f"{means[1]:.1f}"]
+                cell += [f"{change.mean():+.1f} ({change.min():+.1f} to {change.max():+.1f})"]
+                cell += [f"{means[2]:.3f}", f"{means[3]:.3f}"]
+                lines.append("| " + " | ".join(cell) + " |")
     return lines
 
 
@@ -85,9 +85,9 @@ def main() -> None:
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         *rows(arguments.features),
         "",
-        "Where all images are taken as they are, all draws are the same set. TransCLIP gains only "
-        "where there are many images of every class (pets: 99 of each), and loses where a class has "
-        "a few or none: each class gets a Gaussian, whether it is there or not.",
+        "Where all images are taken as they are, all draws are the same set. TransCLIP gains "
+        "only where there are many images of every class (pets: 99 of each), and loses where a "
+        "class has a few or none: each class gets a Gaussian, whether it is there or not.",
     ]
     arguments.out.write_text("\n".join(head) + "\n", encoding="utf-8")
 

@@ -116,7 +116,8 @@ def _agreed(
 def _directions(sums: FloatArray, otherwise: FloatArray) -> FloatArray:
     """Rows of unit length; a class that no image belongs to keeps what it had."""
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.where(lengths > 0, sums / np.where(lengths > 0, lengths, 1), otherwise)
+    rows: FloatArray = np.where(lengths > 0, sums / np.where(lengths > 0, lengths, 1), otherwise)
+    return rows
 
 
 def _variance(points: FloatArray, means: FloatArray, answers: FloatArray) -> FloatArray:
@@ -124,4 +125,5 @@ def _variance(points: FloatArray, means: FloatArray, answers: FloatArray) -> Flo
     mass = answers.sum(axis=0)
     spread = (points**2).sum(axis=0) + mass @ means**2
     spread -= 2 * (means * (answers.T @ points)).sum(axis=0)
-    return np.maximum(spread / len(points), np.finfo(np.float64).eps)
+    variance: FloatArray = np.maximum(spread / len(points), np.finfo(np.float64).eps)
+    return variance
