@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from adapt.common.progress import write_line
-from adapt.data.augmentation.pipeline import Augmentation, start_worker
+from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.augmentation.policies import AugmentationLike
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.data.loading.balance import check_balance
 from adapt.data.loading.datasets import EvalSampler, ImageDataset, TrainSampler
-from adapt.data.loading.workers import patience, workers_that_fit
+from adapt.data.loading.workers import patience, start_worker, workers_that_fit
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError
 from adapt.training.processes.batches import collated

@@ -3,8 +3,6 @@
 import json
 import multiprocessing
 import os
-import signal
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
@@ -132,25 +130,10 @@ class Killer:
         if process.is_alive():
             process.kill()
             process.join()
-            end_loading_processes()
             return False
         text = printed(out).read_text(encoding="utf-8", errors="replace")
         assert process.exitcode == 0, f"exit code {process.exitcode}\n{text[-10000:]}"
         return True
-
-
-def end_loading_processes() -> None:
-    """End those of a run that was killed.
-
-    Alone it has a fork server of its own, which ends with it, and they with that; here all runs
-    share one, under which they would wait until the tests end, and fill the memory.
-    """
-    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    for place in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended by itself
-            parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
-            if parent == str(server):
-                os.kill(int(place.name), signal.SIGKILL)
 
 
 def printed(out: Path) -> Path:

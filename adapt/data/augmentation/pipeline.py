@@ -13,7 +13,6 @@ from PIL import Image
 from torch import Tensor
 
 from adapt.common.seeds import sample_seed as sample_seed
-from adapt.common.signals import leave_to_main
 from adapt.data.augmentation.policies import POLICIES, AugmentationLike
 from adapt.data.augmentation.steps import build_transform, complete, step_problems
 from adapt.data.decoding.preprocessing import PixelArray, Preprocessing
@@ -23,7 +22,6 @@ from adapt.errors import RecipeError, did_you_mean
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import albumentations as A
-import cv2
 
 
 class Augmentation:
@@ -86,15 +84,3 @@ class Augmentation:
             transform.set_random_seed(int(child))
         view: PixelArray = self.compose(image=np.asarray(image))["image"]
         return view
-
-
-def start_worker(worker: int) -> None:
-    """Begin a loading process: no threads of OpenCV, as it has one core for itself, and no Ctrl-C.
-
-    Signals are for the main process, which ends the others when it has finished its step.
-
-    Args:
-        worker: Number of the process; not used.
-    """
-    leave_to_main()
-    cv2.setNumThreads(0)

@@ -1,6 +1,7 @@
 """Loading processes: what they need of shared memory, and what is said where one dies or hangs."""
 
 import multiprocessing
+import os
 import re
 import shutil
 import signal
@@ -10,7 +11,10 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import cv2
+
 from adapt.common.progress import write_line
+from adapt.common.signals import leave_to_main
 from adapt.common.words import plural, size_text
 from adapt.errors import RunError
 
@@ -84,6 +88,26 @@ def workers_that_fit(
 def patience(workers: int) -> float:
     """Seconds that a loader waits for a batch; 0, without an end, where no process makes it."""
     return PATIENCE if workers else 0.0
+
+
+def start_worker(worker: int) -> None:
+    """Begin a loading process: no threads of OpenCV, as it has one core for itself, and no Ctrl-C.
+
+    Signals are for the main process, which ends the others when it has finished its step. If it is
+    killed, they end with it: PyTorch looks at the parent, which lives on in a fork server.
+
+    Args:
+        worker: Number of the process; not used.
+    """
+    leave_to_main()
+    cv2.setNumThreads(0)
+    if main := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(main,), daemon=True).start()
+
+
+def _end_with(main: BaseProcess) -> None:
+    main.join()
+    os._exit(1)
 
 
 @contextmanager

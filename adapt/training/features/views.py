@@ -10,9 +10,14 @@ from torch.utils.data import DataLoader
 
 from adapt.common.content import content_hashes
 from adapt.common.progress import track
-from adapt.data.augmentation.pipeline import Augmentation, start_worker
+from adapt.data.augmentation.pipeline import Augmentation
 from adapt.data.loading.datasets import ImageDataset
-from adapt.data.loading.workers import patience, watched_workers, workers_that_fit
+from adapt.data.loading.workers import (
+    patience,
+    start_worker,
+    watched_workers,
+    workers_that_fit,
+)
 from adapt.data.sources.image_list import ImageList
 from adapt.models.backbones import Backbone
 from adapt.models.bundle.tensors import weights_hash

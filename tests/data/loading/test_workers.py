@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from adapt.data.loading.workers import (
     workers_that_fit,
 )
 from adapt.errors import RunError
+from tests.helpers.commands import start
+from tests.helpers.sweeps import until
 
 MB = 10**6
 
@@ -113,3 +116,39 @@ def test_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         workers_that_fit(4, 10 * MB, True)
     monkeypatch.setattr(workers, "shared_memory", lambda: None)
     assert workers_that_fit(4, 40 * MB, True) == 4
+
+
+LOADING = """
+import multiprocessing, sys, time
+from torch.utils.data import DataLoader
+from adapt.data.loading.workers import start_worker
+
+def main():
+    multiprocessing.set_start_method(sys.argv[1])
+    loader = DataLoader(range(8), num_workers=2, worker_init_fn=start_worker,
+                        persistent_workers=True)
+    assert len([*loader]) == 8
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_loading_processes_end_with_a_main_process_that_is_killed(method: str) -> None:
+    main = start(method, code=LOADING)
+    assert main.stdout
+    loading = [int(number) for number in main.stdout.readline().split()]
+    assert len(loading) == 2
+    assert all(map(is_alive, loading))
+    main.kill()
+    main.wait()
+    until(lambda: not any(map(is_alive, loading)))
+
+
+def is_alive(number: int) -> bool:
+    """Whether there is such a process; one that has ended may still be listed."""
+    stat = Path(f"/proc/{number}/stat")
+    return stat.is_file() and stat.read_text().rpartition(")")[2].split()[0] != "Z"

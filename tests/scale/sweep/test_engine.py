@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -195,11 +196,12 @@ def test_an_engine_goes_on_with_what_another_began(
     out, direct = tmp_path / "out", tmp_path / "direct"
 
     def signal_when_the_second_runs() -> None:
-        until(lambda: len(list((out / "runs").glob("*/log.txt"))) == 2)
+        while len(list((out / "runs").glob("*/log.txt"))) < 2:
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 
     with for_a_command():
-        threading.Thread(target=signal_when_the_second_runs).start()
+        threading.Thread(target=signal_when_the_second_runs, daemon=True).start()
         with pytest.raises(Interrupted, match="1 of 4 runs finished"):
             sweep(small_recipe, values, out, options=SweepOptions(engine=first, at_once=1))
     [finished] = (out / "runs").glob("*/scores.json")
