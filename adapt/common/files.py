@@ -184,6 +184,26 @@ def write_json(path: str | Path, content: Any, indent: int | None = 1) -> Path:
     return write_text(path, json_text(content, indent))
 
 
+def write_result(
+    files: tuple[Path, Path], page: str, content: Mapping[str, Any], overwrite: bool
+) -> Path:
+    """Write what a command found out; returns the path of its page.
+
+    Args:
+        files: The page and the content.
+        page: HTML.
+        content: JSON.
+        overwrite: Whether earlier ones are replaced.
+
+    Raises:
+        RecipeError: When they are there and are not to be replaced.
+        RunError: When they cannot be written.
+    """
+    check_new(*files, overwrite=overwrite)
+    write_json(files[1], content)
+    return write_text(files[0], page)
+
+
 def safe_cell(cell: Any) -> Any:
     """A cell that no spreadsheet takes for a formula.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from adapt.checks.record import SIDE, picture_uri
 from adapt.common.content import content_hash
-from adapt.common.files import check_new, plain, write_json, write_text
+from adapt.common.files import check_new, plain, write_result, write_text
 from adapt.common.progress import track
 from adapt.comparison.answers import PairedSet, ask_both
 from adapt.comparison.data import Data, SetsAndNotes, sets_to_compare
@@ -65,10 +65,8 @@ class Comparison:
             RecipeError: When they are there and are not to be replaced.
             RunError: When they cannot be written.
         """
-        page, content = result_files(folder)
-        check_new(page, content, overwrite=overwrite)
-        write_json(content, self.content)
-        return write_text(page, render_page(self.content, self.thumbnails))
+        page = render_page(self.content, self.thumbnails)
+        return write_result(result_files(folder), page, self.content, overwrite)
 
     def write_comment(self, path: str | Path, overwrite: bool = False) -> Path:
         """Write a comment for a pull request, in Markdown.

@@ -19,6 +19,7 @@ from adapt.common.files import (
     plain,
     safe_cell,
     write_json,
+    write_result,
     write_text,
     write_whole,
 )
@@ -143,3 +144,15 @@ def test_what_is_written_is_read_back(value: Any) -> None:
 def test_no_cell_is_a_formula(cell: str) -> None:
     assert safe_cell(cell) == f"'{cell}"
     assert safe_cell(f"a{cell}") == f"a{cell}"
+
+
+def test_a_result_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    files = tmp_path / "a.html", tmp_path / "a.json"
+    assert write_result(files, "<p>1", {"a": math.nan}, overwrite=False) == files[0]
+    assert strict(files[1].read_text()) == {"a": None}
+    files[0].unlink()
+    with pytest.raises(RecipeError, match=r"a\.json - exists"):
+        write_result(files, "<p>2", {}, overwrite=False)
+    assert not files[0].exists()
+    write_result(files, "<p>2", {}, overwrite=True)
+    assert (files[0].read_text(), strict(files[1].read_text())) == ("<p>2", {})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from adapt.common.content import content_hashes
-from adapt.common.files import check_new, plain, write_json, write_text
+from adapt.common.files import plain, write_result
 from adapt.common.words import listed, plural
 from adapt.comparison.answers import Asked, PairedSet, Said, ask
 from adapt.comparison.data import Data, sets_to_compare
@@ -50,10 +50,8 @@ class Audit:
             RecipeError: When they are there and are not to be replaced.
             RunError: When they cannot be written.
         """
-        page, content = result_files(folder)
-        check_new(page, content, overwrite=overwrite)
-        write_json(content, self.content)
-        return write_text(page, render_page(self.content))
+        page = render_page(self.content)
+        return write_result(result_files(folder), page, self.content, overwrite)
 
 
 def result_files(folder: str | Path) -> tuple[Path, Path]:

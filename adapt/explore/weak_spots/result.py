@@ -10,7 +10,7 @@ import numpy as np
 from adapt.checks.record import picture_uri
 from adapt.checks.sources import DataLike, read_sets
 from adapt.common.cache import cache_folder
-from adapt.common.files import check_new, write_json, write_text
+from adapt.common.files import write_result
 from adapt.common.progress import track
 from adapt.common.words import listed
 from adapt.data.sources.image_list import ImageList
@@ -64,10 +64,8 @@ class WeakSpots:
             RecipeError: When they are there and are not to be replaced.
             RunError: When they cannot be written.
         """
-        page, content = result_files(folder)
-        check_new(page, content, overwrite=overwrite)
-        write_json(content, self.content)
-        return write_text(page, render_page(self.content, self.pictures))
+        page = render_page(self.content, self.pictures)
+        return write_result(result_files(folder), page, self.content, overwrite)
 
 
 def result_files(folder: str | Path) -> tuple[Path, Path]:

@@ -10,7 +10,7 @@ from PIL import Image
 from adapt.checks.record import picture_uri, small_picture
 from adapt.checks.sources import DataLike, read_sets
 from adapt.common.cache import cache_folder
-from adapt.common.files import check_new, write_json, write_text
+from adapt.common.files import write_result
 from adapt.common.progress import track
 from adapt.comparison.sides import model_folder
 from adapt.data.sources.image_list import ImageList
@@ -54,10 +54,8 @@ class Why:
             RecipeError: When they are there and are not to be replaced.
             RunError: When they cannot be written.
         """
-        page, content = result_files(folder)
-        check_new(page, content, overwrite=overwrite)
-        write_json(content, self.content)
-        return write_text(page, render_page(self.content, self.pictures))
+        page = render_page(self.content, self.pictures)
+        return write_result(result_files(folder), page, self.content, overwrite)
 
 
 def why(
