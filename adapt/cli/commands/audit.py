@@ -22,6 +22,9 @@ OPTIONS = {
     "level": typer.Option(help="A gap is clear where its adjusted p-value is at most this."),
     "correction": typer.Option(help="For many tests: bh (Benjamini-Hochberg) or holm."),
     "cross": typer.Option("--cross", help="Also groups of all combinations of the columns."),
+    "extra_classes": typer.Option(
+        help="File of further classes (one a line, or YAML): who is answered with them, zero-shot."
+    ),
     "base": typer.Option(
         help="Pretrained weights that the model started from; found if not given."
     ),

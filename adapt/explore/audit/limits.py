@@ -50,6 +50,17 @@ def _below(column: Content) -> int:
     return len(told["below"]) + len(told["recalls_below"])
 
 
+def _extra(column: Content) -> float | None:
+    rows = (row for row in column["extra"] if not row["small"])
+    return max((100 * float(row["model"]["value"]) for row in rows), default=None)
+
+
+def _extra_above(column: Content) -> int | None:
+    rows = [row for row in column["extra"] if row["gap"] and row["gap"]["clear"]]
+    return sum(row["gap"]["difference"] > 0 for row in rows) if column["extra"] else None
+
+
+NO_EXTRA = "there are no further classes: give --extra-classes"
 QUANTITIES = {
     "worst_group": Quantity("lowest accuracy of a group", POINTS, _worst_group, FEW),
     "worst_low": Quantity(
@@ -66,6 +77,15 @@ QUANTITIES = {
         "lowest change of a group's accuracy against the start", POINTS, _worst_change, NO_START
     ),
     "below": Quantity("groups, and classes in groups, clearly below the others", COUNT, _below),
+    "extra": Quantity(
+        "highest share of a group that is answered with a further class", POINTS, _extra, NO_EXTRA
+    ),
+    "extra_above": Quantity(
+        "further classes in groups, clearly more often than elsewhere",
+        COUNT,
+        _extra_above,
+        NO_EXTRA,
+    ),
 }
 LOWEST = ("worst_group", "worst_low", "worst_recall", "worst_change")
 """Of several columns the lowest value counts; of other quantities the highest."""

@@ -161,6 +161,7 @@ def _column(
         "best": ranked[-1]["name"] if ranked else None,
         "spread": _spread(ranked),
         "recalls": _recalls(answered, list(zip(names, masks, strict=True)), least, families),
+        "extra": [],
     }
 
 

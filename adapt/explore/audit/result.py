@@ -15,6 +15,7 @@ from adapt.comparison.sides import Given, Side, model_folder, opened, seen_by
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import RecipeError, WeightsError
 from adapt.explore.audit.columns import groups_by
+from adapt.explore.audit.extra_classes import answers_with, check_texts, extra_rates, read_extra
 from adapt.explore.audit.limits import judged, read_limits
 from adapt.explore.audit.measures import MODEL, START, Answered, audit_columns
 from adapt.explore.audit.settings import AuditSettings
@@ -145,7 +146,10 @@ def audit(
     name, images, notes = _single(data)
     columns = groups_by(images, by, settings.cross)
     limits = read_limits(fail_if, list(columns))
+    extra = None if settings.extra_classes is None else read_extra(settings.extra_classes)
     audited = Audited.open(model, start, settings.base)
+    if extra is not None:
+        check_texts(audited.loaded, str(model))
     asked, matched_sides = _answers(name, images, columns, audited)
     kept = next(iter(matched_sides.values()))
     groups = {column: kept.paired.images.columns[column] for column in columns}
@@ -157,6 +161,17 @@ def audit(
         settings.correction,
     )
     content = _head(audited, data, name, asked, kept, settings) | told
+    content["extra"] = None
+    if extra is not None:
+        answers = {
+            side: answers_with(own, kept.paired.images, extra)
+            for side, own in audited.sides.items()
+            if isinstance(own, Classifier)
+        }
+        keys = [own.key for own in extra]
+        rows, content["extra"] = extra_rates(answers, groups, keys, settings)
+        for column, own_rows in rows.items():
+            content["columns"][column]["extra"] = own_rows
     content["notes"] = [*notes, *_leaks(model, images)]
     content["limits"] = [judged(limit, content["columns"]) for limit in limits]
     return Audit(plain(content))

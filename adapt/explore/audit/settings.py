@@ -31,6 +31,9 @@ class AuditSettings:
     """Whether groups are also formed of all combinations of the columns."""
     base: str | None = None
     """Where the pretrained weights are that the model started from; found if not given."""
+    extra_classes: str | None = None
+    """A file of further classes, one a line or YAML as `data.classes`: how often each group is
+    answered with one of them, zero-shot, is said beside the rest."""
 
     def __post_init__(self) -> None:
         self.ranges.check(self)

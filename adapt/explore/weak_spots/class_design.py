@@ -26,7 +26,12 @@ TEMPLATES = ("simple",)
 """Of the classes that are added."""
 
 
-def text_logits(classifier: Classifier, features: Tensor, added: Sequence[str]) -> FloatArray:
+def text_logits(
+    classifier: Classifier,
+    features: Tensor,
+    added: Sequence[str | ClassName],
+    option: str = "--add",
+) -> FloatArray:
     """Zero-shot logits (N, K + A) of the classes of a model and of further ones.
 
     Of a learned head too: its logits and those of a new class from text have no common scale.
@@ -35,16 +40,17 @@ def text_logits(classifier: Classifier, features: Tensor, added: Sequence[str]) 
         classifier: Its text encoder reads the prompts of its classes, and the names of the others.
         features: Unit features (N, D).
         added: The A further classes.
+        option: Where they were named, for the message.
 
     Raises:
         RecipeError: When the model has one of them already.
     """
-    known = [name for name in added if name in classifier.class_names]
+    names = [name if isinstance(name, ClassName) else ClassName(name, name) for name in added]
+    known = [name.key for name in names if name.key in classifier.class_names]
     if known:
         raise RecipeError(
-            f"--add - the model has this class already - {known[0]!r} - give another name"
+            f"{option} - the model has this class already - {known[0]!r} - give another name"
         )
-    names = [ClassName(name, name) for name in added]
     prompts = [*classifier.prompts, *class_prompts(names, resolve_templates(list(TEMPLATES)))]
     with torch.inference_mode():
         weight = text_weights(classifier.backbone, prompts).float().cpu()

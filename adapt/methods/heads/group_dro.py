@@ -47,7 +47,7 @@ class GroupDRO(HeadMethod):
     groups: str = ""
     """Column of the table of training images whose values make groups with the classes; an empty
     text takes the classes alone."""
-    lr: float = 1e-4
+    lr: float = 1e-3
     """Highest learning rate of AdamW: a linear warm-up of 50 steps, then a cosine."""
     weight_decay: float = 0.01
     """AdamW's weight decay."""

@@ -7,6 +7,7 @@ from typing import Any
 from adapt.report.explore.audit_tables import (
     accuracy_table,
     change_table,
+    extra_table,
     gap_words,
     recall_table,
 )
@@ -44,6 +45,7 @@ class AuditedColumn:
     accuracies: Table
     changes: Table | None
     recalls: Table
+    extra: Table | None
 
 
 def headline(content: Content) -> str:
@@ -80,6 +82,8 @@ def sentences(column: str, content: Content) -> list[str]:
     said = [*_ends(told), _groups_sentence(told, content), _recalls_sentence(told, content)]
     if told["groups"] and told["groups"][0]["change"] is not None:
         said.append(_change_sentence(told))
+    if told["extra"]:
+        said.append(_extra_sentence(told, content))
     if told["small"]:
         sizes = {group["name"]: group["n"] for group in told["groups"]}
         names = ", ".join(f"{name} ({sizes[name]})" for name in told["small"])
@@ -168,6 +172,27 @@ def _change_sentence(told: Content) -> str:
     return f"It is {' and '.join(parts)}."
 
 
+def _extra_sentence(told: Content, content: Content) -> str:
+    """Who is clearly more often answered with a further class."""
+    above = sorted(
+        (
+            row
+            for row in told["extra"]
+            if row["gap"] and row["gap"]["clear"] and row["gap"]["difference"] > 0
+        ),
+        key=lambda row: -row["gap"]["difference"],
+    )
+    names = [
+        f"{row['class']} in {row['group']} ({percent(row['model']['value'])}, "
+        f"{gap_words(row['gap'])})"
+        for row in above
+    ]
+    if names:
+        return f"Answered clearly more often with a further class: {enumerated(names, NAMED)}."
+    tests = content["extra"]["tests"]
+    return f"No group is answered clearly more often with a further class ({tests:,} tests)."
+
+
 def _how(content: Content, kind: str) -> str:
     tests = content["tests"][kind]
     counted = f"{tests:,} test{'' if tests == 1 else 's'}"
@@ -247,6 +272,7 @@ def _column(name: str, content: Content) -> AuditedColumn:
         accuracy_table(name, told),
         change_table(name, told),
         recall_table(name, told),
+        extra_table(name, told),
     )
 
 

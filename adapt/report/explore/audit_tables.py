@@ -1,6 +1,7 @@
 """Tables of `adapt audit`: every group, and every class in every group."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from adapt.report.record.values import interval
@@ -128,3 +129,41 @@ def recall_table(name: str, told: Content) -> Table:
     legend = "To the others: minus the recall of the class on all other images, in points."
     header += ["zero-shot"] if known else []
     return Table(f"Recall of classes by {name}", header, rows, words=2, legend=legend)
+
+
+def extra_table(name: str, told: Content) -> Table | None:
+    """How often each group is answered with a further class; None where none were given.
+
+    Args:
+        name: Of the column.
+        told: One of `columns` of `audit.json`.
+    """
+    if not told["extra"]:
+        return None
+    known = told["extra"][0]["start"] is not None
+    header = ["further class", name, "images", "answered so", "to the others", "p, adjusted"]
+    rows = [
+        [
+            Cell(row["class"]),
+            Cell(row["group"], FEW if row["small"] else ""),
+            Cell(f"{row['n']:,}"),
+            rate_cell(row["model"]),
+            _more_cell(row["gap"]),
+            p_cell(row["gap"]),
+            *([rate_cell(row["start"])] if known else []),
+        ]
+        for row in told["extra"]
+    ]
+    header += ["start"] if known else []
+    legend = (
+        "Share of the images of a group that are answered with the class, zero-shot, beside those "
+        "of the model. ▲: clearly more often than other images."
+    )
+    return Table(f"Further classes by {name}", header, rows, words=2, legend=legend)
+
+
+def _more_cell(gap: Content | None) -> Cell:
+    """A gap of which more is worse."""
+    cell = gap_cell(gap)
+    turned = {"better": "worse", "worse": "better"}
+    return replace(cell, tone=turned.get(cell.tone, cell.tone))

@@ -15,7 +15,7 @@ from tests.helpers.spurious import spurious, worst
 @pytest.mark.numerical
 def test_against_autograd() -> None:
     support = spurious(12)
-    method = GroupDRO(steps=60, batch_size=16, rate=0.2, adjustment=1.0)
+    method = GroupDRO(lr=1e-4, steps=60, batch_size=16, rate=0.2, adjustment=1.0)
     found = method.head(support)
     numbers = SupportGroups.of(support).numbers
     counts = np.bincount(numbers.numpy())

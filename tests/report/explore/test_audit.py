@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from adapt.explore.audit.extra_classes import extra_rates
 from adapt.explore.audit.measures import Answered, audit_columns
+from adapt.explore.audit.settings import AuditSettings
 from adapt.report.explore.audit import about_tests, headline, render_page, sentences
 
 
@@ -74,6 +76,26 @@ def test_nothing_clear_says_how_many_tests(content: dict[str, Any]) -> None:
     for told in few["columns"].values():
         told["worst"] = None
     assert headline(few).endswith("no group is large enough to be judged")
+
+
+def test_further_classes(content: dict[str, Any]) -> None:
+    """More is worse here: the arrow up has the colour of a loss."""
+    more = copy.deepcopy(content)
+    groups = ["a"] * 100 + ["b"] * 100 + ["c"] * 10
+    answers = ["word"] * 40 + ["ant"] * 170
+    rows, more["extra"] = extra_rates(
+        {"model": answers}, {"site": groups, "all": ["x"] * 210}, ["word"], AuditSettings()
+    )
+    for column, own in rows.items():
+        more["columns"][column]["extra"] = own
+    assert sentences("site", more)[-2] == (
+        "Answered clearly more often with a further class: word in a (40.0 %, +40.0 points) and "
+        "(any) in a (40.0 %, +40.0 points)."
+    )
+    assert "No group is answered clearly more often" in sentences("all", more)[-1]
+    page = render_page(more)
+    assert "Further classes by site" in page
+    assert '<b class="worse">▲</b>' in page
 
 
 def test_the_page(content: dict[str, Any]) -> None:

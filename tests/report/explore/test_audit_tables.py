@@ -3,7 +3,13 @@
 import numpy as np
 
 from adapt.explore.audit.measures import Answered, audit_columns
-from adapt.report.explore.audit_tables import accuracy_table, change_table, gap_cell, recall_table
+from adapt.report.explore.audit_tables import (
+    accuracy_table,
+    change_table,
+    extra_table,
+    gap_cell,
+    recall_table,
+)
 
 
 def test_every_group_and_cell_has_a_row() -> None:
@@ -20,6 +26,7 @@ def test_every_group_and_cell_has_a_row() -> None:
     ]
     assert all(len(row) == len(table.header) for row in table.rows)
     assert change_table("x", column) is None
+    assert extra_table("x", column) is None
     assert len(recall_table("x", column).rows) == 6
     both = audit_columns(
         Answered(targets, ["ant", "bee"], sides | {"start": ~right}), {"x": values}, 20, 0.05, "bh"
