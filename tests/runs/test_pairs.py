@@ -5,14 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from adapt.errors import RecipeError
 from adapt.models.classifier import Classifier, verify_bundle
+from adapt.models.settings import TextTower
+from adapt.models.towers.timm_tower import load_tower
 from adapt.recipe.load import load
 from adapt.report.verdict import verdict
 from adapt.runs.run import Run, run
 from tests.helpers.pairs import draw_pairs
 from tests.helpers.tiny import CLASSES, VIT, draw_folder
+
+TEXT = f"{{arch: {VIT}, pretrained: random}}"
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +79,21 @@ def test_the_bundle_answers_classes_by_name(done: Run) -> None:
     assert model.class_names == CLASSES
     image = np.zeros((40, 40, 3), np.uint8)
     assert model.predict(image)[0].label in CLASSES
+
+
+def test_a_text_encoder_learns_to_read_for_a_tower_of_timm(recipe: Path, tmp_path: Path) -> None:
+    tower = f"{{arch: timm/test_resnet, pretrained: random, image_size: 32, text: {TEXT}}}"
+    changes = [f"model={tower}", "method={name: lit, optim: {lr: 3.0e-3, epochs: 4}}", "~evals.fog"]
+    done = run(recipe, changes, tmp_path / "run")
+    start = load_tower("timm/test_resnet", "random", 0, 32, TextTower(VIT, "random"))
+    model = Classifier.load(done.folder / "model").backbone.model
+    before, after = start.model.visual.state_dict(), model.visual.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    verify_bundle(done.folder / "model")
+    curve = json.loads((done.folder / "curve.json").read_text())
+    losses = [point["pairs"]["nll"] for point in curve["points"]]
+    assert min(losses) < losses[0]
+    assert "timm/test_resnet" in (done.folder / "report.md").read_text()
 
 
 def test_a_run_that_is_complete_is_read(recipe: Path, done: Run) -> None:

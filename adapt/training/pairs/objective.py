@@ -30,6 +30,8 @@ class PairObjective(Contrastive):
     own: Captions | None = None
     """Captions of the training images, by their `index`; without them random prompts of the class
     of each image."""
+    word_dropout: float = 0.0
+    """Fraction of the words of a caption that a step leaves out; needs captions of their own."""
     held_out: Captions | None = None
     """The same of the validation images, of which the first is used."""
     numbers: dict[str, int] = field(init=False, repr=False, default_factory=dict)
@@ -59,6 +61,8 @@ class PairObjective(Contrastive):
         every, rows = gathered(index[: counted(batch)])
         drawn = [self._drawn(image, generator) for image in every.tolist()]
         numbers = [self.numbers[caption] for caption in drawn]
+        if self.word_dropout:
+            drawn = [without_words(caption, self.word_dropout, generator) for caption in drawn]
         texts = [drawn[row] for row in rows.tolist()]
         # The text encoder takes part in every step of every process.
         texts = texts or [self.own[int(index[0])][0]]
@@ -95,3 +99,19 @@ class PairObjective(Contrastive):
             similarity = backbone.scale.float() * images.float() @ words.float().T
             loss, _ = self.loss(classifier, similarity, group)
         return loss
+
+
+def without_words(text: str, fraction: float, generator: torch.Generator) -> str:
+    """A text without some of its words, drawn at random; whole where none would be left.
+
+    Args:
+        text: With blanks between its words.
+        fraction: How many are left out in the mean.
+        generator: Where the random numbers come from.
+
+    >>> without_words("a dog on a boat", 0.4, torch.Generator().manual_seed(2))
+    'a on a boat'
+    """
+    words = text.split()
+    kept = (torch.rand(len(words), generator=generator) >= fraction).tolist()
+    return " ".join(word for word, stays in zip(words, kept, strict=True) if stays) or text

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adapt.data.sources.captions.pairs import captions_of
 from adapt.models.classifier import Classifier
-from adapt.training.pairs.objective import LOSSES, PairObjective
+from adapt.training.pairs.objective import LOSSES, PairObjective, without_words
 from adapt.training.pairs.sigmoid import begin_sigmoid
 from tests.helpers.pairs import pair_data
 from tests.training.pairs.test_sigmoid import slow_loss
@@ -79,3 +79,19 @@ def test_captions_are_those_of_the_images(tmp_path: Path) -> None:
     for path, captions in zip(data.train.paths, captions_of(data.train), strict=True):
         words = Path(path).stem.rsplit("_", 1)
         assert captions[1] == f"{words[0].replace('_', ' ')}, drawing {words[1]}"
+
+
+def test_words_are_left_out() -> None:
+    words = [f"w{number}" for number in range(2000)]
+    kept = without_words(" ".join(words), 0.3, torch.Generator().manual_seed(0)).split()
+    assert [word for word in words if word in set(kept)] == kept, "the order stays"
+    assert len(kept) / len(words) == pytest.approx(0.7, abs=0.04)
+    assert without_words("a", 0.99, torch.Generator().manual_seed(1)) == "a"
+
+
+def test_pairs_of_one_caption_stay_a_group_without_words(start: Classifier) -> None:
+    objective = PairObjective(own=[["a b c d e f"], ["a b c d e f"], ["g"]], word_dropout=0.5)
+    drawn = torch.Generator().manual_seed(0)
+    texts, group, _ = objective.captioned(start, batch_of([0, 1, 2]), drawn)
+    assert texts[0] != texts[1]
+    assert group.tolist() == [0, 0, 1]

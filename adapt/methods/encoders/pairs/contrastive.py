@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from adapt.common.ranges import Ranges, above, one_of, or_none, within
+from adapt.common.ranges import Ranges, above, fraction, one_of, or_none, within
 from adapt.data.image_data import ImageData
 from adapt.data.sources.captions.pairs import UNLABELLED, captions_of, has_pairs
 from adapt.methods.base import register
@@ -40,6 +40,7 @@ class ContrastiveTuning:
         loss=one_of(LOSSES),
         captions=one_of(CAPTIONS),
         same_caption=one_of(SAME_CLASS),
+        word_dropout=fraction(one=False),
         scale=or_none(above(), "the model's own"),
         bias=or_none(within(-1000, 1000), "the model's own"),
     )
@@ -53,6 +54,9 @@ class ContrastiveTuning:
     same_caption: str = "mask"
     """Other images with the same caption (or of the same class, where captions are prompts) are
     left out (`mask`), wanted (`positive`) or pushed away (`negative`, as in both papers)."""
+    word_dropout: float = 0.0
+    """Fraction of the words of a caption that each step leaves out: with few pairs a text encoder
+    learns captions by heart otherwise; try 0.3."""
     scale: float | None = None
     """Factor of the cosines to begin with; for `siglip` 10 if the model has no bias, as in the
     paper, else the model's own."""
@@ -66,6 +70,9 @@ class ContrastiveTuning:
     def __post_init__(self) -> None:
         given = [] if self.bias is None or self.loss == SIGLIP else [self.bias]
         wrong = [f"bias - not in this loss - {bias} - remove it, or loss: siglip" for bias in given]
+        if self.captions == "prompts" and self.word_dropout:
+            advice = "remove it, or captions: column"
+            wrong.append(f"word_dropout - not for prompts - {self.word_dropout} - {advice}")
         self.ranges.check(self, wrong)
         check_contrast(self.optim)
 
@@ -112,6 +119,7 @@ class ContrastiveTuning:
             "same_class": self.same_caption,
             "parts": self.optim.accumulate,
             "kind": self.loss,
+            "word_dropout": self.word_dropout,
         }
         if self.captions == "prompts":
             return PairObjective(**settings)

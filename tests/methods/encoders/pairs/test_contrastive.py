@@ -123,6 +123,7 @@ def test_validation_is_logged(
         ({"loss": "triplet"}, "loss - not known"),
         ({"bias": -3.0}, "bias - not in this loss"),
         ({"scale": 0.0}, "scale - out of range"),
+        ({"captions": "prompts", "word_dropout": 0.3}, "word_dropout - not for prompts"),
         ({"optim": Optim(mixup=0.2)}, "optim.mixup - has no effect"),
     ],
 )
