@@ -214,7 +214,7 @@ class Contrastive:
         """Loss and similarities of a batch."""
         backbone, pixels = classifier.backbone, batch["image"]
         size, (texts, every, rows) = counted(batch), self.captioned(classifier, batch, generator)
-        images = in_parts(backbone.encode_image, pixels, self.parts)
+        images = self.encoded(classifier, batch)
         words = in_parts(backbone.encode_text, texts, self.parts)
         # A scale of 100 leaves no digits behind the point in half precision.
         with torch.autocast(pixels.device.type, enabled=False):
@@ -225,6 +225,10 @@ class Contrastive:
             all_images, all_words = (gathered(features)[0] for features in own)
             by_image, by_word = scale * own[0] @ all_words.T, scale * own[1] @ all_images.T
             return self.loss(classifier, by_image, every, by_word, rows)
+
+    def encoded(self, classifier: Classifier, batch: Batch) -> Tensor:
+        """Unit features of the images of a batch (B, D)."""
+        return in_parts(classifier.backbone.encode_image, batch["image"], self.parts)
 
     def captioned(
         self, classifier: Classifier, batch: Batch, generator: torch.Generator

@@ -32,6 +32,9 @@ class PairObjective(Contrastive):
     of each image."""
     word_dropout: float = 0.0
     """Fraction of the words of a caption that a step leaves out; needs captions of their own."""
+    features: Tensor | None = field(default=None, repr=False)
+    """Unit features of the training images (N, D), by their `index`, where they stay as they are;
+    without them each step encodes its images."""
     held_out: Captions | None = None
     """The same of the validation images, of which the first is used."""
     numbers: dict[str, int] = field(init=False, repr=False, default_factory=dict)
@@ -50,6 +53,12 @@ class PairObjective(Contrastive):
     def judges(self) -> bool:
         """Whether `held_out_loss` stands in the place of the loss over classes."""
         return self.held_out is not None
+
+    def encoded(self, classifier: Classifier, batch: Batch) -> Tensor:
+        """Unit features of the images of a batch (B, D)."""
+        if self.features is None:
+            return super().encoded(classifier, batch)
+        return self.features[batch["index"].cpu()].to(batch["image"].device)
 
     def captioned(
         self, classifier: Classifier, batch: Batch, generator: torch.Generator

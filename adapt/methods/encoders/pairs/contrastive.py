@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from adapt.common.ranges import Ranges, above, fraction, one_of, or_none, within
 from adapt.data.image_data import ImageData
@@ -107,12 +108,18 @@ class ContrastiveTuning:
             ModelError: See `prepare`.
         """
         prepared, objective = self.prepare(start), self._objective(data)
+        context = context or Context()
+        objective.features = self.features(start, data, context)
         narrow = _without_classes(prepared) if has_pairs(data.train) else prepared
 
         def finish(trained: Classifier) -> Classifier:
             return _finished(trained, start)
 
-        return train(narrow, data, self.optim, context or Context(), objective, finish)
+        return train(narrow, data, self.optim, context, objective, finish)
+
+    def features(self, start: Classifier, data: ImageData, context: Context) -> Tensor | None:
+        """Features of the training images (N, D) where no step changes them, else None."""
+        return None
 
     def _objective(self, data: ImageData) -> PairObjective:
         settings: dict[str, Any] = {

@@ -1,11 +1,13 @@
 """A locked image encoder stays bit for bit; the text encoder learns to read for it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 import adapt
+from adapt.methods.encoders.pairs.lit import LockedImageTuning
 from adapt.models.classifier import Classifier
 from adapt.training.context import Context
 from tests.helpers.pairs import pair_data
@@ -33,3 +35,20 @@ def test_statistics_of_batch_norms_are_locked_too(context: Context, tmp_path: Pa
     for name, value in weights(start).items():
         if name.startswith("backbone.model.visual."):
             assert torch.equal(value, after[name]), name
+
+
+def test_without_augmentation_images_are_encoded_once(
+    start: Classifier, context: Context, tmp_path: Path
+) -> None:
+    """The result is that of encoding them in every step."""
+    data, plain = pair_data(tmp_path / "pairs"), replace(context, augmentation="none")
+    method = LockedImageTuning(optim=replace(LONG, epochs=2))
+    features = method.features(start, data, plain)
+    assert features is not None
+    assert features.shape == (len(data.train), start.backbone.width)
+    assert method.features(start, data, replace(context, augmentation="clip")) is None
+    once = weights(method.fit(start, data, plain))
+    method.features = lambda *_: None  # type: ignore[method-assign]
+    each = weights(method.fit(start, data, plain))
+    for name, value in once.items():
+        torch.testing.assert_close(value, each[name], atol=1e-4, rtol=1e-3, msg=name)
