@@ -14,6 +14,7 @@ from tools.site.blocks import (
     Block,
     adapt_commands,
     blocks,
+    unloadable,
     wrong_command,
     wrong_imports,
     wrong_keys,
@@ -65,6 +66,17 @@ def test_commands_and_settings_are_real(block: Block) -> None:
     if block.language == "yaml" and "apiVersion" not in block.text:
         problems += wrong_keys(yaml.safe_load(block.text))
     assert not [problem for problem in problems if problem]
+
+
+def test_a_setting_that_does_not_load_is_noticed() -> None:
+    assert not unloadable(["run", "one_folder", "photos", "evals.shift=other_photos"])
+    assert "wrong type" in unloadable(["run", "quickstart", "method=lora"])[0]
+    assert "out of range" in unloadable(["sweep", "quickstart", "method.optim.lr=-1,1"])[0]
+
+
+@pytest.mark.parametrize("block", ALL, ids=lambda block: block.place)
+def test_recipes_with_these_settings_load(block: Block) -> None:
+    assert not [problem for words in adapt_commands(block) for problem in unloadable(words)]
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.place)

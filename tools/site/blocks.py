@@ -14,6 +14,8 @@ from typing import Any, get_type_hints
 from adapt.data.sources.base import Source, source_kinds
 from adapt.errors import AdaptError
 from adapt.methods.base import schemas
+from adapt.recipe.load import load
+from adapt.recipe.photos import read_call
 from adapt.recipe.schema import Recipe
 from adapt.recipe.shipped import find_recipe
 from tools.site.commands import GROUP, commands
@@ -30,6 +32,8 @@ SETTING = re.compile(r"~?[a-z_]+(\.[\w-]+)*(=.*)?", re.DOTALL)
 TAKE_RECIPES = ("run", "plan", "validate", "sweep")
 PHOTOS = ("photos", "PHOTOS", "RECIPE", "emoji")
 """Words that stand for images or a recipe of the reader."""
+NOT_HERE = ("no such file", "no such folder", "no such file or folder", "missing")
+"""What is wrong with the files of the reader where there are none."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,35 @@ def wrong_command(words: list[str]) -> str:
     settings = [word for word in given if "=" in word or word.startswith("~")]
     problems = [wrong_key(word.lstrip("~").partition("=")[0]) for word in settings]
     return "; ".join(filter(None, [*problems, _wrong_recipe(given[0]) if given else ""]))
+
+
+def unloadable(words: list[str]) -> list[str]:
+    """Why a `run`, `plan`, `validate` or `sweep` cannot be read, files that are not here aside.
+
+    Args:
+        words: What stands after `adapt`. Of the values of a sweep the first is taken.
+    """
+    if words[0] not in TAKE_RECIPES or "--help" in words:
+        return []
+    command, context = _known()[words[0]]
+    given = command.make_context(words[0], words[1:], parent=context.parent).params["words"]
+    call = read_call([_first_value(word) for word in given])
+    if Path(call.recipe).suffix in (".yaml", ".yml") or call.recipe in PHOTOS:
+        return []
+    try:
+        load(call.recipe, call.overrides)
+    except AdaptError as error:
+        return [
+            line for line in str(error).splitlines()[1:] if not set(NOT_HERE) & {*line.split(" - ")}
+        ]
+    return []
+
+
+def _first_value(word: str) -> str:
+    key, sign, value = word.partition("=")
+    if not sign or value[:1] in "[{":
+        return word
+    return f"{key}={'0' if value.startswith('$') else re.split(r',|[.]{2}', value)[0]}"
 
 
 def _wrong_recipe(word: str) -> str:
