@@ -16,10 +16,10 @@ def fit_sparse(
     start: tuple[Tensor, Tensor] | None = None,
     steps: int = 2000,
 ) -> tuple[Tensor, Tensor]:
-    """Minimise `|W|_1 + C * sum of cross-entropies`; the bias is not penalised.
+    """Minimise `|W|_1 + |b|_1 + C * sum of cross-entropies`.
 
-    For two classes this is the binary regression of scikit-learn's `liblinear` with the same `C`,
-    but for its penalty on the bias. Accelerated proximal gradient (FISTA, Beck and Teboulle 2009)
+    For two classes this is the binary regression of liblinear with the same `C`, which penalises
+    the bias as well. Accelerated proximal gradient (FISTA, Beck and Teboulle 2009)
     with restarts where the momentum leads away (O'Donoghue and Candes 2015, arXiv:1204.3982).
 
     Args:
@@ -46,7 +46,7 @@ def fit_sparse(
     for _ in range(steps):
         slope = ((ahead @ x.T).softmax(0) - wanted.T) @ x
         moved = ahead - step * slope
-        after = torch.cat([_shrunk(moved[:, :-1], threshold), moved[:, -1:]], 1)
+        after = _shrunk(moved, threshold)
         change = after - at
         if float(((ahead - after) * change).sum()) > 0:
             momentum = 1.0

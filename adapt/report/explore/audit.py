@@ -249,10 +249,10 @@ def _facts(content: Content) -> list[tuple[str, str, str]]:
         if own[side] is not None:
             rate = own[side]["accuracy"]
             facts.append((word, percent(rate["value"]), span(interval(rate["ci"]))))
-    balanced = own["model"]["balanced"]
-    facts.append(
-        ("balanced over classes", percent(balanced["value"]), span(interval(balanced["ci"])))
-    )
+    if (lowest := lowest_recall(content)) is not None:
+        column, row = lowest
+        where = f"{row['class']} in {row['group']} ({column})"
+        facts.append(("lowest recall", percent(row["model"]["value"]), where))
     clear = sum(
         bool(row["gap"] and row["gap"]["clear"] and row["gap"]["difference"] < 0)
         for told in content["columns"].values()
@@ -260,6 +260,21 @@ def _facts(content: Content) -> list[tuple[str, str, str]]:
     )
     facts.append(("clearly below others", f"{clear:,}", "groups, and classes in groups"))
     return facts
+
+
+def lowest_recall(content: Content) -> tuple[str, Content] | None:
+    """The class in a group that is recognised least, and its column; None without enough images.
+
+    Args:
+        content: `audit.json`.
+    """
+    rows = [
+        (column, row)
+        for column, told in content["columns"].items()
+        for row in told["recalls"]
+        if not row["small"]
+    ]
+    return min(rows, key=lambda own: own[1]["model"]["value"], default=None)
 
 
 def _column(name: str, content: Content) -> AuditedColumn:

@@ -40,7 +40,16 @@ def p_cell(gap: Content | None) -> Cell:
     """An adjusted p-value over the one as measured."""
     if gap is None or gap["p_adjusted"] is None:
         return Cell("-")
-    return Cell(f"{gap['p_adjusted']:.3g}", f"{gap['p']:.2g} alone")
+    return Cell(p_words(gap["p_adjusted"]), f"{p_words(gap['p'])} alone")
+
+
+def p_words(value: float) -> str:
+    """A p-value as a reader takes it in.
+
+    >>> p_words(0.04), p_words(1e-9)
+    ('0.040', '< 0.001')
+    """
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def rate_cell(rate: Content | None) -> Cell:

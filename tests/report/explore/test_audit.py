@@ -104,6 +104,7 @@ def test_the_page(content: dict[str, Any]) -> None:
     )
     page = render_page(content)
     assert "&lt;photos&gt;" in page
+    assert "bee in b (site)" in page
     assert "Limit failed:" in page
     assert "LEAK: 3 of 210" in page
     assert "x.png: empty" in page
