@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adapt.report.figures.style import ReportFigure
-from adapt.report.record.pairs import RECALL, is_pairs, pair_sets
+from adapt.report.record.pairs import RECALL, chance_words, is_pairs, pair_sets
 from adapt.report.record.read import RunRecord
 from adapt.report.record.scores import ZERO_SHOT, ScoreTable, mean_of_shifts, model_name
 from adapt.report.record.ship import method_ships, probe_ships, ship_words, ships_zero_shot
@@ -136,9 +136,9 @@ def _pair_facts(scores: ScoreTable) -> list[Fact]:
     facts = []
     for name in pair_sets(scores)[:2]:
         before = percent(scores.metric(ZERO_SHOT, name, RECALL))
-        chance = percent(scores.metric(model, name, "chance@10"))
         value = percent(scores.metric(model, name, RECALL))
-        facts.append(Fact(f"recall at 10 on {name}", value, f"start {before}, chance {chance}"))
+        note = f"start {before}, {chance_words(scores, model, name)}"
+        facts.append(Fact(f"recall at 10 on {name}", value, note))
     return facts
 
 

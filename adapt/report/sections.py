@@ -239,7 +239,6 @@ LABEL_SECTIONS = (
         opened_words, label_table, f1_table, likelihood_table,
     )),
     Section("classes", "Classes", (decision_words, label_class_table)),
-    Section("mistakes", "Worst mistakes"),
     Section("learning", "Learning curves", (learning,)),
     Section("data", "Data card", (
         split_table, _or(count_table, "Images per class", _NO_COUNTS), contact_sheet,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapt.report.record.guard import guard_approval, guard_warnings
+from adapt.report.record.guard import guard_approval, guard_of, guard_warnings
 from adapt.report.record.scores import SELECTION, ZERO_SHOT, ScoreTable, model_name
 from adapt.report.record.values import interval, mapping, number
 from adapt.report.record.words import count, percent, points, signed_span
@@ -39,6 +39,14 @@ def recall_change(scores: ScoreTable, model: str, name: str) -> Mapping[str, Any
     return mapping(mapping(scores.entry(model, name).get("difference")).get(RECALL))
 
 
+def chance_words(scores: ScoreTable, model: str, name: str) -> str:
+    """What a random order reaches at 10, and how many times that a model reaches."""
+    reached = number(scores.metric(model, name, RECALL))
+    chance = number(scores.metric(model, name, "chance@10"))
+    times = f" ({reached / chance:.1f} times)" if reached is not None and chance else ""
+    return f"chance {percent(chance)}{times}"
+
+
 def how_few(scores: ScoreTable) -> str | None:
     """A sentence on how little was learned from, where it is little."""
     card = mapping(mapping(scores.get("data")).get("train"))
@@ -68,7 +76,7 @@ def pair_verdict(scores: ScoreTable) -> list[str]:
         *([] if few is None else [f"Warning: {few}"]),
         *(_gained(scores, name) for name in pair_sets(scores) if name != SELECTION),
         *(_on_classes(scores, name) for name in class_sets(scores)),
-        *guard_approval(scores),
+        *(_on_pairs(sentence, scores) for sentence in guard_approval(scores)),
     ]
 
 
@@ -81,17 +89,27 @@ def _shipped(scores: ScoreTable) -> str:
     return f"Shipped: the mixed model (alpha {alpha or 0:g}{chosen})."
 
 
+def _on_pairs(sentence: str, scores: ScoreTable) -> str:
+    """What the guard says, which counts two answers for each pair."""
+    answers = number(guard_of(scores).get("n"))
+    words = sentence.replace("Shipped minus zero-shot", "Shipped minus the start")
+    if answers is None:
+        return words
+    judged = f", recall at 1 on {count(answers / 2)} pairs"
+    return words.replace(f", {answers:g} images", judged)
+
+
 def _gained(scores: ScoreTable, name: str) -> str:
     model = scores.shipped
     reached, before = (scores.metric(m, name, RECALL) for m in (model, ZERO_SHOT))
-    chance = scores.metric(model, name, "chance@10")
     change = recall_change(scores, model, name)
     bounds = interval(change.get("ci"))
     spread = f", 95 % interval {signed_span(bounds)}" if bounds else ""
     return (
         f"On {name} the {model_name(model)} has the right answer among the first 10 of "
         f"{count(scores.metric(model, name, 'n'))} images and their captions in {percent(reached)} "
-        f"(mean of both directions), the start in {percent(before)}, chance {percent(chance)}: "
+        f"(mean of both directions), the start in {percent(before)}, "
+        f"{chance_words(scores, model, name)}: "
         f"{points(change.get('difference'))} points{spread}."
     )
 

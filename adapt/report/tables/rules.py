@@ -83,6 +83,8 @@ def _row(run: RunRecord, rule: str, choice: Point, used: bool) -> list[Cell]:
     shifts = curve_shifts(run, curve_points(run))
     mark = " (used)" if used and rule in rule_choices(run) else ""
     why = str(choice.get("why") or "")
+    if run.scores.several_labels:
+        why = why.replace("accuracy", run.scores.measure)
     return [
         Cell(f"{rule}{mark}", why, strong=used and line_ships(run)),
         Cell("n/a" if alpha is None else f"{alpha:g}"),

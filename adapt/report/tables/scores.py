@@ -266,7 +266,7 @@ def _with_change(
     model: str, text: str, note: str, difference: tuple[float | None, Interval | None]
 ) -> Cell:
     value, bounds = difference
-    if model in (ZERO_SHOT, "majority") or text == "n/a" or value is None:
+    if model in (ZERO_SHOT, "majority", "chance") or text == "n/a" or value is None:
         return Cell(text, note)
     sign, tone = arrow(bounds)
     return Cell(text, note, f"{sign} {points(value)}", tone)

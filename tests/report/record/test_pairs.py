@@ -44,9 +44,19 @@ def test_sets_and_sentences() -> None:
     first, few, on_test, on_birds, guard = pair_verdict(scores)
     assert first == "Shipped: the mixed model (alpha 0.5, chosen on 200 held-out pairs)."
     assert few.startswith("Warning: Trained on 900 images with 4500 captions: very few.")
-    assert "in 55.0 % (mean of both directions), the start in 25.0 %, chance 20.0 %" in on_test
+    assert (
+        "in 55.0 % (mean of both directions), the start in 25.0 %, chance 20.0 % (2.8 times)"
+        in on_test
+    )
     assert "+30.0 points, 95 % interval +20.0 to +40.0" in on_test
     assert on_birds == "Zero-shot on the classes of birds: 45.0 %, the start 40.0 %."
     assert guard.startswith("No worse.")
+    judged = ScoreTable({**scores, "guard": {
+        "outcome": "kept", "reason": "No worse.", "n": 400,
+        "against": {"zero_shot": {"difference": 0.1, "ci": [0.05, 0.15]}},
+    }})  # fmt: skip
+    sentence = pair_verdict(judged)[-1]
+    assert "Shipped minus the start there: +10.0 points" in sentence
+    assert sentence.endswith(", recall at 1 on 200 pairs.")
     assert pair_verdict(pair_table(0.0))[0].startswith("Shipped: the start itself")
     assert how_few(pair_table(images=20_000)) is None

@@ -89,7 +89,7 @@ def decision_words(run: RunRecord) -> Text | None:
     how = (
         f"{own:g} of {classes} classes have a threshold of their own, the others share one"
         if own
-        else "one threshold for all classes was better on images left out than one for each"
+        else "One threshold for all classes was better on images left out than one for each"
     )
     return Text(
         f"The probability of a class is the sigmoid of its logit over {temperature:.3g}, plus an "

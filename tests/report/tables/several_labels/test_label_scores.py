@@ -4,6 +4,9 @@ from pathlib import Path
 
 from adapt.report.record.read import RunRecord
 from adapt.report.record.scores import ScoreTable
+from adapt.report.sections import LABEL_SECTIONS
+from adapt.report.tables.rules import rules_table
+from adapt.report.tables.scores import ladder_table
 from adapt.report.tables.several_labels.label_scores import (
     decision_words,
     f1_table,
@@ -46,6 +49,17 @@ def test_map_with_its_change() -> None:
     assert (chance.text, chance.change) == ("10.0 %", "")
     assert (zero_shot.text, zero_shot.note) == ("50.0 %", "40.0 to 60.0")
     assert (shipped.text, shipped.change, shipped.tone) == ("70.0 %", "▲ +20.0", "better")
+
+
+def test_the_page_speaks_of_map() -> None:
+    """Chance gains nothing over zero-shot; rules that see val see mAP there; no gallery."""
+    changes = {row[0].text: row[1].change for row in ladder_table(RUN).rows}
+    assert changes["chance"] == ""
+    curve = {"rule": "val", "rules": {"val": {"alpha": 1.0, "why": "The best accuracy on val"}}}
+    table = rules_table(RunRecord(Path(), ScoreTable(SCORES), curve=curve))
+    assert table is not None
+    assert table.rows[0][0].note == "The best mAP on val"
+    assert "mistakes" not in [section.id for section in LABEL_SECTIONS]
 
 
 def test_f1_and_probabilities() -> None:
