@@ -29,12 +29,6 @@ LIT = {"name": "lit", "scale": 10.0, "word_dropout": 0.3, "optim": FEW}
 SEEDS = (0, 1, 2)
 RUNS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[int, ...]]] = {
     "LiT, softmax": (EMBEDDED, LIT, SEEDS),
-    "LiT, softmax, no words left out": (EMBEDDED, {**LIT, "word_dropout": 0.0}, (0,)),
-    "LiT, softmax, weight decay 0.1": (
-        EMBEDDED,
-        {**LIT, "optim": {**FEW, "weight_decay": 0.1}},
-        (0,),
-    ),
     "LiT, sigmoid (SigLIP)": (
         EMBEDDED,
         {"name": "lit", "loss": "siglip", "word_dropout": 0.3, "optim": FEW},
@@ -49,6 +43,12 @@ RUNS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[int, ...]]] = {
     "both encoders, sigmoid (SigLIP)": (
         EMBEDDED,
         {"name": "contrastive", "loss": "siglip", "word_dropout": 0.3, "optim": BOTH},
+        (0,),
+    ),
+    "LiT, softmax, no words left out": (EMBEDDED, {**LIT, "word_dropout": 0.0}, (0,)),
+    "LiT, softmax, weight decay 0.1": (
+        EMBEDDED,
+        {**LIT, "optim": {**FEW, "weight_decay": 0.1}},
         (0,),
     ),
 }

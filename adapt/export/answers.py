@@ -11,6 +11,7 @@ from adapt.common.arrays import BoolArray, FloatArray
 from adapt.data.decoding.preprocessing import PixelArray
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
+from adapt.models.prediction.labelling import ONE_LABEL, Labelling
 from adapt.models.prediction.uncertainty import Uncertainty
 
 
@@ -30,7 +31,8 @@ class GraphAnswers:
     abstained: BoolArray
     """Shape (N,): the confidence is below the threshold."""
     conformal_set: BoolArray
-    """Shape (N, K): the classes that cannot be ruled out; all false where no level was chosen."""
+    """Shape (N, K): the classes that cannot be ruled out; all false where no level was chosen. Of
+    several labels per image, those that the image has."""
     unknown_score: FloatArray
     """Shape (N,): the score of the detector of unknowns, 0 without one."""
     unknown: BoolArray
@@ -58,17 +60,22 @@ def answers_of(classifier: Classifier, images: Sequence[PixelArray]) -> GraphAns
     pixels = torch.stack([own(Image.fromarray(image)) for image in images]).to(model.device)
     features = torch.cat([model.features(part) for part in pixels.split(1)])
     own_uncertainty = classifier.uncertainty or Uncertainty()
-    return answers_from(features, model.head, classifier.temperature, own_uncertainty)
+    temperature, labelling = classifier.temperature, classifier.labelling
+    return answers_from(features, model.head, temperature, own_uncertainty, labelling)
 
 
 def answers_from(
-    features: Tensor, head: nn.Linear | CacheHead, temperature: float, own: Uncertainty
+    features: Tensor,
+    head: nn.Linear | CacheHead,
+    temperature: float,
+    own: Uncertainty,
+    labelling: Labelling = ONE_LABEL,
 ) -> GraphAnswers:
     """What head, temperature and thresholds make of unit features (N, D)."""
     with torch.inference_mode():
         logits = head(features).float().cpu()
-    probabilities = torch.softmax(logits.double() / temperature, dim=-1).numpy()
-    verdicts = own.verdicts(probabilities, logits.numpy(), temperature)
+    probabilities = labelling.probabilities(logits.double() / temperature).numpy()
+    verdicts = labelling.verdicts(own, probabilities, logits.numpy(), temperature)
     return GraphAnswers(
         probabilities,
         features.float().cpu().numpy(),

@@ -12,7 +12,6 @@ from adapt.export.base import format_of
 from adapt.export.record import Record
 from adapt.models.bundle.manifest import COPY
 from adapt.models.prediction.inputs import Inputs
-from adapt.models.prediction.labelling import ONE_LABEL
 from adapt.models.prediction.stream import Judged, Prediction, Predictor
 from adapt.models.prediction.uncertainty import Verdicts
 
@@ -29,7 +28,7 @@ class ExportedClassifier:
         self.record, self.runtime = record, runtime
         self.class_names, self.temperature = record.class_names, record.temperature
         self.preprocessing, self.uncertainty = record.parts()
-        self.labelling = ONE_LABEL  # models of several labels are not exported
+        self.labelling = record.labelling
 
     @classmethod
     def load(cls, folder: Path, trust: bool = False) -> "ExportedClassifier":
@@ -75,7 +74,8 @@ class ExportedClassifier:
     @property
     def predictor(self) -> Predictor:
         """As `Classifier.predictor`."""
-        return Predictor(self._judged, self.class_names, self.preprocessing)
+        label = self.labelling.label
+        return Predictor(self._judged, self.class_names, self.preprocessing, label=label)
 
     def _judged(self, images: PixelArray) -> Judged:
         answers = self.runtime(images)

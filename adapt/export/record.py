@@ -10,15 +10,23 @@ from adapt.common.files import json_text, write_text
 from adapt.common.typed import misfit
 from adapt.data.decoding.preprocessing import Preprocessing
 from adapt.errors import AdaptError, BundleError
-from adapt.models.bundle.manifest import COPY, OWN_HASH, manifest_hash, read_mapping
+from adapt.models.bundle.manifest import (
+    COPY,
+    OWN_HASH,
+    SEVERAL_LABELS,
+    manifest_hash,
+    read_mapping,
+)
 from adapt.models.bundle.read import check_files
 from adapt.models.classifier import Classifier
+from adapt.models.prediction.labelling import Labelling, labelling_of
 from adapt.models.prediction.uncertainty import Uncertainty
 from adapt.version import __version__
 
 RECORD = "export.json"
-VERSION = 1
-"""Of this file's fields."""
+VERSION, OF_SEVERAL = 1, 2
+"""Of this file's fields: models of one label per image are written as ever, so that every version
+reads them; those of several labels have one field more."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,8 @@ class Record:
         uncertainty: Fields of `Uncertainty`, or null without thresholds.
         base: Architecture, pretrained weights and their hash.
         info: What travelled with the model: method, alpha, scores.
+        several_labels: Of several labels per image: negations, offsets and thresholds of the K
+            classes; null, and not written, of one label.
     """
 
     format: int
@@ -46,14 +56,16 @@ class Record:
     uncertainty: dict[str, Any] | None
     base: dict[str, Any]
     info: dict[str, Any]
+    several_labels: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, classifier: Classifier, to: str, info: dict[str, Any]) -> "Record":
         """The record of a model."""
         spec, own = classifier.backbone.spec, classifier.uncertainty
         base = {"arch": spec.arch, "pretrained": spec.pretrained, "base_hash": spec.base_hash}
+        facts = classifier.labelling.facts()
         return cls(
-            VERSION,
+            VERSION if facts is None else OF_SEVERAL,
             to,
             __version__,
             list(classifier.class_names),
@@ -62,6 +74,7 @@ class Record:
             None if own is None else own.to_dict(),
             base,
             info,
+            facts,
         )
 
     def write(self, folder: Path) -> None:
@@ -71,7 +84,10 @@ class Record:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
-        content: dict[str, Any] = json.loads(json_text({**asdict(self), "files": files}))
+        own = asdict(self)
+        if self.several_labels is None:
+            del own[SEVERAL_LABELS]
+        content: dict[str, Any] = json.loads(json_text({**own, "files": files}))
         content[OWN_HASH] = manifest_hash(content)
         write_text(folder / RECORD, json_text(content))
 
@@ -85,15 +101,18 @@ class Record:
         """
         path = folder / RECORD
         content = read_mapping(path)
-        if content.get("format") != VERSION:
+        version = content.get("format")
+        if version not in (VERSION, OF_SEVERAL):
             raise BundleError(
-                f"{path} - format not known - {content.get('format')!r}, this version reads "
-                f"{VERSION} - install the version of adapt that wrote it"
+                f"{path} - format not known - {version!r}, this version reads {VERSION} and "
+                f"{OF_SEVERAL} - install the version of adapt that wrote it"
             )
         if content.pop(OWN_HASH, None) != manifest_hash(content):
             raise BundleError(f"{path} - altered - its hash is another - {COPY}")
         files = content.pop("files", None)
-        hints: dict[str, Any] = {field.name: _HINTS[field.name] for field in fields(cls)}
+        left_out = {SEVERAL_LABELS} if version == VERSION else set()
+        names = [field.name for field in fields(cls) if field.name not in left_out]
+        hints: dict[str, Any] = {name: _HINTS[name] for name in names}
         if set(content) != set(hints):
             given = ", ".join(sorted(set(content) ^ set(hints)))
             raise BundleError(f"{path} - fields missing or not known - {given} - {COPY}")
@@ -107,9 +126,19 @@ class Record:
         record = cls(**content)
         try:
             record.parts()
+            record.labelling.check_classes(len(record.class_names))
         except AdaptError as error:
             raise BundleError(f"{path} - a value is wrong - {error} - {COPY}") from error
         return record
+
+    @property
+    def labelling(self) -> Labelling:
+        """One label of each image, or several.
+
+        Raises:
+            DataError: When a value is out of range.
+        """
+        return labelling_of(self.several_labels)
 
     def parts(self) -> tuple[Preprocessing, Uncertainty]:
         """Preprocessing and thresholds, checked.
@@ -133,4 +162,5 @@ _HINTS: dict[str, Any] = {
     "uncertainty": Any,  # `Uncertainty` checks it itself
     "base": dict[str, Any],
     "info": dict[str, Any],
+    "several_labels": dict[str, Any],
 }

@@ -46,15 +46,16 @@ def export(
             something.
         MissingExtraError: When the format needs packages that are not installed.
         BundleError: When the written model answers otherwise. Nothing is left then.
-        ModelError: When images may have several labels, the model is not one that the format can
-            hold, or eight bits lose more than one point of accuracy. Nothing is left then.
+        ModelError: When the model is not one that the format can hold, or eight bits lose more than
+            one point of accuracy or are asked for where images have several labels. Nothing is left
+            then.
         RunError: When the folder cannot be written.
     """
     wanted, folder = format_of(to), resolve_path(folder)
-    if classifier.labelling.several:
+    if classifier.labelling.several and int8 is not None:
         raise ModelError(
-            f"export - not for several labels per image - to {to} - ship the bundle: adapt "
-            "predict, adapt serve and adapt.load take it"
+            f"--int8 - not for several labels per image - to {to} - ship float32: what eight bits "
+            "lose is measured by accuracy"
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RecipeError(f"{folder} - exists - it would be overwritten - give a new folder")

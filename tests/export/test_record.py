@@ -37,7 +37,7 @@ def test_it_says_what_the_model_is(folder: Path, model: Classifier) -> None:
 
 
 EDITS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "version": (lambda c: c.update(format=2), "format not known - 2"),
+    "version": (lambda c: c.update(format=3), "format not known - 3"),
     "type": (lambda c: c.update(temperature="1"), "temperature - not a number"),
     "key": (lambda c: c.update(code="x"), "fields missing or not known - code"),
     "missing": (lambda c: c.pop("info"), "fields missing or not known - info"),

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from adapt.errors import BundleError, MissingExtraError, RecipeError
+from adapt.data.sources.image_list import ImageList
+from adapt.errors import BundleError, MissingExtraError, ModelError, RecipeError
 from adapt.export import base
 from adapt.export.base import FORMATS, Format
 from adapt.export.formats import lean
@@ -15,6 +16,7 @@ from adapt.export.load import load
 from adapt.export.record import Record
 from adapt.export.write import export
 from adapt.models.classifier import Classifier
+from adapt.models.prediction.labelling import SeveralLabels
 from tests.helpers.exports import noise
 
 
@@ -74,3 +76,48 @@ def test_an_empty_folder_is_filled(model: Classifier, tmp_path: Path) -> None:
     assert [x.label for x in load(folder).predict(images)] == [
         x.label for x in model.predict(images)
     ]
+
+
+@pytest.fixture(scope="module")
+def several(model: Classifier) -> Classifier:
+    count = len(model.class_names)
+    negations = [[f"no {name}"] for name in model.class_names]
+    offsets, thresholds = (
+        [0.3 * k - 0.2 for k in range(count)],
+        [0.2 + 0.2 * k for k in range(count)],
+    )
+    plain = model.with_uncertainty(None)
+    return plain.with_labelling(SeveralLabels(negations, tuple(offsets), tuple(thresholds)))
+
+
+@pytest.mark.parametrize(
+    "to",
+    ["lean", "open_clip", *(pytest.param(to, marks=pytest.mark.slow) for to in ("torch", "onnx"))],
+)
+def test_several_labels(to: str, several: Classifier, tmp_path: Path) -> None:
+    """Probabilities of each class by itself, and the labels above their thresholds."""
+    folder = export(several, tmp_path / "out", to)
+    assert Record.read(folder).labelling == several.labelling
+    opened, images = load(folder, trust=True), noise(6)
+    for given, wanted in zip(opened.predict(images), several.predict(images), strict=True):
+        assert (given.label, given.labels) == (wanted.label, wanted.labels)
+        for (name, p), (other, q) in zip(given.top, wanted.top, strict=True):
+            assert name == other
+            assert p == pytest.approx(q, abs=1e-4)
+    content = json.loads((folder / "export.json").read_text())
+    assert content["format"] == 2
+    assert content["several_labels"]["thresholds"] == list(
+        several.labelling.thresholds_of_classes or []
+    )
+
+
+def test_eight_bits_of_several_labels_are_refused(several: Classifier, tmp_path: Path) -> None:
+    images = ImageList(["a.png"], ["cat"], None, None, ".", {})
+    with pytest.raises(ModelError, match="not for several labels per image"):
+        export(several, tmp_path / "out", "onnx", int8=images)
+
+
+def test_the_record_of_one_label_is_as_ever(model: Classifier, tmp_path: Path) -> None:
+    content = json.loads((export(model, tmp_path / "out", "lean") / "export.json").read_text())
+    assert content["format"] == 1
+    assert "several_labels" not in content

@@ -51,7 +51,9 @@ def read(folder: Path, record: Record) -> Runtime:
     width = state["weight"].shape[-1] if "weight" in state else 0
     head = head_from_state(state, len(record.class_names), width)
     return runtime_of(
-        WholeGraph(encoder, head, preprocessing, record.temperature, uncertainty).eval()
+        WholeGraph(
+            encoder, head, preprocessing, record.temperature, uncertainty, record.labelling
+        ).eval()
     )
 
 

@@ -65,7 +65,7 @@ def read(folder: Path, record: Record) -> Runtime:
         pixels = torch.stack([transform(Image.fromarray(image)) for image in images])
         with torch.inference_mode():
             features = F.normalize(model.encode_image(pixels), dim=-1)
-        return answers_from(features, head, record.temperature, uncertainty)
+        return answers_from(features, head, record.temperature, uncertainty, record.labelling)
 
     return run
 

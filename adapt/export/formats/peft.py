@@ -131,7 +131,7 @@ def read(folder: Path, record: Record) -> Runtime:
         with torch.inference_mode():
             pooled = model.get_image_features(pixel_values=pixels).pooler_output
             features = F.normalize(pooled, dim=-1)
-        return answers_from(features, head, record.temperature, uncertainty)
+        return answers_from(features, head, record.temperature, uncertainty, record.labelling)
 
     return run
 

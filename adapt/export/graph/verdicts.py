@@ -1,5 +1,7 @@
 """What `Uncertainty` says of an image, in tensors alone: the same rules, as parts of a graph."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -31,6 +33,19 @@ def conformal_sets(probabilities: Tensor, logits: Tensor, own: Uncertainty) -> T
     best = probabilities.argmax(1, keepdim=True)
     places = torch.arange(probabilities.shape[1])[None]
     return chosen | (~chosen.any(1, keepdim=True) & (places == best))
+
+
+def labels_given(probabilities: Tensor, thresholds: Sequence[float]) -> Tensor:
+    """Shape (B, K): the labels of images that may have several.
+
+    Args:
+        probabilities: float64 (B, K), each class by itself.
+        thresholds: One for each of the K classes.
+
+    >>> labels_given(torch.tensor([[0.4, 0.6]], dtype=torch.float64), [0.4, 0.9]).tolist()
+    [[True, False]]
+    """
+    return probabilities >= torch.tensor(list(thresholds), dtype=torch.float64)
 
 
 def _scores(probabilities: Tensor, logits: Tensor, own: Uncertainty) -> Tensor:

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from adapt.data.decoding.preprocessing import PixelArray, Preprocessing
 from adapt.export.answers import GraphAnswers, Runtime
 from adapt.export.graph.resize import resized
-from adapt.export.graph.verdicts import abstained, conformal_sets, unknown
+from adapt.export.graph.verdicts import abstained, conformal_sets, labels_given, unknown
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
 from adapt.models.penultimate import PROJECTED, without_projection
+from adapt.models.prediction.labelling import ONE_LABEL, Labelling
 from adapt.models.prediction.uncertainty import Uncertainty
 
 
@@ -23,6 +24,7 @@ class WholeGraph(nn.Module):
         preprocessing: How images are resized and normalised.
         temperature: Of the probabilities.
         uncertainty: Thresholds.
+        labelling: One label of each image, or several.
     """
 
     mean: Tensor
@@ -35,6 +37,7 @@ class WholeGraph(nn.Module):
         preprocessing: Preprocessing,
         temperature: float,
         uncertainty: Uncertainty,
+        labelling: Labelling = ONE_LABEL,
     ) -> None:
         super().__init__()
         self.image_encoder, self.head = image_encoder, head
@@ -44,7 +47,7 @@ class WholeGraph(nn.Module):
             del head.neighbours
             head.neighbours = count  # type: ignore[assignment]
         self.preprocessing, self.temperature = preprocessing, temperature
-        self.uncertainty = uncertainty
+        self.uncertainty, self.labelling = uncertainty, labelling
         for name, values in (("mean", preprocessing.mean), ("std", preprocessing.std)):
             self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
 
@@ -60,6 +63,7 @@ class WholeGraph(nn.Module):
             own.preprocessing,
             float(plain.temperature),
             plain.uncertainty or Uncertainty(),
+            plain.labelling,
         ).eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -70,19 +74,25 @@ class WholeGraph(nn.Module):
 
         Returns:
             Probabilities (B, K) in float64, unit features (B, D), whether it abstains (B,), the
-            conformal set (B, K), score and verdict of the detector of unknowns (B,) each.
+            conformal set (B, K), or of several labels those that are given, score and verdict of
+            the detector of unknowns (B,) each.
         """
         pixels = resized(images, self.preprocessing).permute(0, 3, 1, 2).float() / 255
         encoded = self.image_encoder((pixels - self.mean) / self.std)
         features = F.normalize(encoded[0] if isinstance(encoded, tuple) else encoded, dim=-1)
         logits = self.head(features)
-        probabilities = torch.softmax(logits.double() / self.temperature, dim=-1)
+        probabilities = self.labelling.probabilities(logits.double() / self.temperature)
         score, strange = unknown(probabilities, logits, self.temperature, self.uncertainty)
+        limits = self.labelling.thresholds_of_classes
+        if limits is None:
+            chosen = conformal_sets(probabilities, logits, self.uncertainty)
+        else:
+            chosen = labels_given(probabilities, limits)
         return (
             probabilities,
             features,
             abstained(probabilities, self.uncertainty),
-            conformal_sets(probabilities, logits, self.uncertainty),
+            chosen,
             score,
             strange,
         )

@@ -42,6 +42,11 @@ class Labelling:
         """Prompts that say that a class is absent, for each class; None where there are none."""
         return None
 
+    @property
+    def thresholds_of_classes(self) -> list[float] | None:
+        """Probability of each class from which an image has its label; None of one label."""
+        return None
+
     def verdicts(
         self,
         own: Uncertainty | None,
@@ -141,6 +146,11 @@ class SeveralLabels(Labelling):
         """The negations."""
         return self.negations
 
+    @property
+    def thresholds_of_classes(self) -> list[float]:
+        """The thresholds, 0.5 where none were chosen."""
+        return list(self.thresholds) or [THRESHOLD] * len(self.negations)
+
     def verdicts(
         self,
         own: Uncertainty | None,
@@ -151,7 +161,7 @@ class SeveralLabels(Labelling):
         """Which labels each image has, as `Verdicts.sets`; nothing abstains or is unknown."""
         checked = np.asarray(probabilities, dtype=np.float64)
         nothing = np.zeros(len(checked), np.bool_)
-        limits = np.asarray(self.thresholds or [THRESHOLD] * len(self.negations))
+        limits = np.asarray(self.thresholds_of_classes)
         return Verdicts(nothing, np.asarray(checked >= limits), nothing)
 
     def label(self, best: str, chosen: Sequence[str]) -> str:
