@@ -121,23 +121,30 @@ def recall_table(name: str, told: Content) -> Table:
         name: Of the column.
         told: One of `columns` of `audit.json`.
     """
-    known = any(row["start"] is not None for row in told["recalls"])
     header = ["class", name, "images", "recall", "to the others", "p, adjusted"]
-    rows = [
-        [
-            Cell(row["class"]),
-            Cell(row["group"], FEW if row["small"] else ""),
-            Cell(f"{row['n']:,}"),
-            rate_cell(row["model"]),
-            gap_cell(row["gap"]),
-            p_cell(row["gap"]),
-            *([rate_cell(row["start"])] if known else []),
-        ]
-        for row in told["recalls"]
-    ]
+    rows = [_of_class(row, gap_cell(row["gap"])) for row in told["recalls"]]
     legend = "To the others: minus the recall of the class on all other images, in points."
-    header += ["zero-shot"] if known else []
-    return Table(f"Recall of classes by {name}", header, rows, words=2, legend=legend)
+    return _with_start(f"Recall of classes by {name}", header, rows, legend)
+
+
+def _of_class(row: Content, gap: Cell) -> list[Cell]:
+    """A class in a group; last what the start has, where that is known."""
+    cells = [
+        Cell(row["class"]),
+        Cell(row["group"], FEW if row["small"] else ""),
+        Cell(f"{row['n']:,}"),
+        rate_cell(row["model"]),
+        gap,
+        p_cell(row["gap"]),
+    ]
+    return cells if row["start"] is None else [*cells, rate_cell(row["start"])]
+
+
+def _with_start(caption: str, header: list[str], rows: list[list[Cell]], legend: str) -> Table:
+    """A table whose last column is zero-shot, where rows have it."""
+    known = bool(rows) and len(rows[0]) > len(header)
+    columns = [*header, "zero-shot"] if known else header
+    return Table(caption, columns, rows, words=2, legend=legend)
 
 
 def extra_table(name: str, told: Content) -> Table | None:
@@ -149,26 +156,13 @@ def extra_table(name: str, told: Content) -> Table | None:
     """
     if not told["extra"]:
         return None
-    known = told["extra"][0]["start"] is not None
     header = ["further class", name, "images", "answered so", "to the others", "p, adjusted"]
-    rows = [
-        [
-            Cell(row["class"]),
-            Cell(row["group"], FEW if row["small"] else ""),
-            Cell(f"{row['n']:,}"),
-            rate_cell(row["model"]),
-            _more_cell(row["gap"]),
-            p_cell(row["gap"]),
-            *([rate_cell(row["start"])] if known else []),
-        ]
-        for row in told["extra"]
-    ]
-    header += ["start"] if known else []
+    rows = [_of_class(row, _more_cell(row["gap"])) for row in told["extra"]]
     legend = (
         "Share of the images of a group that are answered with the class, zero-shot, beside those "
         "of the model. ▲: clearly more often than other images."
     )
-    return Table(f"Further classes by {name}", header, rows, words=2, legend=legend)
+    return _with_start(f"Further classes by {name}", header, rows, legend)
 
 
 def _more_cell(gap: Content | None) -> Cell:
