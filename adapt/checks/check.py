@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapt.checks.cache import Measured, Progress, answer_path, measured, read_json
 from adapt.checks.findings.copies import find_copies
@@ -40,7 +40,11 @@ from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.exclusions import Excluded, known_hashes
 from adapt.errors import DataError, RecipeError
 from adapt.report.check_page import verdict, write_check_page
+from adapt.report.displays.html import html_table
 from adapt.version import __version__
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass
@@ -68,6 +72,17 @@ class Check:
             lines += [f"{finding['level']:<7}  {finding['message']}"]
             lines += [f"         fix: {finding['fix']}"]
         return "\n".join([*lines, verdict(self.content)])
+
+    def plot(self) -> "Figure":
+        """How many places each kind of finding has; needs matplotlib."""
+        from adapt.report.figures.displays.plots import findings_figure
+
+        return findings_figure(self.content["findings"])
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: each finding and how to fix it."""
+        rows = [[each["level"], each["message"], each["fix"]] for each in self.content["findings"]]
+        return html_table(verdict(self.content), ["level", "finding", "fix"], rows)
 
     def failed(self, level: str) -> bool:
         """Whether there is a finding of this level or a more serious one; never for `never`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,12 @@ from adapt.errors import RecipeError
 from adapt.evaluation.evaluate import Split, metrics, sample_of
 from adapt.evaluation.metrics.intervals import WILSON
 from adapt.models.classifier import Classifier
+from adapt.report.displays.html import html_table
+from adapt.report.record.words import percent
 from adapt.training.settings import Runtime
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CURVE_IMAGES = 400
 """Images of an eval in a sampled curve: the 95 % interval of an accuracy is 5 points either way."""
@@ -52,6 +57,23 @@ class Curve:
     """Images of each eval that its points were scored on, where these are not all."""
     logits: dict[str, dict[float, np.ndarray]] = field(default_factory=dict, repr=False)
     """Logits of each eval at the ends and at the chosen alpha, so that none is computed twice."""
+
+    def plot(self) -> "Figure":
+        """Accuracy of each set along the line, the chosen alpha marked; needs matplotlib."""
+        from adapt.report.figures.displays.plots import curve_figure
+
+        return curve_figure(self.points, self.chosen)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: accuracy by alpha and set."""
+        names = [name for name, value in self.points[-1].items() if isinstance(value, dict)]
+        rows = [
+            [f"{point['alpha']:g}{' (chosen)' if point['alpha'] == self.chosen else ''}"]
+            + [percent((point.get(name) or {}).get("accuracy")) for name in names]
+            for point in self.points
+        ]
+        caption = f"Accuracy along the line; alpha {self.chosen:g} was chosen by {self.rule}"
+        return html_table(caption, ["alpha", *names], rows)
 
     def to_dict(self) -> dict[str, Any]:
         """What `curve.json` holds."""

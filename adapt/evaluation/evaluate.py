@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,12 +16,40 @@ from adapt.evaluation.metrics.masking import mask_absent
 from adapt.evaluation.metrics.scores import score
 from adapt.evaluation.several_labels.score import ranking_scores
 from adapt.models.classifier import Classifier
+from adapt.report.displays.html import html_table
+from adapt.report.record.words import percent
 from adapt.training.features.encode import predict_logits
 from adapt.training.features.pixels import Pixels, prepare
 from adapt.training.settings import Runtime
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Metrics = dict[str, Any]
-Scores = dict[str, dict[str, Metrics]]
+
+
+class Scores(dict[str, dict[str, Metrics]]):
+    """Metrics by model and set, as a mapping that a notebook shows as a table."""
+
+    def plot(self) -> "Figure":
+        """Accuracy with its interval, by set and model; needs matplotlib."""
+        from adapt.report.figures.displays.plots import scores_figure
+
+        return scores_figure(self)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: accuracy and its 95 % interval."""
+        sets = list(dict.fromkeys(name for own in self.values() for name in own))
+        rows = [
+            [model, *(_cell(own[name]) if name in own else "" for name in sets)]
+            for model, own in self.items()
+        ]
+        return html_table("Accuracy with its 95 % interval", ["model", *sets], rows)
+
+
+def _cell(own: Metrics) -> str:
+    low, high = own["accuracy_ci"]
+    return f"{percent(own['accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 @dataclass
@@ -157,7 +185,7 @@ def evaluate(
                 f"{name} - other classes than {next(iter(orders))} - {order[:5]} - evaluate it "
                 "alone"
             )
-    scores: Scores = {name: {} for name in models}
+    scores = Scores({name: {} for name in models})
     for name, images in evals.items():
         split, reference = None, None
         for model_name, model in models.items():

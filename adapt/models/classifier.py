@@ -47,6 +47,7 @@ from adapt.models.bundle.tensors import load_tensors
 from adapt.models.bundle.write import write_bundle
 from adapt.models.cache_head import CacheHead, head_from_state, reach
 from adapt.models.heads import KeepTensor, computed, linear_head, text_weights, zero_shot_weights
+from adapt.models.prediction.display import DisplayedClassifier
 from adapt.models.prediction.inputs import Inputs
 from adapt.models.prediction.labelling import ONE_LABEL, Labelling, labelling_of
 from adapt.models.prediction.stream import Judged, Prediction, Predictor
@@ -55,7 +56,7 @@ from adapt.models.templates import class_prompts, resolve_templates
 from adapt.models.weight_files import uncompiled
 
 
-class Classifier(nn.Module):
+class Classifier(DisplayedClassifier, nn.Module):
     """A CLIP with a head for named classes, its preprocessing, temperature and uncertainty.
 
     Calling it with normalised pixels (B, 3, H, W) gives logits (B, K).

@@ -26,7 +26,6 @@ FLOORS = [
     ("runs",),
     ("checks",),
     ("recipe",),
-    ("report",),
     ("export",),
     ("ensembling",),
     ("methods",),
@@ -34,6 +33,7 @@ FLOORS = [
     ("training",),
     ("models",),
     ("data",),
+    ("report",),
     ("common",),
     ("errors", "version"),
 ]
@@ -49,7 +49,7 @@ ROOMS = {
         ("settings",),
     ],
     "report": [
-        ("write", "comparison", "sweep", "explore"),
+        ("write", "comparison", "sweep", "explore", "displays"),
         ("content",),
         ("sections",),
         ("figures", "tables"),

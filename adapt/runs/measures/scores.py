@@ -58,12 +58,11 @@ class Outputs:
 
 def score_outputs(outputs: Outputs, data: RunData) -> Scores:
     """All metrics of every model on every split, with the difference to zero-shot."""
-    scored: Scores = {
-        "majority": {
-            name: _majority(data, targets, outputs.interval)
-            for name, targets in outputs.targets.items()
-        }
+    majority = {
+        name: _majority(data, targets, outputs.interval)
+        for name, targets in outputs.targets.items()
     }
+    scored = Scores(majority=majority)
     for model in outputs.logits:
         scored[model] = {
             split: metrics(

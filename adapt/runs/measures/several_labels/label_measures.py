@@ -76,7 +76,7 @@ def score_labels(outputs: Outputs, decisions: Mapping[str, LabelDecision]) -> Sc
 
     `chance` is the mAP of a ranking by chance, which is the mean frequency of the classes.
     """
-    scored: Scores = {CHANCE: {split: _chance(own) for split, own in outputs.targets.items()}}
+    scored = Scores({CHANCE: {split: _chance(own) for split, own in outputs.targets.items()}})
     maps = {
         split: {model: _maps(logits[split], targets) for model, logits in outputs.logits.items()}
         for split, targets in outputs.targets.items()

@@ -1,0 +1,1 @@
+"""Figures of single results, as their `plot()` returns them."""
