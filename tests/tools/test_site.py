@@ -115,6 +115,41 @@ def test_every_exit_code_is_there() -> None:
             assert f"`{kind.__name__}`" in by_code[kind.exit_code], kind
 
 
+ROOT = DOCS.parent
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/promises.md"])
+def test_every_promise_names_a_test_that_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for file, test in NAMED.findall(text):
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), (file, test)
+    items = [
+        line for line in text.splitlines() if line.startswith(("- ", "| ")) and "tests/" in line
+    ]
+    assert len(items) >= 14
+    if page.startswith("docs"):
+        assert len(items) == sum(line.startswith("- ") for line in text.splitlines())
+
+
+def test_every_message_is_one_of_the_program() -> None:
+    source = " ".join(
+        re.sub(r'"\s*\n\s*f?"', "", path.read_text(encoding="utf-8"))
+        for path in (ROOT / "adapt").rglob("*.py")
+    )
+    rows = (DOCS / "messages.md").read_text(encoding="utf-8").splitlines()
+    phrases = [match[1] for row in rows if (match := re.match(r"\| `([^`]+)` \|", row))]
+    assert len(phrases) > 20
+    missing = [phrase for phrase in phrases if phrase not in source]
+    assert not missing
+
+
+def test_the_citation_is_of_this_version() -> None:
+    from adapt.version import __version__
+
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
 def test_names_of_pages_become_links_outside_of_fences() -> None:
     text = "`docs/a.md`\n\n```\n`docs/a.md`\n```\n[`docs/a.md`](a.md)\n"
     assert pages.linked("x/b.md", text) == (
