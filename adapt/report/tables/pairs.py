@@ -93,9 +93,10 @@ def curve_table(run: RunRecord) -> Table | None:
     """The line from the start to the tuned model on held-out pairs, and on the evals."""
     curve = mapping(run.curve)
     points_of = [mapping(point) for point in curve.get("points") or []]
-    sets = [name for name in pair_sets(run.scores) if name != SELECTION]
     if not points_of:
         return None
+    known = {name for point in points_of for name in point if RECALL in mapping(point[name])}
+    sets = [name for name in pair_sets(run.scores) if name in known - {SELECTION}]
     chosen = number(curve.get("chosen"))
 
     def row(point: object) -> list[Cell]:
@@ -108,7 +109,8 @@ def curve_table(run: RunRecord) -> Table | None:
         return [Cell(marked, strong=alpha == chosen), *cells, *seen]
 
     header = ["alpha", "recall at 1", "loss", *(f"{name}, recall at 10" for name in sets)]
-    groups = (("", 1), ("held-out pairs", 2), ("for information only", len(sets)))
+    shown = (("for information only", len(sets)),) if sets else ()
+    groups = (("", 1), ("held-out pairs", 2), *shown)
     legend = (
         "Alpha is chosen on held-out pairs by their contrastive likelihood: each image among the "
         "captions of all of them, and each caption among the images. The loss is in nats, at the "

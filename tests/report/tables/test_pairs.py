@@ -33,6 +33,10 @@ def test_tables() -> None:
     rows = rows_of(curve_table(run))
     assert texts(rows["0.5 (shipped)"]) == ["0.5 (shipped)", "11.0 %", "3.200", "55.0 %"]
     assert texts(rows["1"])[-1] == ""
+    bare = RunRecord(Path("run"), pair_table(), curve={"points": curve["points"][1:]})
+    table = curve_table(bare)
+    assert table is not None
+    assert table.header == ["alpha", "recall at 1", "loss"], "no eval was scored along the line"
     classes = rows_of(class_sets_table(run))
     assert texts(classes["mixed model (shipped)"])[1] == "45.0 %"
     assert texts(rows_of(pairs_count_table(run))["train"]) == ["train", "900", "4500"]
