@@ -144,6 +144,35 @@ def test_every_message_is_one_of_the_program() -> None:
     assert not missing
 
 
+NUMBER = re.compile(r"(?<![\w.:])\d+\.\d+(?![\w.]*\d|\w)")
+CODE = re.compile(r"```.*?```|`[^`\n]*`|\]\([^)]*\)|arXiv:[\d.]+|<!--.*?-->", re.DOTALL)
+SOURCES = "\n".join(
+    path.read_text(encoding="utf-8")
+    for folder, ending in (("docs/benchmarks", "md"), ("recipes", "yaml"))
+    for path in (ROOT / folder).rglob(f"*.{ending}")
+)
+OURS = sorted(
+    path for part in ("concepts", "how_to", "methods", "tutorials")
+    for path in (DOCS / part).glob("*.md")
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("page", [*OURS, DOCS / "index.md"], ids=lambda page: page.stem)
+def test_every_number_is_in_a_benchmark_or_a_recipe(page: Path) -> None:
+    """Numbers with a decimal, code aside: those are measurements, or constants of a paper."""
+    text = CODE.sub(" ", page.read_text(encoding="utf-8"))
+    missing = [
+        n for n in NUMBER.findall(text) if not re.search(rf"(?<!\d){re.escape(n)}(?!\d)", SOURCES)
+    ]
+    assert set(missing) <= CONSTANTS.get(page.stem, set())
+
+
+CONSTANTS = {
+    "tip_adapter": {"1.17"},  # the released code's alpha
+    "uncertainty": {"0.9"},  # the default of the level
+}
+
+
 def test_the_citation_is_of_this_version() -> None:
     from adapt.version import __version__
 

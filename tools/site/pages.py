@@ -11,6 +11,13 @@ from tools.site import commands, methods, numbers, recipes
 DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS, API, METHODS = "reference/commands", "reference/api", "methods"
 KEYS = "reference/recipe_keys.md"
+OF_THE_REPOSITORY = {
+    "security.md": "SECURITY.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+    "conduct.md": "CODE_OF_CONDUCT.md",
+}
+"""Pages that lie in the root, where people and platforms look for them."""
 NAMED = re.compile(r"(?<![`\[])`docs/([\w/.-]+\.md)`(?![`\]])")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
@@ -23,6 +30,8 @@ def generated() -> Iterator[tuple[str, str]]:
         yield path, commands.command_page(words, command, context)
     yield KEYS, recipes.recipe_page()
     yield f"{METHODS}/all_numbers.md", numbers.all_numbers(methods.names())
+    for path, file in OF_THE_REPOSITORY.items():
+        yield path, (DOCS.parent / file).read_text(encoding="utf-8")
     yield f"{API}/index.md", api_index()
     for name in public():
         yield f"{API}/{name}.md", api_page(name)
