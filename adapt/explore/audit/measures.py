@@ -23,7 +23,7 @@ MODEL, START = "model", "start"
 
 
 @dataclass(frozen=True)
-class Answered:
+class GradedAnswers:
     """N images with their true classes, and which answers are right."""
 
     targets: IntArray
@@ -106,7 +106,11 @@ def gaps_to_the_rest(counts: Sequence[Counts], least: int, family: Family) -> li
 
 
 def audit_columns(
-    answered: Answered, columns: dict[str, list[str]], least: int, level: float, correction: str
+    answered: GradedAnswers,
+    columns: dict[str, list[str]],
+    least: int,
+    level: float,
+    correction: str,
 ) -> Content:
     """All numbers of an audit, ready for JSON.
 
@@ -136,7 +140,7 @@ def audit_columns(
 
 
 def _column(
-    answered: Answered, values: np.ndarray, least: int, families: dict[str, Family]
+    answered: GradedAnswers, values: np.ndarray, least: int, families: dict[str, Family]
 ) -> Content:
     names = sorted(set(values.tolist()), key=lambda name: (name == NO_VALUE, name))
     masks = [values == name for name in names]
@@ -165,7 +169,7 @@ def _column(
     }
 
 
-def _rates(answered: Answered, own: BoolArray) -> Content:
+def _rates(answered: GradedAnswers, own: BoolArray) -> Content:
     """Accuracy and balanced accuracy of the model and the start on some images."""
     targets = answered.targets[own]
     images = np.bincount(targets, minlength=len(answered.class_names))
@@ -184,7 +188,7 @@ def _rates(answered: Answered, own: BoolArray) -> Content:
     return rates
 
 
-def _change(answered: Answered, own: BoolArray, small: bool, family: Family) -> Content | None:
+def _change(answered: GradedAnswers, own: BoolArray, small: bool, family: Family) -> Content | None:
     """The model against the start on the images of a group."""
     if START not in answered.right:
         return None
@@ -213,7 +217,7 @@ def _spread(ranked: Sequence[Content]) -> Content | None:
 
 
 def _recalls(
-    answered: Answered,
+    answered: GradedAnswers,
     groups: Sequence[tuple[str, BoolArray]],
     least: int,
     families: dict[str, Family],

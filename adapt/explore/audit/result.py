@@ -17,7 +17,7 @@ from adapt.errors import RecipeError, WeightsError
 from adapt.explore.audit.columns import groups_by
 from adapt.explore.audit.extra_classes import answers_with, check_texts, extra_rates, read_extra
 from adapt.explore.audit.limits import judged, read_limits
-from adapt.explore.audit.measures import MODEL, START, Answered, audit_columns
+from adapt.explore.audit.measures import MODEL, START, GradedAnswers, audit_columns
 from adapt.explore.audit.settings import AuditSettings
 from adapt.explore.monitor.line import LineOfModel
 from adapt.export.load import Loaded
@@ -208,9 +208,11 @@ def _answers(
     return asked, {side: paired(said) for side, said in zip(sides, asked.said, strict=True)}
 
 
-def _answered(sides: Mapping[str, Matched]) -> Answered:
+def _answered(sides: Mapping[str, Matched]) -> GradedAnswers:
     kept = sides[MODEL]
-    return Answered(kept.targets, kept.names, {side: own.right[0] for side, own in sides.items()})
+    return GradedAnswers(
+        kept.targets, kept.names, {side: own.right[0] for side, own in sides.items()}
+    )
 
 
 def _head(

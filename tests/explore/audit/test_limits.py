@@ -7,7 +7,7 @@ import pytest
 
 from adapt.errors import RecipeError
 from adapt.explore.audit.limits import judged, read_limits
-from adapt.explore.audit.measures import Answered, audit_columns
+from adapt.explore.audit.measures import GradedAnswers, audit_columns
 
 TARGETS = np.array([0, 1] * 60)
 VALUES = (["a"] * 60) + (["b"] * 60)
@@ -16,7 +16,7 @@ RIGHT = np.array([True] * 60 + [True, False] * 30)
 
 @pytest.fixture(scope="module")
 def columns() -> dict[str, Any]:
-    answered = Answered(TARGETS, ["ant", "bee"], {"model": RIGHT, "start": RIGHT})
+    answered = GradedAnswers(TARGETS, ["ant", "bee"], {"model": RIGHT, "start": RIGHT})
     told = audit_columns(answered, {"site": VALUES, "same": ["x"] * 120}, 20, 0.05, "bh")
     return dict(told["columns"])
 

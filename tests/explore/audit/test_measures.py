@@ -8,7 +8,7 @@ import scipy.stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
 from adapt.evaluation.robustness.gaps import difference_of_proportions_interval
-from adapt.explore.audit.measures import Answered, Family, audit_columns, clear_gaps
+from adapt.explore.audit.measures import Family, GradedAnswers, audit_columns, clear_gaps
 from adapt.explore.audit.measures import gaps_to_the_rest as gaps
 
 NAMES = ["ant", "bee", "cat"]
@@ -25,7 +25,9 @@ def case() -> dict[str, Any]:
     right = random.uniform(size=900) < chance
     answers = np.where(right, targets, (targets + random.integers(1, 3, 900)) % 3)
     before = np.where(random.uniform(size=900) < 0.6, targets, (targets + 1) % 3)
-    answered = Answered(targets, NAMES, {"model": answers == targets, "start": before == targets})
+    answered = GradedAnswers(
+        targets, NAMES, {"model": answers == targets, "start": before == targets}
+    )
     told = audit_columns(answered, {"site": values.tolist()}, LEAST, 0.05, "bh")
     return {"targets": targets, "values": values, "answers": answers, "before": before} | told
 
@@ -127,7 +129,7 @@ def test_fair_answers_give_few_clear_gaps() -> None:
     for _ in range(100):
         targets = random.integers(0, 3, 600)
         values = random.integers(0, 10, 600).astype(str).tolist()
-        answered = Answered(targets, NAMES, {"model": random.uniform(size=600) < 0.8})
+        answered = GradedAnswers(targets, NAMES, {"model": random.uniform(size=600) < 0.8})
         told = audit_columns(answered, {"site": values}, 10, 0.05, "bh")["columns"]["site"]
         false += any(row["gap"] and row["gap"]["clear"] for row in told["recalls"])
     assert false <= 10

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from adapt.explore.audit.extra_classes import extra_rates
-from adapt.explore.audit.measures import Answered, audit_columns
+from adapt.explore.audit.measures import GradedAnswers, audit_columns
 from adapt.explore.audit.settings import AuditSettings
 from adapt.report.explore.audit import about_tests, headline, render_page, sentences
 
@@ -21,7 +21,7 @@ def content() -> dict[str, Any]:
     right[101:180:2] = False
     before = right.copy()
     before[:60] = False
-    answered = Answered(targets, ["ant", "bee"], {"model": right, "start": before})
+    answered = GradedAnswers(targets, ["ant", "bee"], {"model": right, "start": before})
     return {
         "adapt": "1",
         "model": {"name": "<photos>", "about": "tiny"},

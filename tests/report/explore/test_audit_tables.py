@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adapt.explore.audit.measures import Answered, audit_columns
+from adapt.explore.audit.measures import GradedAnswers, audit_columns
 from adapt.report.explore.audit_tables import (
     accuracy_table,
     change_table,
@@ -16,7 +16,9 @@ def test_every_group_and_cell_has_a_row() -> None:
     targets, values = np.tile([0, 1], 40), ["a"] * 30 + ["b"] * 40 + ["c"] * 10
     right = np.arange(80) % 4 > 0
     sides = {"model": right}
-    told = audit_columns(Answered(targets, ["ant", "bee"], sides), {"x": values}, 20, 0.05, "bh")
+    told = audit_columns(
+        GradedAnswers(targets, ["ant", "bee"], sides), {"x": values}, 20, 0.05, "bh"
+    )
     column = told["columns"]["x"]
     table = accuracy_table("x", column)
     assert [row[0].text for row in table.rows] == ["a", "b", "c"]
@@ -29,7 +31,11 @@ def test_every_group_and_cell_has_a_row() -> None:
     assert extra_table("x", column) is None
     assert len(recall_table("x", column).rows) == 6
     both = audit_columns(
-        Answered(targets, ["ant", "bee"], sides | {"start": ~right}), {"x": values}, 20, 0.05, "bh"
+        GradedAnswers(targets, ["ant", "bee"], sides | {"start": ~right}),
+        {"x": values},
+        20,
+        0.05,
+        "bh",
     )["columns"]["x"]
     changes = change_table("x", both)
     assert changes is not None
