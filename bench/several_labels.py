@@ -128,8 +128,14 @@ def rows_of(name: str, scores: Mapping[str, Any], first: bool) -> list[str]:
     shown = {"zero-shot": "zero_shot"} if first else {}
     if "adapted" in models:
         shown[name] = "adapted"
-    if "ensemble" in models and scores["shipped"] == "ensemble":
-        shown[f"{name}, shipped (alpha {scores['alpha']:g})"] = "ensemble"
+    shipped = str(scores["shipped"])
+    at = {
+        "ensemble": f"alpha {scores['alpha']:g}",
+        "mixed_probe": f"the probe beside it, alpha {scores['alpha']:g}",
+        "zero_shot": "zero-shot",
+    }
+    if shipped in at:
+        shown[f"{name}, shipped ({at[shipped]})"] = shipped
     lines = []
     for title, model in shown.items():
         for split in scores["data"]["evals"]:
@@ -193,12 +199,12 @@ def main() -> None:
         photos = label_photos(settings.captions, settings.runs.absolute() / "photos")
     lines: list[str] = []
     for name, (train, evals) in sets_of(photos).items():
-        scored = {
-            method: finished(f"labels {name} {method}", train, evals, own, settings.runs)
-            for method, own in METHODS.items()
-        }
+        scored: dict[str, dict[str, Any]] = {}
+        for method, own in METHODS.items():
+            title = f"labels {name} {method}"
+            scored[method] = finished(title, train, evals, own, settings.runs)
+            rewrite_below(settings.page, MARKER, [*lines, *page(name, scored)])
         lines += page(name, scored)
-        rewrite_below(settings.page, MARKER, lines)
 
 
 if __name__ == "__main__":
