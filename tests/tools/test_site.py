@@ -99,6 +99,14 @@ def test_every_public_name_has_a_page() -> None:
         assert f"::: {module.__name__}.{name}\n" in generated()[f"{pages.API}/{name}.md"]
 
 
+@pytest.mark.parametrize("name", sorted(set(adapt.__all__) - {"__version__"}))
+def test_every_public_name_has_an_example(name: str) -> None:
+    thing = getattr(adapt, name)
+    members = vars(thing).values() if isinstance(thing, type) else ()
+    said = [thing.__doc__, *(getattr(member, "__doc__", "") for member in members)]
+    assert any(">>> " in (text or "") for text in said) or "```python" in pages.example_of(name)
+
+
 def errors(kind: type[AdaptError] = AdaptError) -> Iterator[type[AdaptError]]:
     yield kind
     for child in kind.__subclasses__():

@@ -10,7 +10,7 @@ from tools.site import commands, methods, numbers, recipes
 
 DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS, API, METHODS = "reference/commands", "reference/api", "methods"
-KEYS = "reference/recipe_keys.md"
+KEYS, EXAMPLES = "reference/recipe_keys.md", "reference/api_examples.md"
 OF_THE_REPOSITORY = {
     "security.md": "SECURITY.md",
     "contributing.md": "CONTRIBUTING.md",
@@ -44,7 +44,18 @@ def public() -> list[str]:
 
 def api_page(name: str) -> str:
     """A page on which mkdocstrings puts the docstring of a public name."""
-    return f"# adapt.{name}\n\n::: {home(name)}.{name}\n"
+    text = f"# adapt.{name}\n\n::: {home(name)}.{name}\n"
+    if example := example_of(name):
+        text += (
+            f"\n## Example\n\n{example}\n\nWhat comes before it: [examples](../api_examples.md).\n"
+        )
+    return text
+
+
+def example_of(name: str) -> str:
+    """What the page of examples has under a name; empty where its docstrings hold some."""
+    page = (DOCS / EXAMPLES).read_text(encoding="utf-8")
+    return page.partition(f"\n## {name}\n")[2].partition("\n## ")[0].strip()
 
 
 def home(name: str) -> str:

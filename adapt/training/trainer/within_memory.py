@@ -24,8 +24,8 @@ from adapt.training.trainer.numbers import NotFiniteError
 
 WAYS_OUT = (
     "set method.optim.checkpointing=true (a third slower), freeze blocks with "
-    "method.optim.freeze_first or train fewer weights with method=lora, or take a smaller model or "
-    "runtime.precision=bf16-mixed"
+    "method.optim.freeze_first or train fewer weights with the method lora, or take a smaller "
+    "model or runtime.precision=bf16-mixed"
 )
 MICRO_BATCH = "micro_batch"
 """Of a checkpoint: images at once, in which the position in an epoch is counted."""
