@@ -33,7 +33,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     ]
     listed = str(config.nav)
     others = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name not in listed)
-    sections["Do it"] += others
+    sections["Guides"] += others
     benchmarks = sorted((ROOT / "docs" / "benchmarks").rglob("*.md"))
     sections["Benchmarks"] += [path.relative_to(ROOT / "docs").as_posix() for path in benchmarks]
     fences = config.mdx_configs.setdefault("pymdownx.superfences", {})

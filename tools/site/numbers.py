@@ -141,7 +141,7 @@ def all_numbers(methods: list[str]) -> str:
             row = next((r for r in rows if (r["method"], r["model"]) == (label, "adapted")), None)
             cells += [brief(row["test"]), brief(row["mean of shifts"])] if row else ["", ""]
         shots = few.get("zero-shot" if label == "zero_shot" else label)
-        mark = " *" if shots and shots[0] == ONE_DRAW else ""
+        mark = "\\*" if shots and shots[0] == ONE_DRAW else ""
         cells += [f"{shots[1][key]}{mark}" for key in SHOTS] if shots else [""] * len(SHOTS)
         name = label.partition(" + ")[0]
         shown = f"[`{name}`]({name}.md){label.removeprefix(name)}"
@@ -149,7 +149,11 @@ def all_numbers(methods: list[str]) -> str:
     return "\n".join([*lines, ""])
 
 
-TABLE = f"""# All methods on all benchmarks
+TABLE = f"""---
+hide: [toc]
+---
+
+# All methods on all benchmarks
 
 Read from the pages of the benchmarks when this site is built. Accuracy in %.
 
