@@ -30,6 +30,7 @@ LIT = {"name": "lit", "scale": 10.0, "word_dropout": 0.3, "optim": FEW}
 SEEDS = (0, 1, 2)
 RUNS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[int, ...]]] = {
     "LiT, softmax": (EMBEDDED, LIT, SEEDS),
+    "LiT, softmax, the projection trains too": (EMBEDDED, {**LIT, "image_projection": True}, SEEDS),
     "LiT, sigmoid (SigLIP)": (
         EMBEDDED,
         {"name": "lit", "loss": "siglip", "word_dropout": 0.3, "optim": FEW},

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from adapt.models.adapters.projection import projection_of
 from adapt.models.classifier import Classifier
 from adapt.training.objectives import Batch, Contrastive, Outcome, contrastive_loss
 from adapt.training.pairs.sigmoid import sigmoid_loss
@@ -35,6 +37,8 @@ class PairObjective(Contrastive):
     features: Tensor | None = field(default=None, repr=False)
     """Unit features of the training images (N, D), by their `index`, where they stay as they are;
     without them each step encodes its images."""
+    before_projection: bool = False
+    """Whether these are features before the projection of the image encoder, which trains."""
     held_out: Captions | None = None
     """The same of the validation images, of which the first is used."""
     numbers: dict[str, int] = field(init=False, repr=False, default_factory=dict)
@@ -58,7 +62,11 @@ class PairObjective(Contrastive):
         """Unit features of the images of a batch (B, D)."""
         if self.features is None:
             return super().encoded(classifier, batch)
-        return self.features[batch["index"].cpu()].to(batch["image"].device)
+        known = self.features[batch["index"].cpu()].to(batch["image"].device)
+        if not self.before_projection:
+            return known
+        matrix = projection_of(classifier.backbone.image_encoder).live
+        return F.normalize(known @ matrix, dim=-1)
 
     def captioned(
         self, classifier: Classifier, batch: Batch, generator: torch.Generator

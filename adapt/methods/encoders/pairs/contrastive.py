@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
 from adapt.common.ranges import Ranges, above, fraction, one_of, or_none, within
 from adapt.data.image_data import ImageData
@@ -109,7 +108,7 @@ class ContrastiveTuning:
         """
         prepared, objective = self.prepare(start), self._objective(data)
         context = context or Context()
-        objective.features = self.features(start, data, context)
+        self.look_once(objective, start, data, context)
         narrow = _without_classes(prepared) if has_pairs(data.train) else prepared
 
         def finish(trained: Classifier) -> Classifier:
@@ -117,9 +116,10 @@ class ContrastiveTuning:
 
         return train(narrow, data, self.optim, context, objective, finish)
 
-    def features(self, start: Classifier, data: ImageData, context: Context) -> Tensor | None:
-        """Features of the training images (N, D) where no step changes them, else None."""
-        return None
+    def look_once(
+        self, objective: PairObjective, start: Classifier, data: ImageData, context: Context
+    ) -> None:
+        """Give the objective features of the training images, where no step changes them."""
 
     def _objective(self, data: ImageData) -> PairObjective:
         settings: dict[str, Any] = {
