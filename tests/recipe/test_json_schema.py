@@ -44,6 +44,7 @@ FREE = {
     "column",
     "separator",
     "label_columns",
+    "groups",
 }
 """Texts that may be anything: names of columns, splits, classes and files inside others."""
 ELSEWHERE = {"version", "select", "augmentation", "corruptions", "shift", "class_weights"}

@@ -93,7 +93,7 @@ def test_a_text_encoder_learns_to_read_for_a_tower_of_timm(recipe: Path, tmp_pat
     curve = json.loads((done.folder / "curve.json").read_text())
     losses = [point["pairs"]["nll"] for point in curve["points"]]
     assert min(losses) < losses[0]
-    assert "timm/test_resnet" in (done.folder / "report.md").read_text()
+    assert r"timm/test\_resnet" in (done.folder / "report.md").read_text()
 
 
 def test_a_run_that_is_complete_is_read(recipe: Path, done: Run) -> None:
