@@ -17,7 +17,7 @@ from adapt.evaluation.metrics.scores import score
 from adapt.evaluation.several_labels.score import ranking_scores
 from adapt.models.classifier import Classifier
 from adapt.report.displays.html import html_table
-from adapt.report.record.words import percent
+from adapt.report.record.words import percent, span
 from adapt.training.features.encode import predict_logits
 from adapt.training.features.pixels import Pixels, prepare
 from adapt.training.settings import Runtime
@@ -48,8 +48,7 @@ class Scores(dict[str, dict[str, Metrics]]):
 
 
 def _cell(own: Metrics) -> str:
-    low, high = own["accuracy_ci"]
-    return f"{percent(own['accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{percent(own['accuracy'])} ({span(own['accuracy_ci'])})"
 
 
 @dataclass

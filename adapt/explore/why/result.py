@@ -75,8 +75,8 @@ def why(
 
     Raises:
         BundleError: When the model cannot be opened, or is an export.
-        DataError: When the training images cannot be read, or have classes of which the model knows
-            nothing.
+        DataError: When the model gives several labels per image; or the training images cannot be
+            read, or have classes of which the model knows nothing.
         ImageError: When an image cannot be read.
         RecipeError: When the rival is not a class.
 
@@ -90,6 +90,9 @@ def why(
         'animal/noto--cat.png'
     """
     classifier = open_bundle(model, "layers to look into")
+    if classifier.labelling.several:
+        what = "gives several labels per image, and one answer is explained"
+        raise DataError(f"{name_of(model)} - {what} - a model - give a model of one label")
     given = _own_training(model) if training is None else training
     known = None if given is None else _training(classifier, given)
     told = [

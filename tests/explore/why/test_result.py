@@ -9,6 +9,7 @@ from adapt.data.images import Images
 from adapt.errors import BundleError, DataError, RecipeError
 from adapt.explore.why.result import why
 from adapt.explore.why.settings import WhySettings
+from adapt.models.prediction.labelling import SeveralLabels
 from tests.helpers.tiny import CLASSES, draw_folder, tiny_classifier
 
 
@@ -42,6 +43,16 @@ def test_a_run_folder_knows_its_training_images(run: Path, tmp_path: Path) -> No
     assert stored == json.loads(json.dumps(done.content))
     with pytest.raises(RecipeError, match="exists"):
         done.write(tmp_path)
+
+
+def test_several_labels_per_image_are_refused(run: Path, tmp_path: Path) -> None:
+    """Of a classifier and of its bundle alike."""
+    plain = tiny_classifier()
+    several = plain.with_labelling(SeveralLabels([["no x"]] * len(plain.class_names)))
+    image = run / "train" / "red_circle" / "0.png"
+    for model in (several, several.save(tmp_path / "several")):
+        with pytest.raises(DataError, match="gives several labels per image"):
+            why(model, [image])
 
 
 def test_a_bundle_alone_says_nothing_of_training(run: Path, tmp_path: Path) -> None:
