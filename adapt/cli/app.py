@@ -23,7 +23,7 @@ from adapt.cli.diff import diff
 from adapt.cli.embed import embed
 from adapt.cli.predict import predict
 from adapt.cli.shared.endings import Carried, run_command
-from adapt.cli.shared.options import Resumable, with_settings
+from adapt.cli.shared.options import AsJson, Resumable, with_settings
 from adapt.cli.sweep import sweep
 from adapt.cli.tables import score_table
 from adapt.common.files import json_text, write_whole
@@ -209,7 +209,7 @@ def schema(
 @app.command()
 def plan(
     words: Words,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a run would do. Prints settings, parameters, images, memory and risks."""
     from adapt.cli.shared.progress import progress_shown

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from adapt.cli.shared.options import Overwrite
 from adapt.common.words import listed, printable
 from adapt.errors import RecipeError
 
@@ -59,7 +60,7 @@ def diff(
     device: Annotated[
         str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or mps.")
     ] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compare two models on the same images. Exits with 1 when a limit failed."""
     a, b, data = _models_and_data(words)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from adapt.cli.shared.options import with_settings
+from adapt.cli.shared.options import Overwrite, with_settings
 from adapt.errors import Interrupted
 from adapt.predictions.settings import PredictionSettings
 
@@ -59,7 +59,7 @@ def predict(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the finished tables in the output folder.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the result.")] = False,
 ) -> None:
     """Predict images and write a table. Each row has label, confidence, top classes and error."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapt.cli.shared.options import with_settings
+from adapt.cli.shared.options import AsJson, Overwrite, with_settings
 from adapt.common.words import printable
 from adapt.explore.audit.settings import AuditSettings
 
@@ -55,8 +55,8 @@ def audit(
         Path | None,
         typer.Option(help="Folder for audit.html and audit.json; default audit-MODEL."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare accuracy and recall between groups of images. Exits with 1 when a limit failed."""
     from adapt.models.building.light import import_open_clip

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from adapt.cli.shared.options import with_settings
+from adapt.cli.shared.options import AsJson, Overwrite, with_settings
 from adapt.common.words import printable
 from adapt.explore.monitor.settings import MonitorSettings
 
@@ -65,8 +65,8 @@ def monitor(
         Path | None,
         typer.Option(help="Pretrained weights that the model started from; found if not given."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Look at images of a new place, without labels. Exits with 6 on an alarm."""
     from adapt.models.building.light import import_open_clip

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapt.cli.shared.options import with_settings
+from adapt.cli.shared.options import AsJson, Overwrite, with_settings
 from adapt.common.files import check_new, json_text
 from adapt.common.words import printable
 from adapt.explore.search.settings import SearchSettings
@@ -54,10 +54,10 @@ def search(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     csv: Annotated[Path | None, typer.Option(help="File for a table.")] = None,
     page: Annotated[Path | None, typer.Option(help="File for a page with pictures.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Search in embeddings by text, image or both; or rank captions for an image."""
     from adapt.models.building.light import import_open_clip

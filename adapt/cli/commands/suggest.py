@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapt.cli.shared.options import with_settings
+from adapt.cli.shared.options import AsJson, Overwrite, with_settings
 from adapt.common.files import check_new, json_text
 from adapt.common.words import printable
 from adapt.explore.suggest.settings import SuggestSettings
@@ -58,8 +58,8 @@ def suggest(
         Path | None,
         typer.Option(help="New folder of links to the images, by predicted class."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what to label next, and with --labelled how many more images of which class."""
     from adapt.models.building.light import import_open_clip

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapt.cli.shared.options import with_settings
+from adapt.cli.shared.options import AsJson, Overwrite, with_settings
 from adapt.common.files import check_new, json_text
 from adapt.common.words import printable
 from adapt.errors import RecipeError
@@ -37,8 +37,8 @@ def probe_weak_spots(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the page; default weak-spots-MODEL.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a model about drawings: what it cannot do, and which classes it confuses."""
     from adapt.models.building.light import import_open_clip

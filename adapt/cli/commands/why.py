@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapt.cli.shared.options import with_settings
+from adapt.cli.shared.options import AsJson, Overwrite, with_settings
 from adapt.common.files import check_new, json_text
 from adapt.common.words import printable
 from adapt.explore.why.settings import WhySettings
@@ -40,8 +40,8 @@ def why(
     out: Annotated[
         Path | None, typer.Option(help="Folder for why.html and why.json; default why-MODEL.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Why a model answers so: training images that pull it there, regions, words."""
     from adapt.models.building.light import import_open_clip

@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Annotated, Any, get_type_hints
 
+import typer
 from typer.core import TyperCommand
 
 from adapt.errors import RecipeError
 
 RESUME, AUTO = "--resume", "auto"
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Resumable(TyperCommand):
