@@ -11,7 +11,7 @@ from adapt.data.splits.columns import column_of
 from adapt.errors import RecipeError
 
 NO_VALUE = "(none)"
-"""Value of an empty cell."""
+"""Images whose cell is empty have this value, and are a group of this name."""
 
 
 def values_of(

@@ -6,12 +6,11 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from adapt.data.loading.groups import NO_VALUE as NO_VALUE
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, did_you_mean
 from adapt.evaluation.metrics.intervals import WILSON, proportion_interval
 
-NO_VALUE = "(none)"
-"""Images whose cell is empty are a group of this name."""
 GROUP = "group"
 """Name of the column that keeps images together when a set is split."""
 RANKED_FROM = 20
