@@ -1,11 +1,13 @@
 """Notebooks from scripts whose cells begin with `# %%`.
 
-    python -m tools.notebooks
+    python -m tools.notebooks [--to FOLDER]
 
 Writes examples/notebooks/NAME.ipynb for every NAME.py there, without outputs, equal byte by byte
-where the script is; edit the script. They are run by `pytest --nbmake examples/notebooks`.
+where the script is; edit the script. CI writes them to build/notebooks, runs them there by
+`pytest --nbmake --overwrite build/notebooks/*.ipynb`, and the site shows their outputs.
 """
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -52,8 +54,12 @@ def text_of(script: Path) -> str:
 
 def main() -> None:
     """Write all notebooks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--to", type=Path, default=FOLDER, help="made where it is missing")
+    to: Path = parser.parse_args().to
+    to.mkdir(parents=True, exist_ok=True)
     for script in sorted(FOLDER.glob("*.py")):
-        script.with_suffix(".ipynb").write_text(text_of(script), encoding="utf-8")
+        (to / f"{script.stem}.ipynb").write_text(text_of(script), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from adapt.recipe.build import fields_of
 from tools.site import pages, recipes
 
 DOCS = Path(__file__).parents[2] / "docs"
-MODULES = ("commands", "recipes", "numbers", "methods", "pages")
+MODULES = ("commands", "recipes", "notebooks", "numbers", "methods", "pages")
 
 
 @cache

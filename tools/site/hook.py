@@ -1,5 +1,6 @@
 """What mkdocs calls while it builds the site: adds generated pages, links and formulas."""
 
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tools.site import methods, pages  # noqa: E402
+from tools.site import methods, notebooks, pages  # noqa: E402
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -22,6 +23,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         for title, inner in item.items():
             sections[title] = inner
     written = [path for path, _ in pages.generated()]
+    sections["Tutorials"].append(
+        {"Notebooks": [f"{notebooks.PLACE}/{name}.md" for name in notebooks.names()]}
+    )
     sections["Methods"] += [
         "methods/all_numbers.md",
         *(f"methods/{name}.md" for name in methods.names()),
@@ -47,9 +51,9 @@ def formula(source: str, *_: Any, **__: Any) -> str:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the generated pages."""
-    for path, text in pages.generated():
-        files.append(File.generated(config, path, content=text))
+    """Add the generated pages, and the figures of notebooks."""
+    for path, content in itertools.chain(pages.generated(), notebooks.generated()):
+        files.append(File.generated(config, path, content=content))
     return files
 
 
