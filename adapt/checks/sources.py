@@ -94,7 +94,7 @@ def read_sets(data: DataLike, root: str | Path | None = None) -> CheckedSets:
         The sets, each sorted by class, then path.
 
     Raises:
-        DataError: When the data do not exist or cannot be read.
+        DataError: When the data do not exist or cannot be read, or there is a root and no table.
         RecipeError: When the recipe has mistakes.
 
     >>> read_sets("/no/such/folder")
@@ -102,6 +102,9 @@ def read_sets(data: DataLike, root: str | Path | None = None) -> CheckedSets:
     adapt.errors.DataError: /no/such/folder - not found - neither a file, a folder nor a recipe - \
 check the path
     """
+    table = isinstance(data, str | Path) and Path(data).suffix.lower() in TABLE_SUFFIXES
+    if root is not None and not table:
+        raise no_table(data, root)
     if isinstance(data, ImageList):
         data = {"train": data}
     if isinstance(data, Mapping):
@@ -132,6 +135,14 @@ check the path
     sets = _sets(path.name.split(".")[0], images)
     sets.notes += notes
     return sets
+
+
+def no_table(data: object, root: str | Path) -> DataError:
+    """The refusal of a root for what is no table."""
+    given = data if isinstance(data, str | Path) else "other images"
+    return DataError(
+        f"{given} - no table - root {root} is for paths in a table - leave it out, or give a table"
+    )
 
 
 def _sets(name: str, images: dict[str, ImageList], **more: Any) -> CheckedSets:

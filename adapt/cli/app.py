@@ -23,7 +23,7 @@ from adapt.cli.diff import diff
 from adapt.cli.embed import embed
 from adapt.cli.predict import predict
 from adapt.cli.shared.endings import Carried, run_command
-from adapt.cli.shared.options import AsJson, Resumable, with_settings
+from adapt.cli.shared.options import AsJson, Resumable, Root, with_settings
 from adapt.cli.sweep import sweep
 from adapt.cli.tables import score_table
 from adapt.common.files import json_text, write_whole
@@ -257,9 +257,7 @@ def check(
         ),
     ],
     settings: CheckSettings,
-    root: Annotated[
-        Path | None, typer.Option(help="For a table: the folder that its paths are relative to.")
-    ] = None,
+    root: Root = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for check.html and check.json; default check-NAME."),

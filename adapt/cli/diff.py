@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapt.cli.shared.options import Overwrite
+from adapt.cli.shared.options import ROOT, Overwrite, with_settings
 from adapt.common.words import listed, printable
 from adapt.errors import RecipeError
 
@@ -23,6 +24,23 @@ LIMIT_FAILED = 1
 console = Console()
 
 
+@dataclass(frozen=True)
+class Asking:
+    """How the models are asked."""
+
+    root: str | None = None
+    latency: bool = True
+    device: str = "auto"
+
+
+OPTIONS = {
+    "root": ROOT,
+    "latency": typer.Option("--latency/--no-latency", help="Measure how long each model takes."),
+    "device": typer.Option(help="auto (a GPU where there is one), cpu, cuda or mps."),
+}
+
+
+@with_settings(Asking, OPTIONS)
 def diff(
     words: Annotated[
         list[str],
@@ -34,6 +52,7 @@ def diff(
             show_default=False,
         ),
     ],
+    settings: Asking,
     shift: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,12 +73,6 @@ def diff(
     markdown: Annotated[
         Path | None, typer.Option(help="File for a comment on a pull request.")
     ] = None,
-    latency: Annotated[
-        bool, typer.Option("--latency/--no-latency", help="Measure how long each model takes.")
-    ] = True,
-    device: Annotated[
-        str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or mps.")
-    ] = "auto",
     overwrite: Overwrite = False,
 ) -> None:
     """Compare two models on the same images. Exits with 1 when a limit failed."""
@@ -74,7 +87,9 @@ def diff(
     folder = out or default_folder(a, b)
     _check_outputs(folder, markdown, overwrite)
     with progress_shown():
-        done = compare(a, b, data, shift or (), fail_if or (), latency, place_of(device, a, b))
+        place = place_of(settings.device, a, b)
+        given = shift or (), fail_if or (), settings.latency, place, settings.root
+        done = compare(a, b, data, *given)
     print_comparison(done)
     page = done.write(folder, overwrite)
     console.print(f"page    {page}", soft_wrap=True, markup=False, highlight=False)

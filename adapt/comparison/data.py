@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from adapt.checks.sources import RECIPE_SUFFIXES, read_sets
+from adapt.checks.sources import RECIPE_SUFFIXES, no_table, read_sets
 from adapt.common.typed import resolve_path
 from adapt.common.words import is_file_name, listed
+from adapt.data.labels.suffixes import TABLE_SUFFIXES
 from adapt.data.shifts.shift import SHIFTS, Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.layout import DOMAINS, layout_of, source_of
@@ -18,7 +19,9 @@ Data = str | Path | ImageList | Mapping[str, ImageList]
 SetsAndNotes = tuple[dict[str, ImageList], list[str]]
 
 
-def sets_to_compare(data: Data, shifts: Sequence[str] = ()) -> SetsAndNotes:
+def sets_to_compare(
+    data: Data, shifts: Sequence[str] = (), root: str | Path | None = None
+) -> SetsAndNotes:
     """The sets by name, the test set first, and what is worth knowing of them.
 
     Args:
@@ -27,12 +30,16 @@ def sets_to_compare(data: Data, shifts: Sequence[str] = ()) -> SetsAndNotes:
             several by name.
         shifts: Further sets, as `NAME=DATA`, or as `NAME=KIND:SEVERITY` for a corruption of the
             test set.
+        root: For tables, the folder that their paths are relative to.
 
     Raises:
-        DataError: When something cannot be read, or the folders are domains, with what to write.
+        DataError: When something cannot be read, the folders are domains, with what to write, or
+            there is a root and no table.
         RecipeError: When a shift is not written in this form, or a name is taken.
     """
     notes: list[str] = []
+    if root is not None and not _is_table(data):
+        raise no_table(data, root)
     if isinstance(data, ImageList):
         sets = {"test": data}
     elif isinstance(data, Mapping):
@@ -40,7 +47,7 @@ def sets_to_compare(data: Data, shifts: Sequence[str] = ()) -> SetsAndNotes:
     elif _is_recipe(data):
         sets = _of_recipe(data, notes)
     else:
-        sets = _read(data, notes)
+        sets = _read(data, notes, root)
     for text in shifts:
         name, _, given = text.partition("=")
         if not given or not is_file_name(name):
@@ -50,8 +57,12 @@ def sets_to_compare(data: Data, shifts: Sequence[str] = ()) -> SetsAndNotes:
             )
         if name in sets:
             raise RecipeError(f"--shift - name taken - {name!r} - choose another name")
-        sets[name] = _shift(given, next(iter(sets.values())), notes)
+        sets[name] = _shift(given, next(iter(sets.values())), notes, root)
     return sets, notes
+
+
+def _is_table(data: Data) -> bool:
+    return isinstance(data, str | Path) and Path(data).suffix.lower() in TABLE_SUFFIXES
 
 
 def _is_recipe(data: str | Path) -> bool:
@@ -70,13 +81,13 @@ def _of_recipe(data: str | Path, notes: list[str]) -> dict[str, ImageList]:
     return built.evals
 
 
-def _read(data: str | Path, notes: list[str]) -> dict[str, ImageList]:
+def _read(data: str | Path, notes: list[str], root: str | Path | None) -> dict[str, ImageList]:
     path = resolve_path(data)
     if path.is_dir() and source_of(path)["kind"] == "folder":
         layout = layout_of(path)
         if layout.kind == DOMAINS:
             _refuse_domains(data, list(layout.domains))
-    sets = read_sets(data)
+    sets = read_sets(data, root if _is_table(data) else None)
     notes += sets.notes
     if len(sets.images) == 1:
         return {sets.name or "test": next(iter(sets.images.values()))}
@@ -100,10 +111,10 @@ def _refuse_domains(data: str | Path, domains: list[str]) -> None:
     )
 
 
-def _shift(given: str, test: ImageList, notes: list[str]) -> ImageList:
+def _shift(given: str, test: ImageList, notes: list[str], root: str | Path | None) -> ImageList:
     kind, colon, severity = given.partition(":")
     if colon and not resolve_path(given).exists() and (kind in SHIFTS or severity.isdecimal()):
         level = int(severity) if severity.isdecimal() else 0
         return test.with_shift(Shift(kind, level))
-    images = _read(given, notes)
+    images = _read(given, notes, root)
     return next(iter(images.values()))

@@ -16,7 +16,7 @@ from adapt.errors import RecipeError, did_you_mean
 Content = Mapping[str, Any]
 Value = Fraction | float
 POINTS, IMAGES, CHANCE, CHANGE, CLASSES = "points", "images", "probability", "change", "classes"
-COUNT = "count"
+COUNT, PERCENT = "count", "percent"
 FORM = re.compile(
     r"\s*(?:(?P<set>[\w-]+)\.)?(?P<quantity>\w+)\s*(?P<sign><=|>=|<|>)"
     r"\s*(?P<number>[-+]?\d+(?:\.\d+)?)\s*(?P<unit>%|points?|images?|classes)?\s*"
@@ -34,6 +34,7 @@ UNITS = {
     CHANGE: (("%",), "a change against A in percent, such as 10%"),
     CLASSES: (("", "classes"), "classes, such as 0.5"),
     COUNT: (("",), "a count, such as 0"),
+    PERCENT: (("", "%"), "percent, such as 80"),
 }
 
 

@@ -107,6 +107,7 @@ def compare(
     fail_if: Sequence[str] = (),
     latency: bool = True,
     device: str | None = None,
+    root: str | Path | None = None,
 ) -> Comparison:
     """Compare two models on the same images; every number is B against A.
 
@@ -120,6 +121,7 @@ def compare(
         latency: Whether to measure how long each model takes; never from stored answers.
         device: Where both compute; None leaves loaded models where they are, and takes the CPU for
             others.
+        root: For tables, the folder that their paths are relative to.
 
     Raises:
         RecipeError: When a limit is wrong or cannot be judged, or something does not go together.
@@ -138,10 +140,12 @@ def compare(
         1.0
     """
     limits = [parse_limit(text) for text in fail_if]
+    if data is None and root is not None:
+        raise RecipeError(f"--root - there are no images - {root} - give a table of images too")
     if data is None:
         answered = _from_runs(a, b, shifts, limits)
     else:
-        given = sets_to_compare(data, shifts)
+        given = sets_to_compare(data, shifts, root)
         check_limits(limits, list(given[0]), "" if latency else NOT_ASKED)
         answered = _asked(a, b, given, latency, device)
     names = common_classes(*(side.class_names for side in answered.sides))

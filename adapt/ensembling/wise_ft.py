@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adapt.common.progress import track
-from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.choose import alpha_grid, choose_alpha, possible_rules
 from adapt.ensembling.held_out import (
@@ -186,7 +185,7 @@ def wise_ft(
     alphas: int = 11,
     runtime: Runtime | None = None,
     rule: str = "likelihood_gain",
-    corruptions: Sequence[Shift] = DEFAULT_CORRUPTIONS,
+    groups: str = "",
 ) -> tuple[Classifier, Curve]:
     """Interpolate between start and tuned model, and keep the alpha that `val` favours.
 
@@ -198,7 +197,8 @@ def wise_ft(
         alphas: Points from 0 to 1.
         runtime: Device, batch size, workers.
         rule: Of `adapt.ensembling.rules`; see `Ensemble.rule`.
-        corruptions: Of val, for the rules that look at them; no other rule computes them.
+        groups: Column of `val` whose values make groups with the classes, for the rule
+            `worst_group`; with another rule, `Curve.rules` says what it would have chosen.
 
     Returns:
         The chosen model, and the curve.
@@ -207,7 +207,8 @@ def wise_ft(
         WeightsError: When the two models do not fit together.
         DataError: When a set has a class the models do not know, or `val` is a test set: its table
             or folder says so, or an eval has an image of it.
-        RecipeError: When an eval has a name the curve needs, or the rule is not known.
+        RecipeError: When an eval has a name the curve needs, or the rule is not known or has
+            no groups to look at.
     """
     runtime = runtime or Runtime()
     if taken := sorted(TAKEN & set(evals or {})):
@@ -216,9 +217,9 @@ def wise_ft(
             "another name"
         )
     check_held_out(val, evals or {})
-    shifts = corruptions if needs_corruptions(rule) else ()
+    shifts = DEFAULT_CORRUPTIONS if needs_corruptions(rule) else ()
     line = Line(start, tuned, runtime)
-    judged = JudgedLine(line, HeldOutSets.read(start, val, runtime, shifts))
+    judged = JudgedLine(line, HeldOutSets.read(start, val, runtime, shifts, groups))
     held = judged.visit_all(alpha_grid(alphas))
     chosen = choose_alpha(held.evidence(), rule)
     splits = [Split.read(name, images, start, runtime) for name, images in (evals or {}).items()]

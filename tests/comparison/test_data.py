@@ -37,6 +37,17 @@ def test_of_a_table_without_test_rows_val_is_taken(tmp_path: Path) -> None:
     assert {name: len(own) for name, own in sets.items()} == {"val": 3}
 
 
+def test_a_table_elsewhere_needs_a_root(toy_root: Path, tmp_path: Path) -> None:
+    files = sorted((toy_root / "test").rglob("*.png"))
+    rows = [f"{path.relative_to(toy_root).as_posix()},{path.parent.name}" for path in files]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["path,label", *rows]))
+    sets, _ = sets_to_compare(table, [f"again={table}"], toy_root)
+    assert [sorted(own.paths) for own in sets.values()] == [[str(path) for path in files]] * 2
+    with pytest.raises(DataError, match="no table - root"):
+        sets_to_compare(toy_root / "test", root=toy_root)
+
+
 def test_a_recipe_gives_all_its_test_sets(toy_root: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(

@@ -20,6 +20,7 @@ SMALLER = {
     "train:": "data.train.shots=2",
     "fraction:": "data.val.fraction=0.05",
     "name: linear_probe,": "method.iterations=20",
+    "name: group_dro": "method.steps=20",
     "name: clip_lora": "method.steps_per_shot=0",
     "name: auto": "method.candidates=[gda, tip_adapter]",
     "few_shot:": "few_shot={shots: [1], seeds: 2}",
@@ -69,11 +70,23 @@ def toy_folder(root: Path, per_class: int) -> Path:
     return root
 
 
+def table_of(folder: Path) -> Path:
+    """A table of a folder with a class per folder, and two sites in each class."""
+    rows = [
+        f"{path.relative_to(folder).as_posix()},{path.parent.name},{'ab'[int(path.stem) % 2]}"
+        for path in sorted(folder.rglob("*.png"))
+    ]
+    table = folder / "labels.csv"
+    table.write_text("\n".join(["path,label,site", *rows]), encoding="utf-8")
+    return table
+
+
 def own_data(name: str, folder: Path) -> list[str]:
     """Overrides that point a recipe at made-up data and the embedded model."""
     train, test = toy_folder(folder / "train", 6), toy_folder(folder / "test", 2)
+    by_table = name.startswith("groups/")
     return [
-        f"data.train.root={train}",
+        f"data.train.path={table_of(train)}" if by_table else f"data.train.root={train}",
         f"evals.shift={test}",
         "model.arch=adapt-icons-xs",
         "model.pretrained=embedded",

@@ -115,6 +115,28 @@ def test_chosen_is_the_smallest_of_the_best(
     assert curve.to_dict()["rule"] == "val"
 
 
+def test_the_worst_group_is_that_of_the_column(
+    start: Classifier, splits: dict[str, ImageList]
+) -> None:
+    """The least accurate class and site, counted image by image with each mixed model."""
+    val, tuned = splits["val"], moved(start, size=0.3)
+    sites = ["ab"[row % 2] for row in range(len(val))]
+    val = replace(val, columns={"site": sites})
+    _, curve = wise_ft(start, tuned, val, None, 5, RUNTIME, "worst_group", "site")
+    worst = {}
+    for alpha in (0.0, 0.25, 0.5, 0.75, 1.0):
+        labels = [p.label for p in mix(start, tuned, alpha).predict(val.paths)]
+        right: dict[tuple[str, str], list[bool]] = {}
+        for key, said in zip(zip(val.labels, sites, strict=True), labels, strict=True):
+            right.setdefault(key, []).append(said == key[0])
+        worst[alpha] = min(sum(own) / len(own) for own in right.values())
+    best = max(worst.values())
+    assert worst[curve.chosen] == best
+    assert curve.rules["worst_group"]["alpha"] == curve.chosen
+    with pytest.raises(RecipeError, match="no groups"):
+        wise_ft(start, tuned, val, None, 5, RUNTIME, "worst_group")
+
+
 def test_public_names() -> None:
     assert adapt.mix is mix
     assert adapt.wise_ft is wise_ft

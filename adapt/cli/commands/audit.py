@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapt.cli.shared.options import AsJson, Overwrite, with_settings
+from adapt.cli.shared.options import ROOT, AsJson, Overwrite, with_settings
 from adapt.common.words import printable
 from adapt.explore.audit.settings import AuditSettings
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LIMIT_FAILED = 1
 """Exit code where a limit failed, as that of `adapt diff`."""
 OPTIONS = {
+    "root": ROOT,
     "min_images": typer.Option(help="Images below which a group is listed and not judged."),
     "level": typer.Option(help="A gap is clear where its adjusted p-value is at most this."),
     "correction": typer.Option(help="For many tests: bh (Benjamini-Hochberg) or holm."),
@@ -48,7 +49,7 @@ def audit(
         list[str] | None,
         typer.Option(
             help="Exit with code 1 if this holds, such as 'worst_group < 80' or 'site.gap > 10'. "
-            "May be given several times; docs/audit.md lists the quantities."
+            "May be given several times; `adapt list limits` shows the quantities."
         ),
     ] = None,
     out: Annotated[

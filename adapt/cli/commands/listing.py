@@ -73,8 +73,14 @@ def _formats() -> list[tuple[str, str]]:
 
 def _limits() -> list[tuple[str, str]]:
     from adapt.comparison.limits import QUANTITIES, UNITS
+    from adapt.explore.audit.limits import QUANTITIES as OF_GROUPS
 
-    return [(name, f"{own.what}; {UNITS[own.unit][1]}") for name, own in QUANTITIES.items()]
+    commands = {"diff": QUANTITIES, "audit": OF_GROUPS}
+    return [
+        (name, f"adapt {command}: {own.what}; {UNITS[own.unit][1]}")
+        for command, quantities in commands.items()
+        for name, own in quantities.items()
+    ]
 
 
 def _strategies() -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -12,6 +13,8 @@ from adapt.errors import RecipeError
 
 RESUME, AUTO = "--resume", "auto"
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+ROOT = typer.Option(help="For a table: the folder that its paths are relative to.")
+Root = Annotated[Path | None, ROOT]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from adapt.common.words import listed
-from adapt.comparison.limits import COUNT, POINTS, SIGNS, Limit, Quantity, parse_limit
+from adapt.comparison.limits import COUNT, PERCENT, POINTS, SIGNS, Limit, Quantity, parse_limit
 from adapt.errors import RecipeError, did_you_mean
 from adapt.explore.audit.measures import clear_gaps
 
@@ -62,12 +62,12 @@ def _extra_above(column: Content) -> int | None:
 
 NO_EXTRA = "there are no further classes: give --extra-classes"
 QUANTITIES = {
-    "worst_group": Quantity("lowest accuracy of a group", POINTS, _worst_group, FEW),
+    "worst_group": Quantity("lowest accuracy of a group", PERCENT, _worst_group, FEW),
     "worst_low": Quantity(
-        "lowest lower end of the 95 % interval of a group's accuracy", POINTS, _worst_low, FEW
+        "lowest lower end of the 95 % interval of a group's accuracy", PERCENT, _worst_low, FEW
     ),
     "worst_recall": Quantity(
-        "lowest recall of a class in a group", POINTS, _worst_recall, "no class has images enough"
+        "lowest recall of a class in a group", PERCENT, _worst_recall, "no class has images enough"
     ),
     "gap": Quantity("best minus worst group", POINTS, _gap(None), "fewer than two groups"),
     "gap_low": Quantity(
@@ -78,7 +78,7 @@ QUANTITIES = {
     ),
     "below": Quantity("groups, and classes in groups, clearly below the others", COUNT, _below),
     "extra": Quantity(
-        "highest share of a group that is answered with a further class", POINTS, _extra, NO_EXTRA
+        "highest share of a group that is answered with a further class", PERCENT, _extra, NO_EXTRA
     ),
     "extra_above": Quantity(
         "further classes in groups, clearly more often than elsewhere",

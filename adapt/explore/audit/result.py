@@ -143,7 +143,7 @@ def audit(
         [25, 25]
     """
     settings = settings or AuditSettings()
-    name, images, notes = _single(data)
+    name, images, notes = _single(data, settings.root)
     columns = groups_by(images, by, settings.cross)
     limits = read_limits(fail_if, list(columns))
     extra = None if settings.extra_classes is None else read_extra(settings.extra_classes)
@@ -177,9 +177,9 @@ def audit(
     return Audit(plain(content))
 
 
-def _single(data: Data) -> tuple[str, ImageList, list[str]]:
+def _single(data: Data, root: str | None) -> tuple[str, ImageList, list[str]]:
     """The one set of images that is audited."""
-    sets, notes = sets_to_compare(data)
+    sets, notes = sets_to_compare(data, root=root)
     name, *others = sets
     if others:
         notes.append(f"audited on {name}; {listed(others)} left out")

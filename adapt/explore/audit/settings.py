@@ -35,5 +35,8 @@ class AuditSettings:
     """A file of further classes, one a line or YAML as `data.classes`: how often each group is
     answered with one of them, zero-shot, is said beside the rest."""
 
+    root: str | None = None
+    """For a table, the folder that its paths are relative to; that of the table if not given."""
+
     def __post_init__(self) -> None:
         self.ranges.check(self)

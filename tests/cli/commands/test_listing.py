@@ -4,7 +4,7 @@ import pytest
 
 from tests.cli.test_app import call
 
-KINDS = ["recipes", "methods", "models", "shifts", "templates", "formats", "strategies"]
+KINDS = ["recipes", "methods", "models", "shifts", "templates", "formats", "limits", "strategies"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -19,6 +19,7 @@ def test_list(
         "shifts": "fog",
         "templates": "openai",
         "formats": "onnx",
+        "limits": "adapt audit: lowest accuracy of a group; percent, such as 80",
         "strategies": "k_centre",
     }
     assert expected[kind] in capsys.readouterr().out

@@ -24,7 +24,7 @@ def columns() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "value", "failed"),
     [
-        ("worst_group < 60", 50.0, True),
+        ("worst_group < 60%", 50.0, True),
         ("same.worst_group < 60", 75.0, False),
         ("worst_recall < 10", 0.0, True),
         ("gap > 40", 50.0, True),

@@ -1,6 +1,7 @@
 """From a model and a table to `audit.json` and the page."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -71,6 +72,14 @@ def test_images_that_cannot_be_read_are_named(table: Path, tmp_path: Path) -> No
     assert len(content["unreadable"]) == 1
     assert "gone.png" in content["unreadable"][0]
     assert content["images"] == 24
+
+
+def test_a_table_elsewhere_needs_a_root(table: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "labels.csv"
+    copy.write_bytes(table.read_bytes())
+    model = tiny_classifier()
+    there = audit(model, copy, ["site"], replace(FEW_PLAIN, root=str(table.parent))).content
+    assert there["overall"] == audit(model, table, ["site"], FEW_PLAIN).content["overall"]
 
 
 def test_what_is_refused(table: Path) -> None:
