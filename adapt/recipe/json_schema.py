@@ -214,12 +214,16 @@ class _SchemaWriter:
         return {"type": "object", **names, "additionalProperties": self.any_of(get_args(hint)[1])}
 
     def _methods(self) -> dict[str, Any]:
-        return {
-            "anyOf": [
-                self.once(f"method {name}", schema, {"name": name})
-                for name, schema in self.methods.items()
-            ]
-        }
+        sections = [
+            self.once(f"method {name}", schema, {"name": name})
+            for name, schema in self.methods.items()
+        ]
+        complete = [
+            name
+            for name, schema in self.methods.items()
+            if all(default_of(field, None) is not FAILED for field in fields_of(schema).values())
+        ]
+        return {"anyOf": [{"enum": complete}, *sections]}
 
 
 def _narrowed(inner: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

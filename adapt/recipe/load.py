@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapt.common.words import listed
+from adapt.common.words import MISSING, listed
 from adapt.errors import RecipeError, did_you_mean
 from adapt.recipe.build import Builder, to_plain
 from adapt.recipe.photos import DEFAULT_RECIPE, is_photos, name_of, put_photos
@@ -92,8 +92,10 @@ def load(
     notes = [] if photos is None else put_photos(data, photos)
     if photos is not None and recipe == DEFAULT_RECIPE:
         data["name"] = name_of(photos)
+    _name_method(data, problems)
     for override in overrides:
         apply_override(data, override, problems)
+        _name_method(data, problems)
     if "recipe" in problems:
         raise all_mistakes(file, problems)
     data = resolve_references(data, problems)
@@ -147,6 +149,13 @@ def read_mapping(file: Path, problems: Problems) -> dict[str, Any]:
     else:
         problems.say("recipe", "not a mapping", shown(data), "write `key: value` lines")
     return {}
+
+
+def _name_method(data: dict[str, Any], problems: Problems) -> None:
+    """Put the section in the place of a mere name: `method: lora` is `method: {name: lora}`."""
+    if isinstance(name := data.get("method"), str) and name not in ("", MISSING):
+        data["method"] = {"name": name}
+        problems.origins["method.name"] = problems.origins.get("method", "")
 
 
 def _method(builder: Builder, data: dict[str, Any], schemas: Mapping[str, type]) -> Any:

@@ -122,6 +122,16 @@ def test_overrides_are_typed_by_yaml(here: Path) -> None:
     assert [e.name for e in expand_evals(recipe.recipe)][-3:] == ["jpeg_1", "jpeg_2", "more"]
 
 
+def test_a_method_is_its_name_or_a_section_with_a_name(here: Path) -> None:
+    written = swap("{name: lora, rank: 4, optim: {epochs: 3}}", "lora")
+    assert load(written) == load(written, "method={name: lora}")
+    assert load(GOOD, "method=zero_shot").method == ZeroShot()
+    loaded = load(GOOD, "method=zero_shot", "method=lora", "method.rank=2")
+    assert loaded.method == Lora(rank=2), "settings of the section before it are gone"
+    (sentence,) = mistakes(GOOD, "method=lorra")
+    assert sentence.startswith("method.name - not a method, did you mean 'lora'? - given 'lorra'")
+
+
 def test_override_replaces_a_mistake_of_the_file(here: Path) -> None:
     assert load(swap("photos", "???"), "data.train.root=photos").recipe.data.train.root == "photos"
     text = swap("{name: lora, rank: 4, optim: {epochs: 3}}", "{name: lora, rnk: 4, rnk: 5}")
