@@ -11,7 +11,7 @@ from adapt.explore.monitor.settings import MonitorSettings
 tiny = bool(os.environ.get("ADAPT_TINY"))  # seconds instead of minutes, for the tests
 folder = Path(os.environ.get("ADAPT_OUT", tempfile.mkdtemp()))
 few = ["report.formats=[]", "~evals.outline", "~evals.solid", "~evals.colour", "~evals.silhouette"]
-less = ["method={name: linear_probe}", "data.train.fraction=0.3"] if tiny else []
+less = ["method=linear_probe", "data.train.fraction=0.3"] if tiny else []
 done = adapt.run("quickstart", [*few, *less], folder / "run")
 
 drawings = Path(adapt.Images.from_embedded("pictograms", "emoji", "test").root).parents[1]
