@@ -11,7 +11,7 @@ from adapt.methods.auto.mixture import MIXTURE, Mixture
 from adapt.methods.auto.ranking import Ranking, rank_and_fit, rank_methods
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod, read_support
-from adapt.methods.features.named import feature_method, feature_methods
+from adapt.methods.features.named import feature_method
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 from adapt.models.classifier import Classifier
@@ -60,7 +60,7 @@ class Auto(HeadMethod):
 
     candidates: list[str] = field(default_factory=list)
     """Methods to try, each with its defaults except `views`, which is set here; an empty list
-    tries every feature-space method and `mixture`."""
+    tries those of the documented comparison."""
     views: int = 1
     """Augmented views of each image; 1 is the evaluation view alone."""
 
@@ -92,9 +92,9 @@ class Auto(HeadMethod):
 
     def _methods(self, support: Support) -> dict[str, HeadMethod]:
         """The candidates by name, the one expected to be best first."""
-        named = self.candidates or [MIXTURE, *feature_methods()]
-        names = [name for name in dict.fromkeys([*_order(support), *named]) if name in named]
-        return {name: _candidate(name) for name in names}
+        order = list(dict.fromkeys(_order(support)))
+        named = self.candidates or order
+        return {n: _candidate(n) for n in dict.fromkeys([*order, *named]) if n in named}
 
 
 def _candidate(name: str) -> HeadMethod:

@@ -127,7 +127,8 @@ def test_one_shot_of_a_class_and_the_ranking() -> None:
     model = FewShotClassifier.from_features(text).fit(x[keep], y[keep])
     assert model.ranking_ is not None
     names = [one.name for one in model.ranking_.methods]
-    assert sorted(names) == sorted([*feature_methods(), "mixture", "zero_shot"])
+    ranked = {*feature_methods(), "mixture", "zero_shot"} - {"devise"}
+    assert sorted(names) == sorted(ranked)
     assert model.ranking_.images == 18  # the only dog is held out by none
     assert set(model.ranking_.recall) == {0, 1, 2}
 
