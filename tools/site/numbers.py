@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).parents[2] / "docs" / "benchmarks"
-ROBUST, FEW_SHOT, ONE_DRAW = "robust.md", "few_shot.md", "few_shot_default.md"
+ROBUST, FEW_SHOT = "robust.md", "few_shot.md"
 SHOTS = ("1", "2", "4", "8", "16")
 Row = dict[str, str]
 
@@ -41,17 +41,12 @@ def robust_tables() -> Iterator[tuple[str, list[Row]]]:
             yield heading.partition(":")[0], rows
 
 
-def few_shot_rows() -> Iterator[tuple[str, str, Row]]:
-    """Method, page and row of the mean over all sets: five draws where they were run, else one."""
-    seen: set[str] = set()
-    for page in (FEW_SHOT, ONE_DRAW):
-        rows = next(
-            rows for heading, rows in tables(page).items() if heading.startswith("All sets")
-        )
-        for row in rows:
-            if row["method"] not in seen:
-                seen.add(row["method"])
-                yield row["method"], page, row
+def few_shot_rows() -> dict[str, Row]:
+    """By method, the row of the mean over all sets."""
+    for heading, rows in tables(FEW_SHOT).items():
+        if heading.startswith("All sets"):
+            return {row["method"]: row for row in rows}
+    raise LookupError(f"{FEW_SHOT} has no table of all sets")
 
 
 def brief(cell: str) -> str:
@@ -96,27 +91,19 @@ def measured(method: str, up: str = "../benchmarks/") -> list[str]:
 
 
 def _few_shot(method: str, up: str) -> list[str]:
-    rows = {name: (page, row) for name, page, row in few_shot_rows()}
+    rows = few_shot_rows()
     if method not in rows:
         return []
-    page, _ = rows[method]
-    draws = "one draw" if page == ONE_DRAW else "mean of five draws"
     lines = [
-        f"Few images ([{page}]({up}{page})), accuracy in %, mean of seven sets, {draws}, by "
-        "images per class:",
+        f"Few images ([{FEW_SHOT}]({up}{FEW_SHOT})), accuracy in %, mean of seven sets and five "
+        "draws, by images per class:",
         "",
         "| method | 1 | 2 | 4 | 8 | 16 | below zero-shot | slowest, CPU s |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    all_rows = {
-        r["method"]: r
-        for heading, rs in tables(page).items()
-        if heading.startswith("All sets")
-        for r in rs
-    }
+    columns = (*SHOTS, "below zero-shot", "slowest, CPU s")
     for name in dict.fromkeys(["zero-shot", "gda", method]):
-        columns = (*SHOTS, "below zero-shot", "slowest, CPU s")
-        lines.append(f"| {name} | " + " | ".join(all_rows[name][c] for c in columns) + " |")
+        lines.append(f"| {name} | " + " | ".join(rows[name][c] for c in columns) + " |")
     return [*lines, ""]
 
 
@@ -127,7 +114,7 @@ def all_numbers(methods: list[str]) -> str:
         methods: Registered names, in the order of the rows.
     """
     robust = list(robust_tables())
-    few = {name: (page, row) for name, page, row in few_shot_rows()}
+    few = few_shot_rows()
     head = [
         "method",
         *(f"{name}: {what}" for name, _ in robust for what in ("test", "shifts")),
@@ -141,8 +128,7 @@ def all_numbers(methods: list[str]) -> str:
             row = next((r for r in rows if (r["method"], r["model"]) == (label, "adapted")), None)
             cells += [brief(row["test"]), brief(row["mean of shifts"])] if row else ["", ""]
         shots = few.get("zero-shot" if label == "zero_shot" else label)
-        mark = "\\*" if shots and shots[0] == ONE_DRAW else ""
-        cells += [f"{shots[1][key]}{mark}" for key in SHOTS] if shots else [""] * len(SHOTS)
+        cells += [shots[key] for key in SHOTS] if shots else [""] * len(SHOTS)
         name = label.partition(" + ")[0]
         shown = f"[`{name}`]({name}.md){label.removeprefix(name)}"
         lines.append(f"| {shown} | {' | '.join(cells)} |")
@@ -160,8 +146,7 @@ Read from the pages of the benchmarks when this site is built. Accuracy in %.
 - *pictograms* and *PACS* ([{ROBUST}](../benchmarks/{ROBUST})): whole training sets, the
   embedded model, mean of three seeds, as trained, before WiSE-FT; `shifts` is the mean of
   the shifts.
-- *1 to 16* ([{FEW_SHOT}](../benchmarks/{FEW_SHOT}), those marked * from one draw in
-  [{ONE_DRAW}](../benchmarks/{ONE_DRAW})): images per class, mean over seven sets of features;
-  a method sees nothing else.
+- *1 to 16* ([{FEW_SHOT}](../benchmarks/{FEW_SHOT})): images per class, mean over seven sets of
+  features and five draws; a method sees nothing else.
 
 An empty cell was not measured. Which method to take when: [methods](../methods.md)."""
