@@ -38,7 +38,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     listed = str(config.nav)
     others = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name not in listed)
     sections["Guides"] += others
-    benchmarks = sorted((ROOT / "docs" / "benchmarks").rglob("*.md"))
+    benchmarks = sorted(
+        (ROOT / "docs" / "benchmarks").rglob("*.md"), key=lambda path: (path.stem != "index", path)
+    )
     sections["Benchmarks"] += [path.relative_to(ROOT / "docs").as_posix() for path in benchmarks]
     fences = config.mdx_configs.setdefault("pymdownx.superfences", {})
     fences["custom_fences"] = [{"name": "math", "class": "math", "format": formula}]
