@@ -33,9 +33,11 @@ from adapt.checks.record import (
     write_names,
 )
 from adapt.checks.settings import DEFAULT_MODEL, DEFAULT_PRETRAINED
+from adapt.checks.several_labels import label_set_findings
 from adapt.checks.sources import CheckedSets, DataLike, read_sets
 from adapt.common.files import write_json
 from adapt.common.progress import Tell
+from adapt.data.labels.label_sets import LabelColumns
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.exclusions import Excluded, known_hashes
 from adapt.errors import DataError, RecipeError
@@ -134,6 +136,7 @@ def check(
     out: str | Path | None = None,
     progress: Tell | None = None,
     influence: bool = False,
+    labels: LabelColumns | None = None,
 ) -> Check:
     """Find what is wrong with labelled images before a run.
 
@@ -148,10 +151,12 @@ def check(
         out: Folder for `check.json` and `check.html`; None writes neither.
         progress: See `Tell`.
         influence: Whether to rank training images by how much they hurt held-out images.
+        labels: For a table, where the labels of an image are, if it may have several or none.
 
     Raises:
         DataError: When the data cannot be read, or none of its images can.
-        RecipeError: When a recipe has mistakes, or influence is asked for without a model.
+        RecipeError: When a recipe has mistakes, or influence is asked for without a model, or
+            where images have several labels.
         ModelError: When there is no such model.
         RunError: When a file cannot be written.
     """
@@ -159,11 +164,12 @@ def check(
         raise RecipeError(
             "--influence - needs features - the model is none - leave out --model none"
         )
-    sets, judge = read_sets(data, root), Model(model, pretrained) if model is not None else None
-    for name, images in sets.images.items():
-        if images.several_labels:
-            given, advice = f"set {name}", "`adapt run` checks the files of such a recipe by itself"
-            raise DataError(f"check - not for several labels per image - {given} - {advice}")
+    sets = read_sets(data, root, labels)
+    judge = Model(model, pretrained) if model is not None else None
+    if influence and sets.several_labels:
+        raise RecipeError(
+            f"--influence - not for several labels per image - {sets.name} - leave it out"
+        )
     steps = Progress(progress)
     paths = [path for images in sets.images.values() for path in images.paths]
     steps.step("reading files", len(paths))(0)
@@ -236,7 +242,7 @@ def _examined(
     task = [index for index, place in enumerate(places) if place.split not in sets.others]
     chosen = [rows[index] for index in task]
     view = _view(sets, [places[index] for index in task], measured_images, chosen, steps)
-    more, extra = _compared(sets, view, judge)
+    more, extra = _compared(sets, view, judge, steps)
     more += influence_findings(view) if influence else []
     measures = {
         (place.split, place.path): picture
@@ -249,7 +255,7 @@ def _examined(
         "name": sets.name,
         "data": sets.name,
         "model": _card(judge),
-        "sets": _sizes(everything, pictures),
+        "sets": _sizes(everything, pictures, view),
         "classes": view.class_names,
         "notes": sets.notes,
         "findings": [finding_entry(finding, measures) for finding in ordered],
@@ -285,17 +291,21 @@ def _view(
     pictures = [measured_images.pictures[row] for row in rows]
     features = None if measured_images.features is None else measured_images.features[rows]
     copies = find_copies(pictures, steps.step("comparing images", len(pictures)))
-    return View(places, pictures, features, copies, classes, sets.labels_file)
+    several = sets.several_labels
+    return View(places, pictures, features, copies, classes, sets.labels_file, several)
 
 
 def _compared(
-    sets: CheckedSets, view: View, judge: Model | None
+    sets: CheckedSets, view: View, judge: Model | None, steps: Progress
 ) -> tuple[list[Finding], dict[str, Any]]:
     """Findings about all images together: copies, classes, and what needs a model."""
     whole = {name: images for name, images in sets.images.items() if name not in sets.others}
     head = None if judge is None else judge.head([view.classes[key] for key in view.class_names])
     findings = [*judged_sizes(view, whole, sets.groups()), *copy_findings(view.copies, view.places)]
-    findings += [] if head is None else judged_labels(view, head)
+    if view.several:
+        findings += label_set_findings(view, steps.step("checking labels", len(view.class_names)))
+    elif head is not None:
+        findings += judged_labels(view, head)
     findings += judged_names(view, head)
     return findings, {"leak_free": leak_free(view)}
 
@@ -307,13 +317,13 @@ def _card(judge: Model | None) -> dict[str, Any] | None:
     return {"arch": judge.arch, "pretrained": judge.pretrained, "embedded": embedded}
 
 
-def _sizes(places: list[Place], pictures: list[Picture]) -> dict[str, dict[str, int]]:
+def _sizes(places: list[Place], pictures: list[Picture], view: View) -> dict[str, dict[str, int]]:
     sizes: dict[str, dict[str, int]] = {}
     labels: dict[str, set[str]] = {}
     for place, picture in zip(places, pictures, strict=True):
         size = sizes.setdefault(place.split, {"images": 0, "readable": 0, "classes": 0})
         size["images"] += 1
         size["readable"] += picture.error is None
-        labels.setdefault(place.split, set()).add(place.label)
+        labels.setdefault(place.split, set()).update(view.labels_of(place))
         size["classes"] = len(labels[place.split])
     return sizes

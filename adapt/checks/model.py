@@ -19,8 +19,9 @@ from adapt.checks.findings.labels import label_findings
 from adapt.checks.findings.measure import Picture
 from adapt.checks.findings.names import name_findings
 from adapt.checks.findings.out_of_fold import fast_probe, out_of_fold_probabilities
-from adapt.common.arrays import SingleArray
+from adapt.common.arrays import BoolArray, SingleArray
 from adapt.data.labels.classes import ClassName
+from adapt.data.labels.label_sets import JOINER
 from adapt.data.sources.image_list import ImageList
 
 if TYPE_CHECKING:
@@ -83,15 +84,30 @@ class View:
     classes: dict[str, ClassName]
     """By key, sorted."""
     labels_file: str = ""
+    several: bool = False
+    """Whether an image may have several labels, or none; those of a place are then joined."""
 
     @cached_property
     def class_names(self) -> list[str]:
         """Keys of the classes that occur, sorted."""
-        return sorted({place.label for place in self.places})
+        return sorted({label for place in self.places for label in self.labels_of(place)})
+
+    def labels_of(self, place: Place) -> list[str]:
+        """The labels of an image."""
+        return place.label.split(JOINER if place.label else None) if self.several else [place.label]
+
+    @cached_property
+    def marks(self) -> BoolArray:
+        """1 where an image has a class, shape (N, K)."""
+        position = {name: index for index, name in enumerate(self.class_names)}
+        marks = np.zeros((len(self.places), len(position)), np.bool_)
+        for row, place in enumerate(self.places):
+            marks[row, [position[label] for label in self.labels_of(place)]] = True
+        return marks
 
     @cached_property
     def targets(self) -> npt.NDArray[np.int64]:
-        """Position of each image's class."""
+        """Position of each image's class, where each has one."""
         position = {name: index for index, name in enumerate(self.class_names)}
         return np.array([position[place.label] for place in self.places], np.int64)
 
@@ -131,7 +147,7 @@ def judged_names(view: View, head: SingleArray | None) -> list[Finding]:
         head: Zero-shot head (K, D) of its classes; None checks the names only.
     """
     names = [view.classes[key] for key in view.class_names]
-    if head is None or view.features is None:
+    if head is None or view.features is None or view.several:
         return name_findings(names)
     return name_findings(names, view.features @ head.T, view.targets, head)
 
@@ -144,8 +160,10 @@ def leak_free(view: View) -> dict[str, dict[str, Any]]:
 
     Returns:
         By eval, see `leak_free_accuracy`; an image leaks when it has an exact or near copy in train
-        or val. Empty without train or evals.
+        or val. Empty without train or evals, and where images have several labels.
     """
+    if view.several:
+        return {}
     leaks = leaked_indices(view.copies, view.places)
     train = view.rows("train")
     if view.features is None or not leaks or len({view.targets[row] for row in train}) < 2:
@@ -174,14 +192,17 @@ def judged_sizes(
     counts = {name: images.counts() for name, images in sets.items()}
     first = next(iter(sets), "")
     groups_of: dict[str, set[str]] = {}
-    for label, group in zip(sets[first].labels, groups or [], strict=False):
-        groups_of.setdefault(label, set()).add(group)
+    for labels, group in zip(sets[first].labels_of_each, groups or [], strict=False):
+        for label in labels:
+            groups_of.setdefault(label, set()).add(group)
     group_counts = {label: len(names) for label, names in groups_of.items()}
-    findings = balance_findings(counts, group_counts or None, splits_itself="val" not in sets)
+    findings = balance_findings(
+        counts, group_counts or None, splits_itself="val" not in sets, several=view.several
+    )
     extra = tuple(
         (place,)
         for place in view.places
-        if place.split in sets and place.label not in counts[first]
+        if place.split in sets and not counts[first].keys() >= set(view.labels_of(place))
     )
     return [
         replace(finding, places=extra) if finding.kind == "extra_class" else finding

@@ -20,7 +20,7 @@ from adapt.checks.findings.copies import Copies, find_copies
 from adapt.checks.findings.copy_findings import copy_findings, leaked_indices
 from adapt.checks.findings.faults import decoding_findings
 from adapt.checks.findings.file_names import file_name_findings
-from adapt.checks.findings.finding import Place
+from adapt.checks.findings.finding import Finding, Place
 from adapt.checks.findings.measure import decoded_picture, measure
 from adapt.checks.findings.names import name_findings
 from adapt.checks.record import addressed, finding_entry, in_order, write_check
@@ -105,7 +105,7 @@ def quick_check(data: RunData, hashes: ImageHashes, recipe: str) -> QuickCheck:
         decoded_picture(path, row["sha256"], hashes.facts.get(path))
         for path, (_, row) in zip(paths, entries, strict=True)
     ]
-    others = [*balance_findings(counts, splits_itself=True), *name_findings(names)]
+    others = [*_sizes(data, counts), *name_findings(names)]
     others += [*decoding_findings(shown, places), *file_name_findings(places)]
     findings = in_order([*copy_findings(copies, places), *others])
     pictures = {
@@ -147,6 +147,10 @@ def _counts(data: RunData, natural: Mapping[str, ImageList]) -> dict[str, dict[s
     if data.fit.several_labels:
         labels = [label for joined in labels for label in joined.split(JOINER) if label]
     return {"train": dict(Counter(labels))} | evals
+
+
+def _sizes(data: RunData, counts: Mapping[str, dict[str, int]]) -> list[Finding]:
+    return balance_findings(counts, splits_itself=True, several=data.fit.several_labels)
 
 
 def _notes(findings: Sequence[dict[str, Any]]) -> list[str]:

@@ -16,3 +16,7 @@ class CheckSettings:
     """Its weights."""
     influence: bool = False
     """Whether to rank training images by how much they hurt held-out images."""
+    separator: str | None = None
+    """For a table with several labels per image: what stands between them."""
+    label_columns: str | None = None
+    """The same for columns of 0 and 1: their names with commas between them, or `auto`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 from adapt.common.typed import FILES, leads, resolve_path
 from adapt.common.words import plural
+from adapt.data.labels.label_sets import LabelColumns
 from adapt.data.labels.suffixes import TABLE_SUFFIXES
 from adapt.data.sources.base import source_kinds
 from adapt.data.sources.folders import from_folder
@@ -44,6 +45,22 @@ class CheckedSets:
     loaded: "Loaded | None" = None
     """The recipe, if the images come from one."""
 
+    @property
+    def several_labels(self) -> bool:
+        """Whether images may have several labels, or none.
+
+        Raises:
+            DataError: When those of one set may and those of another may not.
+        """
+        own = {n: part.several_labels for n, part in self.images.items() if n not in self.others}
+        if len(set(own.values())) > 1:
+            given = ", ".join(
+                f"{name}: {'several' if many else 'one'}" for name, many in own.items()
+            )
+            advice = "say of every set where its labels are: separator or label_columns"
+            raise DataError(f"{self.name} - one label per image, and several - {given} - {advice}")
+        return any(own.values())
+
     def groups(self) -> list[str] | None:
         """Group of each training image, if there are groups."""
         first = next(iter(self.images.values()))
@@ -80,7 +97,9 @@ class CheckedSets:
         return {"train": fit.train} | held | tests | kept
 
 
-def read_sets(data: DataLike, root: str | Path | None = None) -> CheckedSets:
+def read_sets(
+    data: DataLike, root: str | Path | None = None, labels: LabelColumns | None = None
+) -> CheckedSets:
     """Find the images and their labels; none is decoded.
 
     Args:
@@ -89,12 +108,14 @@ def read_sets(data: DataLike, root: str | Path | None = None) -> CheckedSets:
             the sets; archive, shards or Hugging Face data set; recipe, by path, by name or loaded;
             or an image list, or several by the names of their sets.
         root: For a table, the folder that its paths are relative to.
+        labels: For a table, where the labels of an image are, if it may have several or none.
 
     Returns:
         The sets, each sorted by class, then path.
 
     Raises:
-        DataError: When the data do not exist or cannot be read, or there is a root and no table.
+        DataError: When the data do not exist or cannot be read, or root or labels are given
+            for what is no table.
         RecipeError: When the recipe has mistakes.
 
     >>> read_sets("/no/such/folder")
@@ -103,8 +124,8 @@ def read_sets(data: DataLike, root: str | Path | None = None) -> CheckedSets:
 check the path
     """
     table = isinstance(data, str | Path) and Path(data).suffix.lower() in TABLE_SUFFIXES
-    if root is not None and not table:
-        raise no_table(data, root)
+    if not table and (root is not None or labels is not None):
+        raise no_table(data)
     if isinstance(data, ImageList):
         data = {"train": data}
     if isinstance(data, Mapping):
@@ -124,7 +145,7 @@ check the path
         what = "neither a file, a folder nor a recipe"
         raise DataError(f"{data} - not found - {what} - check the path")
     if suffix in TABLE_SUFFIXES:
-        sets = _sets(path.stem, _by_split(from_table(path, root)))
+        sets = _sets(path.stem, _by_split(_of_table(path, root, labels)))
         sets.labels_file = path.name
         return sets
     sources, notes = sets_of(data)
@@ -137,11 +158,18 @@ check the path
     return sets
 
 
-def no_table(data: object, root: str | Path) -> DataError:
-    """The refusal of a root for what is no table."""
+def _of_table(path: Path, root: str | Path | None, labels: LabelColumns | None) -> ImageList:
+    if labels is None:
+        return from_table(path, root)
+    return from_table(path, root, separator=labels.separator, columns=labels.columns)
+
+
+def no_table(data: object) -> DataError:
+    """The refusal of what says how a table is read, for what is no table."""
     given = data if isinstance(data, str | Path) else "other images"
     return DataError(
-        f"{given} - no table - root {root} is for paths in a table - leave it out, or give a table"
+        f"{given} - no table - a root, separator or label columns say how a table is read - leave "
+        "them out, or give a table"
     )
 
 

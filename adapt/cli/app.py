@@ -23,7 +23,14 @@ from adapt.cli.diff import diff
 from adapt.cli.embed import embed
 from adapt.cli.predict import predict
 from adapt.cli.shared.endings import Carried, run_command
-from adapt.cli.shared.options import AsJson, Resumable, Root, with_settings
+from adapt.cli.shared.options import (
+    LABEL_COLUMNS,
+    SEPARATOR,
+    AsJson,
+    Resumable,
+    Root,
+    with_settings,
+)
 from adapt.cli.sweep import sweep
 from adapt.cli.tables import score_table
 from adapt.common.files import json_text, write_whole
@@ -74,6 +81,8 @@ CHECK_OPTIONS = {
     "model": typer.Option(help="CLIP that checks labels and class names; none: pixels only."),
     "pretrained": typer.Option(help="Its weights."),
     "influence": typer.Option("--influence", help="Rank training images by how much they hurt."),
+    "separator": SEPARATOR,
+    "label_columns": LABEL_COLUMNS,
 }
 
 
@@ -281,13 +290,21 @@ def check(
     from adapt.cli.check import check_fail_on, default_folder, print_check, write_fixes
     from adapt.cli.shared.progress import progress_shown
     from adapt.common.progress import told
+    from adapt.data.labels.label_sets import labels_said
 
     check_fail_on(fail_on)
     data = words[0] if len(words) == 1 else _load(words)
     model = None if settings.model == "none" else settings.model
     with progress_shown():
         result = check_data(
-            data, root, model, settings.pretrained, None, told(), settings.influence
+            data,
+            root,
+            model,
+            settings.pretrained,
+            None,
+            told(),
+            settings.influence,
+            labels_said(settings.separator, settings.label_columns),
         )
     print_check(console, result)
     page = result.write(out or default_folder(result.content["name"]))

@@ -11,12 +11,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapt.cli.shared.options import ROOT, Overwrite, with_settings
+from adapt.cli.shared.options import (
+    LABEL_COLUMNS,
+    ROOT,
+    SEPARATOR,
+    Overwrite,
+    with_settings,
+)
 from adapt.common.words import listed, printable
 from adapt.errors import RecipeError
 
 if TYPE_CHECKING:
     from adapt.comparison import Comparison
+    from adapt.comparison.data import TableForm
 
 STYLES = {"better": "green", "worse": "red", "unclear": ""}
 LIMIT_FAILED = 1
@@ -29,12 +36,25 @@ class Asking:
     """How the models are asked."""
 
     root: str | None = None
+    separator: str | None = None
+    label_columns: str | None = None
     latency: bool = True
     device: str = "auto"
+
+    @property
+    def table(self) -> "TableForm | None":
+        """How tables are read; None where nothing is said of it."""
+        from adapt.comparison.data import TableForm
+        from adapt.data.labels.label_sets import labels_said
+
+        form = TableForm(self.root, labels_said(self.separator, self.label_columns))
+        return None if form == TableForm() else form
 
 
 OPTIONS = {
     "root": ROOT,
+    "separator": SEPARATOR,
+    "label_columns": LABEL_COLUMNS,
     "latency": typer.Option("--latency/--no-latency", help="Measure how long each model takes."),
     "device": typer.Option(help="auto (a GPU where there is one), cpu, cuda or mps."),
 }
@@ -88,7 +108,7 @@ def diff(
     _check_outputs(folder, markdown, overwrite)
     with progress_shown():
         place = place_of(settings.device, a, b)
-        given = shift or (), fail_if or (), settings.latency, place, settings.root
+        given = shift or (), fail_if or (), settings.latency, place, settings.table
         done = compare(a, b, data, *given)
     print_comparison(done)
     page = done.write(folder, overwrite)
@@ -133,19 +153,18 @@ def default_folder(a: str, b: str) -> Path:
 
 def print_comparison(done: "Comparison") -> None:
     """Print the table of sets, the verdict, and every limit."""
+    from adapt.report.comparison.shown import Shown
     from adapt.report.comparison.tables import cost_lines
-    from adapt.report.comparison.verdict import tone_of, verdict
 
-    content = done.content
+    content, shown = done.content, Shown.of(done.content)
     for side in ("a", "b"):
         own = content[side]
         _print(f"{side.upper()}  {own['name']}  {own['about']}")
     console.print(accuracy_table(content))
     for leak in content["leaks"]:
         _print(f"LEAK    {leak}", "bold yellow")
-    tone = tone_of(content["sets"][content["main"]]["accuracy"])
-    for place, sentence in enumerate(verdict(content)):
-        _print(sentence, f"bold {STYLES[tone]}".strip() if place == 0 else "")
+    for place, sentence in enumerate(shown.verdict):
+        _print(sentence, f"bold {STYLES[shown.tone]}".strip() if place == 0 else "")
     for line in cost_lines(content):
         _print(line, "dim")
     for note in content["notes"]:
@@ -155,17 +174,22 @@ def print_comparison(done: "Comparison") -> None:
 
 
 def accuracy_table(content: dict[str, Any]) -> Table:
-    """Accuracy of both models on every set."""
-    from adapt.report.comparison.tables import cell_text, sets_table
+    """Accuracy, or mAP, of both models on every set."""
+    from adapt.report.comparison.shown import Shown
+    from adapt.report.comparison.tables import cell_text
 
-    shown = sets_table(content)
-    table = Table(title="accuracy on the same images, B - A in points with its 95 % interval")
+    whole = Shown.of(content)
+    shown, measure = whole.sets, whole.measure
+    table = Table(title=f"{measure} on the same images, B - A in points with its 95 % interval")
     for place, name in enumerate(shown.header):
         table.add_column(name.removesuffix(", points"), justify="right" if place else "left")
     for cells in shown.rows:
-        change = cells[4]
-        words = [Text(printable(cell.text)) for cell in cells]
-        words[4] = Text(cell_text(change), style=STYLES.get(change.tone, ""))
+        words = [
+            Text(cell_text(cell) if cell.change or cell.tone else printable(cell.text))
+            for cell in cells
+        ]
+        for word, cell in zip(words, cells, strict=True):
+            word.stylize(STYLES.get(cell.tone, ""))
         table.add_row(*words)
     return table
 

@@ -39,7 +39,8 @@ class Said:
     abstained: BoolArray | None = None
     """Shape (N,); None where it stores no threshold."""
     sets: BoolArray | None = None
-    """Shape (N, K), the conformal sets; None where it stores no level."""
+    """Shape (N, K), the conformal sets; None where it stores no level. Where images have several
+    labels, these labels."""
 
     def rows(self, chosen: Sequence[int] | np.ndarray) -> "Said":
         """What it says of some of the images."""
@@ -190,6 +191,9 @@ def _said(model: Loaded, parts: Sequence[Judged]) -> Said:
             f"{plural(broken, 'image')} - check the model with `adapt verify`"
         )
     verdicts = [part.verdicts for part in parts]
+    if model.labelling.several:
+        sets = np.concatenate([part.sets for part in verdicts])
+        return Said(model.class_names, probabilities, sets=sets)
     return _with_thresholds(model.class_names, probabilities, verdicts, stored)
 
 

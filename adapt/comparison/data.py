@@ -2,11 +2,13 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from adapt.checks.sources import RECIPE_SUFFIXES, no_table, read_sets
 from adapt.common.typed import resolve_path
 from adapt.common.words import is_file_name, listed
+from adapt.data.labels.label_sets import LabelColumns
 from adapt.data.labels.suffixes import TABLE_SUFFIXES
 from adapt.data.shifts.shift import SHIFTS, Shift
 from adapt.data.sources.image_list import ImageList
@@ -19,8 +21,18 @@ Data = str | Path | ImageList | Mapping[str, ImageList]
 SetsAndNotes = tuple[dict[str, ImageList], list[str]]
 
 
+@dataclass(frozen=True)
+class TableForm:
+    """How tables of images are read."""
+
+    root: str | Path | None = None
+    """The folder that their paths are relative to; that of the table if not given."""
+    labels: LabelColumns | None = None
+    """Where the labels of an image are, if it may have several or none."""
+
+
 def sets_to_compare(
-    data: Data, shifts: Sequence[str] = (), root: str | Path | None = None
+    data: Data, shifts: Sequence[str] = (), table: TableForm | None = None
 ) -> SetsAndNotes:
     """The sets by name, the test set first, and what is worth knowing of them.
 
@@ -30,16 +42,17 @@ def sets_to_compare(
             several by name.
         shifts: Further sets, as `NAME=DATA`, or as `NAME=KIND:SEVERITY` for a corruption of the
             test set.
-        root: For tables, the folder that their paths are relative to.
+        table: How tables are read.
 
     Raises:
         DataError: When something cannot be read, the folders are domains, with what to write, or
-            there is a root and no table.
+            it is no table and is
+            to be read as such.
         RecipeError: When a shift is not written in this form, or a name is taken.
     """
     notes: list[str] = []
-    if root is not None and not _is_table(data):
-        raise no_table(data, root)
+    if table is not None and not _is_table(data):
+        raise no_table(data)
     if isinstance(data, ImageList):
         sets = {"test": data}
     elif isinstance(data, Mapping):
@@ -47,7 +60,7 @@ def sets_to_compare(
     elif _is_recipe(data):
         sets = _of_recipe(data, notes)
     else:
-        sets = _read(data, notes, root)
+        sets = _read(data, notes, table)
     for text in shifts:
         name, _, given = text.partition("=")
         if not given or not is_file_name(name):
@@ -57,7 +70,7 @@ def sets_to_compare(
             )
         if name in sets:
             raise RecipeError(f"--shift - name taken - {name!r} - choose another name")
-        sets[name] = _shift(given, next(iter(sets.values())), notes, root)
+        sets[name] = _shift(given, next(iter(sets.values())), notes, table)
     return sets, notes
 
 
@@ -81,13 +94,14 @@ def _of_recipe(data: str | Path, notes: list[str]) -> dict[str, ImageList]:
     return built.evals
 
 
-def _read(data: str | Path, notes: list[str], root: str | Path | None) -> dict[str, ImageList]:
+def _read(data: str | Path, notes: list[str], table: TableForm | None) -> dict[str, ImageList]:
     path = resolve_path(data)
     if path.is_dir() and source_of(path)["kind"] == "folder":
         layout = layout_of(path)
         if layout.kind == DOMAINS:
             _refuse_domains(data, list(layout.domains))
-    sets = read_sets(data, root if _is_table(data) else None)
+    form = table if table is not None and _is_table(data) else TableForm()
+    sets = read_sets(data, form.root, form.labels)
     notes += sets.notes
     if len(sets.images) == 1:
         return {sets.name or "test": next(iter(sets.images.values()))}
@@ -111,10 +125,10 @@ def _refuse_domains(data: str | Path, domains: list[str]) -> None:
     )
 
 
-def _shift(given: str, test: ImageList, notes: list[str], root: str | Path | None) -> ImageList:
+def _shift(given: str, test: ImageList, notes: list[str], table: TableForm | None) -> ImageList:
     kind, colon, severity = given.partition(":")
     if colon and not resolve_path(given).exists() and (kind in SHIFTS or severity.isdecimal()):
         level = int(severity) if severity.isdecimal() else 0
         return test.with_shift(Shift(kind, level))
-    images = _read(given, notes, root)
+    images = _read(given, notes, table)
     return next(iter(images.values()))

@@ -239,24 +239,27 @@ def check_limits(limits: Sequence[Limit], sets: Sequence[str], no_latency: str) 
             raise _not_judged(limit, f"latency is not measured, since {no_latency}")
 
 
-def judged(limit: Limit, content: Content) -> dict[str, Any]:
+def judged(
+    limit: Limit, content: Content, quantities: Mapping[str, Quantity] = QUANTITIES
+) -> dict[str, Any]:
     """Whether a limit fails; for `diff.json`.
 
     Args:
         limit: From `parse_limit`.
         content: Of a comparison.
+        quantities: What can be limited, by name.
 
     Raises:
         RecipeError: When the quantity is not defined on these images: a limit that cannot be
             judged is not kept.
     """
-    quantity = QUANTITIES[limit.quantity]
+    quantity = quantities[limit.quantity]
     own = content["sets"][limit.set or content["main"]]
     value = quantity.read(content if quantity.whole else own)
     if value is None:
         raise _not_judged(limit, quantity.missing)
     if limit.unit == "%" and quantity.unit == IMAGES:
-        value = 100 * Fraction(value) / own["accuracy"]["n"]
+        value = 100 * Fraction(value) / own["accuracy" if "accuracy" in own else "images"]["n"]
     failed = SIGNS[limit.sign](value, limit.number)
     unit = "%" if limit.unit == "%" else quantity.unit
     return {"limit": limit.text, "value": float(value), "unit": unit, "failed": failed}

@@ -11,9 +11,10 @@ from adapt.common.content import content_hash
 from adapt.common.files import check_new, plain, write_result, write_text
 from adapt.common.progress import track
 from adapt.comparison.answers import PairedSet, ask_both
-from adapt.comparison.data import Data, SetsAndNotes, sets_to_compare
-from adapt.comparison.limits import Limit, check_limits, judged, parse_limit
+from adapt.comparison.data import Data, SetsAndNotes, TableForm, sets_to_compare
+from adapt.comparison.limits import QUANTITIES, Limit, check_limits, judged, parse_limit
 from adapt.comparison.measures import common_classes, matched, set_measures, shift_mean
+from adapt.comparison.several_labels import LABEL_QUANTITIES, MEASURE, label_measures
 from adapt.comparison.sides import (
     Given,
     Side,
@@ -27,6 +28,7 @@ from adapt.comparison.sides import (
 from adapt.comparison.speed import latency_of
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, RecipeError
+from adapt.export.load import Loaded
 from adapt.report.comparison.comment import render_comment
 from adapt.report.comparison.page import flip_key, render_page, shown_flips
 from adapt.version import __version__
@@ -97,6 +99,8 @@ class BothAsked:
     """Why there is none."""
     leaks: list[str] = field(default_factory=list)
     """Images that a model has learned from."""
+    several: bool = False
+    """Whether images may have several labels, or none."""
 
 
 def compare(
@@ -107,7 +111,7 @@ def compare(
     fail_if: Sequence[str] = (),
     latency: bool = True,
     device: str | None = None,
-    root: str | Path | None = None,
+    table: TableForm | None = None,
 ) -> Comparison:
     """Compare two models on the same images; every number is B against A.
 
@@ -121,7 +125,7 @@ def compare(
         latency: Whether to measure how long each model takes; never from stored answers.
         device: Where both compute; None leaves loaded models where they are, and takes the CPU for
             others.
-        root: For tables, the folder that their paths are relative to.
+        table: How tables are read: the folder that paths start from, several labels per image.
 
     Raises:
         RecipeError: When a limit is wrong or cannot be judged, or something does not go together.
@@ -139,25 +143,34 @@ def compare(
         >>> same.content["sets"]["test"]["accuracy"]["p"]
         1.0
     """
-    limits = [parse_limit(text) for text in fail_if]
-    if data is None and root is not None:
-        raise RecipeError(f"--root - there are no images - {root} - give a table of images too")
+    limits = [parse_limit(text, LABEL_QUANTITIES | QUANTITIES) for text in fail_if]
+    if data is None and table is not None:
+        raise RecipeError(f"diff - there are no images - {table} - give a table of images too")
     if data is None:
         answered = _from_runs(a, b, shifts, limits)
     else:
-        given = sets_to_compare(data, shifts, root)
+        given = sets_to_compare(data, shifts, table)
         check_limits(limits, list(given[0]), "" if latency else NOT_ASKED)
         answered = _asked(a, b, given, latency, device)
+    quantities = LABEL_QUANTITIES if answered.several else QUANTITIES
+    limits = [parse_limit(text, quantities) for text in fail_if]
     names = common_classes(*(side.class_names for side in answered.sides))
     measures, shown = {}, {}
     for pair in answered.pairs:
-        own = matched(pair, names)
-        measures[pair.name] = set_measures(own)
-        shown[pair.name] = own.paired.images, own.paired.hashes
+        kept, measures[pair.name] = _measured(pair, names, answered.several)
+        shown[pair.name] = kept.images, kept.hashes
     content = _content(answered, names, measures)
     content["data"] = str(data) if isinstance(data, (str, Path)) else None
-    content["limits"] = [judged(limit, content) for limit in limits]
+    content["limits"] = [judged(limit, content, quantities) for limit in limits]
     return Comparison(plain(content), _thumbnails(content, shown))
+
+
+def _measured(pair: PairedSet, names: list[str], several: bool) -> tuple[PairedSet, dict[str, Any]]:
+    """The images that are compared, and what is measured on them."""
+    if several:
+        return pair, label_measures(pair, names)
+    own = matched(pair, names)
+    return own.paired, set_measures(own)
 
 
 def _from_runs(a: Given, b: Given, shifts: Sequence[str], limits: Sequence[Limit]) -> BothAsked:
@@ -174,12 +187,29 @@ def _from_runs(a: Given, b: Given, shifts: Sequence[str], limits: Sequence[Limit
 
 def _asked(a: Given, b: Given, data: SetsAndNotes, latency: bool, device: str | None) -> BothAsked:
     sets, notes = data
-    (first, own), (second, other) = opened(a, "A", device), opened(b, "B", device)
+    (first, own), (second, other) = opened(a, "A", device, True), opened(b, "B", device, True)
+    several = _several_labels(own, other, sets)
     common_classes(own.class_names, other.class_names)  # before anything is computed
     pairs = (ask_both(name, images, own, other) for name, images in sets.items())
     times = latency_of(own, other, next(iter(sets.values()))) if latency else None
     reason = "" if latency else NOT_ASKED
-    return BothAsked(_named(first, second), pairs, notes, times, reason, leaks((a, b), sets))
+    return BothAsked(
+        _named(first, second), pairs, notes, times, reason, leaks((a, b), sets), several
+    )
+
+
+def _several_labels(a: Loaded, b: Loaded, sets: Mapping[str, ImageList]) -> bool:
+    """Whether both models give several labels per image, and all sets have them."""
+    told = {"A": a.labelling.several, "B": b.labelling.several}
+    told |= {name: images.several_labels for name, images in sets.items()}
+    if len(set(told.values())) > 1:
+        given = ", ".join(f"{name}: {'several' if many else 'one'}" for name, many in told.items())
+        raise RecipeError(
+            f"diff - one label per image, and several - {given} - compare models of one kind on "
+            "images of that kind; of a table say where the labels are: --separator or "
+            "--label-columns"
+        )
+    return a.labelling.several
 
 
 def _named(first: Side, second: Side) -> tuple[Side, Side]:
@@ -191,9 +221,11 @@ def _content(given: BothAsked, names: list[str], measures: dict[str, Any]) -> di
     """The content of `diff.json` but for the limits, by what was measured on each set."""
     first, second = given.sides
     main, *others = measures
+    key = MEASURE if given.several else "accuracy"
     return {
         "format": 1,
         "adapt": __version__,
+        **({"measure": MEASURE} if given.several else {}),
         "a": first.to_dict(),
         "b": second.to_dict(),
         "classes": names,
@@ -201,7 +233,7 @@ def _content(given: BothAsked, names: list[str], measures: dict[str, Any]) -> di
         "only_in_b": [name for name in second.class_names if name not in names],
         "main": main,
         "sets": measures,
-        "shift_mean": shift_mean([measures[name]["accuracy"] for name in others]),
+        "shift_mean": shift_mean([measures[name][key] for name in others]),
         "latency": given.latency,
         "no_latency": given.no_latency,
         "notes": given.notes,

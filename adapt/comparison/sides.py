@@ -51,27 +51,36 @@ class Side:
         }
 
 
-def opened(given: Given, name: str, device: str | None = None) -> tuple[Side, Loaded]:
+def opened(
+    given: Given, name: str, device: str | None = None, several: bool = False
+) -> tuple[Side, Loaded]:
     """A shipped model, ready to predict.
 
     Args:
         given: A bundle, an export, a run folder (its `model` is taken), or a loaded model.
         name: What to call a model that has no folder.
         device: Where it computes; None leaves a loaded model where it is.
+        several: Whether it may give several labels per image.
 
     Raises:
         BundleError: When it is no model, or was altered.
+        RecipeError: When it gives several labels per image and is not to.
     """
     if not isinstance(given, (str, Path)):
+        _check_labels(given, name, several)
         placed = given if device is None else given.to(device)
         return Side(name, "", _about(given), given.class_names, None), placed
     place = model_folder(given)
     model = load(place).to(device or "cpu")
-    if model.labelling.several:
-        what = "gives several labels per image, and answers are compared one by one"
-        raise RecipeError(f"{place} - {what} - a bundle - compare the scores.json of both runs")
+    _check_labels(model, place, several)
     side = Side(title_of(given), str(given), _about(model), model.class_names, bytes_of(place))
     return side, model
+
+
+def _check_labels(model: Loaded, name: str | Path, several: bool) -> None:
+    if model.labelling.several and not several:
+        what = "gives several labels per image, and answers are compared one by one"
+        raise RecipeError(f"{name} - {what} - a model - give a model of one label per image")
 
 
 def of_run(given: Given) -> tuple[Side, StoredAnswers]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adapt.comparison.data import sets_to_compare
+from adapt.comparison.data import TableForm, sets_to_compare
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError, RecipeError
@@ -42,10 +42,10 @@ def test_a_table_elsewhere_needs_a_root(toy_root: Path, tmp_path: Path) -> None:
     rows = [f"{path.relative_to(toy_root).as_posix()},{path.parent.name}" for path in files]
     table = tmp_path / "labels.csv"
     table.write_text("\n".join(["path,label", *rows]))
-    sets, _ = sets_to_compare(table, [f"again={table}"], toy_root)
+    sets, _ = sets_to_compare(table, [f"again={table}"], TableForm(toy_root))
     assert [sorted(own.paths) for own in sets.values()] == [[str(path) for path in files]] * 2
-    with pytest.raises(DataError, match="no table - root"):
-        sets_to_compare(toy_root / "test", root=toy_root)
+    with pytest.raises(DataError, match="no table"):
+        sets_to_compare(toy_root / "test", table=TableForm(toy_root))
 
 
 def test_a_recipe_gives_all_its_test_sets(toy_root: Path, tmp_path: Path) -> None:

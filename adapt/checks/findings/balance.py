@@ -19,6 +19,7 @@ def balance_findings(
     counts: Counts,
     groups: Mapping[str, int] | None = None,
     splits_itself: bool = False,
+    several: bool = False,
 ) -> list[Finding]:
     """Findings about the numbers of images.
 
@@ -29,6 +30,7 @@ def balance_findings(
             from; None without groups.
         splits_itself: Whether val is taken from the first split, so that a class of one image or
             of one group cannot be scored.
+        several: Whether an image may have several labels, for which other settings help.
 
     Returns:
         Findings `empty_class` (error), `single_image_class`, `single_group_class`, `small_class`,
@@ -45,8 +47,8 @@ def balance_findings(
         _empty(first, empty),
         _single(first, learned, splits_itself),
         _one_group(first, learned, groups or {}, splits_itself),
-        _small(first, learned),
-        _imbalance(first, learned),
+        _small(first, learned, several),
+        _imbalance(first, learned, several),
         _extra(first, learned, {name: counts[name] for name in others}),
         _missing(learned, {name: counts[name] for name in others}),
     ]
@@ -116,16 +118,16 @@ def _one_group(
     return Finding("single_group_class", "warning", message, fix, details=details)
 
 
-def _small(split: str, counts: Mapping[str, int]) -> Finding | None:
+def _small(split: str, counts: Mapping[str, int], several: bool) -> Finding | None:
     keys = sorted((k for k, count in counts.items() if 1 < count < FEW), key=lambda k: counts[k])
     if not keys:
         return None
     message = f"{_classes(keys)} of {split} with fewer than {FEW} images: {_listed(keys)}"
     every = _more(counts, keys)
-    fix = (
-        f"add at least {every['needed'][keys[0]]} images to {keys[0]!r}; until then "
-        f"`data.train.shots: {counts[keys[0]]}` trains on the same number of images per class"
-    )
+    fix = f"add at least {every['needed'][keys[0]]} images to {keys[0]!r}"
+    if not several:
+        shots = f"`data.train.shots: {counts[keys[0]]}`"
+        fix += f"; until then {shots} trains on the same number of images per class"
     return Finding("small_class", "warning", message, fix, details=every)
 
 
@@ -136,7 +138,7 @@ def _more(counts: Mapping[str, int], keys: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _imbalance(split: str, counts: Mapping[str, int]) -> Finding | None:
+def _imbalance(split: str, counts: Mapping[str, int], several: bool) -> Finding | None:
     if len(counts) < 2:
         return None
     large = max(counts, key=lambda key: counts[key])
@@ -151,6 +153,8 @@ def _imbalance(split: str, counts: Mapping[str, int]) -> Finding | None:
         f"make it {MOST_UNEQUAL:.0f} to 1"
     )
     fix = "`data.balance: uniform` or `method.optim.class_weights: auto` in the recipe"
+    if several:
+        fix = "add images; `method.optim.loss: asymmetric` weighs absent labels less"
     details = {"classes": dict(counts), "ratio": ratio, "needed": needed}
     return Finding("imbalance", "warning", message, fix, details=details)
 

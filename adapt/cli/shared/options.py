@@ -14,6 +14,13 @@ from adapt.errors import RecipeError
 RESUME, AUTO = "--resume", "auto"
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 ROOT = typer.Option(help="For a table: the folder that its paths are relative to.")
+SEPARATOR = typer.Option(
+    help="For a table with several labels per image: what stands between them, such as '|'."
+)
+LABEL_COLUMNS = typer.Option(
+    help="For a table with several labels per image: its columns of 0 and 1, such as cat,dog; "
+    "auto takes all that are so."
+)
 Root = Annotated[Path | None, ROOT]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

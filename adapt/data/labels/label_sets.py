@@ -59,6 +59,24 @@ def label_columns(
     return LabelColumns(separator, named)
 
 
+def labels_said(separator: str | None, columns: str | None) -> LabelColumns | None:
+    """What two options of a command say; see `label_columns`.
+
+    Args:
+        separator: What stands between labels.
+        columns: Names with commas between them, or `auto`.
+
+    Raises:
+        DataError: When both are given.
+
+    >>> labels_said(None, "cat, dog").columns
+    ('cat', 'dog')
+    """
+    if columns is None or columns.strip() == AUTO:
+        return label_columns(separator, columns and AUTO)
+    return label_columns(separator, [name.strip() for name in columns.split(",") if name.strip()])
+
+
 def joined(labels: Iterable[str]) -> str:
     """Labels as one text, which sorts and compares as the set does.
 

@@ -7,7 +7,8 @@ from adapt.errors import DataError
 
 ADVICE = (
     "one label per image is expected here: keep one, or declare several of a table, in a recipe "
-    '`{kind: table, path: ..., separator: "|"}` or `label_columns: auto` (docs/several_labels.md)'
+    '`{kind: table, path: ..., separator: "|"}` or `label_columns: auto`, in a command '
+    "`--separator '|'` (docs/several_labels.md)"
 )
 SEPARATORS = "|;,"
 FEWEST, FRACTION = 2, 0.01

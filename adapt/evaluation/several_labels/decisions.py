@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from adapt.common.arrays import FloatArray
+from adapt.common.arrays import BoolArray, FloatArray
 from adapt.evaluation.metrics.bootstrap import percentile_interval, resampling_counts
 from adapt.evaluation.several_labels.ranking import check_label_scores
 
@@ -39,6 +39,40 @@ def class_table(chosen: npt.ArrayLike, targets: npt.ArrayLike) -> dict[str, Floa
     }
 
 
+def resampled_f1(
+    chosen: npt.ArrayLike, targets: npt.ArrayLike, samples: int = 1000, seed: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """F1 micro and macro on bootstrap samples of the images, the same samples for every model.
+
+    Args:
+        chosen: Shape (N, K), 1 where a label is given.
+        targets: Shape (N, K).
+        samples: Number of bootstrap samples S.
+        seed: Same seed, same samples.
+
+    Returns:
+        Micro (S,) and macro (S,).
+
+    Raises:
+        DataError: When the arrays are malformed.
+    """
+    given, marks = check_label_scores(np.asarray(chosen, np.float64), targets)
+    counts = resampling_counts(len(given), samples, seed)
+    micros, macros = zip(*(_weighted_f1(given, marks, own) for own in counts), strict=True)
+    return np.concatenate(micros), np.concatenate(macros)
+
+
+def _weighted_f1(
+    given: FloatArray, marks: BoolArray, weights: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """F1 micro and macro (S,) of images that count `weights` (S, N) times."""
+    hits, sizes = (weights @ part for part in (given * marks, given + marks))
+    there = (weights @ marks.astype(np.float64) > 0) & marks.any(axis=0)
+    each = _ratio(2 * hits, sizes)
+    macro = _ratio((each * there).sum(axis=1), there.sum(axis=1).astype(np.float64))
+    return _ratio(2 * hits.sum(axis=1), sizes.sum(axis=1)), macro
+
+
 def f1_scores(
     chosen: npt.ArrayLike, targets: npt.ArrayLike, samples: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
@@ -62,19 +96,8 @@ def f1_scores(
     0.8
     """
     given, marks = check_label_scores(np.asarray(chosen, np.float64), targets)
-    parts = given * marks, given + marks
-    known = marks.any(axis=0)
-
-    def scores(weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        hits, sizes = (weights @ part for part in parts)
-        there = (weights @ marks.astype(np.float64) > 0) & known
-        each = _ratio(2 * hits, sizes)
-        macro = _ratio((each * there).sum(axis=1), there.sum(axis=1).astype(np.float64))
-        return _ratio(2 * hits.sum(axis=1), sizes.sum(axis=1)), macro
-
-    micro, macro = scores(np.ones((1, len(given))))
-    drawn = [scores(counts) for counts in resampling_counts(len(given), samples, seed)]
-    micros, macros = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    micro, macro = _weighted_f1(given, marks, np.ones((1, len(given))))
+    micros, macros = resampled_f1(given, marks, samples, seed)
     return {
         "f1_micro": float(micro[0]),
         "f1_micro_ci": percentile_interval(micros),

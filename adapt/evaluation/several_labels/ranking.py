@@ -121,6 +121,32 @@ def mean_average_precision(scores: npt.ArrayLike, targets: npt.ArrayLike) -> flo
     return float(np.nanmean(precisions))
 
 
+def resampled_precisions(
+    scores: npt.ArrayLike, targets: npt.ArrayLike, samples: int = 1000, seed: int = 0
+) -> FloatArray:
+    """Average precision of each class on bootstrap samples of the images, the same for every model.
+
+    Args:
+        scores: Shape (N, K).
+        targets: Shape (N, K).
+        samples: Number of bootstrap samples S.
+        seed: Same seed, same samples.
+
+    Returns:
+        Shape (S, K); NaN where no image of a sample has the class.
+
+    Raises:
+        DataError: When the arrays are malformed.
+    """
+    checked, marks = check_label_scores(scores, targets)
+    ranked = [_ClassOrder.of(*column) for column in zip(checked.T, marks.T, strict=True)]
+    blocks = []
+    for counts in resampling_counts(len(checked), samples, seed):
+        rows = np.ascontiguousarray(counts.T, np.float32)
+        blocks.append(np.stack([own.precision(rows) for own in ranked], axis=1))
+    return np.concatenate(blocks)
+
+
 def resampled_maps(
     scores: npt.ArrayLike, targets: npt.ArrayLike, samples: int = 1000, seed: int = 0
 ) -> FloatArray:

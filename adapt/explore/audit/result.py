@@ -9,7 +9,7 @@ from adapt.common.content import content_hashes
 from adapt.common.files import plain, write_result
 from adapt.common.words import listed, plural
 from adapt.comparison.answers import Asked, PairedSet, Said, ask
-from adapt.comparison.data import Data, sets_to_compare
+from adapt.comparison.data import Data, TableForm, sets_to_compare
 from adapt.comparison.measures import Matched, common_classes, matched
 from adapt.comparison.sides import Given, Side, model_folder, opened, seen_by
 from adapt.data.sources.image_list import ImageList
@@ -179,7 +179,7 @@ def audit(
 
 def _single(data: Data, root: str | None) -> tuple[str, ImageList, list[str]]:
     """The one set of images that is audited."""
-    sets, notes = sets_to_compare(data, root=root)
+    sets, notes = sets_to_compare(data, table=None if root is None else TableForm(root))
     name, *others = sets
     if others:
         notes.append(f"audited on {name}; {listed(others)} left out")

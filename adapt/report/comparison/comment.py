@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from adapt.report.comparison.page import value_words
-from adapt.report.comparison.tables import cell_text, cost_lines, sets_table
-from adapt.report.comparison.verdict import headline, limits_sentence, main_set, tone_of, verdict
+from adapt.report.comparison.page import NONE, value_words
+from adapt.report.comparison.shown import Shown, counts_of
+from adapt.report.comparison.tables import cell_text, cost_lines
+from adapt.report.comparison.verdict import limits_sentence, main_set
 from adapt.report.record.words import percent
 from adapt.report.templating import environment
 
@@ -21,20 +22,19 @@ def render_comment(content: Mapping[str, Any]) -> str:
     Args:
         content: `diff.json`.
     """
-    own = main_set(content)
+    own, shown = main_set(content), Shown.of(content)
     limits = content["limits"]
     failed = any(limit["failed"] for limit in limits)
-    tone = tone_of(own["accuracy"])
-    mark = MARKS["worse" if failed else tone]
-    table = sets_table(content)
+    mark = MARKS["worse" if failed else shown.tone]
+    table = shown.sets
     broken = [flip for flip in own["flips"] if flip["kind"] == "broken"]
     text = (
         environment()
         .get_template("diff.md.j2")
         .render(
             mark=mark,
-            title=_title(content),
-            verdict=[*_models(content), *verdict(content)],
+            title=_title(content, shown),
+            verdict=[*_models(content), *shown.verdict],
             leaks=content["leaks"],
             header=table.header,
             rows=[[cell_text(cell) for cell in row] for row in table.rows],
@@ -43,20 +43,19 @@ def render_comment(content: Mapping[str, Any]) -> str:
                 for limit in limits
             ],
             broken=[
-                [flip["path"], flip["true"], _said(flip["a"]), _said(flip["b"])]
+                [flip["path"], flip["true"] or NONE, _said(flip["a"]), _said(flip["b"])]
                 for flip in broken[:WORST]
             ],
-            count=own["accuracy"]["broken"],
+            count=counts_of(own)["broken"],
             costs=cost_lines(content),
         )
     )
     return re.sub(r"\n{3,}", "\n\n", re.sub(r" +\n", "\n", text)).lstrip("\n")
 
 
-def _title(content: Mapping[str, Any]) -> str:
+def _title(content: Mapping[str, Any], shown: Shown) -> str:
     limits = limits_sentence(content)
-    words = headline(content)
-    return f"{words}; {limits}" if limits else words
+    return f"{shown.headline}; {limits}" if limits else shown.headline
 
 
 def _models(content: Mapping[str, Any]) -> list[str]:
@@ -64,4 +63,5 @@ def _models(content: Mapping[str, Any]) -> list[str]:
 
 
 def _said(answer: Mapping[str, Any]) -> str:
-    return f"{answer['label']} {percent(answer['confidence'])}"
+    sure = f" {percent(answer['confidence'])}" if "confidence" in answer else ""
+    return f"{answer['label'] or NONE}{sure}"

@@ -4,23 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapt.report.comparison.tables import confidence_table, cost_table, parts_table, sets_table
-from adapt.report.comparison.verdict import (
-    headline,
-    limits_sentence,
-    main_set,
-    p_words,
-    tone_of,
-    verdict,
-)
-from adapt.report.record.values import interval
-from adapt.report.record.words import percent, points, signed_span
+from adapt.report.comparison.shown import Shown, counts_of
+from adapt.report.comparison.tables import cost_table
+from adapt.report.comparison.verdict import limits_sentence, main_set
+from adapt.report.record.words import percent, points
 from adapt.report.templating import environment
 
 Content = Mapping[str, Any]
 MOST, MOST_ON_SHIFTS = 20, 10
 """Flips of one kind that are shown of the test set, and of each shift."""
 KINDS = ("broken", "fixed")
+NONE = "no label"
+"""What an image is called that has none, where it may have several."""
 
 
 @dataclass(frozen=True)
@@ -76,31 +71,21 @@ def render_page(content: Content, thumbnails: Mapping[str, str]) -> str:
         content: `diff.json`.
         thumbnails: Data URIs by `flip_key`.
     """
-    own = main_set(content)
-    groups = [
-        parts_table(f"By {column} on {content['main']}", column, rows)
-        for column, rows in own["groups"].items()
-    ]
+    shown = Shown.of(content)
     return (
         environment()
         .get_template("diff.html.j2")
         .render(
             content=content,
-            own=own["accuracy"],
-            headline=headline(content),
-            tone=tone_of(own["accuracy"]),
-            verdict=verdict(content),
+            shown=shown,
+            own=shown.main,
+            counts=counts_of(main_set(content)),
+            counted={name: counts_of(own)["n"] for name, own in content["sets"].items()},
             limits_sentence=limits_sentence(content),
-            sets=sets_table(content),
             galleries={kind: _galleries(content, kind, thumbnails) for kind in KINDS},
-            classes=parts_table(f"By class on {content['main']}", "class", own["per_class"]),
-            groups=groups,
-            confidence=confidence_table(content),
             cost=cost_table(content),
             percent=percent,
             points=points,
-            p_words=p_words,
-            interval=signed_span(interval(own["accuracy"]["ci"])),
             value_words=value_words,
         )
     )
@@ -119,7 +104,7 @@ def value_words(limit: Content) -> str:
 def _galleries(content: Content, kind: str, thumbnails: Mapping[str, str]) -> list[Gallery]:
     galleries = []
     for name, own in content["sets"].items():
-        count = own["accuracy"][kind]
+        count = counts_of(own)[kind]
         cards = [
             _card(flip, thumbnails.get(flip_key(name, flip)))
             for flip in _most(name, own, kind, content)
@@ -132,10 +117,10 @@ def _card(flip: Content, image: str | None) -> FlipCard:
     a, b = flip["a"], flip["b"]
     return FlipCard(
         str(flip["path"]),
-        str(flip["true"]),
-        str(a["label"]),
-        str(b["label"]),
-        percent(a["confidence"]),
-        percent(b["confidence"]),
+        str(flip["true"]) or NONE,
+        str(a["label"]) or NONE,
+        str(b["label"]) or NONE,
+        percent(a["confidence"]) if "confidence" in a else "",
+        percent(b["confidence"]) if "confidence" in b else "",
         image,
     )

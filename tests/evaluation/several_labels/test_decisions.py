@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from adapt.evaluation.metrics.bootstrap import resampling_indices
-from adapt.evaluation.several_labels.decisions import class_table, f1_scores
+from adapt.evaluation.several_labels.decisions import class_table, f1_scores, resampled_f1
 
 RANDOM = np.random.default_rng(0)
 TARGETS = (RANDOM.random((50, 6)) < 0.3).astype(int)
@@ -29,6 +29,10 @@ def test_intervals_are_those_of_resampled_images() -> None:
     values = [f1_score(TARGETS[rows], CHOSEN[rows], average="micro") for rows in drawn]
     wanted = np.quantile(values, [0.025, 0.975])
     assert np.allclose(f1_scores(CHOSEN, TARGETS, samples=200)["f1_micro_ci"], wanted)
+    micro, macro = resampled_f1(CHOSEN, TARGETS, 200)
+    assert np.allclose(micro, values)
+    every = [f1_score(TARGETS[rows], CHOSEN[rows], average="macro") for rows in drawn]
+    assert np.allclose(macro, every)
 
 
 def test_macro_is_over_classes_that_occur() -> None:

@@ -14,6 +14,7 @@ from adapt.evaluation.several_labels.ranking import (
     check_label_scores,
     mean_average_precision,
     resampled_maps,
+    resampled_precisions,
 )
 
 
@@ -32,6 +33,18 @@ def test_equal_to_scikit_learn_with_ties(images: int, classes: int, seed: int) -
     assert np.allclose(average_precisions(scores, targets), wanted, atol=1e-12)
     macro = average_precision_score(targets, scores, average="macro")
     assert mean_average_precision(scores, targets) == pytest.approx(macro)
+
+
+def test_classes_of_resampled_images() -> None:
+    scores, targets = problem(30, 3, 5)
+    drawn = np.concatenate(list(resampling_indices(30, 40, 0)))
+    told = resampled_precisions(scores, targets, 40)
+    for rows, own in zip(drawn, told, strict=True):
+        for k in range(3):
+            there = targets[rows, k].any()
+            wanted = average_precision_score(targets[rows, k], scores[rows, k]) if there else np.nan
+            assert own[k] == pytest.approx(wanted, nan_ok=True)
+    assert np.allclose(np.nanmean(told, axis=1), resampled_maps(scores, targets, 40))
 
 
 def test_resampled_images_are_scored_as_they_were_drawn() -> None:
