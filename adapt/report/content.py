@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from adapt.report.figures.style import ReportFigure
-from adapt.report.record.pairs import RECALL, chance_words, is_pairs, pair_sets
-from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import ZERO_SHOT, ScoreTable, mean_of_shifts, model_name
+from adapt.report.front.absent import not_measured
+from adapt.report.front.page import Fact, FrontPage, front_page
+from adapt.report.record.pairs import is_pairs
+from adapt.report.record.read import Absent, RunRecord
+from adapt.report.record.scores import ZERO_SHOT, ScoreTable, model_name
 from adapt.report.record.ship import method_ships, probe_ships, ship_words, ships_zero_shot
 from adapt.report.record.values import mapping, number
-from adapt.report.record.words import decimal, percent, points
+from adapt.report.record.words import decimal, percent
 from adapt.report.sections import (
     LABEL_SECTIONS,
     SECTIONS,
@@ -23,18 +25,12 @@ from adapt.report.sections import (
 from adapt.report.verdict import WARNING, verdict
 
 MISTAKES_SHOWN = 24
+WITH_OWN_WORDS = ("summary", "words", "mistakes", "data", "setup")
+"""Sections that show something besides their blocks."""
+NOT_KNOWN = "n/a"
 NOT_SHIPPED = "trained, not shipped"
 QUARANTINED_SHOWN = 200
 _MEDIA = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A number on the summary card: what it is, its value, and a remark."""
-
-    label: str
-    value: str
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,22 +54,20 @@ class Content:
 
     name: str
     subtitle: str
+    front: FrontPage
     shipped: str
     warnings: list[str]
     findings: list[str]
-    facts: list[Fact]
+    not_measured: str
     settings: list[Fact]
     sections: list[BuiltSection]
     mistakes: list[Mistake]
     mistakes_in_all: int
-    no_mistakes: str
     quarantined: list[Mapping[str, Any]]
     quarantined_in_all: int
     notes: list[str]
     environment: list[Fact]
-    no_environment: str
     recipe: str | None
-    no_recipe: str
 
     @property
     def figures(self) -> list[ReportFigure]:
@@ -91,31 +85,44 @@ def build(run: RunRecord, sections: Sequence[Section] | None = None) -> Content:
     """
     if sections is None:
         sections = LABEL_SECTIONS if run.scores.several_labels else SECTIONS
-    scores, sentences = run.scores, verdict(run.scores)
+    scores, sentences, built = run.scores, verdict(run.scores), build_sections(run, sections)
     shipped = sentences.pop(0) if ship_words(scores) else ""
     quarantined = list(scores.get("quarantined") or [])
     return Content(
-        name=str(scores.get("name") or run.folder.name),
+        name=str(scores.get("title") or scores.get("name") or run.folder.name),
         subtitle=_subtitle(run),
+        front=front_page(run),
         shipped=shipped,
         warnings=[s.removeprefix(WARNING) for s in sentences if s.startswith(WARNING)],
         findings=[s for s in sentences if not s.startswith(WARNING)],
-        facts=_facts(run),
-        settings=_settings(run),
-        sections=build_sections(run, sections),
+        not_measured=not_measured(_absent(run, built)),
+        settings=[fact for fact in _settings(run) if fact.value != NOT_KNOWN],
+        sections=[part for part in built if part.id in WITH_OWN_WORDS or _shows(part)],
         mistakes=[_mistake(run, stored) for stored in (run.mistakes or [])[:MISTAKES_SHOWN]],
         mistakes_in_all=len(run.mistakes or []),
-        no_mistakes="the run found no mistake"
-        if run.mistakes == []
-        else run.reason("mistakes.json"),
         quarantined=quarantined[:QUARANTINED_SHOWN],
         quarantined_in_all=len(quarantined),
         notes=[str(note) for note in scores.get("notes") or []],
         environment=[Fact(str(k), str(v)) for k, v in (run.environment or {}).items()],
-        no_environment=run.reason("environment.json"),
         recipe=run.recipe,
-        no_recipe=run.reason("recipe.yaml"),
     )
+
+
+def _shows(part: BuiltSection) -> bool:
+    return any(not isinstance(block, Absent) for block in part.blocks)
+
+
+def _absent(run: RunRecord, built: Sequence[BuiltSection]) -> list[Absent]:
+    """Everything that is absent, from the sections and from what they show besides blocks."""
+    parts = [block for part in built for block in part.blocks if isinstance(block, Absent)]
+    own = {"Worst mistakes": "mistakes.json", "Environment": "environment.json"}
+    shown = {part.title for part in built}
+    parts += [
+        Absent(title, run.reason(file))
+        for title, file in (own | {"Recipe": "recipe.yaml"}).items()
+        if run.lacks(file) and (title in shown or file != "mistakes.json")
+    ]
+    return parts
 
 
 def _subtitle(run: RunRecord) -> str:
@@ -127,57 +134,10 @@ def _subtitle(run: RunRecord) -> str:
     method = run.scores.get("method") or "unknown method"
     method += "" if method_ships(run.scores) else " (not shipped)"
     name, recipe = run.scores.get("name"), run.scores.get("recipe")
-    by = f", recipe {recipe}" if recipe and recipe != name else ""
+    title = run.scores.get("title") or name
+    by = f", recipe {recipe}" if recipe and recipe != title else ""
+    by += f", run {name}" if name != title else ""
     return f"{start or 'CLIP'}, {method}, {what}{by}"
-
-
-def _pair_facts(scores: ScoreTable) -> list[Fact]:
-    model = scores.shipped
-    facts = []
-    for name in pair_sets(scores)[:2]:
-        before = percent(scores.metric(ZERO_SHOT, name, RECALL))
-        value = percent(scores.metric(model, name, RECALL))
-        note = f"start {before}, {chance_words(scores, model, name)}"
-        facts.append(Fact(f"recall at 10 on {name}", value, note))
-    return facts
-
-
-def _facts(run: RunRecord) -> list[Fact]:
-    if is_pairs(run.scores):
-        return _pair_facts(run.scores)
-    scores, model, base = run.scores, run.scores.shipped, run.scores.test
-    facts = []
-    if base is not None:
-        change = _change(scores.difference(model, base)[0], model)
-        change = scores.reason(model, base) or change
-        facts.append(
-            Fact(f"{scores.measure} on {base}", percent(scores.metric(model, base)), change)
-        )
-    if scores.shifts:
-        change = _change(scores.shift_difference(model)[0], model)
-        label = mean_of_shifts(scores)
-        label = f"{scores.measure} on {label}" if len(scores.shifts) == 1 else label
-        facts.append(Fact(label, percent(scores.shift_mean(model)), change))
-    else:
-        facts.append(Fact("mean of shifts", "n/a", "no shift was scored"))
-    if base is not None and scores.several_labels:
-        shown = percent(scores.metric(model, base, "f1_micro"))
-        macro = percent(scores.metric(model, base, "f1_macro"))
-        facts.append(Fact(f"F1 micro on {base}", shown, f"macro {macro}"))
-    elif base is not None:
-        error = scores.metric(model, base, "ece")
-        note = scores.reason(model, base, "ece") or _chance(run, base) or "lower is better"
-        facts.append(Fact(f"calibration error on {base}", decimal(error), note))
-    return facts
-
-
-def _chance(run: RunRecord, name: str) -> str:
-    most = number(mapping(mapping(run.uncertainty).get("ece")).get(name, {}).get("most_by_chance"))
-    return "" if most is None else f"up to {most:.3f} by chance alone; lower is better"
-
-
-def _change(value: float | None, model: str) -> str:
-    return "" if model == "zero_shot" or value is None else f"{points(value)} from zero-shot"
 
 
 def _method_note(run: RunRecord) -> str:
@@ -223,7 +183,20 @@ def _settings(run: RunRecord) -> list[Fact]:
             share if method_ships(scores) or not share else f"{share}, not shipped",
         ),
         Fact("training time", _duration(fit), in_all),
+        *_calibration(run),
     ]
+
+
+def _calibration(run: RunRecord) -> list[Fact]:
+    """The calibration error on the test set, where it was measured."""
+    scores, base = run.scores, run.scores.test
+    error = None if base is None else scores.metric(scores.shipped, base, "ece")
+    if base is None or error is None:
+        return []
+    stored = mapping(mapping(mapping(run.uncertainty).get("ece")).get(base))
+    most = number(stored.get("most_by_chance"))
+    note = "lower is better" if most is None else f"up to {most:.3f} by chance alone"
+    return [Fact(f"calibration error on {base}", decimal(error), note)]
 
 
 def _duration(seconds: float | None) -> str:

@@ -1,9 +1,9 @@
 """The sections of the report: which figures, tables and sentences each one shows, in order."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from adapt.report.figures.accuracy import heat_map, ladder
+from adapt.report.figures.accuracy import NO_CORRUPTION, heat_map, ladder
 from adapt.report.figures.alpha import alpha_curve, probe_curve
 from adapt.report.figures.changes import flips, forgetting
 from adapt.report.figures.classes import confusion, per_class
@@ -26,7 +26,6 @@ from adapt.report.tables.pairs import (
     curve_table,
     few_words,
     pairs_count_table,
-    recall_ladder,
     retrieval_tables,
 )
 from adapt.report.tables.prompts import prompts_table, search_words, sentences_words
@@ -83,26 +82,29 @@ class Section:
         title: Its heading.
         makers: Make its blocks from a run, in this order; None leaves one out without a word.
         optional: Whether the section is left out where all its blocks are absent.
+        prints: Those whose blocks are on paper as well: a print has six pages at most.
     """
 
     id: str
     title: str
     makers: tuple[Maker, ...] = ()
     optional: bool = False
+    prints: tuple[Maker, ...] = ()
 
 
 @dataclass(frozen=True)
 class BuiltSection:
-    """A section with the blocks that a run gives it."""
+    """A section with the blocks that a run gives it, and those of them that are printed."""
 
     id: str
     title: str
     blocks: list[Block]
+    printed: list[Block] = field(default_factory=list)
 
 
 def build_sections(run: RunRecord, sections: Iterable[Section]) -> list[BuiltSection]:
     """Make the blocks of every section; call it inside `house_style`."""
-    built = [BuiltSection(part.id, part.title, _blocks(run, part)) for part in sections]
+    built = [BuiltSection(part.id, part.title, *_blocks(run, part)) for part in sections]
     optional = {part.id for part in sections if part.optional}
     return [
         part
@@ -111,22 +113,30 @@ def build_sections(run: RunRecord, sections: Iterable[Section]) -> list[BuiltSec
     ]
 
 
-def _blocks(run: RunRecord, section: Section) -> list[Block]:
-    """The blocks of a section; what is absent for one reason is named once, where it is first."""
-    made = [maker(run) for maker in section.makers]
-    lists = [blocks if isinstance(blocks, Sequence) else [blocks] for blocks in made]
-    blocks = [block for blocks in lists for block in blocks if block is not None]
+def _blocks(run: RunRecord, section: Section) -> tuple[list[Block], list[Block]]:
+    """The blocks of a section, and those that are printed.
+
+    What is absent for one reason is named once, where it is first.
+    """
+    blocks, printed = list[Block](), list[Block]()
+    for maker in section.makers:
+        made = maker(run)
+        own = made if isinstance(made, Sequence) else [made]
+        known = [block for block in own if block is not None]
+        blocks += known
+        printed += known if maker in section.prints else []
     titles: dict[str, list[str]] = {}
     for block in blocks:
         if isinstance(block, Absent):
             titles.setdefault(block.reason, []).append(block.title)
-    return [
+    merged: list[Block] = [
         Absent(enumerated(titles.pop(block.reason), 12), block.reason)
         if isinstance(block, Absent)
         else block
         for block in blocks
         if not isinstance(block, Absent) or block.reason in titles
     ]
+    return merged, printed
 
 
 def _or(make: Maker, title: str, why: str | Callable[[RunRecord], str], needs: str = "") -> Maker:
@@ -153,6 +163,11 @@ def _no_pairs(run: RunRecord) -> str:
     return run.reason("confusion.csv")
 
 
+def confused_pairs_table(run: RunRecord) -> Block | Sequence[Block]:
+    """The pairs that are confused most often, or that there are none."""
+    return _or(pairs_table, "Confused pairs", _no_pairs, "confusion.csv")(run)
+
+
 def _rules_of_probe(run: RunRecord) -> Table | None:
     line = probe_line(run)
     return None if line is None else rules_table(line)
@@ -160,13 +175,19 @@ def _rules_of_probe(run: RunRecord) -> Table | None:
 
 _ROBUSTNESS, _UNCERTAINTY = "robustness.json", "uncertainty.json"
 _NO_RULES = "curve.json holds no rules: the run is older than the rules"
-_NO_CORRUPTION = "no synthetic shift was evaluated"
-_NO_GROUPS = "no eval has a metadata column with only a few values, which could form groups"
-_NO_UNKNOWN = "the recipe names none under `uncertainty.unknown`"
+_NO_GROUPS = (
+    "no eval has a metadata column with only a few values: name one of a table under "
+    "`robustness.groups`"
+)
+_NO_UNKNOWN = (
+    "images of other things tell whether the model notices: name a folder of them under "
+    "`uncertainty.unknown`"
+)
 _NO_COUNTS = "the run stored no counts per class"
 # fmt: off
 SECTIONS = (
-    Section("summary", "Summary", (ladder_table, ladder)),
+    Section("summary", "Summary", (ladder,), prints=(ladder,)),
+    Section("words", "Every finding in words"),
     Section("prompts", "Prompts", (
         sentences_words, search_words, prompts_table,
     ), optional=True),
@@ -177,17 +198,17 @@ SECTIONS = (
         references_table,
         _or(guard_table, "Guard", NO_GUARD),
         worse_classes_table,
-    )),
+    ), prints=(probe_curve, alpha_curve)),
     Section("robustness", "Robustness", (
         scatter, heat_map, effective, effective_table,
-        _or(corruption_table, "Corruption error", _NO_CORRUPTION, _ROBUSTNESS),
+        _or(corruption_table, "Corruption error", NO_CORRUPTION, _ROBUSTNESS),
         flips, flip_table, forgetting, retention_table,
         _or(group_tables, "Groups", _NO_GROUPS, _ROBUSTNESS),
-    )),
+    ), prints=(scatter,)),
     Section("tables", "All scores", (
-        opened_words, accuracy_table, towers_table, calibration_table, balanced_table,
+        opened_words, ladder_table, accuracy_table, towers_table, calibration_table, balanced_table,
         captions_tables,
-    )),
+    ), prints=(opened_words, accuracy_table)),
     Section("reliability", "Reliability", (reliability, reliability_on_a_shift)),
     Section("uncertainty", "Uncertainty", (
         temperature_words,
@@ -200,49 +221,53 @@ SECTIONS = (
     )),
     Section("few-shot", "Few-shot accuracy", (
         shots_curve, shots_table, below_words, ranking_table, outlook_words,
-    ), optional=True),
+    ), optional=True, prints=(shots_curve,)),
     Section("confusion", "Confusions", (
-        confusion, _or(pairs_table, "Confused pairs", _no_pairs, "confusion.csv"),
-    )),
-    Section("classes", "Classes", (per_class, class_table)),
+        confusion, confused_pairs_table,
+    ), prints=(confused_pairs_table,)),
+    Section("classes", "Classes", (per_class, class_table), prints=(per_class,)),
     Section("mistakes", "Worst mistakes"),
     Section("learning", "Learning curves", (learning,)),
     Section("data", "Data card", (
         split_table, _or(count_table, "Images per class", _NO_COUNTS), contact_sheet,
-    )),
+    ), prints=(split_table,)),
     Section("setup", "Environment and recipe"),
 )
 """The report, from top to bottom; a new figure is a file in `figures/` and a name in this list."""
 PAIR_SECTIONS = (
-    Section("summary", "Summary", (recall_ladder,)),
+    Section("summary", "Summary"),
+    Section("words", "Every finding in words"),
     Section("alpha", "Choosing alpha", (
         _or(curve_table, "Curve", "the recipe mixes nothing: `ensemble.kind=none`"),
     )),
-    Section("retrieval", "Retrieval", (opened_words, retrieval_tables)),
+    Section("retrieval", "Retrieval", (opened_words, retrieval_tables), prints=(retrieval_tables,)),
     Section("classes", "Classes by name", (class_sets_table,), optional=True),
     Section("learning", "Learning curves", (learning,)),
-    Section("data", "Data card", (few_words, pairs_count_table, contact_sheet)),
+    Section("data", "Data card", (
+        few_words, pairs_count_table, contact_sheet,
+    ), prints=(pairs_count_table,)),
     Section("setup", "Environment and recipe"),
 )
 """The report of a run on images with captions."""
 
 
 LABEL_SECTIONS = (
-    Section("summary", "Summary", (ladder_table, ladder)),
+    Section("summary", "Summary", (ladder,), prints=(ladder,)),
+    Section("words", "Every finding in words"),
     Section("alpha", "Choosing alpha", (
         probe_curve, _rules_of_probe, alpha_curve,
         _or(rules_table, "Rules", _NO_RULES, "curve.json"),
         _or(guard_table, "Guard", NO_GUARD),
         worse_classes_table,
-    )),
+    ), prints=(probe_curve, alpha_curve)),
     Section("tables", "All scores", (
-        opened_words, label_table, f1_table, likelihood_table,
-    )),
-    Section("classes", "Classes", (decision_words, label_class_table)),
+        opened_words, ladder_table, label_table, f1_table, likelihood_table,
+    ), prints=(label_table,)),
+    Section("classes", "Classes", (decision_words, label_class_table), prints=(decision_words,)),
     Section("learning", "Learning curves", (learning,)),
     Section("data", "Data card", (
         split_table, _or(count_table, "Images per class", _NO_COUNTS), contact_sheet,
-    )),
+    ), prints=(split_table,)),
     Section("setup", "Environment and recipe"),
 )
 # fmt: on

@@ -42,6 +42,7 @@ from adapt.runs.measures.scores import ADAPTED, ENSEMBLE, START, changed_paramet
 from adapt.runs.micro_batch import fitted
 from adapt.runs.selection import Choice, alphas_of
 from adapt.runs.steps import Run, begin_with, fit_method, write_reports
+from adapt.runs.summary import titled
 from adapt.training.context import Context
 
 
@@ -191,6 +192,7 @@ def _summary(loaded: Loaded, data: RunData, choice: Choice, model: Classifier) -
         "format": 1,
         "task": TASK,
         "recipe": loaded.recipe_name,
+        **titled(loaded),
         "method": recipe.method["name"],
         "model": {"arch": recipe.model.arch, "pretrained": recipe.model.pretrained},
         "seed": recipe.seed,

@@ -12,6 +12,7 @@ from adapt.models.classifier import Classifier
 from adapt.models.prediction.labelling import SeveralLabels
 from adapt.recipe.data import RunData, fold_count
 from adapt.recipe.load import Loaded
+from adapt.recipe.shipped import recipe_names
 from adapt.runs.folder.answers import write_answers
 from adapt.runs.measures.classes import lost_most
 from adapt.runs.measures.few_shot import few_shot
@@ -63,6 +64,12 @@ class Finished:
         return self.context.folder
 
 
+def titled(loaded: Loaded) -> dict[str, str]:
+    """The name that the user gave the run in the recipe; empty where it is a shipped one's."""
+    name = loaded.recipe.name
+    return {} if name in recipe_names() else {"title": name}
+
+
 def run_facts(loaded: Loaded, data: RunData, outputs: Outputs, choice: Choice) -> dict[str, Any]:
     """Settings and choices of a run, whatever its labels are."""
     recipe = loaded.recipe
@@ -70,6 +77,7 @@ def run_facts(loaded: Loaded, data: RunData, outputs: Outputs, choice: Choice) -
     return {
         "format": 1,
         "recipe": loaded.recipe_name,
+        **titled(loaded),
         "method": recipe.method["name"],
         "model": {"arch": recipe.model.arch, "pretrained": recipe.model.pretrained},
         "seed": recipe.seed,

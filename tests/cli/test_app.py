@@ -133,10 +133,10 @@ def test_run_predict_verify_report(
     assert "zero-shot" in table
     assert table.count("(shipped)") == 1
     scores = json.loads((out / "scores.json").read_text())
-    assert (scores["name"], scores["recipe"]) == ("run", "own")
+    assert (scores["title"], scores["name"], scores["recipe"]) == ("own", "run", "own")
     report = (out / "report.md").read_text().splitlines()
-    assert report[0] == "# run", "the name that was chosen"
-    assert "recipe own" in report[2]
+    assert report[0] == "# own", "the name that the user gave"
+    assert "run run" in report[2], "and where it is"
     assert call(monkeypatch, "run", recipe(tmp_path, root, test), "--out", out) == 2
     assert "add --resume" in capsys.readouterr().err
     (test / "cat" / "broken.jpg").write_bytes(b"no image")

@@ -16,6 +16,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run")
 SILENT = 30.0
 """Seconds after which a browser that does not answer has failed."""
+A4, LETTER = (8.27, 11.69), (8.5, 11.0)
+"""Sizes of paper, in inches."""
 
 
 class Page:
@@ -37,8 +39,10 @@ class Page:
         self.wait_for("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
-        """The value of an expression."""
-        answer = self._ask("Runtime.evaluate", expression=script, returnByValue=True)
+        """The value of an expression; a promise is waited for."""
+        answer = self._ask(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
@@ -59,8 +63,8 @@ class Page:
             "DOM.setFileInputFiles", nodeId=node, files=[str(file.resolve()) for file in files]
         )
 
-    def picture(self, width: int = 1000, height: int = 800, dark: bool = False) -> bytes:
-        """A PNG of the page, twice as fine."""
+    def resize(self, width: int = 1000, dark: bool = False, height: int = 800) -> None:
+        """Change the window and the scheme of colours; points are two by two pixels."""
         self._ask(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=2, mobile=False,
@@ -68,7 +72,29 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._ask("Emulation.setEmulatedMedia", features=[scheme])
         time.sleep(0.3)
+
+    def picture(self, width: int = 1000, height: int = 800, dark: bool = False) -> bytes:
+        """A PNG of the page, twice as fine."""
+        self.resize(width, dark, height)
         return base64.b64decode(self._ask("Page.captureScreenshot")["data"])
+
+    def paper(self, paper: tuple[float, float], margin: float = 12 / 25.4) -> None:
+        """Lay the page out as on the inner part of a sheet (inches); a point is 1/96 inch."""
+        width, height = (round(96 * (side - 2 * margin)) for side in paper)
+        self._ask("Emulation.setEmulatedMedia", media="print")
+        self._ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=False,
+        )  # fmt: skip
+
+    def printed(self, paper: tuple[float, float] = A4) -> bytes:
+        """The page as a PDF, as it is printed on this paper (inches)."""
+        return base64.b64decode(
+            self._ask(
+                "Page.printToPDF", paperWidth=paper[0], paperHeight=paper[1],
+                printBackground=True, preferCSSPageSize=False,
+            )["data"]
+        )  # fmt: skip
 
     def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1

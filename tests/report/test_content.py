@@ -12,14 +12,15 @@ from tests.helpers.report_fixture import changed, make_scores, record, with_prob
 def test_facts_are_the_stored_numbers(run: RunRecord) -> None:
     content = build(run, [])
     results = run.scores["models"]
-    accuracy, shifts, error = content.facts
+    accuracy, shifts, *_ = content.front.facts
     test = results["ensemble"]["test"]
     assert accuracy.value == f"{100 * test['accuracy']:.1f} %"
     change = test["accuracy"] - results["zero_shot"]["test"]["accuracy"]
     assert accuracy.note == f"{100 * change:+.1f} from zero-shot"
     assert shifts.label == "mean of 5 shifts"
-    assert error.value == f"{test['ece']:.3f}"
     settings = {fact.label: (fact.value, fact.note) for fact in content.settings}
+    error = f"{test['ece']:.3f}", "up to 0.060 by chance alone"
+    assert settings["calibration error on test"] == error
     assert settings["alpha"] == ("0.4", "of the mixed model, chosen on val, rule val")
     assert settings["trained parameters"] == ("589,824", "0.39 % of the model")
     assert settings["training time"] == ("5.2 min", "6.7 min in all")
@@ -42,13 +43,36 @@ def test_where_the_probe_ships_nothing_of_the_method_does(run: RunRecord) -> Non
     assert settings["method"] == ("lora", "trained, not shipped")
 
 
-def test_a_run_without_shifts_or_settings_says_n_a() -> None:
+def test_what_was_not_measured_is_no_number() -> None:
     scores = make_scores(shifts=0) | {"alpha": None, "trainable": {}}
     content = build(record(scores), [])
-    assert content.facts[1].value == "n/a"
-    settings = {fact.label: fact.value for fact in content.settings}
-    for label in ("alpha", "trained parameters", "training time"):
-        assert settings[label] == "n/a"
+    assert [fact.label for fact in content.front.facts] == ["accuracy on test"]
+    shown = {fact.label for fact in content.settings}
+    assert not shown & {"alpha", "trained parameters", "training time"}
+    assert "mean of" not in content.front.headline
+
+
+def test_everything_absent_is_named_once_in_one_line(run: RunRecord) -> None:
+    content = build(record(make_scores(shifts=0)))
+    line = content.not_measured
+    for file in ("curve.json", "reliability.json", "confusion.csv", "environment.json"):
+        assert line.count(f"({run.reason(file)[: len(file)]}") == 1
+    assert "Synthetic shifts by kind and severity (no synthetic shift was evaluated: add" in line
+    assert line.endswith(").")
+    assert "mistakes.json" in line
+    assert "n/a" not in line
+    assert {"reliability", "confusion", "learning"}.isdisjoint(
+        part.id for part in content.sections
+    ), "sections of which everything is absent are left out"
+
+
+def test_the_title_is_the_name_that_the_user_gave(run: RunRecord) -> None:
+    named = build(changed(run, "scores", title="cats of Berlin", name="run-7", recipe="own"), [])
+    assert named.name == "cats of Berlin"
+    assert named.subtitle.endswith(", recipe own, run run-7")
+    shipped = build(changed(run, "scores", name="run-7", recipe="quickstart"), [])
+    assert shipped.name == "run-7"
+    assert shipped.subtitle.endswith(", recipe quickstart")
 
 
 def test_warnings_are_not_findings(run: RunRecord) -> None:

@@ -127,7 +127,7 @@ def test_a_new_figure_is_a_function_and_a_line_in_a_section(tmp_path: Path) -> N
     extra = Section("extra", "Extra", (throw_away,))
     folder = make_run(tmp_path / "run", 2, 1)
     write(folder, ["html"], [*SECTIONS, extra])
-    assert "<b>Throw-away: n/a.</b> ranking.json is absent" in (folder / "report.html").read_text()
+    assert "Throw-away (ranking.json is absent" in (folder / "report.html").read_text()
     (folder / "ranking.json").write_text("{}", encoding="utf-8")
     files = write(folder, ["html", "md"], [extra])
     assert {path.name for path in files} == {

@@ -128,7 +128,8 @@ def test_missing_files_are_named_with_a_reason(tmp_path: Path) -> None:
     for file in (*files, *newer, "environment.json", "recipe.yaml"):
         assert f"{file} is absent: " in text
     assert "mistakes.json cannot be read: " in text
-    assert "mean of shiftsn/ano shift was scored" in text
+    assert "Robustness was not measured. To measure it, add" in text
+    assert "n/a" not in text.split("What to do next")[0].split("{")[-1]
     assert "curve.json is absent" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 

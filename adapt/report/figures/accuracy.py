@@ -12,18 +12,24 @@ from adapt.report.record.scores import MAP, ScoreTable, mean_of_shifts, model_na
 from adapt.report.record.values import number
 from adapt.report.record.words import percent, points, shorten
 
+NO_CORRUPTION = (
+    "no synthetic shift was evaluated: add `evals.blur={of: test, shift: gaussian_blur, "
+    "severity: [1, 3, 5]}` and one of another kind"
+)
 CHANGE_MAP = LinearSegmentedColormap.from_list("change", [style.VERMILION, "#ffffff", style.BLUE])
 
 
 @style.figure("ladder", "Baseline ladder")
-def ladder(run: RunRecord) -> style.ReportFigure | str:
-    """Accuracy on the test set and on the mean of shifts, one row per model."""
+def ladder(run: RunRecord) -> style.ReportFigure | str | None:
+    """Accuracy on the test set and on the mean of shifts, one row per model, of two or more."""
     scores, base = run.scores, run.scores.test
     if base is None:
         return "no test set was evaluated"
     present = [m for m in scores.models if scores.metric(m, base) is not None]
     if not present:
         return f"no model has a score on {base}"
+    if len(present) < 2:
+        return None
     figure = style.new_figure(7.4, 1.15 + 0.42 * len(present))
     axes = figure.add_subplot()
     for row, model in enumerate(present):
@@ -95,13 +101,15 @@ def _beside(axes: Axes, x: float, y: float, text: str, align: str) -> None:
 
 
 @style.figure("heat_map", "Synthetic shifts by kind and severity")
-def heat_map(run: RunRecord) -> style.ReportFigure | str:
-    """Change from zero-shot for every kind and severity of synthetic shift."""
+def heat_map(run: RunRecord) -> style.ReportFigure | str | None:
+    """Change from zero-shot for every kind and severity of synthetic shift, of two or more."""
     cells = severity_cells(run)
     kinds = list(dict.fromkeys(kind for kind, _ in cells))
     severities = sorted({severity for _, severity in cells})
+    if not cells:
+        return NO_CORRUPTION
     if len(kinds) < 2 and len(severities) < 2:
-        return "fewer than two kinds or severities of synthetic shift were evaluated"
+        return None
     model = run.scores.shipped
     change = np.full((len(kinds), len(severities)), np.nan)
     for (kind, severity), shift in cells.items():

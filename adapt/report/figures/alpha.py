@@ -32,12 +32,15 @@ _ENDS = {MIXED: "adapted model", MIXED_PROBE: "linear probe"}
 
 
 @style.figure("alpha_curve", "Alpha curve", needs="curve.json")
-def alpha_curve(run: RunRecord) -> style.ReportFigure | str:
+def alpha_curve(run: RunRecord) -> style.ReportFigure | str | None:
     """Accuracy along the line from zero-shot (alpha 0) to the adapted model (alpha 1)."""
     stored = curve_points(run)
     if not stored:
         return run.reason("curve.json")
     rules, named = rule_choices(run), curve_shifts(run, stored)
+    drawn = [name for name in (SELECTION, run.scores.test, *named) if name is not None]
+    if all(len({at_point(point, [name]) for point in stored}) < 2 for name in drawn):
+        return None
     figure = style.new_figure(7.4, 4.2 + (0.35 + 0.22 * len(rules) if rules else 0))
     axes, *strip = figure.subplots(
         2 if rules else 1, 1, sharex=True, squeeze=False,

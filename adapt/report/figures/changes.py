@@ -17,7 +17,7 @@ NO_RETENTION = "no eval of the recipe has `retention: true`, so other classes we
 
 
 @style.figure("flips", "Predictions gained and lost", needs="robustness.json")
-def flips(run: RunRecord) -> style.ReportFigure | str:
+def flips(run: RunRecord) -> style.ReportFigure | str | None:
     """Images gained and lost compared with zero-shot, as bars to both sides."""
     rows = [
         (name, gained, lost)
@@ -27,6 +27,8 @@ def flips(run: RunRecord) -> style.ReportFigure | str:
     ]
     if not rows:
         return "no test set was evaluated"
+    if not any(gained or lost for _, gained, lost in rows):
+        return None
     if len(rows) > MOST_BARS:
         kept = sorted(rows, key=lambda row: -row[2])[:MOST_BARS]
         rows = [row for row in rows if row in kept]

@@ -20,14 +20,16 @@ COUNT_MAP = LinearSegmentedColormap.from_list("count", ["#ffffff", "#56b4e9", "#
 
 
 @style.figure("confusion", "Confusion matrix", needs="confusion.csv")
-def confusion(run: RunRecord) -> style.ReportFigure | str:
+def confusion(run: RunRecord) -> style.ReportFigure | str | None:
     """The confusion matrix on the test set, for up to 40 classes."""
     classes = [str(label) for label in run.scores.get("classes", [])]
     counts = confusion_counts(run)
     if not counts:
         return run.reason("confusion.csv")
+    if not confused_pairs(run):
+        return None
     if len(classes) > MANY_CLASSES or not classes:
-        return f"{len(classes)} classes do not fit into a matrix; see the list of pairs instead"
+        return None  # the list of pairs says it
     places = {label: index for index, label in enumerate(classes)}
     matrix = np.zeros((len(classes), len(classes)))
     for (true, predicted), count in counts.items():
@@ -76,11 +78,13 @@ def _write_counts(axes: Axes, matrix: np.ndarray, fraction: np.ndarray) -> None:
 
 
 @style.figure("per_class", "Recall per class", needs="per_class.csv")
-def per_class(run: RunRecord) -> style.ReportFigure | str:
+def per_class(run: RunRecord) -> style.ReportFigure | str | None:
     """Recall of every class, zero-shot against shipped; the most changed when there are many."""
     recalls = class_recalls(run)
     if not recalls:
         return run.reason("per_class.csv")
+    if len({row[2:] for row in recalls}) < 2:
+        return None
     if len(recalls) > MANY_CLASSES:
         by_change = sorted(recalls, key=lambda row: (row[3] - row[2], row[0]))
         panels = {

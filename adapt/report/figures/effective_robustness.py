@@ -31,7 +31,7 @@ _TICKS = (
 
 
 @style.figure("scatter", "In-distribution against shift")
-def scatter(run: RunRecord) -> style.ReportFigure | str:
+def scatter(run: RunRecord) -> style.ReportFigure | str | None:
     """Test accuracy against mean shift accuracy, both on logit axes."""
     scores, base = run.scores, run.scores.test
     if base is None or not scores.shifts:
@@ -44,6 +44,8 @@ def scatter(run: RunRecord) -> style.ReportFigure | str:
         and (x := scores.metric(model, base)) is not None
         and (y := scores.shift_mean(model)) is not None
     }
+    if len(set(places.values())) < 2:
+        return None
     figure = style.new_figure(7.0, 4.9)
     axes = figure.add_subplot()
     path = _path(run, base)

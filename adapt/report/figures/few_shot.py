@@ -15,13 +15,15 @@ MOST_DRAWN = 5
 
 
 @style.figure("shots", "Accuracy against training images per class", needs="few_shot.json")
-def shots_curve(run: RunRecord) -> style.ReportFigure | str:
+def shots_curve(run: RunRecord) -> style.ReportFigure | str | None:
     """Accuracy on each eval against images per class, with bands over the draws."""
     few = read_few_shot(run)
     scored = {name for draws in few.shown for name in draws.accuracies}
     drawn = [name for name in few.zero_shot if name in scored][:MOST_DRAWN]
     if not drawn:
         return "few_shot.json holds no scored draw"
+    if len(few.shown) < 2:
+        return None
     figure = style.new_figure(7.4, 4.0)
     axes = figure.add_subplot()
     ends, alt = [], ["By training images per class."]
@@ -102,8 +104,6 @@ def _caption(few: FewShotRecord, seeds: float) -> str:
 def _reading(few: FewShotRecord) -> str:
     harm = "Where a line begins below its dotted one, so few images do harm."
     full = [draws.shots for draws in few.shown if not few.lacking(draws.shots)]
-    if len(few.shown) == 1:
-        return f"one number of images per class shows no trend. {harm}"
     trend = (
         "where a line still rises at its right end, more images would help; where it is flat, "
         "they would not."

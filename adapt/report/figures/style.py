@@ -118,15 +118,16 @@ class ReportFigure:
     name: str = ""
 
 
-Draw = Callable[[RunRecord], ReportFigure | str]
-Show = Callable[[RunRecord], ReportFigure | Absent]
+Draw = Callable[[RunRecord], ReportFigure | str | None]
+Show = Callable[[RunRecord], ReportFigure | Absent | None]
 
 
 def figure(name: str, title: str, needs: str = "") -> Callable[[Draw], Show]:
     """Make a figure of the report from a function that draws it.
 
     The function takes the run and returns the figure, or the reason why there is none as a sentence
-    without its full stop.
+    without its full stop. It returns None where a figure would say nothing, such as a line of one
+    point: the report is then silent.
 
     Args:
         name: File name without suffix.
@@ -136,10 +137,12 @@ def figure(name: str, title: str, needs: str = "") -> Callable[[Draw], Show]:
 
     def decorate(draw: Draw) -> Show:
         @wraps(draw)
-        def drawn(run: RunRecord) -> ReportFigure | Absent:
+        def drawn(run: RunRecord) -> ReportFigure | Absent | None:
             result = run.reason(needs) if needs and run.lacks(needs) else draw(run)
             if isinstance(result, str):
                 return Absent(title, result)
+            if result is None:
+                return None
             return replace(result, name=name, title=result.title or title)
 
         return drawn

@@ -105,12 +105,15 @@ def _value(value: object) -> str:
 
 
 @style.figure("learning", "Learning curves", needs="metrics.csv")
-def learning(run: RunRecord) -> style.ReportFigure | str:
-    """Loss, validation accuracy and learning rate over the steps of training."""
-    series = {column: _column(run, column) for lines in PANELS.values() for column in lines}
+def learning(run: RunRecord) -> style.ReportFigure | str | None:
+    """Loss, validation accuracy and learning rate over the steps of training, of two or more."""
+    logged = {column: _column(run, column) for lines in PANELS.values() for column in lines}
+    if not any(logged.values()):
+        return run.reason("metrics.csv")
+    series = {column: pairs if len(pairs) > 1 else [] for column, pairs in logged.items()}
     drawn = {panel: lines for panel, lines in PANELS.items() if any(series[c] for c in lines)}
     if not drawn:
-        return run.reason("metrics.csv")
+        return None
     figure = style.new_figure(9.0 if len(drawn) > 1 else 5.0, 2.9)
     panels = figure.subplots(1, len(drawn), squeeze=False)[0]
     alt: list[str] = []

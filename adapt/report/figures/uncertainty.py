@@ -18,11 +18,13 @@ Line = list[tuple[float, float]]
 
 
 @style.figure("risk_coverage", "Risk and coverage", needs="uncertainty.json")
-def risk_coverage(run: RunRecord) -> style.ReportFigure | str:
+def risk_coverage(run: RunRecord) -> style.ReportFigure | str | None:
     """Error rate among the images the model is surest of, one line per eval."""
     lines = curves(run)
     if not lines:
         return "no test set was evaluated"
+    if all(len({risk for _, risk in line}) < 2 for line in lines.values()):
+        return None
     named = _named(run, lines)
     figure = style.new_figure(7.4, 3.9)
     axes = figure.add_subplot()
@@ -104,14 +106,14 @@ def _in_words(name: str, line: Sequence[tuple[float, float]], entry: Mapping[str
 
 
 @style.figure("reliability_0", "Reliability", needs="reliability.json")
-def reliability(run: RunRecord) -> style.ReportFigure | str:
+def reliability(run: RunRecord) -> style.ReportFigure | str | None:
     """Reliability on the test set, before and after temperature scaling."""
     name = run.scores.test
     return "no test set was evaluated" if name is None else _reliability(run, name, "")
 
 
 @style.figure("reliability_1", "Reliability on a shift", needs="reliability.json")
-def reliability_on_a_shift(run: RunRecord) -> style.ReportFigure | str:
+def reliability_on_a_shift(run: RunRecord) -> style.ReportFigure | str | None:
     """The same on the shift with the largest calibration error."""
     model, shifts = run.scores.shipped, run.scores.shifts
     errors = {name: run.scores.metric(model, name, "ece") for name in shifts}
@@ -127,9 +129,11 @@ def _bins(run: RunRecord, stage: str, name: str) -> Bins:
     return [entry for entry in bins if number(entry.get("n"))]
 
 
-def _reliability(run: RunRecord, name: str, remark: str) -> style.ReportFigure | str:
+def _reliability(run: RunRecord, name: str, remark: str) -> style.ReportFigure | str | None:
     if not any(_bins(run, stage, name) for stage in ("before", "after")):
         return run.reason("reliability.json")
+    if all(len(_bins(run, stage, name)) < 2 for stage in ("before", "after")):
+        return None
     figure = style.new_figure(7.4, 4.3)
     grid = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=[3, 1])
     alt = []

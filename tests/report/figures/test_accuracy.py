@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adapt.report.figures.accuracy import heat_map, ladder, severity_cells
+from adapt.report.figures.accuracy import NO_CORRUPTION, heat_map, ladder, severity_cells
 from adapt.report.record.read import Absent, RunRecord
 from tests.helpers.report_fixture import changed, figure_of, make_scores, record
 
@@ -45,8 +45,13 @@ def test_the_heat_map_holds_the_change_of_every_severity() -> None:
 
 def test_without_shifts_or_scores_the_reason_is_given(run: RunRecord) -> None:
     assert heat_map(record(make_scores(shifts=0))) == Absent(
-        "Synthetic shifts by kind and severity",
-        "fewer than two kinds or severities of synthetic shift were evaluated",
+        "Synthetic shifts by kind and severity", NO_CORRUPTION
     )
     empty = changed(run, "scores", models={"zero_shot": {}}, data={})
     assert ladder(empty) == Absent("Baseline ladder", "no test set was evaluated")
+
+
+def test_one_cell_or_one_model_is_no_figure(run: RunRecord) -> None:
+    assert heat_map(record(make_scores(shifts=2))) is None
+    models = run.scores["models"]
+    assert ladder(changed(run, "scores", models={"zero_shot": models["zero_shot"]})) is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adapt.report.figures.classes import confusion, per_class
-from adapt.report.record.read import Absent, RunRecord
+from adapt.report.record.read import RunRecord
 from tests.helpers.report_fixture import figure_of, make_scores, record, stored
 
 
@@ -23,9 +23,19 @@ def test_the_matrix_is_a_fraction_of_each_row(run: RunRecord) -> None:
 def test_a_matrix_of_many_classes_is_not_drawn() -> None:
     names = [f"class {number}" for number in range(41)]
     rows = [{"eval": "test", "true": names[0], "predicted": names[1], "count": "1"}]
-    reason = "41 classes do not fit into a matrix; see the list of pairs instead"
     run = record(make_scores(1, names), confusion=rows)
-    assert confusion(run) == Absent("Confusion matrix", reason)
+    assert confusion(run) is None
+
+
+def test_figures_that_would_say_nothing_are_not_drawn() -> None:
+    right = [{"eval": "test", "true": name, "predicted": name, "count": "3"} for name in "ab"]
+    assert confusion(record(make_scores(1, "ab"), confusion=right)) is None
+    rows = [
+        {"model": model, "eval": "test", "class": name, "n": "3", "recall": "0.5"}
+        for name in "ab"
+        for model in ("zero_shot", "ensemble")
+    ]
+    assert per_class(record(make_scores(1, "ab"), per_class=rows)) is None
 
 
 def test_bars_are_recalls_best_first(run: RunRecord) -> None:

@@ -81,7 +81,6 @@ def test_what_classes_lack_is_counted_or_left_open(run: RunRecord) -> None:
         ([20, 20, 30], (1, 4, 16), "where it is flat, they would not."),
         ([5, 9, 9], (1, 4, 16), "up to 4 per class, a line that still rises"),
         ([3, 9, 9], (1, 4, 16), "a flat line says nothing, since"),
-        ([3, 3, 3], (8, 16), "shows no trend"),
     ],
 )
 def test_flat_is_read_only_where_every_class_had_more_to_give(
@@ -91,6 +90,11 @@ def test_flat_is_read_only_where_every_class_had_more_to_give(
     read = figure_of(shots_curve(few)).read
     assert said in read
     assert ("would not" in read) == (sum(k <= min(counts) for k in shots) > 1)
+
+
+def test_one_number_of_images_is_no_curve(run: RunRecord) -> None:
+    few = with_protocol(run, [3, 3, 3], {k: [0.6, 0.7, 0.7, 0.6] for k in (8, 16)})
+    assert shots_curve(few) is None
 
 
 def test_intervals_shown_stay_within_0_and_100_percent(run: RunRecord) -> None:
