@@ -28,6 +28,8 @@ VIEWS = (
 )
 """Name, width, whether dark, and whether everything that folds is open."""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PATIENCE = 300.0
+"""Seconds that axe-core may take for one view."""
 SHOWN = 4
 """Places of a violation that are printed."""
 
@@ -89,6 +91,7 @@ def main() -> int:
     axe, wrong = given.axe.read_text(encoding="utf-8"), False
     for name in given.pages:
         with tempfile.TemporaryDirectory() as profile, browser(Path(profile)) as page:
+            page.patience = PATIENCE
             page.open(address_of(name))
             broken = violations(page, axe)
         print(f"{name}: {len(broken)} violations in {len(VIEWS)} views", flush=True)

@@ -13,6 +13,7 @@ from adapt.cli.averages import mix, soup
 from adapt.cli.commands.audit import audit
 from adapt.cli.commands.cache import commands as cache_commands
 from adapt.cli.commands.monitor import monitor
+from adapt.cli.commands.report import report
 from adapt.cli.commands.search import search
 from adapt.cli.commands.serve import serve
 from adapt.cli.commands.suggest import suggest
@@ -353,15 +354,7 @@ def copy(
     _print_path(f"to run  adapt run {target}{photos}")
 
 
-@app.command()
-def report(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
-    """Write the report of a run again. Loads no model."""
-    from adapt.report import write_report
-
-    for path in write_report(folder, ["html", "md"]):
-        _print_path(str(path))
-
-
+app.command()(report)
 app.command()(sweep)
 app.command()(predict)
 app.command()(embed)

@@ -163,7 +163,7 @@ def _no_pairs(run: RunRecord) -> str:
     return run.reason("confusion.csv")
 
 
-def confused_pairs_table(run: RunRecord) -> Block | Sequence[Block]:
+def confused_pairs_table(run: RunRecord) -> Block | Sequence[Block] | None:
     """The pairs that are confused most often, or that there are none."""
     return _or(pairs_table, "Confused pairs", _no_pairs, "confusion.csv")(run)
 

@@ -6,19 +6,21 @@ from typing import Any
 from adapt.report.record.guard import guard_approval, guard_warnings, stepped_back
 from adapt.report.record.pairs import is_pairs, pair_verdict
 from adapt.report.record.scores import SELECTION, ZERO_SHOT, ScoreTable, named_start, over
-from adapt.report.record.ship import lost_words, ship_words, ships_zero_shot, too_small_words
+from adapt.report.record.ship import (
+    ADD_SHIFTS,
+    TOLERATED_LOSS,
+    lost_words,
+    ship_words,
+    ships_zero_shot,
+    too_small_words,
+)
 from adapt.report.record.values import Interval
 from adapt.report.record.words import percent, points, size
 
 WARNING = "Warning: "
-TOLERATED_LOSS = 0.02
 NOT_MEASURED = (
     "Zero-shot is not measured: no text tower. Alpha 0, the guard and all differences are against "
     "a linear probe on the frozen features."
-)
-ADD_SHIFTS = (
-    "To measure it, add `evals.NAME=FOLDER` to the command, with photos of the same classes that "
-    "look different, or an entry under `evals` to the recipe."
 )
 
 

@@ -51,7 +51,7 @@ ROOMS = {
     "report": [
         ("write", "comparison", "sweep", "explore", "displays"),
         ("content",),
-        ("sections",),
+        ("front", "sections"),
         ("figures", "tables"),
         ("record",),
     ],

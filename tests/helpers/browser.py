@@ -21,11 +21,15 @@ A4, LETTER = (8.27, 11.69), (8.5, 11.0)
 
 
 class Page:
-    """One page; `errors` holds what it complained of, such as a policy that was broken."""
+    """One page; `errors` holds what it complained of, such as a policy that was broken.
+
+    `patience` is after how many seconds of silence the browser has failed.
+    """
 
     def __init__(self, send: int, receive: int) -> None:
         self._send, self._receive, self._rest = send, receive, b""
         self._number, self._session = 0, ""
+        self.patience = SILENT
         self.errors: list[str] = []
 
     def open(self, address: str) -> None:
@@ -112,7 +116,9 @@ class Page:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
-            assert select.select([self._receive], [], [], SILENT)[0], "the browser says nothing"
+            assert select.select([self._receive], [], [], self.patience)[0], (
+                "the browser says nothing"
+            )
             part = os.read(self._receive, 1 << 20)
             assert part, "the browser has ended"
             self._rest += part

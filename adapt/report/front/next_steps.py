@@ -5,10 +5,14 @@ from adapt.report.record.guard import guard_of
 from adapt.report.record.pairs import is_pairs
 from adapt.report.record.read import RunRecord
 from adapt.report.record.scores import ScoreTable, over
-from adapt.report.record.ship import ships_zero_shot, too_small_words
+from adapt.report.record.ship import (
+    ADD_SHIFTS,
+    TOLERATED_LOSS,
+    ships_zero_shot,
+    too_small_words,
+)
 from adapt.report.record.values import interval, mapping, number
 from adapt.report.record.words import percent, shorten, size
-from adapt.report.verdict import ADD_SHIFTS, TOLERATED_LOSS
 
 MOST = 4
 """Steps that are named, the last one included: how to use the model."""
@@ -60,7 +64,7 @@ def _probe_ahead(scores: ScoreTable) -> list[str]:
     by = "" if ahead is None or ahead <= 0 else f" by {size(ahead)} on {name}"
     return [
         f"A linear probe on frozen features is ahead{by}: run again with "
-        "`method={name: linear_probe}` and put both side by side with `adapt report --compare`."
+        "`method=linear_probe` and put both side by side with `adapt report --compare`."
     ]
 
 

@@ -14,6 +14,12 @@ from adapt.report.record.scores import (
 from adapt.report.record.values import interval, mapping, number
 from adapt.report.record.words import percent, points, shorten, signed_span, span
 
+TOLERATED_LOSS = 0.02
+"""Accuracy on the shifts that may be lost without a warning."""
+ADD_SHIFTS = (
+    "To measure it, add `evals.NAME=FOLDER` to the command, with photos of the same classes that "
+    "look different, or an entry under `evals` to the recipe."
+)
 _CANDIDATES = {
     "mixed": "the mixed model",
     "probe": "the mixed probe",

@@ -8,8 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from adapt.common.files import write_whole
+from adapt.report.figures.many_runs.sweep import key_figure
 from adapt.report.figures.style import ReportFigure, house_style
-from adapt.report.figures.sweep import key_figure
 from adapt.report.record.sweep import keys_of, place_of, stored_spread
 from adapt.report.record.words import percent, points
 from adapt.report.sweep.tables import evals_table, run_lines, settings_table

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adapt.report.figures.many_runs.sweep import key_figure
 from adapt.report.figures.style import house_style
-from adapt.report.figures.sweep import key_figure
 from adapt.report.record.sweep import keys_of
 from tests.helpers.sweeps import made_up_sweep
 
