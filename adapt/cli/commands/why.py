@@ -17,6 +17,9 @@ console = Console()
 
 
 OPTIONS = {
+    "label": typer.Option(
+        help="Where images have several labels, the one to explain; the most probable without."
+    ),
     "rival": typer.Option(
         help="The class to hold against the answer; the second most likely without."
     ),

@@ -11,7 +11,7 @@ from torch import Tensor
 from adapt.common.arrays import FloatArray
 from adapt.common.words import listed
 from adapt.errors import ModelError, RecipeError, did_you_mean
-from adapt.explore.why.grad_cam import grad_cam
+from adapt.explore.why.grad_cam import Margin, grad_cam
 from adapt.explore.why.rollout import attention_rollout
 from adapt.explore.why.sanity import Map, randomisation_test
 from adapt.explore.why.settings import WhySettings
@@ -42,9 +42,14 @@ def explain(
 
     Raises:
         ImageError: When the image cannot be read.
-        RecipeError: When the rival is not a class, or is the answer.
+        RecipeError: When the rival is not a class, or is the answer; or a label is named.
     """
     chosen = settings or WhySettings()
+    if chosen.label is not None:
+        raise RecipeError(
+            f"--label - not where an image has one label - {chosen.label!r} - name a class to hold "
+            "against the answer with --rival"
+        )
     resized = torch.from_numpy(classifier.predictor.pixels(image)[None])
     pixels = classifier.backbone.preprocessing.normalise_batch(resized)
     with torch.no_grad():
@@ -64,8 +69,10 @@ def explain(
             classifier.class_names[number]: float(probabilities[number])
             for number in order[: chosen.top]
         },
-        "training": _training(training, feature[0].double().numpy(), answer, second, chosen.top),
-        "regions": _regions(classifier, pixels, answer, second, chosen.where),
+        "training": training_of(training, feature[0].double().numpy(), answer, second, chosen.top),
+        "regions": regions_of(
+            classifier, pixels, lambda own: own[:, answer] - own[:, second], chosen.where
+        ),
         "words": _words(classifier, feature[0], [answer, second]),
     }
 
@@ -89,9 +96,21 @@ def _rival(classifier: Classifier, name: str, answer: int) -> int:
     return names.index(name)
 
 
-def _training(
+def training_of(
     training: TrainingSet | None, feature: FloatArray, answer: int, rival: int, top: int
 ) -> Content | str:
+    """The training images like an image, and those that pull its answer.
+
+    Args:
+        training: What the model was trained on.
+        feature: Unit feature (D,) of the image.
+        answer: Class number.
+        rival: Class number.
+        top: Most images of each kind.
+
+    Returns:
+        For `why.json`; a text where there are no training images.
+    """
     if training is None:
         return "no training images were given"
     probe = training.probe
@@ -154,17 +173,25 @@ def _neighbour(training: TrainingSet, row: int, cosine: float) -> Content:
     return {**_image(training, row), "cosine": cosine}
 
 
-def _regions(
-    classifier: Classifier, pixels: Tensor, answer: int, rival: int, asked: bool
+def regions_of(
+    classifier: Classifier, pixels: Tensor, margin: Margin, asked: bool
 ) -> Content | str:
+    """Maps of the regions that matter, each with its randomisation test.
+
+    Args:
+        classifier: The model, on the CPU.
+        pixels: One normalised image (1, 3, H, W).
+        margin: What is explained, from logits (B, K) to numbers (B,).
+        asked: Whether they are wanted.
+
+    Returns:
+        By name, a map or why there is none; a text where they are not wanted.
+    """
     if not asked:
         return "it was not asked for"
 
-    def cam(model: Classifier) -> FloatArray:
-        return grad_cam(model, pixels, lambda logits: logits[:, answer] - logits[:, rival])
-
     kinds: dict[str, Map] = {
-        "grad_cam": cam,
+        "grad_cam": lambda model: grad_cam(model, pixels, margin),
         "rollout": lambda model: attention_rollout(model, pixels),
     }
     return {name: _map(classifier, kind) for name, kind in kinds.items()}

@@ -17,6 +17,7 @@ from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 from adapt.explore.opening import name_of, open_bundle
 from adapt.explore.why.explain import Content, explain
+from adapt.explore.why.labels import explain_label
 from adapt.explore.why.pictures import overlay
 from adapt.explore.why.settings import WhySettings
 from adapt.explore.why.training import TrainingSet
@@ -75,10 +76,10 @@ def why(
 
     Raises:
         BundleError: When the model cannot be opened, or is an export.
-        DataError: When the model gives several labels per image; or the training images cannot be
-            read, or have classes of which the model knows nothing.
+        DataError: When the training images cannot be read, or have classes of which the model knows
+            nothing.
         ImageError: When an image cannot be read.
-        RecipeError: When the rival is not a class.
+        RecipeError: When the rival, or the label where an image may have several, is not a class.
 
     Example:
         >>> from adapt.data.images import Images
@@ -90,24 +91,31 @@ def why(
         'animal/noto--cat.png'
     """
     classifier = open_bundle(model, "layers to look into")
-    if classifier.labelling.several:
-        what = "gives several labels per image, and one answer is explained"
-        raise DataError(f"{name_of(model)} - {what} - a model - give a model of one label")
     given = _own_training(model) if training is None else training
-    known = None if given is None else _training(classifier, given)
-    told = [
-        explain(classifier, str(image), known, settings)
-        for image in track(images, "explaining answers")
-    ]
+    known = None if given is None else _training(given)
+    told = _explained(classifier, images, known, settings)
     content = {
         "format": 1,
         "adapt": __version__,
         "model": name_of(model),
         "arch": classifier.backbone.spec.arch,
-        "training_images": 0 if known is None else len(known.images),
+        "training_images": 0 if known is None else len(known),
         "images": told,
     }
     return Why(content, _pictures(classifier, told, known))
+
+
+def _explained(
+    classifier: Classifier,
+    images: Sequence[str | Path],
+    known: ImageList | None,
+    settings: WhySettings | None,
+) -> list[Content]:
+    store, shown = FeatureStore(cache_folder("features")), track(images, "explaining answers")
+    if classifier.labelling.several:
+        return [explain_label(classifier, image, known, settings, store) for image in shown]
+    training = None if known is None else TrainingSet.of(classifier, known, store)
+    return [explain(classifier, str(image), training, settings) for image in shown]
 
 
 def _own_training(model: str | Path | Classifier) -> Path | None:
@@ -118,11 +126,10 @@ def _own_training(model: str | Path | Classifier) -> Path | None:
     return recipe if recipe.is_file() else None
 
 
-def _training(classifier: Classifier, given: DataLike) -> TrainingSet:
+def _training(given: DataLike) -> ImageList:
     sets = read_sets(given).images
     images = sets[TRAIN] if TRAIN in sets else next(iter(sets.values()))
-    images = _readable(images)
-    return TrainingSet.of(classifier, images, FeatureStore(cache_folder("features")))
+    return _readable(images)
 
 
 def _readable(images: ImageList) -> ImageList:
@@ -145,7 +152,7 @@ def picture_key(image: int, kind: str, row: int | str = "") -> str:
 
 
 def _pictures(
-    classifier: Classifier, told: list[Content], training: TrainingSet | None
+    classifier: Classifier, told: list[Content], training: ImageList | None
 ) -> dict[str, str]:
     pictures: dict[str, str] = {}
     for number, own in enumerate(told):
@@ -157,7 +164,7 @@ def _pictures(
                     pictures[picture_key(number, "map", name)] = overlay(pixels, drawing["map"])
         if training is not None:
             for row in _rows(own["training"]):
-                drawn = small_picture(training.images.paths[row])
+                drawn = small_picture(training.paths[row])
                 if drawn is not None:
                     pictures[picture_key(number, "training", row)] = drawn
     return pictures

@@ -16,6 +16,8 @@ class WhySettings:
 
     ranges: ClassVar[Ranges] = Ranges(top=at_least(1))
 
+    label: str | None = None
+    """Where images have several labels, the one that is explained; the most probable without."""
     rival: str | None = None
     """The class that the answer is held against; the second most likely without."""
     where: bool = True

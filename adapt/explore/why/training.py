@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from adapt.common.arrays import FloatArray
+from adapt.data.labels.label_sets import target_matrix
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
 from adapt.methods.features.influence import Influence
@@ -48,7 +49,11 @@ class TrainingSet:
 
     @classmethod
     def of(
-        cls, classifier: Classifier, images: ImageList, store: FeatureStore | None = None
+        cls,
+        classifier: Classifier,
+        images: ImageList,
+        store: FeatureStore | None = None,
+        label: int | None = None,
     ) -> "TrainingSet":
         """Encode the images.
 
@@ -56,21 +61,25 @@ class TrainingSet:
             classifier: The model.
             images: What it was trained on.
             store: Where features are kept.
+            label: Where images have several labels, the number of one of the classes: the two
+                classes are then images with it (0) and images without it (1).
 
         Raises:
             DataError: When a class is not one of the model's, or there are fewer than two.
         """
-        targets = images.targets(classifier.class_names)
+        targets = _targets(classifier, images, label)
         if len(set(targets.tolist())) < 2:
             raise DataError(
-                f"{images.root} - too few classes - {images.class_names} - give training images "
-                "of at least two"
+                f"{images.root} - too few classes - {images.class_names[:10]} - give training "
+                "images of at least two, or with a label and without it"
             )
         runtime = Runtime()
         pixels = prepare(images, classifier.backbone.preprocessing, runtime)
         features = (store or FeatureStore()).features(classifier.backbone, pixels, runtime)
-        said = head_logits(classifier.head, features).argmax(1)
-        return cls(images, features.double().numpy(), targets, len(classifier.class_names), said)
+        logits = head_logits(classifier.head, features)
+        classes = len(classifier.class_names) if label is None else 2
+        said = logits.argmax(1) if label is None else _without(classifier, logits, label)
+        return cls(images, features.double().numpy(), targets, classes, said)
 
     def nearest(self, feature: FloatArray, number: int, count: int) -> list[tuple[int, float]]:
         """The images of a class that are most like a feature: positions and cosines.
@@ -126,3 +135,18 @@ class TrainingSet:
     def agreement(self) -> float:
         """Fraction of the training images for which the probe answers as the model does."""
         return float((self.probe.logits(self.features).argmax(1) == self.said).mean())
+
+
+def _targets(classifier: Classifier, images: ImageList, label: int | None) -> np.ndarray:
+    names = classifier.class_names
+    if label is None:
+        return images.targets(names)
+    marks = target_matrix(images.labels_of_each, names, images.paths)
+    return np.asarray(marks[:, label] == 0, np.int64)
+
+
+def _without(classifier: Classifier, logits: np.ndarray, label: int) -> np.ndarray:
+    """1 where the model does not give the label."""
+    odds = classifier.probabilities(torch.from_numpy(np.asarray(logits)))[:, label].numpy()
+    thresholds = classifier.labelling.thresholds_of_classes or []
+    return np.asarray(odds < thresholds[label], np.int64)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapt.data.images import Images
+from adapt.data.sources.folders import from_folder
 from adapt.errors import BundleError, DataError, RecipeError
 from adapt.explore.why.result import why
 from adapt.explore.why.settings import WhySettings
@@ -45,14 +46,22 @@ def test_a_run_folder_knows_its_training_images(run: Path, tmp_path: Path) -> No
         done.write(tmp_path)
 
 
-def test_several_labels_per_image_are_refused(run: Path, tmp_path: Path) -> None:
-    """Of a classifier and of its bundle alike."""
+def test_several_labels_per_image(run: Path, tmp_path: Path) -> None:
+    """Of a classifier and of its bundle alike; a label is held against its absence."""
     plain = tiny_classifier()
     several = plain.with_labelling(SeveralLabels([["no x"]] * len(plain.class_names)))
-    image = run / "train" / "red_circle" / "0.png"
-    for model in (several, several.save(tmp_path / "several")):
-        with pytest.raises(DataError, match="gives several labels per image"):
-            why(model, [image])
+    image, seen = run / "train" / "red_circle" / "0.png", from_folder(run / "train")
+    bundle, settings = several.save(tmp_path / "several"), WhySettings(label="red_circle")
+    done = [why(model, [image], seen, settings) for model in (several, bundle)]
+    assert done[0].content["images"] == done[1].content["images"]
+    (told,) = done[0].content["images"]
+    assert {told["answer"]["class"], told["rival"]["class"]} == {"red_circle", "not red_circle"}
+    page = done[0].write(tmp_path / "out").read_text(encoding="utf-8")
+    assert "not red_circle" in page
+    with pytest.raises(RecipeError, match="--rival - not where images have several"):
+        why(several, [image], seen, WhySettings(rival="red_circle"))
+    with pytest.raises(RecipeError, match="--label - not where an image has one label"):
+        why(plain, [image], seen, settings)
 
 
 def test_a_bundle_alone_says_nothing_of_training(run: Path, tmp_path: Path) -> None:
