@@ -112,7 +112,6 @@ def test_both_sides_are_compared_on_the_draws_that_both_have() -> None:
 
 
 def test_the_page_has_each_program_that_was_run_and_each_patch() -> None:
-    more: dict[str, list[object]] = {"images": [], "sets": []}
     patches = {"Tip-Adapter": (Patch("main.py", "a | b\nc", ""),)}
     lines = document(
         CELLS, {"images": [], "sets": []}, {"Tip-Adapter": "abc (2023-05-10)"}, patches, "a machine"
