@@ -109,7 +109,7 @@ def by_set(found: Results, name: str) -> list[str]:
 
 def versions(commits: Mapping[str, str]) -> list[str]:
     """The clones and their commits."""
-    return rows_of(["clone", "commit"], [[name, own] for name, own in commits.items()])
+    return _words(rows_of(["clone", "commit"], [[name, own] for name, own in commits.items()]))
 
 
 def changes(patches: Mapping[str, Sequence[Patch]]) -> list[str]:
@@ -119,7 +119,12 @@ def changes(patches: Mapping[str, Sequence[Patch]]) -> list[str]:
         for clone, own in patches.items()
         for patch in own
     ]
-    return rows_of(["clone", "file", "text", "read as"], rows)
+    return _words(rows_of(["clone", "file", "text", "read as"], rows))
+
+
+def _words(lines: list[str]) -> list[str]:
+    """A table whose columns are all words."""
+    return [line.replace("---:", "---") for line in lines]
 
 
 def _shown(text: str) -> str:
