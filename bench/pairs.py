@@ -18,6 +18,7 @@ from PIL import Image
 from adapt.models.backbones import load_backbone
 from adapt.runs.run import run
 from bench.document import rewrite_below
+from bench.pairs_words import paragraph, reference
 
 MARKER = "<!-- written by bench/pairs.py -->"
 EMBEDDED = {"arch": "adapt-icons-xs", "pretrained": "embedded"}
@@ -196,8 +197,18 @@ def classes_table(scored: dict[str, dict[str, Any]]) -> list[str]:
     return lines
 
 
-def page(scored: dict[str, list[dict[str, Any]]], classes: dict[str, dict[str, Any]]) -> list[str]:
-    """What the script writes."""
+def page(
+    scored: dict[str, list[dict[str, Any]]],
+    classes: dict[str, dict[str, Any]],
+    words: dict[str, Any] | None = None,
+) -> list[str]:
+    """What the script writes.
+
+    Args:
+        scored: Runs on photos by name, one for each seed.
+        classes: Runs on the embedded emoji.
+        words: The reference of `bench.pairs_words`.
+    """
     first = next(iter(scored.values()))[0]
     card, test = first["data"], first["models"]["zero_shot"]["test"]
     chance = [100 * test[way]["chance@10"] for way in ("image_to_text", "text_to_image")]
@@ -212,6 +223,8 @@ def page(scored: dict[str, list[dict[str, Any]]], classes: dict[str, dict[str, A
         "",
         *table_of(scored),
     ]
+    if words is not None:
+        lines += ["", paragraph(words)]
     if classes:
         lines += ["", "## Image encoders and class names, on the embedded emoji", ""]
         lines += ["Accuracy in %; the names of 32 classes in place of captions.", ""]
@@ -233,12 +246,13 @@ def main() -> None:
         for name, method in CLASSES.items()
     }
     scored: dict[str, list[dict[str, Any]]] = {}
+    words = reference(table, settings.runs / "words.json")
     for name, (_, _, seeds) in RUNS.items():
         for seed in seeds:
             recipe = on_pairs(name, seed, table)
             own = finished(f"{name} {seed}", recipe, settings.runs)
             scored.setdefault(name, []).append(own)
-            rewrite_below(settings.page, MARKER, page(scored, classes))
+            rewrite_below(settings.page, MARKER, page(scored, classes, words))
 
 
 if __name__ == "__main__":
