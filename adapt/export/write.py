@@ -7,7 +7,7 @@ from typing import Any
 from adapt.common.files import not_written, part_of, write_text
 from adapt.common.typed import resolve_path
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import ModelError, RecipeError, RunError
+from adapt.errors import RecipeError, RunError
 from adapt.export import preprocess
 from adapt.export.base import format_of
 from adapt.export.card import CardFacts, short_card
@@ -47,16 +47,10 @@ def export(
         MissingExtraError: When the format needs packages that are not installed.
         BundleError: When the written model answers otherwise. Nothing is left then.
         ModelError: When the model is not one that the format can hold, or eight bits lose more than
-            one point of accuracy or are asked for where images have several labels. Nothing is left
-            then.
+            one point of accuracy, or of mAP where images have several labels. Nothing is left then.
         RunError: When the folder cannot be written.
     """
     wanted, folder = format_of(to), resolve_path(folder)
-    if classifier.labelling.several and int8 is not None:
-        raise ModelError(
-            f"--int8 - not for several labels per image - to {to} - ship float32: what eight bits "
-            "lose is measured by accuracy"
-        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RecipeError(f"{folder} - exists - it would be overwritten - give a new folder")
     part = part_of(folder)

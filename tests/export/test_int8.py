@@ -1,6 +1,7 @@
 """Eight bits are kept where they cost little, and refused where they cost much."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 from PIL import Image
+from sklearn.metrics import average_precision_score
 
 import adapt
 from adapt.data.decoding.preprocessing import PixelArray
@@ -20,6 +22,8 @@ from adapt.export.load import verify
 from adapt.export.record import Record
 from adapt.export.write import export
 from adapt.models.classifier import Classifier
+from adapt.models.prediction.labelling import SeveralLabels
+from tests.helpers.tiny import tiny_classifier
 
 DATA = Path(adapt.__file__).parent / "data" / "embedded" / "pictograms" / "emoji" / "test"
 
@@ -127,6 +131,54 @@ def test_a_loss_beyond_the_limit_leaves_nothing(
     ):
         export(model, tmp_path / "out", "lean", int8=images)
     assert not list(tmp_path.iterdir())
+
+
+def test_several_labels_are_kept_by_their_map(
+    images: ImageList, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The eight bits are made up: a little noise on each probability, or other ones."""
+    few = images.subset(range(0, 147, 2))
+    names, several = few.class_names, tiny_classifier(names=few.class_names)
+    several = several.with_labelling(SeveralLabels([[f"no {name}"] for name in names]))
+    sets = [tuple(sorted({own, names[row % 5]})) for row, own in enumerate(few.labels)]
+    few = replace(few, labels=["|".join(own) for own in sets], label_sets=sets)
+    size = {"noise": 1e-6}
+
+    def read(folder: Path, record: Record) -> Runtime:
+        plain, small = lean.read(folder, record), (folder / "small").exists()
+
+        def run(batch: PixelArray) -> GraphAnswers:
+            answers = plain(batch)
+            if small:
+                random = np.random.default_rng(len(batch))
+                noise = random.uniform(-1, 1, answers.probabilities.shape) * size["noise"]
+                answers.probabilities[:] = np.clip(answers.probabilities + noise, 0, 1)
+            return answers
+
+        return run
+
+    format_ = Format("", lean.write, read, int8=lambda folder, _: (folder / "small").touch())
+    monkeypatch.setattr(FORMATS, "table", lambda: {"lean": format_})
+    folder = export(several, tmp_path / "out", "lean", int8=few)
+    own = json.loads((folder / "parity.json").read_text())["val"]
+    odds = np.zeros((len(few), len(names)))
+    for row, answer in enumerate(several.predict(few.paths, top=len(names))):
+        for name, value in answer.top:
+            odds[row, names.index(name)] = value
+    marks = few.targets(names)
+    present = marks.any(axis=0)
+    wanted = average_precision_score(marks[:, present], odds[:, present])
+    assert own["mAP_float32"] == pytest.approx(wanted, abs=1e-3)
+    assert own["points_lost"] == pytest.approx(100 * (own["mAP_float32"] - own["mAP_int8"]))
+    assert "accuracy_int8" not in own
+    size["noise"] = 1.0
+    chosen = odds > np.median(odds, axis=0)  # the model is right on all of these
+    better = replace(few, label_sets=[tuple(np.array(names)[row].tolist()) for row in chosen])
+    with pytest.raises(ModelError, match="loses mAP"):
+        export(several, tmp_path / "again", "lean", int8=better)
+    assert not (tmp_path / "again").exists()
+    with pytest.raises(RecipeError, match="not of the model's kind"):
+        export(several, tmp_path / "again", "lean", int8=images)
 
 
 def test_other_formats_have_none(model: Classifier, images: ImageList, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import BundleError, MissingExtraError, ModelError, RecipeError
+from adapt.errors import BundleError, MissingExtraError, RecipeError
 from adapt.export import base
 from adapt.export.base import FORMATS, Format
 from adapt.export.formats import lean
@@ -111,10 +111,11 @@ def test_several_labels(to: str, several: Classifier, tmp_path: Path) -> None:
     )
 
 
-def test_eight_bits_of_several_labels_are_refused(several: Classifier, tmp_path: Path) -> None:
+def test_eight_bits_need_images_of_the_same_kind(several: Classifier, tmp_path: Path) -> None:
     images = ImageList(["a.png"], ["cat"], None, None, ".", {})
-    with pytest.raises(ModelError, match="not for several labels per image"):
+    with pytest.raises(RecipeError, match="it gives several labels per image"):
         export(several, tmp_path / "out", "onnx", int8=images)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_record_of_one_label_is_as_ever(model: Classifier, tmp_path: Path) -> None:

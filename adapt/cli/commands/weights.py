@@ -166,10 +166,16 @@ def pull(
 def _lost(folder: Path) -> str:
     """What eight bits cost, in words."""
     own = json.loads((folder / "parity.json").read_text(encoding="utf-8"))["val"]
-    before, after = (100 * own[f"accuracy_{name}"] for name in ("float32", "int8"))
+    several = "mAP_int8" in own
+    name = "mAP" if several else "accuracy"
+    before, after = (100 * own[f"{name}_{bits}"] for bits in ("float32", "int8"))
+    told = f"{after:.1f} % of {own['images']} images are right"
+    if several:
+        told = f"mAP is {after:.1f} % on {own['images']} images"
+    label = "labels" if several else "label"
     return (
-        f"in eight bits {after:.1f} % of {own['images']} images are right, in float32 "
-        f"{before:.1f} %; {100 * own['same_label']:.1f} % get the same label"
+        f"in eight bits {told}, in float32 {before:.1f} %; {100 * own['same_label']:.1f} % get the "
+        f"same {label}"
     )
 
 
