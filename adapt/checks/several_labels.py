@@ -4,7 +4,7 @@ The labels of an image are one text here, joined by `|`, so that copies with oth
 as those with another class do.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -16,9 +16,13 @@ from adapt.checks.model import FOLDS, View
 from adapt.common.arrays import BoolArray
 from adapt.common.words import first_few, plural
 from adapt.data.labels.label_sets import joined
+from adapt.evaluation.several_labels.ranking import average_precisions
 
 LEAST = 5
 """Images with a label, and images without it, that a statement about the label needs."""
+SEEN = 0.5
+"""Average precision out of fold that a label needs: where the model does not see what a label says,
+an image on which it is not seen tells nothing."""
 BY_CHANCE = 0.001
 """That labels occur together by chance, over all pairs of labels, is less likely than this."""
 
@@ -31,20 +35,21 @@ def label_set_findings(view: View, progress: Callable[[int], None] | None = None
         progress: Called with the number of labels that are done.
 
     Returns:
-        Findings `suspected_label`, `always_together`, `label_of_all` and `unlabelled`, as far as
-        they apply.
+        Findings `suspected_label`, `always_together`, `label_of_all`, `unseen_label` and
+        `unlabelled`, as far as they apply.
     """
     marks = view.marks
     findings = [_together(view.class_names, marks), _of_all(view.class_names, marks)]
     findings.append(_unlabelled(view.places))
     if view.features is not None:
-        findings.insert(0, _suspected(view, marks, progress))
+        doubted, unseen = doubted_labels(view, marks, progress)
+        findings += [_suspected(view, marks, doubted), _unseen(view.class_names, unseen)]
     return [finding for finding in findings if finding is not None]
 
 
 def doubted_labels(
     view: View, marks: BoolArray, progress: Callable[[int], None] | None = None
-) -> dict[int, dict[int, float]]:
+) -> tuple[dict[int, dict[int, float]], list[int]]:
     """Labels that are probably wrong or missing, each label against its absence.
 
     For each label a probe and the neighbours say, image by image and without its copies, how likely
@@ -56,29 +61,45 @@ def doubted_labels(
         progress: Called with the number of labels that are done.
 
     Returns:
-        By image and label, the probability that the given yes or no is wrong.
+        By image and label, the probability that the given yes or no is wrong; and the labels that
+        are not judged, because their out-of-fold average precision is below `SEEN`.
     """
     assert view.features is not None
     groups, keys = view.copies.groups(), [picture.sha256 for picture in view.pictures]
     doubted: dict[int, dict[int, float]] = {}
+    unseen: list[int] = []
     for label, own in enumerate(marks.T):
         if LEAST <= own.sum() <= len(own) - LEAST:
             targets = own.astype(np.int64)
             probabilities = out_of_fold_probabilities(
                 view.features, targets, 2, FOLDS, 0, None, groups, keys
             )
-            suspects = suspected(probabilities, targets)
-            for row, score in zip(suspects.indices, suspects.scores, strict=True):
-                doubted.setdefault(int(row), {})[label] = float(score)
+            if average_precisions(probabilities[:, 1:], own[:, None])[0] < SEEN:
+                unseen.append(label)
+            else:
+                suspects = suspected(probabilities, targets)
+                for row, score in zip(suspects.indices, suspects.scores, strict=True):
+                    doubted.setdefault(int(row), {})[label] = float(score)
         if progress is not None:
             progress(label + 1)
-    return doubted
+    return doubted, unseen
+
+
+def _unseen(names: Sequence[str], unseen: Sequence[int]) -> Finding | None:
+    if not unseen:
+        return None
+    keys = [names[label] for label in unseen]
+    message = (
+        f"{plural(len(keys), 'label')} that the model of the check does not see well enough to "
+        f"doubt an image: {first_few(map(repr, keys))}"
+    )
+    fix = "check with a stronger CLIP: `--model ViT-B-32 --pretrained openai`"
+    return Finding("unseen_label", "note", message, fix, details={"classes": keys})
 
 
 def _suspected(
-    view: View, marks: BoolArray, progress: Callable[[int], None] | None
+    view: View, marks: BoolArray, doubted: Mapping[int, Mapping[int, float]]
 ) -> Finding | None:
-    doubted = doubted_labels(view, marks, progress)
     if not doubted:
         return None
     order = sorted(doubted, key=lambda row: (-max(doubted[row].values()), row))

@@ -185,8 +185,8 @@ def accuracy_table(content: dict[str, Any]) -> Table:
         table.add_column(name.removesuffix(", points"), justify="right" if place else "left")
     for cells in shown.rows:
         words = [
-            Text(cell_text(cell) if cell.change or cell.tone else printable(cell.text))
-            for cell in cells
+            Text(cell_text(cell) if place == 4 else f"{printable(cell.text)} {cell.change}".strip())
+            for place, cell in enumerate(cells)
         ]
         for word, cell in zip(words, cells, strict=True):
             word.stylize(STYLES.get(cell.tone, ""))

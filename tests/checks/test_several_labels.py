@@ -56,7 +56,8 @@ def test_planted_mistakes_are_doubted_and_nothing_else() -> None:
     features, true, given = planted()
     view = view_of(given, features)
     assert view.marks.tolist() == given.tolist()
-    doubted = doubted_labels(view, view.marks)
+    doubted, unseen = doubted_labels(view, view.marks)
+    assert not unseen
     found = {(row, label) for row, own in doubted.items() for label in own}
     assert found <= set(MISTAKES)
     assert len(found) >= 5
@@ -74,8 +75,7 @@ def test_planted_mistakes_are_doubted_and_nothing_else() -> None:
     likely = np.where(given, odds, 1 - odds)
     least = np.argsort(likely, axis=None)[: len(MISTAKES)]
     assert sorted((int(i // 4), int(i % 4)) for i in least) == MISTAKES
-    finding = label_set_findings(view)[0]
-    assert finding.kind == "suspected_label"
+    (finding,) = (own for own in label_set_findings(view) if own.kind == "suspected_label")
     by_path = dict(
         zip((own.path for (own,) in finding.places), finding.details["suggested"], strict=True)
     )
@@ -83,6 +83,15 @@ def test_planted_mistakes_are_doubted_and_nothing_else() -> None:
         assert by_path[f"{row}.png"] == "|".join(np.array(NAMES)[true[row]])
     assert finding.details["wrong"] + finding.details["missing"] == len(found)
     assert list(finding.values) == sorted(finding.values, reverse=True)
+
+
+def test_a_label_that_features_do_not_show_is_not_doubted() -> None:
+    features, true, _ = planted()
+    blind = np.random.default_rng(3).random(len(true)) < 0.1
+    marks = np.concatenate([true[:, :3], blind[:, None]], axis=1)
+    told = {finding.kind: finding for finding in label_set_findings(view_of(marks, features))}
+    assert told["unseen_label"].details == {"classes": ["dog"]}
+    assert "suspected_label" not in told
 
 
 def test_labels_that_say_the_same_and_that_say_nothing() -> None:

@@ -48,6 +48,9 @@ def render_comment(content: Mapping[str, Any]) -> str:
             ],
             count=counts_of(own)["broken"],
             costs=cost_lines(content),
+            first="of which B is most confident"
+            if shown.measure == "accuracy"
+            else "on which most labels changed",
         )
     )
     return re.sub(r"\n{3,}", "\n\n", re.sub(r" +\n", "\n", text)).lstrip("\n")

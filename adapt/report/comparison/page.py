@@ -115,12 +115,15 @@ def _galleries(content: Content, kind: str, thumbnails: Mapping[str, str]) -> li
 
 def _card(flip: Content, image: str | None) -> FlipCard:
     a, b = flip["a"], flip["b"]
+    if "lost" in flip:  # of several labels only those that changed: there may be many
+        lost, gained = (", ".join(flip[key]) or "none" for key in ("lost", "gained"))
+        return FlipCard(str(flip["path"]), str(flip["true"]) or NONE, lost, gained, "", "", image)
     return FlipCard(
         str(flip["path"]),
-        str(flip["true"]) or NONE,
-        str(a["label"]) or NONE,
-        str(b["label"]) or NONE,
-        percent(a["confidence"]) if "confidence" in a else "",
-        percent(b["confidence"]) if "confidence" in b else "",
+        str(flip["true"]),
+        str(a["label"]),
+        str(b["label"]),
+        percent(a["confidence"]),
+        percent(b["confidence"]),
         image,
     )
