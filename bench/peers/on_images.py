@@ -10,6 +10,7 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import adapt
 from adapt.data.image_data import ImageData
+from adapt.data.labels.classes import ClassName
 from adapt.ensembling.weights.interpolate import interpolate
 from adapt.models.backbones import tokenizer_of
 from adapt.models.classifier import Classifier
@@ -49,8 +51,8 @@ STUBS = {
     LORA: ("clip",),
     WISE: ("clip", "clip.clip", "src.datasets", "src.datasets.common", "src.models.eval"),
 }
-SHOTS, STEPS = 4, 10
-"""Of CLIP-LoRA: images of a class, and steps for each of them, 500 as published."""
+SHOTS, STEPS, LORA_LR = 4, 10, 2e-3
+"""Of CLIP-LoRA: images of a class, steps for each of them and their rate; 500 and 2e-4 there."""
 EPOCHS, LR, BATCH, WARMUP = 3, 3e-5, 64, 4
 """Of wise-ft, on all images."""
 RUNTIME = Runtime(accelerator="cpu", workers="0")
@@ -84,11 +86,10 @@ class Drawings(NamedTuple):
         logits = torch.from_numpy(predict_logits(fitted, pixels, RUNTIME))
         return accuracy(logits, self.tensors(self.test)[1])
 
-    def fitted(self, method: str, images: adapt.Images, seed: int, **settings: Any) -> Classifier:
+    def fitted(self, method: Any, images: adapt.Images, seed: int) -> Classifier:
         """A model that a method of `adapt` trains on them."""
         context = Context(RUNTIME, seed, "none", quiet=True)
-        own = adapt.methods.get(method)(**settings)
-        result: Classifier = own.fit(self.start, ImageData(images, None), context)
+        result: Classifier = method.fit(self.start, ImageData(images, None), context)
         return result
 
 
@@ -97,7 +98,8 @@ def drawings() -> Drawings:
     train, test = (
         adapt.Images.from_embedded("pictograms", "emoji", split) for split in ("train", "test")
     )
-    names = [train.classes[key] for key in train.class_names]
+    # Their programs know names and templates: the classes' own prompts are left out.
+    names = [ClassName(key, train.classes[key].words) for key in train.class_names]
     # CLIP-LoRA trains and tests with one template.
     start = Classifier.from_clip("adapt-icons-xs", "embedded", names, ["plain"])
     return Drawings(start, train, test)
@@ -120,11 +122,11 @@ def timed(run: Callable[[], Any]) -> tuple[Any, float]:
 def clip_lora(code: Path, own: Drawings, seed: int) -> tuple[float, float]:
     """Their `run_lora` on a draw: accuracy in per cent and CPU seconds."""
     model, spec = copy.deepcopy(own.start.backbone.model), own.start.backbone.spec
-    scale, names = float(own.start.backbone.scale), own.names
+    scale, names = float(own.start.backbone.scale.detach()), own.names
     images = draw(own.train, SHOTS, seed)
     args = Namespace(
         **{"encoder": "both", "position": "all", "backbone": "ViT-B/32", "params": ["q", "k", "v"]},
-        **{"r": 2, "alpha": 1, "dropout_rate": 0.25, "lr": 2e-4, "n_iters": STEPS},
+        **{"r": 2, "alpha": 1, "dropout_rate": 0.25, "lr": LORA_LR, "n_iters": STEPS},
         **{"shots": SHOTS, "eval_only": False, "save_path": None},
     )
     dataset = SimpleNamespace(template=["a photo of a {}."], classnames=names)
@@ -198,12 +200,15 @@ def _merged(
 
 def ours(own: Drawings, seed: int) -> list[tuple[float, float]]:
     """CLIP-LoRA, then fine-tuning with alpha 1 and 0.5, by `adapt`."""
-    lora = {"steps_per_shot": STEPS}
+    lora = adapt.methods.get("clip_lora")(steps_per_shot=STEPS)
+    lora = replace(lora, optim=replace(lora.optim, lr=LORA_LR))
     images = draw(own.train, SHOTS, seed)
-    adapted, took = timed(lambda: own.fitted("clip_lora", images, seed, **lora))
+    adapted, took = timed(lambda: own.fitted(lora, images, seed))
     steps = EPOCHS * -(-len(own.train) // BATCH)
     optim = Optim(lr=LR, epochs=EPOCHS, batch_size=BATCH, weight_decay=0.1, warmup=WARMUP / steps)
-    tuned, seconds = timed(lambda: own.fitted("full", own.train, seed, optim=optim))
+    tuned, seconds = timed(
+        lambda: own.fitted(adapt.methods.get("full")(optim=optim), own.train, seed)
+    )
     scores = [(own.scored(adapted), took), (own.scored(tuned), seconds)]
     half = interpolate(own.start.state_dict(), tuned.state_dict(), 0.5)
     tuned.load_state_dict(half)

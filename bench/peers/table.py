@@ -139,7 +139,9 @@ def document(
     machine: str,
 ) -> list[str]:
     """Everything below the marker of the page."""
-    lines = ["", f"Machine: {machine}; one thread.", "", "## All, mean of both sets"]
+    draws = len({key.seed for key in found})
+    told = f"Draws: {draws}. Machine, which other work used too: {machine}; one thread."
+    lines = ["", told, "", "## All, mean of both sets"]
     lines += summary(found)
     for name in sets_of(found):
         lines += [f"## {name}", *by_set(found, name)]
