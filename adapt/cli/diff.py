@@ -153,10 +153,10 @@ def default_folder(a: str, b: str) -> Path:
 
 def print_comparison(done: "Comparison") -> None:
     """Print the table of sets, the verdict, and every limit."""
-    from adapt.report.comparison.shown import Shown
+    from adapt.report.comparison.shown import ShownComparison
     from adapt.report.comparison.tables import cost_lines
 
-    content, shown = done.content, Shown.of(done.content)
+    content, shown = done.content, ShownComparison.of(done.content)
     for side in ("a", "b"):
         own = content[side]
         _print(f"{side.upper()}  {own['name']}  {own['about']}")
@@ -175,10 +175,10 @@ def print_comparison(done: "Comparison") -> None:
 
 def accuracy_table(content: dict[str, Any]) -> Table:
     """Accuracy, or mAP, of both models on every set."""
-    from adapt.report.comparison.shown import Shown
+    from adapt.report.comparison.shown import ShownComparison
     from adapt.report.comparison.tables import cell_text
 
-    whole = Shown.of(content)
+    whole = ShownComparison.of(content)
     shown, measure = whole.sets, whole.measure
     table = Table(title=f"{measure} on the same images, B - A in points with its 95 % interval")
     for place, name in enumerate(shown.header):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapt.report.comparison.page import NONE, value_words
-from adapt.report.comparison.shown import Shown, counts_of
+from adapt.report.comparison.shown import ShownComparison, counts_of
 from adapt.report.comparison.tables import cell_text, cost_lines
 from adapt.report.comparison.verdict import limits_sentence, main_set
 from adapt.report.record.words import percent
@@ -22,7 +22,7 @@ def render_comment(content: Mapping[str, Any]) -> str:
     Args:
         content: `diff.json`.
     """
-    own, shown = main_set(content), Shown.of(content)
+    own, shown = main_set(content), ShownComparison.of(content)
     limits = content["limits"]
     failed = any(limit["failed"] for limit in limits)
     mark = MARKS["worse" if failed else shown.tone]
@@ -56,7 +56,7 @@ def render_comment(content: Mapping[str, Any]) -> str:
     return re.sub(r"\n{3,}", "\n\n", re.sub(r" +\n", "\n", text)).lstrip("\n")
 
 
-def _title(content: Mapping[str, Any], shown: Shown) -> str:
+def _title(content: Mapping[str, Any], shown: ShownComparison) -> str:
     limits = limits_sentence(content)
     return f"{shown.headline}; {limits}" if limits else shown.headline
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapt.report.comparison.shown import Shown, counts_of
+from adapt.report.comparison.shown import ShownComparison, counts_of
 from adapt.report.comparison.tables import cost_table
 from adapt.report.comparison.verdict import limits_sentence, main_set
 from adapt.report.record.words import percent, points
@@ -71,7 +71,7 @@ def render_page(content: Content, thumbnails: Mapping[str, str]) -> str:
         content: `diff.json`.
         thumbnails: Data URIs by `flip_key`.
     """
-    shown = Shown.of(content)
+    shown = ShownComparison.of(content)
     return (
         environment()
         .get_template("diff.html.j2")

@@ -15,7 +15,7 @@ Content = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownComparison:
     """Words and tables of a comparison."""
 
     measure: str
@@ -34,7 +34,7 @@ class Shown:
     confidence: Table | None
 
     @classmethod
-    def of(cls, content: Content) -> "Shown":
+    def of(cls, content: Content) -> "ShownComparison":
         """What is shown of the content of `diff.json`."""
         own = main_set(content)
         if content.get("measure") == several_labels.MEASURE:
