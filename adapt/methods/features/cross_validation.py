@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -69,15 +70,33 @@ def held_out_logits(
     return torch.cat(logits), torch.cat(positions)
 
 
-def best_alpha(
-    zero_shot: Tensor, evidence: Tensor, targets: Tensor, allowed: Tensor | None = None
-) -> tuple[float, float]:
-    """The alpha for which `zero_shot + alpha * evidence` explains held-out images best.
+@dataclass(frozen=True)
+class Weights:
+    """What zero-shot and what the images say are multiplied by before they are added.
 
-    Least cross-entropy over alpha and over a common temperature of both. Without the temperature
-    alpha would be chosen to correct how sure zero-shot is; to count right answers instead is noisy
-    with few images. Where zero-shot says the same of all classes, there is nothing to weigh it
-    against, and alpha is what makes the evidence as sure as it is right.
+    Chosen inside a support set they make the sum as sure as it is right there. So heads of
+    different parts of it have logits of one scale, also where zero-shot is useless and alpha has no
+    limit: a temperature that suits heads of folds then suits the head of all images.
+    """
+
+    zero_shot: float
+    evidence: float
+
+    @property
+    def alpha(self) -> float:
+        """The weight of the evidence where that of zero-shot is 1."""
+        return self.evidence / self.zero_shot
+
+
+def best_weights(
+    zero_shot: Tensor, evidence: Tensor, targets: Tensor, allowed: Tensor | None = None
+) -> tuple[Weights, float]:
+    """The weights under which zero-shot and evidence together explain held-out images best.
+
+    Least cross-entropy over both, that is over alpha and a common temperature. Without the
+    temperature alpha would be chosen to correct how sure zero-shot is; to count right answers
+    instead is noisy with few images. Where zero-shot says the same of all classes, there is nothing
+    to weigh it against: its weight is 1, and the evidence is made as sure as it is right.
 
     Args:
         zero_shot: Logits (M, K).
@@ -86,14 +105,14 @@ def best_alpha(
         allowed: Mask (M, K) of the classes that an image may be of; all without it.
 
     Returns:
-        Alpha, and the cross-entropy at it in nats; 0 and NaN where the evidence is the same for all
-        classes.
+        The weights, and the cross-entropy under them in nats; 1 and 0, and NaN, where the evidence
+        is the same for all classes.
     """
     mask = torch.ones_like(zero_shot, dtype=torch.bool) if allowed is None else allowed
     parts = torch.stack([_centred(part.double(), mask) for part in (zero_shot, evidence)])
     spread = parts.square().mean((1, 2)).sqrt()
     if float(spread[1]) < SMALLEST:
-        return 0.0, math.nan
+        return Weights(1.0, 0.0), math.nan
     # Equal rows of a head can give logits that differ by a rounding.
     silent = float(spread[0]) < max(SMALLEST, ROUNDING * float(zero_shot.abs().max()))
     spread[0] = math.inf if silent else spread[0]
@@ -117,14 +136,14 @@ def best_alpha(
 
     optimizer.step(closure)
     with torch.no_grad():
-        weights = logs.clamp(-FURTHEST, FURTHEST).exp() / spread
-        return float(weights[1] if silent else weights[1] / weights[0]), float(loss())
+        first, second = (logs.clamp(-FURTHEST, FURTHEST).exp() / spread).tolist()
+        return Weights(1.0 if silent else first, second), float(loss())
 
 
-def held_out_alpha(
+def held_out_weights(
     support: Support, fit: Callable[[Support], nn.Module], most: int = ROUNDS
-) -> float | None:
-    """The alpha of `best_alpha` for what heads say that were fitted without the images.
+) -> Weights | None:
+    """Those of `best_weights` for what heads say that were fitted without the images.
 
     Args:
         support: The images.
@@ -138,7 +157,7 @@ def held_out_alpha(
     if not len(images):
         return None
     zero_shot = support.features[images] @ support.zero_shot.T
-    return best_alpha(zero_shot, evidence, support.targets[images])[0]
+    return best_weights(zero_shot, evidence, support.targets[images])[0]
 
 
 def best_setting(
@@ -146,8 +165,8 @@ def best_setting(
     settings: Iterable[Setting],
     evidence_of: Callable[[Setting], tuple[Tensor, Tensor]],
     fixed: float | None = None,
-) -> tuple[Setting, float] | None:
-    """The setting, and its alpha, with the most right answers on held-out support images.
+) -> tuple[Setting, Weights] | None:
+    """The setting, and its weights, with the most right answers on held-out support images.
 
     Of equal ones the one with less cross-entropy, then the first. None where no image can be held
     out, because each class has only one.
@@ -159,19 +178,21 @@ def best_setting(
             logits and positions as of `held_out_logits`.
         fixed: Alpha under which settings are judged; None chooses the best for each.
     """
-    best: tuple[tuple[float, float], Setting, float] | None = None
+    best: tuple[tuple[float, float], Setting, Weights] | None = None
     for setting in settings:
         evidence, images = evidence_of(setting)
         if not len(images):
             return None
         zero_shot, targets = support.features[images] @ support.zero_shot.T, support.targets[images]
         if fixed is None:
-            alpha, loss = best_alpha(zero_shot, evidence, targets)
+            weights, loss = best_weights(zero_shot, evidence, targets)
         else:
-            alpha, loss = fixed, float(F.cross_entropy(zero_shot + fixed * evidence, targets))
-        right = float(((zero_shot + alpha * evidence).argmax(1) == targets).double().mean())
+            loss = float(F.cross_entropy(zero_shot + fixed * evidence, targets))
+            weights = Weights(1.0, fixed)
+        said = zero_shot + weights.alpha * evidence
+        right = float((said.argmax(1) == targets).double().mean())
         if best is None or (right, -loss) > best[0]:
-            best = (right, -loss), setting, alpha
+            best = (right, -loss), setting, weights
     return None if best is None else best[1:]
 
 

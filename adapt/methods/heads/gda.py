@@ -11,7 +11,8 @@ from adapt.common.ranges import Ranges, at_least, or_none
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import (
-    best_alpha,
+    Weights,
+    best_weights,
     class_means,
     deviations,
     fill_classes,
@@ -42,16 +43,18 @@ class GDA(HeadMethod):
     ranges = Ranges(alpha=or_none(at_least(0)))
 
     alpha: float | None = None
-    """Weight of what the images say. None chooses it inside the support set (`choose_alpha`), and
-    takes 0.01 where each class has one image. The paper searches 0.0001 to 100 on val."""
+    """Weight of what the images say. None chooses it inside the support set (`choose_weights`),
+    with a common factor of both parts that changes no answer, and takes 0.01 where each class has
+    one image. The paper searches 0.0001 to 100 on val."""
     views: int = 1
     """Augmented views of each image, all of which count; 1 is the evaluation view alone."""
 
     def head(self, support: Support) -> nn.Linear:
         """The fused head; see the class."""
         weight, bias = evidence(support)
-        alpha = choose_alpha(support) if self.alpha is None else self.alpha
-        return linear_head(support.zero_shot + alpha * weight.float(), alpha * bias.float())
+        own = choose_weights(support) if self.alpha is None else Weights(1.0, self.alpha)
+        fused = own.zero_shot * support.zero_shot + own.evidence * weight.float()
+        return linear_head(fused, own.evidence * bias.float())
 
 
 def evidence(support: Support) -> Numbers:
@@ -87,8 +90,8 @@ def precision(support: Support, images: int = 0) -> Tensor:
     return width * inverse
 
 
-def choose_alpha(support: Support) -> float:
-    """The alpha at which held-out images are explained best.
+def choose_weights(support: Support) -> Weights:
+    """The weights under which held-out images are explained best.
 
     The classes are halved: an image is told from the other classes of its half, whose means leave
     out its round (see `rounds`), under the precision of the other half. So two images per class
@@ -108,10 +111,12 @@ def choose_alpha(support: Support) -> float:
             logits.append(support.features[held[-1]].double() @ weight.T + bias)
             allowed.append(classes.expand(len(held[-1]), -1))
     if not held:
-        return UNCHOSEN
+        return Weights(1.0, UNCHOSEN)
     images = torch.cat(held)
     zero_shot = support.features[images] @ support.zero_shot.T
-    return best_alpha(zero_shot, torch.cat(logits), support.targets[images], torch.cat(allowed))[0]
+    return best_weights(zero_shot, torch.cat(logits), support.targets[images], torch.cat(allowed))[
+        0
+    ]
 
 
 def _groups(support: Support) -> list[Tensor]:

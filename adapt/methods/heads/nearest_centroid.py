@@ -12,7 +12,7 @@ from adapt.methods.features.base import HeadMethod
 from adapt.methods.features.cross_validation import (
     class_means,
     fill_classes,
-    held_out_alpha,
+    held_out_weights,
 )
 from adapt.methods.features.support import Support
 from adapt.models.heads import linear_head
@@ -53,5 +53,5 @@ def centroids(support: Support) -> Tensor:
 
 def choose_weight(support: Support) -> float:
     """The weight under which held-out support images have the least cross-entropy."""
-    alpha = held_out_alpha(support, lambda rest: linear_head(support.scale * centroids(rest)))
-    return UNCHOSEN if alpha is None else alpha / (1 + alpha)
+    own = held_out_weights(support, lambda rest: linear_head(support.scale * centroids(rest)))
+    return UNCHOSEN if own is None else own.evidence / (own.zero_shot + own.evidence)

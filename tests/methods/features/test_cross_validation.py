@@ -12,8 +12,9 @@ from scipy.optimize import minimize, minimize_scalar
 from torch import Tensor, nn
 
 from adapt.methods.features.cross_validation import (
-    best_alpha,
+    Weights,
     best_setting,
+    best_weights,
     deviations,
     fill_classes,
     held_out_logits,
@@ -94,13 +95,13 @@ def test_alpha_is_the_least_cross_entropy(seed: int) -> None:
     zero_shot = 5 * (truth + random.normal(size=(60, 4)))
     evidence = 0.3 * (truth + 1.3 * random.normal(size=(60, 4)))
     expected = slow_alpha(zero_shot, evidence, y)
-    found = best_alpha(*map(torch.from_numpy, (zero_shot, evidence, y)))
-    assert found[0] == pytest.approx(expected[0], rel=1e-2)
+    found = best_weights(*map(torch.from_numpy, (zero_shot, evidence, y)))
+    assert found[0].alpha == pytest.approx(expected[0], rel=1e-2)
     assert found[1] == pytest.approx(expected[1], abs=1e-6)
     # What is common to all classes of an image, and a unit of measurement, change nothing.
     moved = torch.from_numpy(10 * evidence + random.normal(size=(60, 1)))
-    again = best_alpha(torch.from_numpy(zero_shot), moved, torch.from_numpy(y))
-    assert 10 * again[0] == pytest.approx(found[0], rel=1e-2)
+    again = best_weights(torch.from_numpy(zero_shot), moved, torch.from_numpy(y))
+    assert 10 * again[0].alpha == pytest.approx(found[0].alpha, rel=1e-2)
 
 
 def test_alpha_with_classes_left_out() -> None:
@@ -109,21 +110,21 @@ def test_alpha_with_classes_left_out() -> None:
     pad = 100 * random.normal(size=(40, 2))
     zero_shot = np.eye(3)[y] + random.normal(size=(40, 3))
     evidence = np.eye(3)[y] + random.normal(size=(40, 3))
-    expected = best_alpha(*map(torch.from_numpy, (zero_shot, evidence, y)))
+    expected = best_weights(*map(torch.from_numpy, (zero_shot, evidence, y)))
     wide = [torch.from_numpy(np.hstack([part, pad])) for part in (zero_shot, evidence)]
     allowed = torch.tensor([True, True, True, False, False]).expand(40, -1)
-    found = best_alpha(*wide, torch.from_numpy(y), allowed)
-    assert found[0] == pytest.approx(expected[0], rel=1e-2)
+    found = best_weights(*wide, torch.from_numpy(y), allowed)
+    assert found[0].alpha == pytest.approx(expected[0].alpha, rel=1e-2)
     assert found[1] == pytest.approx(expected[1], abs=1e-6)
 
 
 def test_alpha_where_one_side_is_silent() -> None:
     y, right = torch.tensor([0, 1, 1]), torch.eye(2)[torch.tensor([0, 1, 1])]
     silent = torch.ones(3, 2)
-    assert best_alpha(right, silent, y)[0] == 0
-    assert best_alpha(silent, right, y)[0] > 10, "all right: the surer, the better"
-    assert math.isnan(best_alpha(silent, silent, y)[1])
-    assert best_alpha(silent, silent, y)[0] == 0
+    assert best_weights(right, silent, y)[0] == Weights(1.0, 0.0)
+    assert best_weights(silent, right, y)[0].alpha > 10, "all right: the surer, the better"
+    assert math.isnan(best_weights(silent, silent, y)[1])
+    assert best_weights(silent, silent, y)[0] == Weights(1.0, 0.0)
 
 
 def test_alpha_beside_a_zero_shot_that_says_nothing() -> None:
@@ -139,8 +140,8 @@ def test_alpha_beside_a_zero_shot_that_says_nothing() -> None:
 
     expected = minimize_scalar(loss, bounds=(1e-3, 1), method="bounded")
     for zero_shot in (np.zeros((60, 4)), np.ones((60, 4)), rounding):
-        found = best_alpha(*map(torch.from_numpy, (zero_shot, evidence, y)))
-        assert found[0] == pytest.approx(expected.x, rel=1e-2)
+        found = best_weights(*map(torch.from_numpy, (zero_shot, evidence, y)))
+        assert found[0] == Weights(1.0, pytest.approx(expected.x, rel=1e-2))
         assert found[1] == pytest.approx(expected.fun, abs=1e-6)
 
 
@@ -150,7 +151,7 @@ def test_best_setting_has_most_right_answers() -> None:
     support = replace(known_texts, zero_shot=known_texts.zero_shot.roll(1, 0))
     truth = known_texts.zero_shot
 
-    def choose(images: Support) -> tuple[int, float] | None:
+    def choose(images: Support) -> tuple[int, Weights] | None:
         def evidence(setting: int) -> tuple[torch.Tensor, torch.Tensor]:
             known = torch.arange(5) < setting
             head = linear_head(torch.where(known[:, None], truth, -truth))
@@ -161,7 +162,24 @@ def test_best_setting_has_most_right_answers() -> None:
     chosen = choose(support)
     assert chosen is not None
     assert chosen[0] == 5
-    assert choose(shuffled(support)) == pytest.approx(chosen, rel=1e-3)
+    again = choose(shuffled(support))
+    assert again is not None
+    assert again[0] == 5
+    assert again[1].alpha == pytest.approx(chosen[1].alpha, rel=1e-3)
+
+
+def test_heads_of_parts_have_logits_of_one_scale_where_zero_shot_is_useless() -> None:
+    """Alpha has no limit there; what the temperature corrects must be the same in every fold."""
+    random = np.random.default_rng(3)
+    y = random.integers(0, 4, 60)
+    evidence = np.eye(4)[y] + random.normal(size=(60, 4))
+    noise = 40 * random.normal(size=(60, 4))
+    parts = [best_weights(*map(torch.from_numpy, (noise[own], evidence[own], y[own])))[0]
+             for own in np.array_split(np.arange(60), 3)]  # fmt: skip
+    whole, _ = best_weights(*map(torch.from_numpy, (noise, evidence, y)))
+    assert max(part.alpha for part in parts) > 3 * min(part.alpha for part in parts)
+    for part in parts:
+        assert part.evidence == pytest.approx(whole.evidence, rel=0.6)
 
 
 def test_classes_without_images_get_the_mean() -> None:

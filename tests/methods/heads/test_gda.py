@@ -8,9 +8,9 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from adapt.methods.features.cross_validation import rounds
+from adapt.methods.features.cross_validation import Weights, rounds
 from adapt.methods.features.support import Support
-from adapt.methods.heads.gda import GDA, UNCHOSEN, choose_alpha, evidence, precision
+from adapt.methods.heads.gda import GDA, UNCHOSEN, choose_weights, evidence, precision
 from tests.helpers.support_problem import ALL, UNEVEN, Array, numbers, problem, shuffled
 
 pytestmark = pytest.mark.numerical
@@ -123,13 +123,14 @@ def test_an_image_is_judged_without_itself(
     """By means of other rounds, and the precision of other classes or, of few, of other rounds."""
     seen: list[torch.Tensor] = []
 
-    def remember(*given: torch.Tensor) -> tuple[float, float]:
+    def remember(*given: torch.Tensor) -> tuple[Weights, float]:
         seen.extend(given)
-        return 0.5, 0.0
+        return Weights(2.0, 1.0), 0.0
 
-    monkeypatch.setattr("adapt.methods.heads.gda.best_alpha", remember)
+    monkeypatch.setattr("adapt.methods.heads.gda.best_weights", remember)
     support = problem(targets, views)
-    assert choose_alpha(support) == 0.5
+    own = choose_weights(support)
+    assert (own, own.alpha) == (Weights(2.0, 1.0), 0.5)
     zero_shot, found, labels, allowed = seen
     y, turn = np.array(targets), rounds(support).numpy()
     whole = support.features @ support.zero_shot.T
@@ -157,7 +158,7 @@ def test_images_weigh_more_where_zero_shot_is_wrong() -> None:
     """The texts of other classes: features lie around the right ones."""
     support = problem(FULL)
     wrong = replace(support, zero_shot=support.zero_shot.roll(1, 0))
-    assert choose_alpha(wrong) > 10 * choose_alpha(support)
+    assert choose_weights(wrong).alpha > 10 * choose_weights(support).alpha
 
 
 def test_the_order_of_images_does_not_matter() -> None:

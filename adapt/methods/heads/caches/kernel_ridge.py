@@ -9,7 +9,7 @@ from torch import Tensor
 from adapt.common.ranges import Ranges, above, at_least, or_none
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
-from adapt.methods.features.cross_validation import deviations, held_out_alpha
+from adapt.methods.features.cross_validation import Weights, deviations, held_out_weights
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 
@@ -42,8 +42,8 @@ class KernelRidge(HeadMethod):
     ridge: float = 0.1
     """How far the regression may stay from the classes of its own images."""
     alpha: float | None = None
-    """Strength of what the images say. None chooses it on held-out support images, and takes 1
-    where each class has one image."""
+    """Strength of what the images say. None chooses it on held-out support images, with a common
+    factor of both parts that changes no answer, and takes 1 where each class has one image."""
     views: int = 1
     """Augmented views of each image: all of them whiten, and their mean is what a query is compared
     with; 1 is the evaluation view alone."""
@@ -51,8 +51,9 @@ class KernelRidge(HeadMethod):
     def head(self, support: Support) -> CacheHead:
         """The zero-shot head with the regression beside it."""
         said = self.regression(support)
-        alpha = self.choose_alpha(support) if self.alpha is None else self.alpha
-        return said.beside(support.zero_shot, alpha * said.bias.detach(), alpha)
+        own = self.choose_weights(support) if self.alpha is None else Weights(1.0, self.alpha)
+        text = own.zero_shot * support.zero_shot
+        return said.beside(text, own.evidence * said.bias.detach(), own.evidence)
 
     def regression(self, support: Support) -> CacheHead:
         """What the images say without zero-shot: about ten times the share of each class."""
@@ -70,10 +71,9 @@ class KernelRidge(HeadMethod):
         bias, values = (SURENESS * part.float() for part in (bias, coefficients))
         return CacheHead(text, bias, keys.float(), values, self.beta, 0, space)
 
-    def choose_alpha(self, support: Support) -> float:
-        """The alpha at which held-out support images are explained best."""
-        alpha = held_out_alpha(support, self.regression, ROUNDS)
-        return UNCHOSEN if alpha is None else alpha
+    def choose_weights(self, support: Support) -> Weights:
+        """The weights under which held-out support images are explained best."""
+        return held_out_weights(support, self.regression, ROUNDS) or Weights(1.0, UNCHOSEN)
 
 
 def whitening(support: Support) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ import torch
 from adapt.common.ranges import Ranges, above, at_least, or_none
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
-from adapt.methods.features.cross_validation import best_setting
+from adapt.methods.features.cross_validation import Weights, best_setting
 from adapt.methods.features.support import Support
 from adapt.methods.heads.caches.tip_adapter import cache, held_out_votes
 from adapt.models.cache_head import CacheHead
@@ -47,13 +47,13 @@ class KNN(HeadMethod):
 
     def head(self, support: Support) -> CacheHead:
         """The neighbours' head; see the class."""
-        neighbours, alpha = self.choose(support)
-        return cache(support, self.beta, alpha, neighbours, self.alone)
+        neighbours, own = self.choose(support)
+        return cache(support, self.beta, own, neighbours, self.alone)
 
-    def choose(self, support: Support) -> tuple[int, float]:
-        """Neighbours and alpha; what is None is chosen on held-out support images."""
+    def choose(self, support: Support) -> tuple[int, Weights]:
+        """Neighbours and weights; what is None is chosen on held-out support images."""
         if self.neighbours is not None and (self.alone or self.alpha is not None):
-            return self.neighbours, 1.0 if self.alpha is None else self.alpha
+            return self.neighbours, Weights(1.0, 1.0 if self.alpha is None else self.alpha)
         own, fixed = support, self.alpha
         if self.alone:  # then zero-shot says nothing, and any alpha is as good as another
             own = replace(support, zero_shot=torch.zeros_like(support.zero_shot))
@@ -62,5 +62,5 @@ class KNN(HeadMethod):
 
         votes = held_out_votes(own)
         chosen = best_setting(own, counts, lambda setting: votes(self.beta, setting), fixed)
-        best, strength = chosen or (counts[0], UNCHOSEN_ALPHA)
-        return best, strength if fixed is None else fixed
+        strength = UNCHOSEN_ALPHA if fixed is None else fixed
+        return chosen or (counts[0], Weights(1.0, strength))

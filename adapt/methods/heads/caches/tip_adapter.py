@@ -11,11 +11,12 @@ from torch import Tensor
 from adapt.common.ranges import Ranges, above, at_least, or_none
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
-from adapt.methods.features.cross_validation import best_setting, rounds
+from adapt.methods.features.cross_validation import Weights, best_setting, rounds
 from adapt.methods.features.support import Support
 from adapt.models.cache_head import CacheHead
 
 RELEASED_BETA, RELEASED_ALPHA = 1.0, 1.17
+PLAIN = Weights(1.0, 1.0)
 BETAS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 
@@ -34,46 +35,53 @@ class TipAdapter(HeadMethod):
     """How fast a vote falls with distance. None takes the one of 1, 2, 4, .. 32 with the most right
     answers on held-out support images, and the released code's 1 where each class has one image."""
     alpha: float | None = None
-    """Strength of the votes. None chooses it likewise; the released code begins with 1.17 and
-    searches on val."""
+    """Strength of the votes. None chooses it likewise, with a common factor of both parts that
+    changes no answer; the released code begins with 1.17 and searches on val."""
     views: int = 1
     """Augmented views of each image, of which a key is the mean; the paper takes 10. 1 is the
     evaluation view alone."""
 
     def head(self, support: Support) -> CacheHead:
         """The zero-shot head with the cache beside it."""
-        beta, alpha = choose_votes(support, self.beta, self.alpha)
-        return cache(support, beta, alpha)
+        return cache(support, *choose_votes(support, self.beta, self.alpha))
 
 
 def cache(
-    support: Support, beta: float, alpha: float = 1.0, neighbours: int = 0, alone: bool = False
+    support: Support, beta: float, own: Weights = PLAIN, neighbours: int = 0, alone: bool = False
 ) -> CacheHead:
     """The votes of all images, and zero-shot.
 
     Args:
         support: The images, each of which votes for its class.
         beta: How fast a vote falls with distance.
-        alpha: Strength of the votes.
+        own: Strength of zero-shot and of the votes.
         neighbours: See `CacheHead`.
         alone: Leave zero-shot out.
     """
-    text = torch.zeros_like(support.zero_shot) if alone else support.zero_shot
-    votes = alpha * F.one_hot(support.targets, support.classes).float()
+    text = (0.0 if alone else own.zero_shot) * support.zero_shot
+    votes = own.evidence * F.one_hot(support.targets, support.classes).float()
     bias = torch.zeros(support.classes)
     return CacheHead(text, bias, support.features, votes, beta, neighbours)
 
 
-def choose_votes(support: Support, beta: float | None, alpha: float | None) -> tuple[float, float]:
-    """Beta and alpha; what is None is chosen on held-out support images (`best_setting`)."""
+def choose_votes(
+    support: Support, beta: float | None, alpha: float | None
+) -> tuple[float, Weights]:
+    """Beta and the weights; what is None is chosen on held-out support images (`best_setting`)."""
     if beta is not None and alpha is not None:
-        return beta, alpha
+        return beta, Weights(1.0, alpha)
 
     votes = held_out_votes(support)
     betas = BETAS if beta is None else (beta,)
     chosen = best_setting(support, betas, lambda setting: votes(setting, 0), alpha)
-    best, strength = chosen or (beta or RELEASED_BETA, RELEASED_ALPHA)
-    return best, strength if alpha is None else alpha
+    if chosen is None:
+        released = RELEASED_ALPHA if alpha is None else alpha
+        return beta or RELEASED_BETA, Weights(1.0, released)
+    best, own = chosen
+    # Held-out images were voted on by the images of all rounds but one, others are by all.
+    count = int(rounds(support).max()) + 1
+    voters = 1.0 if alpha is not None else (count - 1) / count
+    return best, Weights(own.zero_shot, own.evidence * voters)
 
 
 def held_out_votes(support: Support) -> Callable[[float, int], tuple[Tensor, Tensor]]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from adapt.common.ranges import Ranges, above, at_least, or_none
 from adapt.methods.base import register
 from adapt.methods.features.base import HeadMethod
+from adapt.methods.features.cross_validation import Weights
 from adapt.methods.features.fitting import within_reach
 from adapt.methods.features.support import Support
 from adapt.methods.heads.caches.tip_adapter import cache, choose_votes
@@ -53,8 +54,12 @@ class TipAdapterF(HeadMethod):
 
     def head(self, support: Support) -> CacheHead:
         """The zero-shot head with the trained cache beside it."""
-        head = cache(support, *choose_votes(support, self.beta, self.alpha))
-        return train_keys(head, support, self.lr, self.epochs, self.batch_size)
+        beta, own = choose_votes(support, self.beta, self.alpha)
+        # The learning rate is made for logits as sure as zero-shot's.
+        head = cache(support, beta, Weights(1.0, own.alpha))
+        train_keys(head, support, self.lr, self.epochs, self.batch_size)
+        weight, bias = (own.zero_shot * part.detach() for part in (head.weight, head.bias))
+        return head.beside(weight, bias, own.zero_shot)
 
 
 def train_keys(

@@ -12,7 +12,7 @@ from scipy.stats import ortho_group
 from sklearn.kernel_ridge import KernelRidge as Reference
 
 from adapt.methods.estimator.classifier import FewShotClassifier
-from adapt.methods.features.cross_validation import best_alpha, rounds
+from adapt.methods.features.cross_validation import Weights, best_weights, rounds
 from adapt.methods.features.support import Support
 from adapt.methods.heads.caches.kernel_ridge import ROUNDS, SURENESS, UNCHOSEN, KernelRidge
 from tests.helpers.support_problem import (
@@ -91,9 +91,11 @@ def test_alpha_is_chosen_by_images_held_out(targets: list[int]) -> None:
     said, places = slow_held_out(support)
     x, y, text = numbers(support)
     zero_shot = 20 * x[places] @ text.T
-    alpha, _ = best_alpha(*map(torch.from_numpy, (zero_shot, said, y[places])))
-    assert KernelRidge().choose_alpha(support) == pytest.approx(alpha, rel=2e-2)
-    assert KernelRidge().choose_alpha(problem(SINGLE)) == UNCHOSEN
+    expected, _ = best_weights(*map(torch.from_numpy, (zero_shot, said, y[places])))
+    found = KernelRidge().choose_weights(support)
+    assert found.alpha == pytest.approx(expected.alpha, rel=2e-2)
+    assert found.evidence == pytest.approx(expected.evidence, rel=2e-2)
+    assert KernelRidge().choose_weights(problem(SINGLE)) == Weights(1.0, UNCHOSEN)
 
 
 def test_without_text_it_is_as_sure_as_it_is_right() -> None:
@@ -102,7 +104,8 @@ def test_without_text_it_is_as_sure_as_it_is_right() -> None:
     said, places = slow_held_out(support)
     y = support.targets.numpy()[places]
     best = minimize_scalar(lambda log: cross_entropy(np.exp(log) * np.eye(5), said, y))
-    assert KernelRidge().choose_alpha(alike) == pytest.approx(np.exp(best.x), rel=1e-3)
+    found = KernelRidge().choose_weights(alike)
+    assert found == Weights(1.0, pytest.approx(np.exp(best.x), rel=1e-3))
 
 
 def test_a_class_without_images_is_left_to_zero_shot() -> None:

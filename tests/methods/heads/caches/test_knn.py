@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-from adapt.methods.features.cross_validation import rounds
+from adapt.methods.features.cross_validation import Weights, rounds
 from adapt.methods.heads.caches.knn import COUNTS, KNN
 from tests.helpers.support_problem import ALL, UNEVEN, numbers, problem
 
@@ -55,15 +55,15 @@ def test_the_number_alone_has_most_right_answers_held_out() -> None:
         right.append(float(np.mean(answers)))
     chosen = KNN(alone=True).choose(support)
     assert right[COUNTS.index(chosen[0])] == max(right)
-    assert chosen[1] == 1.0
+    assert chosen[1] == Weights(1.0, 1.0)
 
 
 def test_what_is_given_is_not_chosen() -> None:
     support = problem(FULL)
-    assert KNN(5, alpha=0.3).choose(support) == (5, 0.3)
+    assert KNN(5, alpha=0.3).choose(support) == (5, Weights(1.0, 0.3))
     assert KNN(5).choose(support)[0] == 5
-    assert KNN(alpha=0.3).choose(support)[1] == 0.3
-    assert KNN().choose(problem([0, 1, 2, 3, 4])) == (1, 2.0)
+    assert KNN(alpha=0.3).choose(support)[1] == Weights(1.0, 0.3)
+    assert KNN().choose(problem([0, 1, 2, 3, 4])) == (1, Weights(1.0, 2.0))
 
 
 def test_more_neighbours_than_images_are_all() -> None:

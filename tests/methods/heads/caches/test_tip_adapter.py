@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapt.methods.features.cross_validation import best_alpha, held_out_logits, rounds
+from adapt.methods.features.cross_validation import Weights, best_weights, held_out_logits, rounds
 from adapt.methods.heads.caches.tip_adapter import (
     BETAS,
     TipAdapter,
@@ -53,20 +53,22 @@ def test_votes_are_chosen_by_images_held_out() -> None:
             for key in np.flatnonzero(turn != turn[image]):
                 votes[image, y[key]] += np.exp(-beta * (1 - x[image] @ x[key]))
         zero_shot = 20 * x @ text.T
-        alpha, loss = best_alpha(*map(torch.from_numpy, (zero_shot, votes, y)))
-        right = ((zero_shot + alpha * votes).argmax(1) == y).mean()
-        scores.append((right, -loss, beta, alpha))
+        weights, loss = best_weights(*map(torch.from_numpy, (zero_shot, votes, y)))
+        right = ((zero_shot + weights.alpha * votes).argmax(1) == y).mean()
+        scores.append((right, -loss, beta, weights.alpha))
     _, _, beta, alpha = max(scores)
-    assert choose_votes(support, None, None) == (beta, pytest.approx(alpha, rel=1e-2))
-    assert choose_votes(support, None, 0.5) == (beta, 0.5)
+    best, own = choose_votes(support, None, None)
+    voters = turn.max() / (turn.max() + 1)  # of all images, how many voted on one held out
+    assert (best, own.alpha) == (beta, pytest.approx(voters * alpha, rel=1e-2))
+    assert choose_votes(support, None, 0.5) == (beta, Weights(1.0, 0.5))
     assert choose_votes(support, 3.0, None)[0] == 3.0
 
 
 def test_single_images_take_the_released_settings() -> None:
     support = problem([0, 1, 2, 3, 4])
-    assert choose_votes(support, None, None) == (1.0, 1.17)
-    assert choose_votes(support, 5.5, None) == (5.5, 1.17)
-    assert choose_votes(support, None, 2.0) == (1.0, 2.0)
+    assert choose_votes(support, None, None) == (1.0, Weights(1.0, 1.17))
+    assert choose_votes(support, 5.5, None) == (5.5, Weights(1.0, 1.17))
+    assert choose_votes(support, None, 2.0) == (1.0, Weights(1.0, 2.0))
 
 
 def test_the_order_of_images_does_not_matter() -> None:
@@ -96,7 +98,7 @@ def test_with_alpha_given_beta_is_the_best_under_that_alpha() -> None:
         return found
 
     beta, kept = choose_votes(support, None, alpha)
-    assert kept == alpha
+    assert kept == Weights(1.0, alpha)
     assert right(beta) == max(map(right, BETAS)) > right(choose_votes(support, None, None)[0])
 
 
