@@ -5,7 +5,7 @@ from adapt.report.record.measures import entries
 from adapt.report.record.read import RunRecord
 from adapt.report.record.ship import ships_zero_shot
 from adapt.report.record.values import number
-from adapt.report.record.words import count, percent, shorten
+from adapt.report.record.words import percent, shorten
 
 LONGEST = 40
 """Letters of a class name that are shown."""
@@ -75,7 +75,7 @@ def changed_words(run: RunRecord) -> str:
     shifts = [known for name in run.scores.shifts if (known := gained_and_lost(run, name))]
     if shifts:
         gained, lost, images = (sum(values) for values in zip(*shifts, strict=True))
-        parts.append(f"on the shifts +{count(gained)} \u2212{count(lost)} of {images:,}")
+        parts.append(f"on the shifts +{gained:,} \u2212{lost:,} of {images:,}")
     if changed := classes_changed(run):
         parts.append(f"classes: {changed[0]} better, {changed[1]} worse, {changed[2]} the same")
     return "; ".join(parts)

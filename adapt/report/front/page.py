@@ -87,7 +87,7 @@ def _class_facts(run: RunRecord) -> list[Fact]:
     if known is not None and not ships_zero_shot(run.scores):
         gained, lost, images = known
         notes = filter(None, [f"of {images:,} images of {run.scores.test}", changed_words(run)])
-        facts.append(Fact("gained and lost", f"+{gained} \u2212{lost}", "; ".join(notes)))
+        facts.append(Fact("gained and lost", f"+{gained:,} \u2212{lost:,}", "; ".join(notes)))
     return facts
 
 
