@@ -44,8 +44,9 @@ def suggest(
     labelled: Annotated[
         list[str] | None,
         typer.Option(
-            help="What is labelled so far: a list of this command with its labels filled in, a "
-            "table, or a folder with a folder per class. May be given several times."
+            help="What is labelled so far, beside what a run was trained on: a list of this "
+            "command with its labels filled in, a table, or a folder with a folder per class. May "
+            "be given several times."
         ),
     ] = None,
     out: Annotated[
@@ -61,7 +62,7 @@ def suggest(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what to label next, and with --labelled how many more images of which class."""
+    """Say what to label next, and from what is labelled how many more images of which class."""
     from adapt.models.building.light import import_open_clip
 
     import_open_clip()

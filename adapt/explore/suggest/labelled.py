@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapt.checks.sources import read_sets
+from adapt.common.content import content_hashes
 from adapt.common.typed import resolve_path
 from adapt.common.words import first_few, plural
+from adapt.comparison.sides import Given
 from adapt.data.labels.label_table import csv_records
 from adapt.data.labels.suffixes import CSV_SUFFIXES
-from adapt.errors import DataError, did_you_mean
+from adapt.errors import AdaptError, DataError, did_you_mean
+from adapt.explore.training_images import training_images
 
 PATH, LABEL = "path", "label"
 
@@ -23,6 +26,8 @@ class LabelledImages:
     labels: list[str] = field(default_factory=list)
     unlabelled: int = 0
     """Rows of lists whose label is empty."""
+    note: str = ""
+    """Why the labels of a run do not count, where they do not."""
 
     def add(self, other: "LabelledImages") -> None:
         """Take in others."""
@@ -51,6 +56,27 @@ def read_labelled(sources: Sequence[str | Path], beside: str = "") -> LabelledIm
         else:
             for images in read_sets(source).images.values():
                 whole.add(LabelledImages(list(images.paths), list(images.labels)))
+    return whole
+
+
+def with_those_of_run(given: LabelledImages, model: Given) -> LabelledImages:
+    """Labelled images, and those that the run of a model was trained on, each file once.
+
+    Args:
+        given: What is labelled so far beside them.
+        model: A run folder, or the `model` in it; of others nothing is known.
+    """
+    whole = LabelledImages([*given.paths], [*given.labels], given.unlabelled)
+    try:
+        images = training_images(model)
+        known = set(content_hashes(given.paths))
+        if images is not None and images.label_sets is None:
+            digests = content_hashes(images.paths)
+            for path, label, digest in zip(images.paths, images.labels, digests, strict=True):
+                if digest not in known:
+                    whole.add(LabelledImages([path], [label]))
+    except AdaptError as error:
+        whole.note = f"the labels of the run itself do not count: {error}"
     return whole
 
 

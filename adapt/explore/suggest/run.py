@@ -14,7 +14,12 @@ from adapt.comparison.sides import Given, Side, opened, seen_by
 from adapt.errors import DataError, RecipeError
 from adapt.explore.suggest.candidates import CandidateRows, candidates
 from adapt.explore.suggest.how_many import how_many
-from adapt.explore.suggest.labelled import LabelledImages, numbers_of, read_labelled
+from adapt.explore.suggest.labelled import (
+    LabelledImages,
+    numbers_of,
+    read_labelled,
+    with_those_of_run,
+)
 from adapt.explore.suggest.learning_curve import FEWEST
 from adapt.explore.suggest.reading import SeenImages, see, see_source
 from adapt.explore.suggest.result import Suggestion
@@ -46,8 +51,8 @@ def suggest(
         pool: Images without labels: what `adapt predict` reads.
         budget: How many images to label.
         strategy: Of `adapt list strategies`.
-        labelled: What is labelled so far; see `read_labelled`. It is left out of the pool by
-            content, and a learning curve is made of it.
+        labelled: What is labelled so far, beside what a run was trained on; see `read_labelled`. It
+            is left out of the pool by content, and a learning curve is made of all of it.
         seed: Of what is drawn at random.
         device: Where the model computes.
 
@@ -60,7 +65,8 @@ def suggest(
     if budget < 1:
         raise RecipeError(f"--budget - out of range - {budget} - give 1 or more")
     source = str(pool)
-    known = read_labelled(labelled, source if Path(source).is_dir() else "")
+    read = read_labelled(labelled, source if Path(source).is_dir() else "")
+    known = with_those_of_run(read, model)
     side, loaded = opened(model, "model", device)
     targets = np.array(numbers_of(known.labels, loaded.class_names), np.int64)
     open_model = OpenModel(loaded, device, EXACT)
@@ -169,6 +175,8 @@ def _notes(
     for count, what in ((len(images.unreadable), "of the pool"), (len(bad), "with a label")):
         if count:
             notes.append(f"{plural(count, 'image')} {what} cannot be read and were left out")
+    if known.note:
+        notes.append(known.note)
     if known.unlabelled:
         notes.append(f"{plural(known.unlabelled, 'row')} without a label were passed over")
     if len(rows.rows) < budget:

@@ -12,10 +12,9 @@ from adapt.checks.sources import DataLike, read_sets
 from adapt.common.cache import cache_folder
 from adapt.common.files import write_result
 from adapt.common.progress import track
-from adapt.comparison.sides import model_folder
 from adapt.data.sources.image_list import ImageList
-from adapt.errors import DataError
 from adapt.explore.opening import name_of, open_bundle
+from adapt.explore.training_images import TRAIN, check_there, training_images
 from adapt.explore.why.explain import Content, explain
 from adapt.explore.why.labels import explain_label
 from adapt.explore.why.pictures import overlay
@@ -25,9 +24,6 @@ from adapt.models.classifier import Classifier
 from adapt.report.explore.why import render_page
 from adapt.training.features.store import FeatureStore
 from adapt.version import __version__
-
-RECIPE = "recipe.yaml"
-TRAIN = "train"
 
 
 def result_files(folder: str | Path) -> tuple[Path, Path]:
@@ -91,8 +87,7 @@ def why(
         'animal/noto--cat.png'
     """
     classifier = open_bundle(model, "layers to look into")
-    given = _own_training(model) if training is None else training
-    known = None if given is None else _training(given)
+    known = training_images(model) if training is None else _training(training)
     told = _explained(classifier, images, known, settings)
     content = {
         "format": 1,
@@ -118,27 +113,10 @@ def _explained(
     return [explain(classifier, str(image), training, settings) for image in shown]
 
 
-def _own_training(model: str | Path | Classifier) -> Path | None:
-    """The recipe of the run that made a model, where it is known."""
-    if isinstance(model, Classifier):
-        return None
-    recipe = model_folder(model).resolve().parent / RECIPE
-    return recipe if recipe.is_file() else None
-
-
 def _training(given: DataLike) -> ImageList:
     sets = read_sets(given).images
     images = sets[TRAIN] if TRAIN in sets else next(iter(sets.values()))
-    return _readable(images)
-
-
-def _readable(images: ImageList) -> ImageList:
-    missing = [path for path in images.paths if not Path(path).is_file()]
-    if missing:
-        raise DataError(
-            f"{missing[0]} - a training image is gone - {len(missing)} of {len(images)} - give the "
-            "training images with --train"
-        )
+    check_there(images)
     return images
 
 

@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from adapt.data.images import Images
 from adapt.errors import DataError
-from adapt.explore.suggest.labelled import numbers_of, read_labelled
+from adapt.explore.suggest.labelled import (
+    LabelledImages,
+    numbers_of,
+    read_labelled,
+    with_those_of_run,
+)
 from tests.helpers.tiny import CLASSES
 
 
@@ -45,3 +51,27 @@ def test_tables_that_are_wrong(text: str, what: str, tmp_path: Path) -> None:
 def test_labels_that_the_model_does_not_know() -> None:
     with pytest.raises(DataError, match=r"cart \(2 images\), did you mean 'cat'"):
         numbers_of(["cart", "cat", "cart"], ["cat", "dog"])
+
+
+def test_what_a_run_was_trained_on_counts_each_file_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = Images.from_embedded("pictograms", "emoji", "train").subset([0, 40, 90])
+    monkeypatch.setattr("adapt.explore.suggest.labelled.training_images", lambda model: images)
+    copy = tmp_path / "again.png"
+    copy.write_bytes(Path(images.paths[1]).read_bytes())
+    given = LabelledImages([str(copy)], ["other"])
+    whole = with_those_of_run(given, "run")
+    assert whole.paths == [str(copy), images.paths[0], images.paths[2]]
+    assert whole.labels == ["other", images.labels[0], images.labels[2]]
+    assert given.paths == [str(copy)]
+
+
+def test_a_run_whose_images_are_gone_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(model: object) -> None:
+        raise DataError("photos - not found")
+
+    monkeypatch.setattr("adapt.explore.suggest.labelled.training_images", gone)
+    whole = with_those_of_run(LabelledImages(), "run")
+    assert whole.note == "the labels of the run itself do not count: photos - not found"
+    assert not whole.paths
