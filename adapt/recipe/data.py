@@ -230,9 +230,9 @@ def _check_content(data: RunData, pool: list[ImageList]) -> None:
     if conflicts:
         equal = (" = ".join(f"{path} ({label})" for _, path, label in c.places) for c in conflicts)
         raise DataError(
-            f"{data.fit.train.root} - the same image in two classes - {len(conflicts)} images: "
-            f"{first_few(equal, separator='; ')} - keep each in one class only, or list it once "
-            "in a table with several labels"
+            f"{data.fit.train.root} - the same image in two classes - "
+            f"{plural(len(conflicts), 'image')}: {first_few(equal, separator='; ')} - keep each in "
+            "one class only, or leave them out: `adapt check --fix` writes a list for data.exclude"
         )
     if leaks := shared_files(manifest):
         equal = (" = ".join(f"{split}/{path}" for split, path, _ in leak.places) for leak in leaks)

@@ -35,11 +35,20 @@ def find_recipe(name_or_path: str | Path) -> Path:
     if asked in names:
         return recipes_folder() / f"{asked}.yaml"
     what = "is a folder" if leads(asked, FOLDER) else "no such recipe"
-    hint = did_you_mean(path.stem if path.suffix else asked, names)
+    known = [*names, *_folders_beside(path)]
+    hint = did_you_mean(path.stem if path.suffix else asked, known)
     raise RecipeError(
         f"recipe - {what}{hint} - given {asked!r} - "
         f"give a YAML file or one of: {listed(names) or 'none is shipped'}"
     )
+
+
+def _folders_beside(path: Path) -> list[str]:
+    """Folders that may have been meant by a path, as it would name them."""
+    try:
+        return [str(path.with_name(own.name)) for own in path.parent.iterdir() if own.is_dir()]
+    except (OSError, ValueError):
+        return []
 
 
 def recipe_summary(path: str | Path) -> str:

@@ -27,3 +27,13 @@ def test_missing_file_suggests_names(here: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(RecipeError, match="is a folder"):
         find_recipe(here)
     assert "${" not in str(recipes_folder())
+
+
+def test_a_folder_beside_may_have_been_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for given, meant in (("photso", "photos"), ("quickstrat", "quickstart")):
+        with pytest.raises(RecipeError, match=f"did you mean '{meant}'"):
+            find_recipe(given)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from adapt.errors import RecipeError, RunError
+from adapt.errors import AdaptError, RecipeError, RunError
 
 LOCK, HALF_WRITTEN = ".lock", ".*.part"
 
@@ -24,9 +24,17 @@ class FolderKind:
     """A folder with one of these files was written for this."""
     option: str
     """By which another one is chosen."""
+    begun: frozenset[str] = frozenset()
+    """Files that are written before anything is computed."""
 
 
-RUN = FolderKind("run folder", "an earlier run", ("recipe.yaml", "ledger.json"), "--out")
+RUN = FolderKind(
+    "run folder",
+    "an earlier run",
+    ("recipe.yaml", "ledger.json"),
+    "--out",
+    frozenset({"recipe.yaml", "ledger.json", "environment.json", "log.txt"}),
+)
 
 
 @contextmanager
@@ -35,7 +43,8 @@ def run_folder(
 ) -> Iterator[Path]:
     """Make the run folder, or check that an existing one may be used, and lock it while inside.
 
-    The system holds the lock and drops it with the process, however that ends.
+    The system holds the lock and drops it with the process, however that ends. A new folder in
+    which an error ends the work before anything is computed is emptied, for the next attempt.
 
     Args:
         folder: The folder.
@@ -54,6 +63,7 @@ def run_folder(
             f"{kind.content}, overwrite deletes it"
         )
     _check(folder, resume, overwrite, kind)
+    new = not _names(folder)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,8 +82,17 @@ def run_folder(
         _check(folder, resume, overwrite, kind)  # again: another run may have ended meanwhile
         _clear(folder, overwrite, kind)
         yield folder
+    except AdaptError:
+        if new and _names(folder) <= kind.begun:
+            _clear(folder, True, kind)
+        raise
     finally:
         lock.release()
+
+
+def _names(folder: Path) -> set[str]:
+    """Of what is in a folder, but for the lock; empty where there is none."""
+    return {path.name for path in folder.iterdir()} - {LOCK} if folder.is_dir() else set()
 
 
 def _check(folder: Path, resume: bool, overwrite: bool, kind: FolderKind) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adapt.errors import RecipeError, RunError
+from adapt.errors import DataError, RecipeError, RunError
 from adapt.runs.folder.lock import LOCK, FolderKind, run_folder
 
 
@@ -107,3 +107,28 @@ def test_what_marks_a_folder_is_deleted_last(
     with run_folder(tmp_path, False, True):
         assert sorted(gone[:2]) == ["a", "z"]
         assert gone[2] == "recipe.yaml"
+
+
+@pytest.mark.parametrize(("name", "left"), [("log.txt", set()), ("split.json", {"split.json"})])
+def test_a_run_that_fails_before_anything_is_computed_leaves_no_trace(
+    name: str, left: set[str], tmp_path: Path
+) -> None:
+    """So that the same command, once the photos are mended, needs no option."""
+
+    def work() -> None:
+        with run_folder(tmp_path, False, False):
+            (tmp_path / "recipe.yaml").write_text("name: x")
+            (tmp_path / name).write_text("")
+            raise DataError("photos - are wrong")
+
+    with pytest.raises(DataError, match="photos"):
+        work()
+    kept = {path.name for path in tmp_path.iterdir()} - {LOCK}
+    assert kept == (left and left | {"recipe.yaml"})
+
+
+def test_a_run_that_is_resumed_in_vain_stays(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("name: x")
+    with pytest.raises(DataError), run_folder(tmp_path, resume=True, overwrite=False):
+        raise DataError("photos - are gone")
+    assert (tmp_path / "recipe.yaml").is_file()
