@@ -1,10 +1,13 @@
 """Weights from files: which kinds are read, and what is said of those that cannot be used."""
 
 import json
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
+from urllib.parse import urlparse
+from urllib.request import getproxies
 
 import open_clip
 import torch
@@ -161,6 +164,27 @@ def source_of(identifier: str, weights: str | None) -> WeightSource:
     return WeightSource(folder, [folder / Path(known.get("url", "weights")).name])
 
 
+def check_reachable(source: WeightSource) -> None:
+    """Say at once that the hub cannot be reached, in place of minutes of retries.
+
+    Nothing is asked where weights are here, or where a proxy or another setting decides.
+
+    Raises:
+        ConnectionError: When the name of the hub leads nowhere.
+    """
+    from huggingface_hub import constants
+
+    inside = source.folder.parent == Path(constants.HF_HUB_CACHE)
+    here = any(path.is_file() and path.suffix != ".json" for path in source.files)
+    if here or not inside or constants.HF_HUB_OFFLINE or getproxies():
+        return
+    host = urlparse(constants.ENDPOINT).hostname
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError as error:
+        raise ConnectionError(f"{host} cannot be reached ({error.strerror})") from error
+
+
 def check_no_pickle(identifier: str, source: WeightSource) -> None:
     """Refuse pickles of folders and hub repositories; a tag's are read with `weights_only=True`.
 
@@ -202,7 +226,8 @@ def unreadable(
         )
     return ModelError(
         f"model - cannot be loaded - {arch} with {pretrained}: {one_line(error)} - its weights "
-        f"are not in {source.folder}: check the name and the network, or put them there"
+        f"are not in {source.folder}: check the name and the network, put them there, or take the "
+        "model that ships (model.arch=adapt-icons-xs model.pretrained=embedded)"
     )
 
 

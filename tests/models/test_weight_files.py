@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from adapt.errors import ModelError, WeightsError
 from adapt.models.weight_files import (
     WeightSource,
     check_finite,
+    check_reachable,
     check_state,
     check_weights_file,
     hub_source,
@@ -101,3 +103,34 @@ def test_what_the_hub_cache_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     source = hub_source("org/name", ("a.json", "b.safetensors"))
     assert source.files == [snapshot / "a.json"]
     assert source.folder == tmp_path / "models--org--name"
+
+
+@pytest.mark.parametrize("held", [[], ["open_clip_config.json"], ["a.safetensors"]])
+@pytest.mark.parametrize("setting", ["", "offline", "proxy", "elsewhere"])
+def test_a_hub_that_cannot_be_reached_is_said_at_once(
+    held: list[str], setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where weights are missing and nothing else decides; no name is looked up otherwise."""
+    asked: list[str] = []
+
+    def lookup(host: str, port: int) -> None:
+        asked.append(host)
+        raise OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr("adapt.models.weight_files.socket.getaddrinfo", lookup)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", setting == "offline")
+    proxies = {"https": "http://proxy"} if setting == "proxy" else {}
+    monkeypatch.setattr("adapt.models.weight_files.getproxies", lambda: proxies)
+    folder = tmp_path / ("deep/models--a" if setting == "elsewhere" else "models--a")
+    folder.mkdir(parents=True)
+    for name in held:
+        (folder / name).touch()
+    source = WeightSource(folder, [folder / name for name in held])
+    if setting == "" and held != ["a.safetensors"]:
+        with pytest.raises(ConnectionError, match=r"huggingface.co cannot be reached \(Name or"):
+            check_reachable(source)
+        assert asked == ["huggingface.co"]
+    else:
+        check_reachable(source)
+        assert not asked
