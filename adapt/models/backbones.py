@@ -43,8 +43,7 @@ from adapt.models.text_encoding import encode_tokens
 from adapt.models.weight_files import (
     CONFIG,
     check_finite,
-    check_no_pickle,
-    check_reachable,
+    check_source,
     check_state,
     check_weights_file,
     source_of,
@@ -214,8 +213,7 @@ def load_backbone(arch: str, pretrained: str, seed: int = 0) -> Backbone:
             config = model_config(identifier, quick_gelu)
             check_config(without_lookups(config))
             if pretrained != "random":
-                check_reachable(source)
-                check_no_pickle(identifier, source)
+                check_source(identifier, source)
             model = open_clip.create_model(
                 identifier,
                 pretrained=weights,

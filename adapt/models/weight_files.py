@@ -164,6 +164,12 @@ def source_of(identifier: str, weights: str | None) -> WeightSource:
     return WeightSource(folder, [folder / Path(known.get("url", "weights")).name])
 
 
+def check_source(identifier: str, source: WeightSource) -> None:
+    """Refuse a hub that cannot be reached, and pickles; see below."""
+    check_reachable(source)
+    check_no_pickle(identifier, source)
+
+
 def check_reachable(source: WeightSource) -> None:
     """Say at once that the hub cannot be reached, in place of minutes of retries.
 
