@@ -15,6 +15,7 @@ from adapt.ensembling.guard import Guard
 from adapt.ensembling.held_out import HeldOut
 from adapt.ensembling.settings import MIXED, PROBE
 from adapt.errors import RecipeError
+from adapt.evaluation.metrics.bootstrap import PairedDifference
 
 ZERO_SHOT = "zero_shot"
 TITLES = {MIXED: "mixed model", PROBE: "mixed probe", ZERO_SHOT: "zero-shot"}
@@ -92,13 +93,14 @@ def decide(mixed: Candidate, probe: Candidate | None, ship: Sequence[str]) -> De
             )
         return Decision(mixed, _alone(mixed), {})
     difference = mixed.held.judge.difference(mixed.logits, probe.logits)
-    shipped, reason = _compared(mixed, probe, ship, difference["ci"])
+    shipped, reason = _compared(mixed, probe, ship, difference)
     return Decision(shipped, reason, dict(difference), probe)
 
 
 def _compared(
-    mixed: Candidate, probe: Candidate, ship: Sequence[str], bounds: list[float] | None
+    mixed: Candidate, probe: Candidate, ship: Sequence[str], difference: PairedDifference
 ) -> tuple[Candidate, str]:
+    bounds = difference["ci"]
     if MIXED not in ship:
         return probe, f"only the mixed probe may ship (ship: [{PROBE}])"
     if PROBE not in ship:
@@ -109,7 +111,10 @@ def _compared(
         return probe, "the mixed model fell back to zero-shot"
     if bounds is not None and bounds[1] < 0:
         return probe, "the mixed model is clearly worse"
-    return mixed, "it is not clearly worse than the mixed probe"
+    if bounds is not None and bounds[0] > 0:
+        return mixed, "it is clearly better than the mixed probe"
+    level = "no worse" if (difference["difference"] or 0) >= 0 else "not clearly worse"
+    return mixed, f"it is {level} than the mixed probe"
 
 
 def _alone(mixed: Candidate) -> str:

@@ -30,6 +30,13 @@ def test_a_mixed_model_that_is_not_clearly_worse_ships() -> None:
     assert "not clearly worse" in decision.reason
 
 
+@pytest.mark.parametrize(("right", "said"), [(62, "is no worse"), (90, "is clearly better")])
+def test_the_reason_says_how_much_better_it_is(right: int, said: str) -> None:
+    mixed = candidate("mixed", {0.0: 40, 1.0: right}, 1.0)
+    decision = decide(mixed, candidate("probe", {0.0: 40, 0.5: 62, 1.0: 70}, 0.5), BOTH)
+    assert decision.reason == f"it {said} than the mixed probe"
+
+
 def test_a_clearly_better_mixed_probe_ships() -> None:
     mixed = candidate("mixed", {0.0: 40, 1.0: 50}, 1.0)
     probe = candidate("probe", {0.0: 40, 0.5: 62, 1.0: 70}, 0.5)
