@@ -1,11 +1,14 @@
 """The command that says what to label next, and what it prints."""
 
+import math
 import re
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +16,7 @@ from rich.text import Text
 from adapt.cli.shared.options import AsJson, Overwrite, with_settings
 from adapt.common.files import check_new, json_text
 from adapt.common.words import printable
+from adapt.errors import AdaptError
 from adapt.explore.suggest.settings import SuggestSettings
 
 if TYPE_CHECKING:
@@ -91,7 +95,7 @@ def suggest(
     else:
         print_suggestion(done)
     said = Console(stderr=as_json)
-    for text in endings(pool, written, link):
+    for text in endings(pool, written, link, source_of_run(model)):
         said.print(Text(text), soft_wrap=True, highlight=False)
 
 
@@ -106,15 +110,50 @@ def default_folder(pool: str) -> Path:
     return Path(f"suggest-{safe or 'pool'}")
 
 
-def endings(pool: str, written: Path, link: Path | None) -> list[str]:
-    """Where everything is, and what to do with the list."""
-    root = f", root: {pool}" if Path(pool).is_dir() else ""
-    source = shlex.quote(f"data.train={{kind: table, path: {written}{root}}}")
+def source_of_run(model: str | Path) -> dict[str, Any] | None:
+    """`data.train` of the recipe of a run; None of other models."""
+    from adapt.comparison.sides import model_folder
+    from adapt.recipe.load import load
+
+    recipe = model_folder(model).resolve().parent / "recipe.yaml"
+    with suppress(AdaptError):
+        source: dict[str, Any] = load(recipe).resolved["data"]["train"]
+        return source
+    return None
+
+
+def endings(
+    pool: str, written: Path, link: Path | None, before: dict[str, Any] | None = None
+) -> list[str]:
+    """Where everything is, and what to do with the list.
+
+    Args:
+        pool: What was asked about.
+        written: The list.
+        link: Folder of links to the images.
+        before: What the model was trained on, as a source of a recipe.
+    """
+    source: dict[str, Any] = {"kind": "table", "path": str(written)}
+    source |= {"root": pool} if Path(pool).is_dir() else {}
+    if before is not None:
+        parts = before["parts"] if before["kind"] == "combined" else [before]
+        source = {"kind": "combined", "parts": [*parts, source]}
+    words = shlex.quote(f"data.train={in_one_line(source)}")
     lines = [f"list    {written}", f"page    {written.with_suffix('.html')}"]
     if link is not None:
         lines.append(f"links   {link}")
-    lines.append(f"then    fill in its column `label`, and train with {source}")
+    lines.append(f"then    fill in its column `label`, and train with {words}")
     return lines
+
+
+def in_one_line(value: object) -> str:
+    """Plain containers as YAML in one line.
+
+    >>> in_one_line({"kind": "table", "path": "a, b.csv", "parts": [1]})
+    "{kind: table, path: 'a, b.csv', parts: [1]}"
+    """
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf)
+    return text.strip()
 
 
 def print_suggestion(done: "Suggestion") -> None:

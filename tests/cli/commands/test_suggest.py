@@ -1,12 +1,14 @@
 """`adapt suggest`: what it prints and writes."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
-from adapt.cli.commands.suggest import default_folder
+from adapt.cli.commands.suggest import default_folder, endings, source_of_run
 from adapt.models.classifier import Classifier
+from adapt.recipe.load import load
 from tests.helpers.commands import call
 
 
@@ -52,3 +54,22 @@ def test_json(
 def test_default_folder() -> None:
     assert default_folder("a/b c.tar") == Path("suggest-b-c.tar")
     assert default_folder("-") == Path("suggest-pool")
+
+
+def test_the_training_of_a_run_goes_on_beside_the_new_labels(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    recipe = (
+        "version: 1\nname: x\nmodel: {arch: adapt-icons-xs, pretrained: embedded}\n"
+        f"data: {{train: {{kind: folder, root: {tmp_path}}}}}\nmethod: gda\n"
+    )
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    before = source_of_run(tmp_path / "model")
+    assert before == {"kind": "folder", "root": str(tmp_path)}
+    assert source_of_run(tmp_path / "elsewhere" / "model") is None
+    (tmp_path / "list.csv").touch()
+    said = endings("pool", tmp_path / "list.csv", None, before)[-1]
+    assert said.endswith(
+        f"'data.train={{kind: combined, parts: [{{kind: folder, root: {tmp_path}}}, "
+        f"{{kind: table, path: {tmp_path}/list.csv}}]}}'"
+    )
+    assert load(tmp_path / "recipe.yaml", [shlex.split(said)[-1]]).recipe.data.train
