@@ -231,7 +231,7 @@ def _fit(module: AdaptModule, loader: ImageDataModule, context: Context, optim: 
                 raise KeyboardInterrupt("the checkpoint before is kept") from error
             raise
         if asked():
-            raise KeyboardInterrupt("training is finished and saved")
+            raise KeyboardInterrupt("this training is finished and saved, the run is not")
 
 
 def _check_runtime(optim: Optim, runtime: Runtime) -> None:

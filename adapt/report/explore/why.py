@@ -133,8 +133,8 @@ def verdict(told: Content) -> list[str]:
         change = first["change"] if first["refitted"] is None else first["refitted"]
         sentences.append(
             f"The label that pulls most to {answer['class']} is {first['label']} on "
-            f"{first['path']}: without it the margin of a probe, {probe['margin']:+.2f}, changes "
-            f"by {change:+.2f}."
+            f"{first['path']}: without it a probe's lead of {answer['class']} over "
+            f"{rival['class']} in logits, {probe['margin']:+.2f}, changes by {change:+.2f}."
         )
     return sentences
 

@@ -29,7 +29,7 @@ def test_the_verdict_names_what_pulls() -> None:
     sentences = verdict(TOLD)
     assert sentences[0] == "cat with 70.0 %, against dog with 20.0 %."
     assert "is of dog (cosine 0.50 for cat, 0.75 for dog)" in sentences[1]
-    assert "without it the margin of a probe, +1.25, changes by -0.50" in sentences[-1]
+    assert "a probe's lead of cat over dog in logits, +1.25, changes by -0.50" in sentences[-1]
 
 
 def test_a_probe_that_disagrees_is_named() -> None:

@@ -17,7 +17,7 @@ def coverage(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """Each time the image to which most of what is not covered yet is similar (MaxHerding)."""
     picks = covering(pool, budget, np.ones(len(pool)))
     return [
-        Pick(row, f"like about {count:.1f} images that nothing labelled or above is like")
+        Pick(row, f"alike to about {count:.0f} images to which nothing labelled or above is alike")
         for row, count in picks
     ]
 
