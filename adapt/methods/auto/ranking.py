@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from scipy.optimize import curve_fit
+from scipy.stats import norm
 from torch import Tensor, nn
 
 from adapt.methods.auto.mixture import Mixture
@@ -30,6 +31,8 @@ from adapt.models.cache_head import CacheHead
 APART = 2.0
 """Standard errors that tell two methods apart. Where few images judge, this rarely happens; methods
 ordered by accuracy or log loss instead lost 1 to 3 points on test images."""
+BY_CHANCE = 0.025
+"""How often the most accurate of all methods may be told from one that is as good (`apart_of`)."""
 FEWEST_DIFFERING = 4
 """With fewer images a standard error says nothing; it is 0 when they all agree."""
 ZERO_SHOT = "zero_shot"
@@ -64,11 +67,14 @@ class Ranked:
     differing: int = 0
     """Images that one of the two answers right and the other does not."""
 
+    apart: float = APART
+    """Standard errors of the difference from which on they are told apart."""
+
     @property
     def level(self) -> bool:
         """Whether the images do not tell it from the most accurate one."""
         few = self.differing < FEWEST_DIFFERING
-        return few or not self.behind > APART * self.behind_error
+        return few or not self.behind > self.apart * self.behind_error
 
 
 @dataclass(frozen=True)
@@ -190,7 +196,18 @@ def _in_the_race(first: Answers) -> list[str]:
     return stay
 
 
-def _scored(answers: Answers) -> list[Ranked]:
+def apart_of(rivals: int) -> float:
+    """Standard errors that tell a method from the most accurate of so many (Bonferroni).
+
+    The best of many is ahead of each by chance more often than the best of two.
+
+    >>> round(apart_of(1), 2), round(apart_of(14), 2)
+    (1.96, 2.91)
+    """
+    return float(norm.isf(BY_CHANCE / max(1, rivals)))
+
+
+def _scored(answers: Answers, apart: float = APART) -> list[Ranked]:
     """Scores in the order given; the most accurate of those judged on most images leads."""
     right = {name: (x.argmax(1) == y).double() for name, (x, y) in answers.items()}
     leader = max(right.values(), key=lambda values: (len(values), float(values.mean())))
@@ -202,13 +219,13 @@ def _scored(answers: Answers) -> list[Ranked]:
         mean, behind = float(values.mean()), float(lost.mean())
         differing = int((lost != 0).sum())
         scored.append(
-            Ranked(name, mean, spread[0], loss, len(values), behind, spread[1], differing)
+            Ranked(name, mean, spread[0], loss, len(values), behind, spread[1], differing, apart)
         )
     return scored
 
 
 def _ordered(answers: Answers) -> list[Ranked]:
-    scored = _scored(answers)
+    scored = _scored(answers, apart_of(len(answers) - 1))
     most = max(ranked.images for ranked in scored)  # who left early cannot win by luck
     level = [ranked for ranked in scored if ranked.level and ranked.images == most]
     rest = [ranked for ranked in scored if ranked not in level]

@@ -84,8 +84,8 @@ def ranking_table(run: RunRecord) -> Table | None:
     legend = (
         f"Cross-validation inside the training images ({images:.0f}, each held out once); "
         "validation and test images play no part. Behind: points lost to the most accurate method "
-        "on the same images, with their standard error. Methods less than two standard errors "
-        "behind count as equal and are listed in the order of earlier experience."
+        "on the same images, with their standard error. Methods that this does not tell from the "
+        "best of so many count as equal and are listed in the order of earlier experience."
         if images
         else "No class has two images, so nothing could be held out: the order is that of earlier "
         "experience."

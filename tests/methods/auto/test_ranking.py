@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
 from adapt.methods.auto.ranking import FOLDS, expected_accuracy, rank_methods
 from adapt.methods.features.cross_validation import rounds
@@ -121,6 +122,24 @@ def test_level_methods_keep_their_order_and_others_follow_by_accuracy() -> None:
     assert by_name["best"].behind == by_name["best"].behind_error == 0
     assert [by_name[name].level for name in wrong] == [False, True, True, False]
     assert [by_name[name].differing for name in ("good", "best")] == [1, 0]
+
+
+def test_the_best_of_many_is_ahead_by_chance_more_often_than_the_best_of_two() -> None:
+    """Five of 20 lost are 2.6 standard errors: enough against two rivals, not against thirteen."""
+    random = torch.Generator().manual_seed(0)
+    features = torch.nn.functional.normalize(torch.randn(20, 16, generator=random), dim=1)
+    support = Support(features[None], torch.arange(20) % 2, torch.zeros(2, 16))
+    first, best = Fixed(support, set(range(5))), Fixed(support, set())
+    others = {f"other {number}": Fixed(support, set(range(12))) for number in range(11)}
+    behind, error = 5 / 20, np.std([1] * 5 + [0] * 15) / 20**0.5
+    for rivals, ahead in (({}, "best"), (others, "first")):
+        ranking = rank_methods(support, {"first": first, "best": best, **rivals})
+        own = next(ranked for ranked in ranking.methods if ranked.name == "first")
+        assert (own.behind, own.behind_error) == (pytest.approx(behind), pytest.approx(error))
+        tests = len(rivals) + 2  # the other methods and zero-shot
+        told_apart = norm.cdf(-behind / error) < 0.025 / tests
+        assert ranking.best == ahead
+        assert own.level is not told_apart
 
 
 def test_three_images_tell_nothing_apart() -> None:
