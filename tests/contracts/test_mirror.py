@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.contracts.test_floors import PACKAGE, Function, modules
 
 TESTS = Path(__file__).parents[1]
-OUTSIDE = ("contracts", "faults", "helpers", "no_network", "tools")
+OUTSIDE = ("bench", "contracts", "faults", "helpers", "no_network", "tools")
 
 
 def has_logic(tree: ast.AST) -> bool:

@@ -34,7 +34,7 @@ def test_two_runs_are_byte_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 KEYS = [
-    "format", "recipe", "method", "model", "seed", "classes", "shipped", "ship", "alpha",
+    "format", "recipe", "title", "method", "model", "seed", "classes", "shipped", "ship", "alpha",
     "selected_on", "alpha_rule", "guard", "temperature", "data", "quarantined", "notes", "models",
     "references", "leak_free", "lost_most", "name", "trainable", "skipped_steps", "opened",
 ]  # fmt: skip
