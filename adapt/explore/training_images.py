@@ -26,10 +26,8 @@ def training_images(model: Given) -> ImageList | None:
     >>> training_images("no/run/model") is None
     True
     """
-    if not isinstance(model, str | Path):
-        return None
-    recipe = model_folder(model).resolve().parent / RECIPE
-    if not recipe.is_file():
+    recipe = recipe_of(model)
+    if recipe is None:
         return None
     sets = read_sets(recipe).images
     images = sets[TRAIN] if TRAIN in sets else next(iter(sets.values()))
@@ -44,6 +42,18 @@ def training_images(model: Given) -> ImageList | None:
             f"{len(images)} by {recipe} - give the training images"
         )
     return images.subset(np.flatnonzero(known))
+
+
+def recipe_of(model: Given) -> Path | None:
+    """The recipe of the run that made a model; None where no run is known.
+
+    >>> recipe_of("no/run/model") is None
+    True
+    """
+    if not isinstance(model, str | Path):
+        return None
+    recipe = model_folder(model).resolve().parent / RECIPE
+    return recipe if recipe.is_file() else None
 
 
 def check_there(images: ImageList) -> None:

@@ -4,6 +4,7 @@ Nothing here runs what a file says: only mappings, lists, text, numbers, true, f
 read, and of OmegaConf's interpolations only `${a.b}`, which must point at a plain value.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -366,3 +367,20 @@ def resolve_references(data: dict[str, Any], problems: Problems) -> dict[str, An
 def dump_yaml(data: dict[str, Any]) -> str:
     """YAML that :func:`read_yaml` reads back to an equal mapping."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def in_one_line(value: object) -> str:
+    """Plain containers as YAML in one line, as an override takes them.
+
+    >>> in_one_line({"kind": "table", "path": "a, b.csv", "root": "5e-4"})
+    "{kind: table, path: 'a, b.csv', root: '5e-4'}"
+    """
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=math.inf,
+    )
+    return text.strip()

@@ -1,6 +1,5 @@
 """The command that says what to label next, and what it prints."""
 
-import math
 import re
 import shlex
 from contextlib import suppress
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -112,10 +110,12 @@ def default_folder(pool: str) -> Path:
 
 def source_of_run(model: str | Path) -> dict[str, Any] | None:
     """`data.train` of the recipe of a run; None of other models."""
-    from adapt.comparison.sides import model_folder
+    from adapt.explore.training_images import recipe_of
     from adapt.recipe.load import load
 
-    recipe = model_folder(model).resolve().parent / "recipe.yaml"
+    recipe = recipe_of(model)
+    if recipe is None:
+        return None
     with suppress(AdaptError):
         source: dict[str, Any] = load(recipe).resolved["data"]["train"]
         return source
@@ -133,6 +133,8 @@ def endings(
         link: Folder of links to the images.
         before: What the model was trained on, as a source of a recipe.
     """
+    from adapt.recipe.text import in_one_line
+
     source: dict[str, Any] = {"kind": "table", "path": str(written)}
     source |= {"root": pool} if Path(pool).is_dir() else {}
     if before is not None:
@@ -144,16 +146,6 @@ def endings(
         lines.append(f"links   {link}")
     lines.append(f"then    fill in its column `label`, and train with {words}")
     return lines
-
-
-def in_one_line(value: object) -> str:
-    """Plain containers as YAML in one line.
-
-    >>> in_one_line({"kind": "table", "path": "a, b.csv", "parts": [1]})
-    "{kind: table, path: 'a, b.csv', parts: [1]}"
-    """
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf)
-    return text.strip()
 
 
 def print_suggestion(done: "Suggestion") -> None:

@@ -102,7 +102,7 @@ def _check(folder: Path, resume: bool, overwrite: bool, kind: FolderKind) -> Non
                 f"{folder} - not a folder - a file of that name is there - choose another "
                 f"{kind.option}"
             )
-        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        names = _names(folder)
         # A process that was killed at its first file has left no more than the beginning of that.
         names -= {path.name for path in folder.glob(HALF_WRITTEN)}
     except OSError as error:
@@ -110,7 +110,6 @@ def _check(folder: Path, resume: bool, overwrite: bool, kind: FolderKind) -> Non
         raise RunError(
             f"{folder} - cannot be read - {reason} - choose another {kind.option}"
         ) from error
-    names.discard(LOCK)
     if not names:
         return
     if not names & set(kind.marks):
