@@ -28,8 +28,17 @@ FEW = {"lr": 3e-3, "epochs": 20, "batch_size": 128, "weight_decay": 20.0}
 PLAIN = {"lr": 1e-3, "epochs": 16, "batch_size": 128}
 BOTH = {"lr": 1e-3, "epochs": 8, "batch_size": 128}
 LIT = {"name": "lit", "scale": 10.0, "word_dropout": 0.3, "optim": FEW}
+WORDS = {
+    "name": "lit",
+    "loss": "words",
+    "scale": 10.0,
+    "word_dropout": 0.3,
+    "optim": {"lr": 1e-3, "epochs": 40, "batch_size": 128, "weight_decay": 0.1},
+}
 SEEDS = (0, 1, 2)
 RUNS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[int, ...]]] = {
+    "LiT, words": (EMBEDDED, WORDS, SEEDS),
+    "LiT, words, ResNet-18 of timm, random weights": (TIMM, WORDS, (0,)),
     "LiT, softmax": (EMBEDDED, LIT, SEEDS),
     "LiT, softmax, the projection trains too": (EMBEDDED, {**LIT, "image_projection": True}, SEEDS),
     "LiT, sigmoid (SigLIP)": (

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
@@ -135,6 +135,8 @@ def kind_of(given: Mapping[str, Any], page: str = "") -> str:
     'whole number, null'
     >>> kind_of({"enum": ["cosine", "constant"]})
     '`cosine`, `constant`'
+    >>> kind_of({"enum": ["auto", 2, 3, 4]})
+    '2 to 4, `auto`'
     """
     return ", ".join(dict.fromkeys(_kinds(given, page))) or "any"
 
@@ -143,11 +145,20 @@ WORDS = {"integer": "whole number", "number": "number", "boolean": "`true` or `f
          "string": "text", "null": "null", "object": "mapping"}  # fmt: skip
 
 
+def _choices(words: Sequence[Any]) -> Iterator[str]:
+    """Words one by one; numbers that follow each other as a range."""
+    numbers = [word for word in words if type(word) is int]
+    follow = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))
+    if follow:
+        yield f"{numbers[0]} to {numbers[-1]}"
+    yield from (f"`{word}`" for word in words if not (follow and word in numbers))
+
+
 def _kinds(given: Mapping[str, Any], page: str) -> Iterator[str]:
     if "const" in given:
         yield f"`{given['const']}`"
     elif "enum" in given:
-        yield from (f"`{word}`" for word in given["enum"])
+        yield from _choices(given["enum"])
     elif "$ref" in given:
         name = given["$ref"].removeprefix("#/$defs/")
         if name == "text":

@@ -5,8 +5,7 @@ from adapt.report.record.scores import SELECTION, ZERO_SHOT, ScoreTable, over
 from adapt.report.record.ship import shipped_in_words, ships_zero_shot
 from adapt.report.record.values import Interval, interval
 from adapt.report.record.words import percent, points
-
-BETTER, WORSE, LEVEL = "better", "worse", "no clear change"
+from adapt.report.tables.cells import arrow
 
 
 def headline(scores: ScoreTable) -> str:
@@ -41,15 +40,14 @@ def headline(scores: ScoreTable) -> str:
     )
 
 
-def tone(bounds: Interval | None) -> str:
-    """Whether a change is clear.
+def moved_to(bounds: Interval | None) -> str:
+    """What a change is called in a sentence.
 
-    >>> tone((0.01, 0.02)), tone((-0.02, -0.01)), tone((-0.1, 0.1)), tone(None)
+    >>> moved_to((0.01, 0.02)), moved_to((-0.02, -0.01)), moved_to((-0.1, 0.1)), moved_to(None)
     ('better', 'worse', 'no clear change', 'no clear change')
     """
-    if bounds is None or bounds[0] <= 0 <= bounds[1]:
-        return LEVEL
-    return BETTER if bounds[0] > 0 else WORSE
+    tone = arrow(bounds)[1]
+    return "no clear change" if tone == "unclear" else tone
 
 
 def _lead(changes: dict[str, tuple[float | None, Interval | None]]) -> str:
@@ -57,7 +55,7 @@ def _lead(changes: dict[str, tuple[float | None, Interval | None]]) -> str:
     grouped: dict[str, list[str]] = {}
     for name, (change, bounds) in changes.items():
         if name and change is not None:
-            grouped.setdefault(tone(bounds), []).append(name)
+            grouped.setdefault(moved_to(bounds), []).append(name)
     parts = [f"{word} on {' and '.join(names)}" for word, names in grouped.items()]
     return ", ".join(parts) or "no change is known"
 
@@ -87,7 +85,7 @@ def _of_pairs(scores: ScoreTable) -> str:
     if alpha == 0:
         return f"{start}: {reached}."
     change = recall_change(scores, scores.shipped, name)
-    word, before = tone(interval(change.get("ci"))), scores.metric(ZERO_SHOT, name, RECALL)
+    word, before = moved_to(interval(change.get("ci"))), scores.metric(ZERO_SHOT, name, RECALL)
     return (
         f"{word[:1].upper()}{word[1:]} on {name}: {shipped_in_words(scores)} ships, its {reached} "
         f"(start {percent(before)}, {points(change.get('difference'))} points)."

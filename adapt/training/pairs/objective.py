@@ -99,7 +99,7 @@ class PairObjective(Contrastive):
         rows: Tensor | None = None,
     ) -> Outcome:
         """The loss of scaled cosines and the logits that it was made from."""
-        if self.kind == CLIP:
+        if self.kind != SIGLIP:
             return contrastive_loss(similarity, group, self.same_class, by_caption, rows)
         logits = similarity + classifier.backbone.model.logit_bias.float()
         return sigmoid_loss(logits, group, self.same_class, rows), (logits,)

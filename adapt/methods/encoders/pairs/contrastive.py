@@ -129,9 +129,14 @@ class ContrastiveTuning:
             "word_dropout": self.word_dropout,
         }
         if self.captions == "prompts":
-            return PairObjective(**settings)
+            return self.objective_of(settings)
         held: Sequence[Sequence[str]] | None = None if data.val is None else captions_of(data.val)
-        return PairObjective(**settings, own=captions_of(data.train), held_out=held)
+        own = captions_of(data.train)
+        return self.objective_of({**settings, "own": own, "held_out": held})
+
+    def objective_of(self, settings: dict[str, Any]) -> PairObjective:
+        """The loss of a batch with these settings."""
+        return PairObjective(**settings)
 
 
 def _without_classes(model: Classifier) -> Classifier:

@@ -16,7 +16,7 @@ from tests.helpers.tiny import RESNET, tiny_classifier, weights
 from tests.methods.encoders.pairs.test_contrastive import LONG, recall
 
 
-@pytest.mark.parametrize("loss", ["clip", "siglip"])
+@pytest.mark.parametrize("loss", ["clip", "siglip", "words"])
 def test_the_image_encoder_is_locked(
     loss: str, start: Classifier, context: Context, tmp_path: Path
 ) -> None:
@@ -25,8 +25,17 @@ def test_the_image_encoder_is_locked(
     before, after = weights(start), weights(tuned)
     for name, value in before.items():
         visual = name.startswith("backbone.model.visual.")
-        assert torch.equal(value, after[name]) is visual or name == "head.bias", name
+        untouched = visual or (loss == "words" and name == "backbone.model.logit_scale")
+        assert torch.equal(value, after[name]) is untouched or name == "head.bias", name
     assert recall(tuned, data.train, 5) > recall(start, data.train, 5) + 0.2
+
+
+def test_settings_that_words_have_no_use_for() -> None:
+    wrong = "image_projection - not with loss: words - True.*\n?.*captions - not with loss: words"
+    with pytest.raises(ValueError, match=wrong):
+        LockedImageTuning(loss="words", image_projection=True, captions="prompts")
+    with pytest.raises(ValueError, match=r"loss - .* - 'words' - "):
+        adapt.method("contrastive", loss="words")
 
 
 def test_statistics_of_batch_norms_are_locked_too(context: Context, tmp_path: Path) -> None:
