@@ -25,8 +25,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from adapt.common.files import json_text, write_json
+from adapt.common.words import plural
 from adapt.explore.search.approximate import Approximate, recall
 from adapt.explore.search.encoder import QueryEncoder
 from adapt.explore.search.exact import nearest
@@ -110,7 +112,7 @@ def exact_part(rows: int = ROWS) -> dict[str, Any]:
 
 
 def whole_part() -> dict[str, Any]:
-    """A whole warm answer to a text: encoding, search, order."""
+    """A whole warm answer to a text: encoding, search, order; on one thread and on every core."""
     result = {}
     with tempfile.TemporaryDirectory() as place:
         for arch in ("adapt-icons-xs", "ViT-B-32"):
@@ -124,7 +126,10 @@ def whole_part() -> dict[str, Any]:
                 question = encoder.query(Query((f"a red bus at night, number {number}",)))
                 return nearest(features, question[None], TOP)
 
-            result[arch] = timed(ask)
+            for threads in sorted({1, os.cpu_count() or 1}):
+                torch.set_num_threads(threads)
+                with threadpool_limits(threads):
+                    result[f"{arch}, {plural(threads, 'thread')}"] = timed(ask)
     return result
 
 

@@ -1,8 +1,10 @@
 """Exact search: the most similar of all features, by one product over the memory map."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from adapt.common.arrays import FloatArray, IntArray, SingleArray
 
@@ -36,18 +38,31 @@ def nearest(features: SingleArray, queries: SingleArray, top: int) -> Nearest:
     """
     count, width = features.shape
     top = min(top, count)
-    scores = np.empty((len(queries), count), np.float32)
-    step = max(1, BLOCK // width)
-    for start in range(0, count, step):
-        rows = slice(start, start + step)
-        # For one query this is a product with a vector, which reads the map once.
-        np.matmul(queries, features[rows].T, out=scores[:, rows])
+    scores = _products(features, queries)
     # A product of unit vectors is wrong by no more than this (Higham 2002, section 3.1).
     reach = 2 * width * float(np.finfo(np.float32).eps)
     best = [
         _best(features, query, own, top, reach) for query, own in zip(queries, scores, strict=True)
     ]
     return Nearest(np.stack([rows for rows, _ in best]), np.stack([own for _, own in best]))
+
+
+def _products(features: SingleArray, queries: SingleArray) -> SingleArray:
+    """Float32 products (Q, N).
+
+    By torch, whose threads encode queries: those of numpy go on waiting in a loop for more to do,
+    and take the cores from the next query's encoding.
+    """
+    scores = np.empty((len(queries), len(features)), np.float32)
+    told, asked = torch.from_numpy(scores), torch.from_numpy(np.ascontiguousarray(queries))
+    step = max(1, BLOCK // features.shape[1])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable")  # a map that is read only
+        for start in range(0, len(features), step):
+            part = torch.from_numpy(features[start : start + step])
+            # For one query this is a product with a vector, which reads the map once.
+            torch.matmul(asked, part.T, out=told[:, start : start + step])
+    return scores
 
 
 def _best(
