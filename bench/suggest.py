@@ -14,6 +14,7 @@ writes.
 """
 
 import argparse
+import itertools
 import json
 import tempfile
 import warnings
@@ -33,7 +34,7 @@ from adapt.common.files import write_json
 from adapt.data.images import Images
 from adapt.data.sources.image_list import ImageList
 from adapt.data.sources.tables import from_table
-from adapt.explore.suggest.learning_curve import fitted, held_out_answers
+from adapt.explore.suggest.learning_curve import curves_of_classes, fitted, held_out_answers
 from adapt.explore.suggest.quick_head import quick_head
 from adapt.explore.suggest.strategies import mix
 from adapt.explore.suggest.strategies.base import STRATEGIES, UnlabelledPool, choose
@@ -69,6 +70,8 @@ CURVE_SEEDS = 3
 CURVE_LABELS = (30, 60, 120)
 FEWEST_TEST = 20
 """Test images of a class whose curve is judged."""
+MANY_TEST = 60
+"""Test images of a class from which on a gain measured on them is known to a few points."""
 CURVE_TIMES = (1.25, 1.5, 2.0, 3.0)
 MARKER = "<!-- Below this line: written by bench/suggest.py -->"
 
@@ -190,7 +193,7 @@ def covered(data: Path, folder: Path, job: tuple[str, str, int]) -> tuple[str, l
     """Whether intervals of the learning curve hold what comes true, for one draw of labels.
 
     Each entry: times as many labels, then for all images and for each class with 20 test images or
-    more: accuracy in its interval, gain in its interval, width of both in points.
+    more: accuracy in its interval, gain in its interval, width of both in points, test images.
     """
     name, labels, seed = job
     own, count = arrays_of(data, folder, name, seed), int(labels)
@@ -198,12 +201,12 @@ def covered(data: Path, folder: Path, job: tuple[str, str, int]) -> tuple[str, l
     x, y = own["pool_x"][order], own["pool_y"][order]
     answers = held_out_answers(x[:count], y[:count], own["text"], seed)
     whole, masks = fitted(answers), [np.ones(len(own["test_y"]), bool)]
-    curves = [whole]
+    curves, of_classes = [whole], curves_of_classes(answers, y[:count], len(own["text"]))
     for number in range(len(own["text"])):
         mask, rows_of = own["test_y"] == number, y[:count] == number
         if mask.sum() >= FEWEST_TEST and rows_of.sum() >= 2:
             masks.append(mask)
-            curves.append(fitted(answers, rows_of, whole, number + 1))
+            curves.append(of_classes[number])
 
     def right(size: int) -> list[float]:
         head = quick_head(x[:size], y[:size], own["text"])
@@ -220,7 +223,7 @@ def covered(data: Path, folder: Path, job: tuple[str, str, int]) -> tuple[str, l
             change = then[place] - now[place]
             rows.append([times, place > 0, level[0] <= then[place] <= level[1],
                          gain[0] <= change <= gain[1], 100 * (level[1] - level[0]),
-                         100 * (gain[1] - gain[0])])  # fmt: skip
+                         100 * (gain[1] - gain[0]), int(masks[place].sum())])  # fmt: skip
     return "/".join(map(str, job)), rows
 
 
@@ -370,14 +373,14 @@ def curve_lines(stored: dict[str, Any]) -> Iterator[str]:
            "of before, lie in the 95 % interval; and how wide it is, in points.\n")  # fmt: skip
     yield "| times the labels | accuracy in | width | gain in | width | draws |"
     yield "|---|---:|---:|---:|---:|---:|"
-    for single in (False, True):
-        for times in CURVE_TIMES:
-            own = np.array([row[2:] for row in rows if row[0] == times and row[1] == single], float)
-            if len(own):
-                level, gain, wide, narrow = own.mean(0)
-                kind = f"{times:g}{', each class' if single else ''}"
-                cells = f"{100 * level:.1f} % | {wide:.1f} | {100 * gain:.1f} % | {narrow:.1f}"
-                yield f"| {kind} | {cells} | {len(own):,} |"
+    kinds = {"": (False, 0), ", each class": (True, 0),
+             f", each class with {MANY_TEST} test images": (True, MANY_TEST)}  # fmt: skip
+    for (kind, (single, fewest)), times in itertools.product(kinds.items(), CURVE_TIMES):
+        own = [row for row in rows if (row[0], row[1]) == (times, single) and row[6] >= fewest]
+        if own:
+            level, gain, wide, narrow, _ = np.array([row[2:] for row in own], float).mean(0)
+            cells = f"{100 * level:.1f} % | {wide:.1f} | {100 * gain:.1f} % | {narrow:.1f}"
+            yield f"| {times:g}{kind} | {cells} | {len(own):,} |"
 
 
 def draw(tables: dict[str, dict[str, np.ndarray]], path: Path) -> None:

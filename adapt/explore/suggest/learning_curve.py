@@ -59,14 +59,14 @@ class HeldOutAnswers:
         counts = (asked > 0).sum(1)
         return parts.sum(1) / np.maximum(counts, 1), counts.astype(np.int64)
 
-    def deviation(self, rows: np.ndarray | slice = slice(None)) -> float:
-        """Standard deviation of accuracy between heads of as many other labels.
+    def variance(self, rows: np.ndarray | slice = slice(None)) -> float:
+        """Variance of accuracy between heads of as many other labels; below zero by chance.
 
         Accuracy on random halves varies also because few images are asked: what that explains is
         taken away. Halves share half of their labels, which hides half of the variance of the
         heads; and with all labels it is half as large.
         """
-        place = int(np.abs(self.fractions - 0.5).argmin())
+        place = self._halves
         asked, right = self.asked[place][:, rows], self.right[place][:, rows]
         turns = asked.sum(1) > 0
         times, hits = asked.sum(0), right.sum(0)
@@ -79,7 +79,21 @@ class HeldOutAnswers:
         within = float((parts * (1 - parts) * times[often] / (times[often] - 1)).mean())
         between = max(float(rates.mean() * (1 - rates.mean())) - within, 0.0)
         chance = (within + between / 2) * float((1 / asked.sum(1)[turns]).mean())
-        return float(np.sqrt(max(rates.var(ddof=1) - chance, 0)))
+        return float(rates.var(ddof=1) - chance)
+
+    def variance_of_classes(self, targets: IntArray) -> float:
+        """The mean of `variance` over classes, those asked about more often counting more.
+
+        Args:
+            targets: (N,) class numbers.
+        """
+        asked = np.bincount(targets, self.asked[self._halves].sum(0))
+        each = [self.variance(targets == k) for k in range(len(asked))]
+        return float(asked @ each / max(asked.sum(), 1))
+
+    @property
+    def _halves(self) -> int:
+        return int(np.abs(self.fractions - 0.5).argmin())
 
 
 @dataclass(frozen=True)
@@ -155,6 +169,7 @@ def fitted(
     rows: np.ndarray | slice = slice(None),
     prior: Curves | None = None,
     seed: int = 0,
+    least_variance: float = 0.0,
 ) -> Curves:
     """Draw curves in proportion to how well they explain what was right.
 
@@ -166,6 +181,7 @@ def fitted(
         prior: Curves of all classes: half of the belief about the shape of the curve of one class
             is theirs.
         seed: Of the draws.
+        least_variance: Of accuracy between heads, where that of the rows says less.
     """
     level, slope, bend = np.meshgrid(LEVELS, SLOPES, BENDS, indexing="ij")
     logs = -((bend / BEND) ** 2) / 2
@@ -191,7 +207,7 @@ def fitted(
         np.maximum(spread(slope, SLOPES), 0),
         spread(bend, BENDS),
         random.normal(size=(2, DRAWS)),
-        answers.deviation(rows),
+        max(answers.variance(rows), least_variance, 0.0) ** 0.5,
     )
 
 
@@ -224,4 +240,6 @@ def curves_of_classes(answers: HeldOutAnswers, targets: IntArray, classes: int) 
         classes: K.
     """
     whole = fitted(answers)
-    return [fitted(answers, targets == k, whole, k + 1) for k in range(classes)]
+    # Few images of a class hide how much its recall differs between heads: at least as in the mean.
+    variance = answers.variance_of_classes(targets)
+    return [fitted(answers, targets == k, whole, k + 1, variance) for k in range(classes)]

@@ -90,8 +90,8 @@ def test_how_much_heads_differ_is_told_from_few_images(spread: float) -> None:
             asked[0, turn, held] = True
             ease = hard[held] + random.normal(size=40) + np.sqrt(2) * 2.5 * spread * random.normal()
             right[0, turn, held] = ease > 0
-        found.append(HeldOutAnswers(np.array([0.5]), right, asked).deviation() ** 2)
-    deviation = np.sqrt(np.mean(found))
+        found.append(HeldOutAnswers(np.array([0.5]), right, asked).variance())
+    deviation = np.sqrt(max(np.mean(found), 0))
     # A step of one standard deviation of sqrt(2) moves accuracy by 0.28 near a half.
     assert deviation == pytest.approx(np.sqrt(2) * 2.5 * spread * 0.28, abs=0.035)
 
@@ -113,6 +113,20 @@ def test_classes_have_curves_of_their_own() -> None:
     low, high = fitted(answers).accuracy()["ci"]
     widths = [ci[1] - ci[0] for ci in (curve.accuracy()["ci"] for curve in curves)]
     assert np.mean(widths) > high - low  # fewer images
+
+
+def test_a_class_of_few_images_is_not_more_certain_than_the_others() -> None:
+    """Its own images may show no variance between heads; then that of all classes counts."""
+    answers, targets = answers_of(2, 60)
+    targets = np.where(np.arange(60) < 3, 9, targets)
+    variances = [answers.variance(targets == k) for k in range(10)]
+    asked = [answers.asked[1][:, targets == k].sum() for k in range(10)]
+    mean = sum(n * v for n, v in zip(asked, variances, strict=True)) / sum(asked)
+    assert answers.variance_of_classes(targets) == pytest.approx(mean)
+    curves = curves_of_classes(answers, targets, 10)
+    wanted = [max(own, mean, 0) ** 0.5 for own in variances]
+    assert [curve.deviation for curve in curves] == pytest.approx(wanted)
+    assert fitted(answers, targets == 9).deviation <= curves[9].deviation
 
 
 def test_too_few_labels() -> None:
