@@ -26,29 +26,34 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Metrics = dict[str, Any]
+MAP = "mAP"
 
 
 class Scores(dict[str, dict[str, Metrics]]):
     """Metrics by model and set, as a mapping that a notebook shows as a table."""
 
     def plot(self) -> "Figure":
-        """Accuracy with its interval, by set and model; needs matplotlib."""
+        """Accuracy with its interval, or mAP, by set and model; needs matplotlib."""
         from adapt.report.figures.displays.plots import scores_figure
 
         return scores_figure(self)
 
     def _repr_html_(self) -> str:
-        """A table for notebooks: accuracy and its 95 % interval."""
+        """A table for notebooks: accuracy and its 95 % interval; mAP where labels are several."""
+        several = any(MAP in own for models in self.values() for own in models.values())
+        caption = MAP if several else "Accuracy with its 95 % interval"
         sets = list(dict.fromkeys(name for own in self.values() for name in own))
         rows = [
             [model, *(_cell(own[name]) if name in own else "" for name in sets)]
             for model, own in self.items()
         ]
-        return html_table("Accuracy with its 95 % interval", ["model", *sets], rows)
+        return html_table(caption, ["model", *sets], rows)
 
 
 def _cell(own: Metrics) -> str:
-    return f"{percent(own['accuracy'])} ({span(own['accuracy_ci'])})"
+    name = MAP if MAP in own else "accuracy"
+    bounds = span(own.get(f"{name}_ci"))
+    return f"{percent(own.get(name))} ({bounds})" if bounds else percent(own.get(name))
 
 
 @dataclass
@@ -170,7 +175,8 @@ def evaluate(
 
     Returns:
         `scores[model][eval]`: a mapping with `n`, `accuracy`, `accuracy_ci`, `balanced_accuracy`,
-        `nll`, `ece`, `brier` (each with its `_ci`), `undefined` and `difference`.
+        `nll`, `ece`, `brier` (each with its `_ci`), `undefined` and `difference`; of several labels
+        per image `n` and `mAP`.
 
     Raises:
         DataError: When a set has a class the models do not know.

@@ -7,6 +7,7 @@ import numpy as np
 
 import adapt
 from adapt.data.image_data import ImageData
+from adapt.evaluation.evaluate import Scores
 from adapt.models.classifier import Classifier
 
 
@@ -47,3 +48,18 @@ def test_a_curve_scores_and_a_check(start: Classifier, toy_root: Path) -> None:
     shown_rows = ElementTree.fromstring(checked._repr_html_()).findall("tbody/tr")
     assert [row[1].text for row in shown_rows] == messages
     assert len(checked.plot().axes[0].patches) == len({each.kind for each in checked.findings})
+
+
+def test_scores_of_several_labels() -> None:
+    scores = Scores(
+        {
+            "start": {"val": {"n": 3, "mAP": 0.25}, "empty": {"n": 2, "mAP": None}},
+            "tuned": {"val": {"n": 3, "mAP": 0.5, "mAP_ci": [0.4, 0.6]}},
+        }
+    )
+    html = scores._repr_html_()
+    assert ElementTree.fromstring(html).findtext("caption") == "mAP"
+    shown = cells(html)
+    assert shown["start"] == ["25.0 %", "n/a"]
+    assert shown["tuned"] == ["50.0 % (40.0 to 60.0)", None]
+    assert scores.plot().axes[0].get_xlabel() == "mAP"

@@ -26,6 +26,7 @@ from adapt.report.record.words import shorten
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK, MUTED)
 MARKERS = "osD^vPX*"
+MAP = "mAP"
 LEVELS = {"error": VERMILION, "warning": ORANGE, "note": BLUE}
 CLASSES = 30
 """Classes of a heat map: those that another is most alike to."""
@@ -68,28 +69,31 @@ def curve_figure(points: Sequence[Mapping[str, Any]], chosen: float) -> Figure:
 
 
 def scores_figure(scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
-    """Accuracy with its 95 % interval, a row per set and a mark per model.
+    """Accuracy or mAP with its 95 % interval if there is one, a row per set, a mark per model.
 
     Args:
         scores: Metrics by model and set.
     """
     with house_style():
         sets = list(dict.fromkeys(name for own in scores.values() for name in own))
+        several = any(MAP in entry for own in scores.values() for entry in own.values())
+        measure = MAP if several else "accuracy"
         figure, axes = _figure(6.4, 1.2 + len(sets) * (0.25 + 0.18 * len(scores)))
         for number, (model, own) in enumerate(scores.items()):
             place = (number - (len(scores) - 1) / 2) * 0.8 / max(len(scores), 1)
             for row, name in enumerate(sets):
-                if name not in own:
+                entry = own.get(name, {})
+                if entry.get(measure) is None:
                     continue
-                low, high = own[name]["accuracy_ci"]
                 colour = COLOURS[number % 8]
-                axes.plot([low, high], [row + place] * 2, color=colour, linewidth=4, alpha=0.3)
-                axes.plot(own[name]["accuracy"], row + place, MARKERS[number % 8], color=colour)
+                if bounds := entry.get(f"{measure}_ci"):
+                    axes.plot(bounds, [row + place] * 2, color=colour, linewidth=4, alpha=0.3)
+                axes.plot(entry[measure], row + place, MARKERS[number % 8], color=colour)
             axes.plot([], [], MARKERS[number % 8], color=COLOURS[number % 8], label=model)
         axes.set_yticks(range(len(sets)), [shorten(name, 30) for name in sets])
         axes.set_ylim(len(sets) - 0.5, -0.5)
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("accuracy, with its 95 % interval")
+        axes.set_xlabel(measure if several else "accuracy, with its 95 % interval")
         percent_axis(axes, "x")
         figure.legend(loc="outside upper left", ncols=3)
         return figure

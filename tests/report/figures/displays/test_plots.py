@@ -56,3 +56,12 @@ def test_findings_count_their_places() -> None:
     assert [bar.get_width() for bar in axes.patches] == [4, 1]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["near leak", "blank"]
     assert findings_figure([]).axes[0].get_xlabel() == "nothing found"
+
+
+def test_scores_of_several_labels_are_map() -> None:
+    whole = {"mAP": 0.5, "mAP_ci": [0.4, 0.7]}
+    figure = scores_figure({"start": {"val": {"mAP": 0.25}, "empty": {"mAP": None}, "test": whole}})
+    axes = figure.axes[0]
+    drawn = [line.get_xdata() for line in axes.lines if len(line.get_xdata())]
+    assert [np.atleast_1d(part).tolist() for part in drawn] == [[0.25], [0.4, 0.7], [0.5]]
+    assert axes.get_xlabel() == "mAP"
