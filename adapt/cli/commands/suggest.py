@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from adapt.explore.suggest.result import Suggestion
 
 SHOWN = 10
+DRAWN = ("shots", "fraction")
+"""Keys of a source that take a part of its images; a part of a combined source has none."""
 OPTIONS = {
     "budget": typer.Option(help="How many images to label."),
     "strategy": typer.Option(help="How to choose; `adapt list strategies` shows all."),
@@ -133,17 +135,24 @@ def endings(
         link: Folder of links to the images.
         before: What the model was trained on, as a source of a recipe.
     """
+    from adapt.data.sources.base import COMMON
     from adapt.recipe.text import in_one_line
 
     source: dict[str, Any] = {"kind": "table", "path": str(written)}
     source |= {"root": pool} if Path(pool).is_dir() else {}
+    drawn = {key: before[key] for key in DRAWN if before and before.get(key) is not None}
     if before is not None:
         parts = before["parts"] if before["kind"] == "combined" else [before]
-        source = {"kind": "combined", "parts": [*parts, source]}
+        own = [{key: part[key] for key in part if key not in COMMON} for part in parts]
+        group = {"group": before["group"]} if before.get("group") else {}
+        source = {"kind": "combined", **group, "parts": [*own, source]}
     words = shlex.quote(f"data.train={in_one_line(source)}")
     lines = [f"list    {written}", f"page    {written.with_suffix('.html')}"]
     if link is not None:
         lines.append(f"links   {link}")
+    if drawn:
+        said = ", ".join(f"{key}: {value}" for key, value in drawn.items())
+        lines.append(f"note    the run drew {said} of its images; what follows takes all of them")
     lines.append(f"then    fill in its column `label`, and train with {words}")
     return lines
 

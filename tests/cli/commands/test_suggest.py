@@ -73,3 +73,24 @@ def test_the_training_of_a_run_goes_on_beside_the_new_labels(tmp_path: Path) -> 
         f"{{kind: table, path: {tmp_path}/list.csv}}]}}'"
     )
     assert load(tmp_path / "recipe.yaml", [shlex.split(said)[-1]]).recipe.data.train
+
+
+@pytest.mark.parametrize("draw", [{"shots": 2}, {"fraction": 0.5}])
+def test_a_run_that_drew_its_images_goes_on_with_all_of_them(
+    tmp_path: Path, draw: dict[str, float]
+) -> None:
+    (tmp_path / "list.csv").touch()
+    part = {"kind": "folder", "root": str(tmp_path)}
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "version: 1\nname: x\nmodel: {arch: adapt-icons-xs, pretrained: embedded}\n"
+        f"data: {{train: {{kind: folder, root: {tmp_path}}}}}\nmethod: gda\n"
+    )
+    several = {"kind": "combined", "parts": [part]}
+    for before in ({**part, "group": "patient"} | draw, {**several, "group": "patient"} | draw):
+        *_, note, said = endings("pool", tmp_path / "list.csv", None, before)
+        [(key, value)] = draw.items()
+        assert f"drew {key}: {value} of its images" in note
+        train = load(recipe, [shlex.split(said)[-1]]).resolved["data"]["train"]
+        assert train["group"] == "patient"
+        assert train["parts"] == [part, {"kind": "table", "path": str(tmp_path / "list.csv")}]

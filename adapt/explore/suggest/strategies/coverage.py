@@ -3,6 +3,7 @@
 import numpy as np
 
 from adapt.common.arrays import FloatArray, SingleArray
+from adapt.common.words import plural
 from adapt.explore.suggest.strategies.base import Pick, UnlabelledPool, strategy
 from adapt.explore.suggest.strategies.k_centre import nearest_cosines
 
@@ -17,7 +18,11 @@ def coverage(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """Each time the image to which most of what is not covered yet is similar (MaxHerding)."""
     picks = covering(pool, budget, np.ones(len(pool)))
     return [
-        Pick(row, f"alike to about {count:.0f} images to which nothing labelled or above is alike")
+        Pick(
+            row,
+            f"alike to about {plural(round(count), 'image')} to which nothing labelled or above is "
+            "alike",
+        )
         for row, count in picks
     ]
 

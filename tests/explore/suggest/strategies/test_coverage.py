@@ -48,6 +48,9 @@ def test_large_pools_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = random_pool(40, 2)
     assert len({pick.row for pick in choose(pool, 12, "coverage")}) == 12
     few = {pick.row for pick in choose(pool, 8, "coverage")}
+    reasons = [pick.why for pick in choose(pool, 12, "coverage")]
+    assert any(" 1 image to which " in reason for reason in reasons)
+    assert not any(" 1 images " in reason for reason in reasons)
     assert few <= {*pool.generator().choice(40, 10, replace=False).tolist()}
 
 
