@@ -54,15 +54,17 @@ def compare_runs(folders: Sequence[str | Path]) -> RunsCompared:
             images; elsewhere the reason stands in their place.
 
     Raises:
-        RecipeError: When there are fewer than two, one is no finished run, or they do not measure
-            the same.
+        RecipeError: When there are fewer than two, one is given twice or is no finished run, or
+            they do not measure the same.
         RunError: When a run folder is damaged.
     """
     places = [resolve_path(folder) for folder in folders]
-    if len(set(map(Path.resolve, places))) < LEAST:
+    different = len(set(map(Path.resolve, places)))
+    if different < max(LEAST, len(places)):
+        what = "not two runs" if different < LEAST else "a run given twice"
         raise RecipeError(
-            f"report --compare - not two runs - given {', '.join(map(str, folders)) or 'none'} - "
-            "give two or more run folders"
+            f"report --compare - {what} - given {', '.join(map(str, folders)) or 'none'} - "
+            "give two or more run folders, each once"
         )
     records = [read_run(place) for place in places]
     measures = [_measure(record.scores) for record in records]

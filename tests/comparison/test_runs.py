@@ -119,6 +119,9 @@ def test_what_is_no_run_or_another_kind_is_refused(tmp_path: Path) -> None:
     run = a_run(tmp_path / "a", {}, 0)
     with pytest.raises(RecipeError, match="not two runs"):
         compare_runs([run, tmp_path / "." / "a"])
+    other = a_run(tmp_path / "other", {}, 0)
+    with pytest.raises(RecipeError, match="a run given twice"):
+        compare_runs([run, other, tmp_path / "other" / ".." / "a"])
     with pytest.raises(RecipeError, match="is not a finished run folder"):
         compare_runs([run, tmp_path])
     with pytest.raises(RecipeError, match=r"do not measure the same .* mAP"):
