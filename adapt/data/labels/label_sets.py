@@ -24,7 +24,7 @@ class LabelColumns:
     """Where a table holds the labels of an image, when there are several.
 
     Raises:
-        DataError: When it says neither, or both.
+        DataError: When it says neither, or both, or what it says is empty.
 
     >>> LabelColumns("|").separator
     '|'
@@ -43,6 +43,9 @@ class LabelColumns:
         if self.separator == "":
             advice = 'give a sign such as "|"'
             raise DataError(f"separator - empty - '' - {advice}")
+        if self.columns is not None and not self.columns:
+            advice = f"name columns of 0 and 1, or give {AUTO}"
+            raise DataError(f"label_columns - empty - {self.columns!r} - {advice}")
 
 
 def label_columns(
@@ -67,13 +70,13 @@ def labels_said(separator: str | None, columns: str | None) -> LabelColumns | No
         columns: Names with commas between them, or `auto`.
 
     Raises:
-        DataError: When both are given.
+        DataError: When both are given, or one is empty.
 
     >>> labels_said(None, "cat, dog").columns
     ('cat', 'dog')
     """
     if columns is None or columns.strip() == AUTO:
-        return label_columns(separator, columns and AUTO)
+        return label_columns(separator, None if columns is None else AUTO)
     return label_columns(separator, [name.strip() for name in columns.split(",") if name.strip()])
 
 

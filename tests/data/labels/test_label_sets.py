@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from adapt.data.images import Images
-from adapt.data.labels.label_sets import LabelColumns, joined, label_columns, target_matrix
+from adapt.data.labels.label_sets import (
+    LabelColumns,
+    joined,
+    label_columns,
+    labels_said,
+    target_matrix,
+)
 from adapt.errors import DataError
 from tests.helpers.packed import image_bytes, write_folder
 
@@ -77,3 +83,10 @@ def test_small_parts() -> None:
     assert joined(()) == ""
     with pytest.raises(DataError, match="unknown class - 'cow'"):
         target_matrix([("cow",)], ["cat"], ["1.png"])
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", " , "])
+def test_an_option_without_a_column_is_no_auto(text: str) -> None:
+    assert labels_said(None, " auto ") == LabelColumns(None, "auto")
+    with pytest.raises(DataError, match="label_columns - empty"):
+        labels_said(None, text)
