@@ -79,7 +79,9 @@ class WordMap:
 
     def directions(self, texts: Sequence[str]) -> Tensor:
         """Unit directions (M, D), float32; zero for a text without a word that is known."""
-        said = self.regression.predict(list(texts))
+        words = self.regression[:-1].transform(list(texts))
+        said = self.regression[-1].predict(words)
+        said[words.getnnz(axis=1) == 0] = 0  # the intercept alone says nothing of an image
         return torch.from_numpy(_unit(said - np.outer(said @ self.mean, self.mean))).float()
 
 

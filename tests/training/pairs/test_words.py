@@ -77,6 +77,16 @@ def test_captions_must_have_words() -> None:
         WordMap.fit([["a"], ["b"]], features[:2])
 
 
+def test_a_text_without_a_known_word_has_no_direction() -> None:
+    features = torch.nn.functional.normalize(torch.randn(len(OWN), 7), dim=1)
+    own = WordMap.fit(OWN, features)
+    assert abs(own.regression["ridge"].intercept_).max() > 1e-4
+    said = own.directions(["!?", "", "zebra", "a zebra"])
+    assert not said[:3].any()
+    torch.testing.assert_close(said[3], own.directions(["a"])[0])
+    assert said[3].norm().item() == pytest.approx(1)
+
+
 @pytest.mark.numerical
 def test_the_loss_is_one_minus_the_cosine(start: Classifier) -> None:
     features = torch.nn.functional.normalize(torch.randn(len(OWN), start.backbone.width), dim=1)
