@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from adapt.common.content import content_hashes
-from adapt.common.words import first_few
+from adapt.common.words import first_few, plural
 from adapt.data.labels.naming import GivenClasses
 from adapt.data.sources.captions.pairs import has_pairs
 from adapt.data.sources.folders import from_folder
@@ -148,9 +148,10 @@ class ImageData:
         number, classes = self._deal(count, seed)
         if not classes:
             return []
-        images = f"{int((number == NO_FOLD).sum())} images are in train of every fold and tested in"
-        shown = first_few(classes, 10)
-        return [f"{images} none: without them a fold could not learn {shown}"]
+        left = int((number == NO_FOLD).sum())
+        be, them = ("is", "it") if left == 1 else ("are", "them")
+        images = f"{plural(left, 'image')} {be} in train of every fold and tested in none"
+        return [f"{images}: without {them} a fold could not learn {first_few(classes, 10)}"]
 
     def _deal(self, count: int, seed: int) -> tuple[np.ndarray, list[str]]:
         train = self.train

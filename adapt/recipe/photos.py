@@ -19,12 +19,17 @@ from adapt.data.sources.layout import (
     named_splits,
     source_of,
 )
+from adapt.data.sources.split_names import MEANT
 from adapt.errors import DataError, RecipeError
 from adapt.recipe.schema import RESERVED_EVALS
 from adapt.recipe.shipped import recipe_names
 
 DEFAULT_RECIPE = "one_folder"
 """What photos alone are adapted with."""
+CAPTIONED = ("pairs", "embedded_pairs")
+"""Kinds of images with captions in place of classes."""
+SHIPPED = ("embedded", "embedded_pairs")
+"""Kinds of data that ship with `adapt`."""
 RECIPE_SUFFIXES = (".yaml", ".yml")
 OVERRIDE = re.compile(r"(~[A-Za-z_][\w.-]*|~?[A-Za-z_][\w.\[\]-]*=.*)", re.DOTALL)
 
@@ -81,6 +86,7 @@ def is_photos(given: str | Path) -> bool:
 def put_photos(data: dict[str, Any], photos: str | Path) -> list[str]:
     """Let a recipe train on photos: they become `data.train`, in place.
 
+    Where the recipe learns from captions, the photos are read with theirs (`kind: pairs`).
     How many images are drawn and by what they are grouped stays as the recipe says. Folders (or
     rows of a table) of val and test are taken too. Test sets of the recipe that are not named yet,
     or are data that ship with `adapt`, belong to other images and go; without a test set one is
@@ -104,11 +110,12 @@ def put_photos(data: dict[str, Any], photos: str | Path) -> list[str]:
     if Path(given).suffix.lower() in IMAGE_SUFFIXES:
         advice = "give a folder with one folder per class"
         raise DataError(f"{given} - one image - given as photos to learn from - {advice}")
-    sets, notes = sets_of(given)
     section = data.get("data")
     if not isinstance(section, dict):
         section = data["data"] = {}
     before = section.get("train")
+    captioned = isinstance(before, dict) and before.get("kind") in CAPTIONED
+    sets, notes = (_sets_of_pairs(given), list[str]()) if captioned else sets_of(given)
     kept = {key: before[key] for key in COMMON if key in before} if isinstance(before, dict) else {}
     section["train"] = {**sets["train"], **kept}
     if "val" in sets:
@@ -167,6 +174,22 @@ def sets_of(given: str | Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
     return folders, layout.notes
 
 
+def _sets_of_pairs(given: str) -> dict[str, dict[str, Any]]:
+    """Sources of images with captions by split: folders of these names, or rows of a table."""
+    # Here, because it loads pandas.
+    from adapt.data.sources.captions.pairs import splits_of
+
+    named: dict[str, str] = {}
+    for name in splits_of(given):
+        named.setdefault(MEANT.get(name.strip().lower(), ""), name)
+    named.pop("", None)
+    if "train" not in named:
+        return {"train": {"kind": "pairs", "path": given}}
+    if leads(given, FOLDER):
+        return {s: {"kind": "pairs", "path": str(Path(given, n))} for s, n in named.items()}
+    return {s: {"kind": "pairs", "path": given, "split": n} for s, n in named.items()}
+
+
 def _is_natural(section: Any) -> bool:
     if not isinstance(section, dict):
         return True
@@ -180,7 +203,7 @@ def _without_placeholders(evals: dict[str, Any]) -> dict[str, Any]:
     def stays(section: Any) -> bool:
         if not isinstance(section, dict):
             return bool(section != MISSING)
-        return MISSING not in section.values() and bool(section.get("kind") != "embedded")
+        return MISSING not in section.values() and section.get("kind") not in SHIPPED
 
     return {name: section for name, section in evals.items() if stays(section)}
 

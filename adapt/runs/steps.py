@@ -10,6 +10,7 @@ from adapt.checks.quick import ImageHashes, QuickCheck, quick_check
 from adapt.common.cache import cache_folder
 from adapt.common.files import write_json, write_text
 from adapt.common.words import plural
+from adapt.data.sources.captions.pairs import has_pairs
 from adapt.data.splits.stored import Manifest
 from adapt.models.building.timm_images import has_text, of_timm
 from adapt.models.classifier import Classifier
@@ -164,7 +165,8 @@ def read_images(
     for note in data.notes:
         say(f"note: {note}")
     counts = f"{len(data.fit.train)} train, {len(data.fit.val or [])} val images"
-    sets = f"{len(data.fit.class_names)} classes, {plural(len(data.evals), 'eval')}"
+    classes = "" if has_pairs(data.fit.train) else f"{plural(len(data.fit.class_names), 'class')}, "
+    sets = f"{classes}{plural(len(data.evals), 'eval')}"
     say(f"{counts}, {sets}, split {data.manifest['hash'][:12]}")
     return data, quick
 

@@ -115,7 +115,7 @@ def test_folds_survive_classes_of_one(tmp_path: Path) -> None:
     judged = [path for fold in folds for path in fold.val.paths]
     assert sorted(judged) == sorted(p for p in data.train.paths if "fox" not in p)
     assert data.fold_notes(2, seed=1) == [
-        "1 images are in train of every fold and tested in none: without them a fold could not "
+        "1 image is in train of every fold and tested in none: without it a fold could not "
         "learn fox"
     ]
     even = ImageData.from_folder(folder(tmp_path / "b", {"cat": 2, "dog": 2}), val=None)

@@ -192,3 +192,23 @@ def test_a_block_is_taken_out(here: Path) -> None:
 def test_one_set_is_set_aside_from_train(here: Path, drawings: Path) -> None:
     with pytest.raises(RecipeError, match=r"evals\.more - images of train are set aside already"):
         load(drawings, ["evals.more={from: train}"])
+
+
+@pytest.mark.parametrize("name", ["pairs/lit", "pairs/lit_few", "pairs/clip"])
+def test_recipes_on_captions_read_photos_with_theirs(name: str, drawings: Path) -> None:
+    for path in drawings.rglob("*.png"):
+        path.with_suffix(".txt").write_text("eine schöne Fläche\n", encoding="utf-8")
+    loaded = load(name, photos=drawings)
+    assert loaded.resolved["data"]["train"] == {"kind": "pairs", "path": "drawings"}
+    assert evals_of(loaded) == {"test": {"from": "train", "fraction": 0.2}}
+    table = drawings / "captions.csv"
+    rows = [f"red_circle/{n}.png,ein Kreis,{'train' if n < 4 else 'Test'}" for n in range(6)]
+    table.write_text("\n".join(["image,caption,split", *rows]), encoding="utf-8")
+    split = load(name, photos=table).resolved
+    assert split["data"]["train"] == {"kind": "pairs", "path": str(table), "split": "train"}
+    assert split["evals"] == {"test": {"kind": "pairs", "path": str(table), "split": "Test"}}
+    (drawings / "red_circle").rename(drawings / "training")
+    (drawings / "blue_square").rename(drawings / "test")
+    folders = load(name, photos=drawings).resolved
+    assert folders["data"]["train"] == {"kind": "pairs", "path": "drawings/training"}
+    assert folders["evals"] == {"test": {"kind": "pairs", "path": "drawings/test"}}

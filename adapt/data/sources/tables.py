@@ -121,6 +121,7 @@ def from_frame(
     classes: GivenClasses = None,
     separator: str | None = None,
     columns: str | Sequence[str] | None = None,
+    name: str = "<frame>",
 ) -> ImageList:
     """Images listed in a pandas table; see `from_table`.
 
@@ -131,11 +132,12 @@ def from_frame(
         classes: Words and prompts of the classes: a YAML file or a dict; labels if None.
         separator: See `from_table`.
         columns: See `from_table`.
+        name: What to call the table in messages.
 
     Raises:
         DataError: See `frame_table` and `resolve_paths`.
     """
-    table = frame_table(frame, several=label_columns(separator, columns))
+    table = frame_table(frame, name, label_columns(separator, columns))
     return _from_rows(table, root, split, classes)
 
 

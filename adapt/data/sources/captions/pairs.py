@@ -120,6 +120,28 @@ def from_pairs(
     raise DataError(f"{path} - not a source of pairs - {what} - {FORMS}")
 
 
+def splits_of(path: str | Path) -> list[str]:
+    """What the column `split` of a table of captions holds, or the folders in a folder.
+
+    Args:
+        path: See `from_pairs`; of anything else there are none.
+
+    Raises:
+        DataError: When a table cannot be read.
+    """
+    given = resolve_path(path)
+    if given.is_dir():
+        return sorted(child.name for child in given.iterdir() if child.is_dir())
+    if given.suffix.lower() not in (*CSV_SUFFIXES, *PARQUET_SUFFIXES):
+        return []
+    _, names, _, records = _cells(given)
+    plain = [column.strip().lower() for column in names]
+    if "split" not in plain:
+        return []
+    place = plain.index("split")
+    return sorted({record[place] for record in records if len(record) == len(names)})
+
+
 @source("pairs")
 @dataclass
 class PairsSource(Source):
@@ -162,7 +184,7 @@ class _Gathered:
         """
         for column, cell in (("image", path), (CAPTION, text)):
             if not cell.strip():
-                advice = "fill it in or remove the row"
+                advice = "fill it in, or leave the image out"
                 raise DataError(f"{where}, column {column!r} - no value - {cell!r} - {advice}")
         key = os.path.normpath(path)
         before = self.others.setdefault(key, others)
@@ -173,8 +195,8 @@ class _Gathered:
             self.uneven[column] = None
         self.captions.setdefault(key, []).extend(lines_of(text))
 
-    def images(self, root: str | Path, split: str | None) -> ImageList:
-        """All images, with the columns in which the rows of every image agree."""
+    def images(self, root: str | Path, split: str | None, name: str) -> ImageList:
+        """All images of the source `name`, with the columns in which the rows of an image agree."""
         if not self.captions:
             raise DataError(f"{root} - no pairs - 0 rows - {FORMS}")
         frame: dict[str, Any] = {
@@ -184,7 +206,7 @@ class _Gathered:
         }
         columns = next(iter(self.others.values())).keys() - self.uneven.keys()
         frame |= {name: [own[name] for own in self.others.values()] for name in sorted(columns)}
-        images = from_frame(pd.DataFrame(frame), root, split)
+        images = from_frame(pd.DataFrame(frame), root, split, name=name)
         count = sum(map(len, captions_of(images)))
         images.notes.append(f"{plural(len(images), 'image')} with {plural(count, 'caption')}")
         if self.uneven:
@@ -216,7 +238,7 @@ def _from_table(path: Path, root: str | Path, split: str | None) -> ImageList:
             if column not in (*IMAGE_COLUMNS, CAPTION)
         }
         gathered.add(f"{name}, {row}", record[at[images[0]]], record[at[CAPTION]], others)
-    return gathered.images(root, split)
+    return gathered.images(root, split, name)
 
 
 def _cells(path: Path) -> tuple[str, list[str], Sequence[str], Iterable[Sequence[str]]]:
@@ -259,7 +281,7 @@ def _from_folder(folder: Path) -> ImageList:
     if not gathered.captions:
         given = f"{plural(len(without), 'image')}, none with a .txt of the same name"
         raise DataError(f"{folder} - no pairs - {given} - {FORMS}")
-    images = gathered.images(folder, None)
+    images = gathered.images(folder, None, str(folder))
     if without:
         images.notes.append(
             f"{plural(len(without), 'image')} without a .txt left out: {first_few(without)}"
@@ -283,7 +305,7 @@ def _from_shards(path: Path, split: str | None) -> ImageList:
     gathered = _Gathered()
     for row in frame.to_dict("records"):
         gathered.add(str(row["path"]), str(row["path"]), str(row[CAPTION]), {})
-    images = gathered.images(unpacked.files, None)
+    images = gathered.images(unpacked.files, None, str(path))
     images.notes[:0] = unpacked.notes
     return images
 

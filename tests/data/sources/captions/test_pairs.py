@@ -15,6 +15,7 @@ from adapt.data.sources.captions.pairs import (
     captions_of,
     from_pairs,
     lines_of,
+    splits_of,
 )
 from adapt.data.sources.image_list import ImageList
 from adapt.errors import DataError
@@ -121,3 +122,19 @@ def test_images_without_a_caption_are_left_out_with_a_note(photos: Path) -> None
     assert sorted(read(images)) == ["a", "c"]
     assert "1 image without a .txt left out: b.png" in images.notes
     assert lines_of("a\r\n b\tc \n") == ["a", "b c"]
+
+
+def test_messages_name_the_table(photos: Path, tmp_path: Path) -> None:
+    rows().to_csv(tmp_path / "elsewhere.csv", index=False)
+    with pytest.raises(DataError, match=r"elsewhere\.csv - not one of its images is there"):
+        from_pairs(tmp_path / "elsewhere.csv")
+
+
+def test_the_splits_that_a_source_names(photos: Path, tmp_path: Path) -> None:
+    table = photos / "split.csv"
+    rows().assign(split=["train", "train", "test", "train"]).to_csv(table, index=False)
+    assert splits_of(table) == ["test", "train"]
+    rows().to_csv(table, index=False)
+    assert splits_of(table) == []
+    assert splits_of(tmp_path) == ["photos"]
+    assert splits_of(tmp_path / "pairs-{0..3}.tar") == []
