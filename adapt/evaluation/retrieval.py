@@ -117,8 +117,12 @@ def _difference(now: Ranks, then: Ranks | None, way: str, cutoff: int) -> dict[s
 
 
 def _by_image(ranks: Ranks, way: str, cutoff: int) -> FloatArray | BoolArray:
-    """Of each image, whether it, or which share of its captions, has a right answer in time."""
+    """Of each image, whether it, or how many of its captions, have a right answer in time.
+
+    Captions are counted in parts of their mean number, so that the mean over images is the recall
+    over all captions.
+    """
     if way == IMAGE_TO_TEXT:
         return ranks.image_to_text < cutoff
     found = np.bincount(ranks.owner, weights=ranks.text_to_image < cutoff)
-    return np.asarray(found / np.bincount(ranks.owner))
+    return np.asarray(found * len(ranks.image_to_text) / len(ranks.owner))

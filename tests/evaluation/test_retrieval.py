@@ -71,6 +71,10 @@ def test_recall_is_what_counting_gives(images: ImageList, start: Classifier) -> 
 
 
 def test_models_are_compared_image_by_image(images: ImageList, start: Classifier) -> None:
+    images = images.subset(range(len(images)))
+    images.columns["caption"][0] += (
+        "\na tree\na tall tree\na tree at night"  # more than others have
+    )
     other = start.clone()
     with torch.no_grad():
         for value in other.backbone.image_encoder.parameters():

@@ -13,6 +13,8 @@ RECALL = "recall@10"
 FEW = 10_000
 """Training pairs below which the report says how few they are: CLIP saw 400 million, LiT in its
 smallest experiments 10 million."""
+MOSTLY_CHANCE = 0.5
+"""Recall at 10 by chance from which on the first answers are told too."""
 WAYS = {"image_to_text": "image to text", "text_to_image": "text to image"}
 
 
@@ -110,7 +112,21 @@ def _gained(scores: ScoreTable, name: str) -> str:
         f"{count(scores.metric(model, name, 'n'))} images and their captions in {percent(reached)} "
         f"(mean of both directions), the start in {percent(before)}, "
         f"{chance_words(scores, model, name)}: "
-        f"{points(change.get('difference'))} points{spread}."
+        f"{points(change.get('difference'))} points{spread}.{_first_answers(scores, name)}"
+    )
+
+
+def _first_answers(scores: ScoreTable, name: str) -> str:
+    """How often the first answer is right, where the first 10 are most of all."""
+    if (number(scores.metric(scores.shipped, name, "chance@10")) or 0) < MOSTLY_CHANCE:
+        return ""
+    reached, before = (
+        [number(mapping(scores.entry(model, name).get(way)).get("recall@1")) or 0 for way in WAYS]
+        for model in (scores.shipped, ZERO_SHOT)
+    )
+    return (
+        f" So few pairs say little at 10: the first answer is right in {percent(sum(reached) / 2)}, "
+        f"that of the start in {percent(sum(before) / 2)}."
     )
 
 

@@ -49,6 +49,13 @@ def test_sets_and_sentences() -> None:
         in on_test
     )
     assert "+30.0 points, 95 % interval +20.0 to +40.0" in on_test
+    assert "So few pairs" not in on_test
+    for model in scores["models"].values():
+        model["test"]["chance@10"] = 0.8
+    assert pair_verdict(scores)[2].endswith(
+        " So few pairs say little at 10: the first answer is right in 13.8 %, that of the start in "
+        "6.2 %."
+    )
     assert on_birds == "Zero-shot on the classes of birds: 45.0 %, the start 40.0 %."
     assert guard.startswith("No worse.")
     judged = ScoreTable({**scores, "guard": {

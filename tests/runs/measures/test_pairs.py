@@ -7,10 +7,11 @@ from adapt.evaluation.metrics.retrieval import retrieval_ranks
 from adapt.runs.measures.pairs import pair_scores
 
 
-def test_one_number_for_both_directions_and_its_change() -> None:
+@pytest.mark.parametrize("captions", [[2] * 40, [9, 7, *[1] * 26, *[3] * 12]])
+def test_one_number_for_both_directions_and_its_change(captions: list[int]) -> None:
     random = np.random.default_rng(0)
-    images, texts = random.normal(size=(40, 6)), random.normal(size=(80, 6))
-    owner = np.repeat(np.arange(40), 2)
+    owner = np.repeat(np.arange(40), captions)
+    images, texts = random.normal(size=(40, 6)), random.normal(size=(len(owner), 6))
     near = texts + 2 * images[owner]
     before, after = retrieval_ranks(images, texts, owner), retrieval_ranks(images, near, owner)
     scores = pair_scores(after, "wilson", before)
