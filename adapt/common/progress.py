@@ -16,6 +16,8 @@ Tell = Callable[[str, int, int], None]
 Item = TypeVar("Item")
 EVERY = 10.0
 """Seconds between two lines."""
+SHORTEST = 0.5
+"""Seconds of a step that say how fast it goes; of fewer none is told."""
 _told: ContextVar[Tell | None] = ContextVar("told", default=None)
 
 
@@ -130,7 +132,7 @@ class Lines:
 
 
 def _speed(seconds: float, done: int, left: int) -> str:
-    if seconds <= 0 or done <= 0:
+    if seconds < SHORTEST or done <= 0:
         return ""
     rate = done / seconds
     return f", {pace(rate)}" + (f", {time_text(left / rate)} left" if left > 0 else "")

@@ -46,6 +46,16 @@ def test_a_step_that_begins_again_has_a_pace_of_its_own() -> None:
     assert lines == ["encoding: 40, 2.0 per second"]
 
 
+def test_no_pace_is_told_of_a_step_that_has_just_begun() -> None:
+    now, lines = 0.0, list[str]()
+    shown = Lines(lines.append, lambda: now)
+    for second, done in [(20, 0), (20.00002, 1), (40, 0), (40.5, 1)]:
+        now = float(second)
+        shown("reading files", done, 19)
+        shown.last = 0.0
+    assert lines == ["reading files: 1 of 19", "reading files: 1 of 19, 2.0 per second, 9 s left"]
+
+
 def test_a_total_that_is_found_by_and_by() -> None:
     totals, seen = iter([0, 0, 9]), list[tuple[str, int, int]]()
     with telling(lambda *what: seen.append(what)):

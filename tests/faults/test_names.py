@@ -226,7 +226,7 @@ def _checked(found: Check, out: Path) -> None:
     assert "unreadable" not in {finding.kind for finding in found.findings}
     (names,) = (one for one in found.findings if one.kind == "file_name")
     problems = names.details["problems"]
-    assert problems["holds a line end, control or invisible sign"] == 4 * 6
+    assert problems["holds a line end, control or invisible character"] == 4 * 6
     assert problems["is reserved on Windows"] == 4
     assert problems["is not UTF-8"] == 4
     page = (out / "check.html").read_text(encoding="utf-8")

@@ -99,7 +99,8 @@ def _single(split: str, counts: Mapping[str, int], splits_itself: bool) -> Findi
         return None
     effect = "; it stays in train, and no val score covers it" if splits_itself else ""
     message = f"{_classes(keys)} of {split} with one image: {_listed(keys)}{effect}"
-    fix = f"add at least {FEW - 1} images to each, or leave the class out"
+    which = "it" if len(keys) == 1 else "each"
+    fix = f"add at least {FEW - 1} images to {which}, or leave the class out"
     return Finding("single_image_class", "warning", message, fix, details=_more(counts, keys))
 
 
@@ -124,8 +125,8 @@ def _small(split: str, counts: Mapping[str, int], several: bool) -> Finding | No
         return None
     message = f"{_classes(keys)} of {split} with fewer than {FEW} images: {_listed(keys)}"
     every = _more(counts, keys)
-    fix = f"add at least {every['needed'][keys[0]]} images to {keys[0]!r}"
-    if not several:
+    fix = f"add at least {plural(every['needed'][keys[0]], 'image')} to {keys[0]!r}"
+    if not several and 1 not in counts.values():
         shots = f"`data.train.shots: {counts[keys[0]]}`"
         fix += f"; until then {shots} trains on the same number of images per class"
     return Finding("small_class", "warning", message, fix, details=every)

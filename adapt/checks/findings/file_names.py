@@ -28,13 +28,13 @@ def name_problem(part: str) -> str:
     if any("\ud800" <= sign <= "\udfff" for sign in part):
         return "is not UTF-8"
     if any(unicodedata.category(sign) in _HIDDEN for sign in part):
-        return "holds a line end, control or invisible sign"
+        return "holds a line end, control or invisible character"
     if DEVICE_NAMES.fullmatch(part.split(".")[0].rstrip()):
         return "is reserved on Windows"
     if part.endswith((".", " ")):
         return "ends in a dot or blank"
     if _NOT_ON_WINDOWS.search(part):
-        return "holds a sign that Windows does not take"
+        return "holds a character that Windows does not take"
     return f"has more than {LONGEST} bytes" if len(part.encode()) > LONGEST else ""
 
 

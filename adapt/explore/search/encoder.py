@@ -1,5 +1,6 @@
 """What a model makes of the parts of a question: unit features in the space of the index."""
 
+import textwrap
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -97,8 +98,8 @@ class QueryEncoder:
             if filling(self.backbone, own):
                 length = self.backbone.spec.config["text_cfg"].get("context_length", 77)
                 raise RecipeError(
-                    f"search - a text is too long for the text encoder - {text!r:.80} in "
-                    f"{length} tokens - say it in fewer words"
+                    f"search - a text does not fit into the {length} tokens of the text encoder - "
+                    f"{_short(text)} - say it in fewer words"
                 )
         return self._directions(filled)
 
@@ -179,8 +180,8 @@ class QueryEncoder:
     def _pass(self, captions: list[str]) -> Tensor:
         if cut := filling(self.backbone, captions):
             warnings.warn(
-                f"{plural(len(cut), 'caption')} fill the context of the text encoder, which does "
-                f"not read on: {captions[cut[0]]!r:.80}",
+                f"{plural(len(cut), 'caption')} {'fills' if len(cut) == 1 else 'fill'} the context "
+                f"of the text encoder, which does not read on: {_short(captions[cut[0]])}",
                 stacklevel=2,
             )
         with torch.inference_mode(), self.opened.kernels():
@@ -189,6 +190,10 @@ class QueryEncoder:
                 for start in _steps(len(captions))
             ]
         return torch.cat(parts)
+
+
+def _short(text: str) -> str:
+    return repr(textwrap.shorten(text, 70, placeholder=" ..."))
 
 
 def _steps(count: int) -> Iterable[int]:

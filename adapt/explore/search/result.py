@@ -150,7 +150,9 @@ def read_captions(path: str | Path) -> list[str]:
                 captions = [row[CAPTION] or "" for row in table]
             else:
                 captions = file.read().splitlines()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} - not UTF-8 - byte {error.start} - save it as UTF-8") from error
+    except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"{path} - cannot be read - {reason} - give a text or CSV file") from error
     kept = [caption.strip() for caption in captions if caption.strip()]

@@ -68,7 +68,11 @@ def headline(content: Content) -> str:
         clear = tone_of(entry) == "better"
         word = "clearly" if clear else "not clearly"
         doubt = f"; on the same images {best['name']} is {word} better than {runs[0]['name']}"
-    return f"Highest: {' and '.join(parts)}{doubt}."
+    scored = sum(number(run["shipped"]["scores"].get(test)) is not None for run in runs)
+    without = ""
+    if scored < len(runs):
+        without = f" (no score on {test}: {len(runs) - scored} of {len(runs)} runs)"
+    return f"Highest: {' and '.join(parts)}{without}{doubt}."
 
 
 def _best(runs: list[Content], value: Any) -> Content | None:

@@ -12,6 +12,8 @@ from adapt.report.templating import environment
 Content = Mapping[str, Any]
 ALIKE = 0.5
 """Rank correlation with maps of shuffled weights from which a map is said to show the image."""
+SAME = 0.99995
+"""Cosine from which a training image is the image itself, or a copy."""
 TITLES = {"grad_cam": "Grad-CAM", "rollout": "Attention rollout"}
 MEANS = {
     "grad_cam": "What speaks for the answer and against its rival, before the last layer.",
@@ -122,6 +124,11 @@ def verdict(told: Content) -> list[str]:
             f"The most similar training image is of {told[nearer]['class']} (cosine "
             f"{near['answer']:.2f} for {answer['class']}, {near['rival']:.2f} for "
             f"{rival['class']})."
+        )
+    if max((near[kind] or 0 for kind in near), default=0) >= SAME:
+        sentences.append(
+            "The image, or a copy of it, is itself a training image: of course it is the most "
+            "similar one, and its label pulls."
         )
     if not probe["agrees"]:
         sentences.append(

@@ -124,9 +124,10 @@ def _first_answers(scores: ScoreTable, name: str) -> str:
         [number(mapping(scores.entry(model, name).get(way)).get("recall@1")) or 0 for way in WAYS]
         for model in (scores.shipped, ZERO_SHOT)
     )
+    now, then = (percent(sum(ways) / 2) for ways in (reached, before))
     return (
-        f" So few pairs say little at 10: the first answer is right in {percent(sum(reached) / 2)}, "
-        f"that of the start in {percent(sum(before) / 2)}."
+        f" So few pairs say little at 10: the first answer is right in {now}, that of the start in "
+        f"{then}."
     )
 
 

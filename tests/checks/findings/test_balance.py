@@ -62,6 +62,9 @@ def test_small_classes(counts: dict[str, int]) -> None:
 
 def test_shots_that_all_classes_have() -> None:
     assert "data.train.shots: 3" in found({"train": {"a": 9, "b": 4, "c": 3}})["small_class"].fix
+    with_one = found({"train": {"a": 9, "b": 4, "c": 1}})
+    assert with_one["small_class"].fix == "add at least 1 image to 'b'"
+    assert with_one["single_image_class"].fix.startswith("add at least 4 images to it, ")
 
 
 @pytest.mark.parametrize("splits_itself", [True, False])

@@ -6,7 +6,7 @@ from adapt.checks.findings.file_names import file_name_findings, name_problem
 from adapt.checks.findings.finding import Place
 
 RESERVED = "is reserved on Windows"
-HIDDEN = "holds a line end, control or invisible sign"
+HIDDEN = "holds a line end, control or invisible character"
 PROBLEMS = {
     "CON.png": RESERVED,
     "con": RESERVED,
@@ -16,8 +16,8 @@ PROBLEMS = {
     "CON .png": RESERVED,
     "a.": "ends in a dot or blank",
     "a.png ": "ends in a dot or blank",
-    "what?.png": "holds a sign that Windows does not take",
-    "a\\b.png": "holds a sign that Windows does not take",
+    "what?.png": "holds a character that Windows does not take",
+    "a\\b.png": "holds a character that Windows does not take",
     "a\nb.png": HIDDEN,
     "a\x1b[31m.png": HIDDEN,
     "a\u202egnp.exe": HIDDEN,

@@ -102,9 +102,9 @@ def test_captions_are_encoded_once(
 
 def test_a_cut_caption_is_said_and_a_cut_question_refused(encoder: QueryEncoder) -> None:
     long = "word " * 40
-    with pytest.warns(UserWarning, match="1 caption fill the context"):
+    with pytest.warns(UserWarning, match="1 caption fills the context"):
         encoder.captions(["short", long])
-    with pytest.raises(RecipeError, match=r"too long for the text encoder - .* 32 tokens"):
+    with pytest.raises(RecipeError, match=r"the 32 tokens of the text encoder - 'word .* \.\.\.'"):
         encoder.texts([long], ["{}"])
 
 

@@ -59,7 +59,7 @@ def test_files_of_captions(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no captions"):
         read_captions(tmp_path / "empty.txt")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="not UTF-8 - byte 0 - save it as UTF-8"):
         read_captions(tmp_path / "binary.txt")
     with pytest.raises(DataError, match="cannot be read - No such file"):
         read_captions(tmp_path / "no.txt")

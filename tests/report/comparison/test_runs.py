@@ -82,6 +82,9 @@ def test_the_headline_names_the_highest_and_whether_it_is_clear() -> None:
     assert "is not clearly better" in headline(CONTENT | {"runs": runs})
     none = a_run("x", 0.0, 0.0)
     none["shipped"] = {"scores": {"test": None}, "intervals": {}, "shift_mean": None}
+    some = headline(CONTENT | {"runs": [none, CONTENT["runs"][0]]})
+    assert some.startswith("Highest: first with ")
+    assert "(no score on test: 1 of 2 runs)" in some
     assert headline(CONTENT | {"runs": [none]}) == "No run has a score on a test set."
 
 

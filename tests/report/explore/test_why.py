@@ -38,6 +38,13 @@ def test_a_probe_that_disagrees_is_named() -> None:
     assert any("answers otherwise" in sentence for sentence in verdict(told))
 
 
+def test_a_training_image_is_said_to_be_its_own_nearest() -> None:
+    told = copy.deepcopy(TOLD)
+    assert not any("itself a training image" in sentence for sentence in verdict(told))
+    told["training"]["nearest"]["rival"][0]["cosine"] = 0.999999
+    assert "itself a training image" in verdict(told)[2]
+
+
 def test_what_was_not_measured_has_its_reason() -> None:
     told = {**TOLD, "training": "none given", "words": "learned", "regions": "not asked"}
     shown = explained(0, told, {})

@@ -17,14 +17,14 @@ NEIGHBOUR = 20
 def coverage(pool: UnlabelledPool, budget: int) -> list[Pick]:
     """Each time the image to which most of what is not covered yet is similar (MaxHerding)."""
     picks = covering(pool, budget, np.ones(len(pool)))
-    return [
-        Pick(
-            row,
-            f"alike to about {plural(round(count), 'image')} to which nothing labelled or above is "
-            "alike",
-        )
-        for row, count in picks
-    ]
+    return [Pick(row, _why(count)) for row, count in picks]
+
+
+def _why(count: float) -> str:
+    if count < 0.5:
+        return "almost all images like it are covered by labelled ones, or by those above"
+    near = plural(round(count), "image")
+    return f"similar to about {near} not yet covered by labelled ones, or by those above"
 
 
 def covering(pool: UnlabelledPool, budget: int, weights: FloatArray) -> list[tuple[int, float]]:

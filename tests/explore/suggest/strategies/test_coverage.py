@@ -8,7 +8,7 @@ import pytest
 
 from adapt.explore.suggest.strategies import coverage as module
 from adapt.explore.suggest.strategies.base import UnlabelledPool, choose
-from adapt.explore.suggest.strategies.coverage import bandwidth, covering
+from adapt.explore.suggest.strategies.coverage import bandwidth, coverage, covering
 from tests.helpers.pools import random_pool
 
 
@@ -49,7 +49,7 @@ def test_large_pools_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({pick.row for pick in choose(pool, 12, "coverage")}) == 12
     few = {pick.row for pick in choose(pool, 8, "coverage")}
     reasons = [pick.why for pick in choose(pool, 12, "coverage")]
-    assert any(" 1 image to which " in reason for reason in reasons)
+    assert any(" 1 image not yet covered " in reason for reason in reasons)
     assert not any(" 1 images " in reason for reason in reasons)
     assert few <= {*pool.generator().choice(40, 10, replace=False).tolist()}
 
@@ -59,3 +59,12 @@ def test_what_is_labelled_is_not_covered_again() -> None:
     first = choose(pool, 1, "coverage")[0].row
     known = replace(pool, labelled=pool.features[[first]], targets=np.array([0]))
     assert choose(known, 30, "coverage")[0].row != first
+
+
+def test_the_reason_counts_images_or_says_that_none_is_left() -> None:
+    pool = random_pool(30, 0)
+    counts = [gain for _, gain in covering(pool, 30, np.ones(30))]
+    reasons = [pick.why for pick in coverage(pool, 30)]
+    assert reasons[0].startswith(f"similar to about {counts[0]:.0f} images not yet covered")
+    assert counts[-1] < 0.5
+    assert reasons[-1].startswith("almost all images like it are covered")
