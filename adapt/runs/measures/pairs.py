@@ -56,8 +56,8 @@ def pair_scores(ranks: Ranks, interval: str, before: Ranks | None = None) -> dic
 def _by_image(ranks: Ranks) -> np.ndarray:
     """Of each image, the mean of both directions at the cut-off."""
     # An image counts as often as it has captions, so that the mean is the recall of all captions.
-    hits = np.bincount(ranks.owner, weights=ranks.text_to_image < CUTOFF)
-    hits *= len(ranks.image_to_text) / len(ranks.owner)
+    right = np.bincount(ranks.owner, weights=ranks.text_to_image < CUTOFF)
+    hits = right * (len(ranks.image_to_text) / len(ranks.owner))
     return np.asarray((hits + (ranks.image_to_text < CUTOFF)) / 2)
 
 
