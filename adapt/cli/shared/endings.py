@@ -8,8 +8,9 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def run_command(command: Callable[[], Any]) -> int:
         command: Called without arguments, in typer's `standalone_mode=False`; it reads `sys.argv`.
     """
     safe_streams()
-    with for_a_command() as signals:
+    with for_a_command() as signals, plain_warnings():
         try:
             code = _ended(command, signals)
             _flush()
@@ -48,6 +49,23 @@ def run_command(command: Callable[[], Any]) -> int:
         except OSError as error:
             code = _failed(error)
     return code
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Show a `UserWarning` as a sentence, without the line of code that gave it."""
+    before = warnings.formatwarning
+
+    def plain(message: Warning | str, category: type[Warning], *place: Any, **line: Any) -> str:
+        if category is UserWarning:
+            return f"Warning: {message}\n"
+        return before(message, category, *place, **line)
+
+    warnings.formatwarning = plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def _ended(command: Callable[[], Any], signals: list[str]) -> int:

@@ -3,12 +3,13 @@
 import errno
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapt.cli.shared.endings import resumed, run_command
+from adapt.cli.shared.endings import plain_warnings, resumed, run_command
 from adapt.errors import DataError, Interrupted
 from tests.helpers.commands import call, start
 
@@ -183,3 +184,14 @@ def test_output_to_a_full_disk() -> None:
         "RunError: standard output - cannot be written - No space left on device - free some space "
         "there, or choose another place; what was finished is kept\n"
     )
+
+
+def test_a_warning_is_a_sentence() -> None:
+    outside = warnings.formatwarning
+    with plain_warnings():
+        assert warnings.formatwarning(UserWarning("a caption is cut"), UserWarning, "a.py", 1) == (
+            "Warning: a caption is cut\n"
+        )
+        other = warnings.formatwarning(RuntimeWarning("overflow"), RuntimeWarning, "a.py", 1)
+        assert "a.py:1: RuntimeWarning: overflow" in other
+    assert warnings.formatwarning is outside
