@@ -2,7 +2,7 @@
 
 from adapt.report.record.pairs import is_pairs
 from adapt.report.record.read import RunRecord
-from adapt.report.record.scores import ZERO_SHOT, mean_of_shifts
+from adapt.report.record.scores import SELECTION, ZERO_SHOT, mean_of_shifts
 from adapt.report.tables.cells import Cell, Table
 from adapt.report.tables.pairs import recall_ladder
 from adapt.report.tables.scores import LADDER_LEGEND, accuracy_cell, mean_cell
@@ -17,19 +17,24 @@ NOTES = {
 
 
 def steps_table(run: RunRecord) -> Table:
-    """The few models that the verdict speaks of, on the test set and on the mean of the shifts."""
+    """The few models that the verdict speaks of, on the test set and on the mean of the shifts.
+
+    Where there is no test set, on the held-out images that the run chose by.
+    """
     scores = run.scores
     if is_pairs(scores):
         return recall_ladder(run)
     known = [model for model in STEPS if model in scores["models"] and model != scores.shipped]
     shown = [*known, scores.shipped]
-    name = scores.test or "test"
+    held_out = scores.metric(scores.shipped, SELECTION) is not None
+    name = scores.test or (SELECTION if held_out else "test")
     rows = []
     for model in shown:
         label = Cell(scores.heading(model), NOTES.get(model, ""), strong=model == scores.shipped)
         cells = [accuracy_cell(scores, model, name)]
         rows.append([label, *cells, *([mean_cell(scores, model)] if scores.shifts else [])])
-    header = ["model", f"{name} (in-distribution)"]
+    of = "used to choose" if name == SELECTION else "in-distribution"
+    header = ["model", f"{name} ({of})"]
     header += [mean_of_shifts(scores)] if scores.shifts else []
     legend = LADDER_LEGEND.replace("accuracy", scores.measure)
     return Table(f"From zero-shot to what ships: {scores.measure}", header, rows, legend=legend)

@@ -32,5 +32,15 @@ def test_what_ships_is_the_last_row(run: RunRecord) -> None:
     assert list(rows_of(zero)) == ["linear probe", "adapted", "zero-shot (shipped)"]
 
 
+def test_without_a_test_set_the_held_out_images_stand_there() -> None:
+    scores = make_scores(shifts=0)
+    scores["data"]["evals"] = {}
+    scores["models"] = {name: {"val": own["val"]} for name, own in scores["models"].items()}
+    table = steps_table(record(scores))
+    assert table.header == ["model", "val (used to choose)"]
+    shown = rows_of(table)["mixed model (shipped)"][1].text
+    assert shown == percent(scores["models"]["ensemble"]["val"]["accuracy"])
+
+
 def test_without_shifts_there_is_no_empty_column() -> None:
     assert steps_table(record(make_scores(shifts=0))).header == ["model", "test (in-distribution)"]
