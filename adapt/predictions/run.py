@@ -15,6 +15,7 @@ from adapt.common.files import check_new
 from adapt.common.progress import told, track
 from adapt.common.typed import resolve_path
 from adapt.common.words import first_few, plural
+from adapt.data.sources.captions.pairs import UNLABELLED
 from adapt.errors import DataError, RecipeError
 from adapt.export.load import listing_path
 from adapt.models.prediction.stream import Prediction
@@ -134,6 +135,7 @@ def predict_files(
     items = _some(reading)
     with nullcontext() if per_part is None else run_folder(output, resume, overwrite, PARTS):
         opened = open_model(model, settings.device, settings.precision, settings.trust)
+        _check_classes(model, opened, settings)
         settings = replace(settings, device=opened.device)
         correction = _correction(resolve_path(model), opened, settings)
         job = _Job(opened, reading, settings, correction)
@@ -150,6 +152,15 @@ def predict_files(
     return Written(
         output, manifest.rows, manifest.errors, manifest.skipped, settings.device, before
     )
+
+
+def _check_classes(model: Path, opened: OpenModel, settings: PredictionSettings) -> None:
+    """Refuse a model without classes, whose features alone mean something."""
+    if list(opened.loaded.class_names) == [UNLABELLED] and settings.features is None:
+        raise RecipeError(
+            f"{model} - answers no classes - it learned from captions - use adapt embed and "
+            "adapt search, add --features npy, or train with data.classes"
+        )
 
 
 def check_file(target: Path, resume: bool = False, overwrite: bool = False) -> None:

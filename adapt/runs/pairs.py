@@ -1,12 +1,14 @@
 """A run on images with captions: training, alpha and guard on held-out pairs, retrieval."""
 
+import textwrap
 from functools import partial
 from typing import Any
 
 from adapt.common.files import write_json
-from adapt.common.words import first_few
+from adapt.common.words import first_few, plural
 from adapt.data.labels.classes import ClassName, read_classes
-from adapt.data.sources.captions.pairs import has_pairs
+from adapt.data.sources.captions.pairs import captions_of, has_pairs
+from adapt.data.sources.image_list import ImageList
 from adapt.ensembling.candidates import Candidate, decide
 from adapt.ensembling.choose import choose_alpha
 from adapt.ensembling.guard import guard
@@ -18,8 +20,10 @@ from adapt.ensembling.settings import MIXED
 from adapt.ensembling.wise_ft import Curve, drawn_points, rule_table
 from adapt.errors import DataError
 from adapt.evaluation.evaluate import metrics
+from adapt.models.building.timm_images import has_text
 from adapt.models.bundle.tensors import weights_hash
 from adapt.models.classifier import Classifier
+from adapt.models.heads import filling
 from adapt.models.templates import class_prompts, resolve_templates
 from adapt.recipe.data import RunData
 from adapt.recipe.load import Loaded
@@ -74,6 +78,9 @@ def run_pairs(
     if data.fit.val is None:
         raise DataError("data.val - nothing is held out - no val pairs - give a `val` section")
     start = begin_with(recipe, data, context, say).classifier
+    if note := cut_note(start, data.fit.train):
+        data.notes.append(note)
+        say(f"note: {note}")
     loaded = fitted(loaded, start, context.tell)
     tuned = fit_method(loaded, start, data, context, say)
     refresh = refresh_of(recipe.ensemble.batch_norm, start, data.fit.train, runtime)
@@ -161,6 +168,22 @@ def _write_curve(
             point[split.name] = pair_scores(ranks, recipe.evaluation.interval)
         curve.points.append(point)
     write_json(context.folder / "curve.json", curve.to_dict() | {"task": TASK})
+
+
+def cut_note(start: Classifier, images: ImageList) -> str | None:
+    """How many captions of the training images the text encoder does not read to their end."""
+    backbone = start.backbone
+    if not has_text(backbone.spec.arch):
+        return None
+    texts = [caption for own in captions_of(images) for caption in own]
+    cut = filling(backbone, texts)
+    if not cut:
+        return None
+    fill = "fills" if len(cut) == 1 else "fill"
+    return (
+        f"train: {plural(len(cut), 'caption')} {fill} the context of the text encoder, which does "
+        f"not read on, such as {textwrap.shorten(texts[cut[0]], 60, placeholder=' ...')!r}"
+    )
 
 
 def _with_classes(model: Classifier, recipe: Recipe, data: RunData) -> Classifier:

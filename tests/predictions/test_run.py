@@ -17,6 +17,7 @@ from PIL import Image
 
 from adapt.common.content import content_hash
 from adapt.common.progress import telling, track
+from adapt.data.sources.captions.pairs import UNLABELLED
 from adapt.errors import DataError, RecipeError, RunError
 from adapt.export.load import load
 from adapt.export.write import export
@@ -423,6 +424,14 @@ def test_nothing_to_predict(
         assert expected in str(caught.value)
         assert caught.value.exit_code == 3
         assert not out.exists(), "nothing is left"
+
+
+def test_a_model_without_classes_gives_features_alone(photos: Path, tmp_path: Path) -> None:
+    bundle = tiny_classifier(names=[UNLABELLED]).save(tmp_path / "model")
+    with pytest.raises(RecipeError, match="answers no classes - it learned from captions"):
+        run(bundle, photos, tmp_path / "table.csv")
+    assert not (tmp_path / "table.csv").exists()
+    assert run(bundle, photos, tmp_path / "table.csv", features="npy").images == 21
 
 
 def test_no_cell_is_a_formula(photos: Path, tmp_path: Path) -> None:

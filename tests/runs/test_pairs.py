@@ -1,21 +1,25 @@
 """A run on pairs from a table to the bundle, small; what such a recipe may not say."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from adapt.data.sources.captions.pairs import from_pairs
 from adapt.errors import RecipeError
 from adapt.models.classifier import Classifier, verify_bundle
 from adapt.models.settings import TextTower
 from adapt.models.towers.timm_tower import load_tower
 from adapt.recipe.load import load
 from adapt.report.verdict import verdict
+from adapt.runs.pairs import cut_note
 from adapt.runs.run import Run, run
 from tests.helpers.pairs import draw_pairs
-from tests.helpers.tiny import CLASSES, VIT, draw_folder
+from tests.helpers.tiny import CLASSES, VIT, draw_folder, tiny_classifier
 
 TEXT = f"{{arch: {VIT}, pretrained: random}}"
 
@@ -99,6 +103,20 @@ def test_a_text_encoder_learns_to_read_for_a_tower_of_timm(recipe: Path, tmp_pat
 def test_a_run_that_is_complete_is_read(recipe: Path, done: Run) -> None:
     again = run(recipe, [], done.folder, resume=True)
     assert again.scores == json.loads((done.folder / "scores.json").read_text())
+
+
+def test_captions_that_are_cut_are_counted(tmp_path: Path) -> None:
+    images = from_pairs(draw_pairs(tmp_path / "train"))
+    start = tiny_classifier()
+    assert cut_note(start, images) is None
+    images.columns["caption"][0] = "short\n" + "word " * 100
+    note = cut_note(start, images)
+    assert note is not None
+    assert note.startswith("train: 1 caption fills the context of the text encoder")
+    assert note.endswith(" word ...'")
+    assert len(note) < 170
+    spec = replace(start.backbone.spec, arch="timm/resnet50")
+    assert cut_note(SimpleNamespace(backbone=SimpleNamespace(spec=spec)), images) is None
 
 
 @pytest.mark.parametrize(

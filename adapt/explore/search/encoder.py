@@ -17,6 +17,7 @@ from adapt.common.content import text_hash
 from adapt.common.files import json_text
 from adapt.common.progress import track
 from adapt.common.words import first_few, plural
+from adapt.data.sources.captions.pairs import UNLABELLED
 from adapt.errors import DataError, RecipeError, did_you_mean
 from adapt.explore.search.query import Query
 from adapt.models.backbones import Backbone
@@ -110,6 +111,10 @@ class QueryEncoder:
             RecipeError: When a class is not known to the model.
         """
         model = self._classifier("a class")
+        if names and list(model.class_names) == [UNLABELLED]:
+            raise RecipeError(
+                f"--class - the model answers no classes - {first_few(names)} - write it as a text"
+            )
         places = []
         for name in names:
             if name not in model.class_names:

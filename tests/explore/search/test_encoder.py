@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from adapt.data.decoding.open import open_image
+from adapt.data.sources.captions.pairs import UNLABELLED
 from adapt.errors import DataError, RecipeError
 from adapt.explore.search.encoder import QueryEncoder
 from adapt.explore.search.index import Index
@@ -17,6 +18,7 @@ from adapt.explore.search.query import Query, QueryWeights
 from adapt.models.backbones import Backbone
 from adapt.models.classifier import Classifier
 from adapt.predictions.opening import OpenModel, open_model
+from tests.helpers.tiny import tiny_classifier
 
 
 def encoder_of(model: Path) -> QueryEncoder:
@@ -62,6 +64,12 @@ def test_templates_are_averaged_and_classes_have_their_prompts(
     np.testing.assert_allclose(encoder.classes(["heart"])[0], head[2], atol=1e-6)
     with pytest.raises(RecipeError, match=r"not a class of the model - 'hart', did you mean"):
         encoder.classes(["hart"])
+
+
+def test_a_model_without_classes_is_asked_for_none(photos: Path, tmp_path: Path) -> None:
+    bundle = tiny_classifier(names=[UNLABELLED]).save(tmp_path / "model")
+    with pytest.raises(RecipeError, match="the model answers no classes - image - write it as a"):
+        encoder_of(bundle).classes([UNLABELLED])
 
 
 def test_an_adapted_text_encoder_is_asked(model: Path, tmp_path: Path) -> None:
