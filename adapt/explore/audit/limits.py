@@ -10,7 +10,7 @@ from adapt.explore.audit.measures import clear_gaps
 
 Content = Mapping[str, Any]
 FEW = "no group is large enough to be judged"
-NO_START = "the start of the model is not known"
+NO_START = f"the start of the model is not known, or {FEW}"
 
 
 def _accuracies(column: Content) -> list[Content]:
@@ -60,7 +60,7 @@ def _extra_above(column: Content) -> int | None:
     return sum(row["gap"]["difference"] > 0 for row in rows) if column["extra"] else None
 
 
-NO_EXTRA = "there are no further classes: give --extra-classes"
+NO_EXTRA = f"there are no further classes (--extra-classes), or {FEW}"
 QUANTITIES = {
     "worst_group": Quantity("lowest accuracy of a group", PERCENT, _worst_group, FEW),
     "worst_low": Quantity(

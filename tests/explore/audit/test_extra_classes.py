@@ -101,6 +101,9 @@ def test_the_whole_way(photos: Any, tmp_path: Path) -> None:
     plain = AuditSettings(min_images=3)
     with pytest.raises(RecipeError, match="there are no further classes"):
         audit(tiny_classifier(), photos, ["site"], plain, ["extra > 1"])
+    large = AuditSettings(min_images=1000, extra_classes=str(words))
+    with pytest.raises(RecipeError, match="or no group is large enough to be judged"):
+        audit(tiny_classifier(), photos, ["site"], large, ["extra > 1"])
 
 
 def test_files_of_words(tmp_path: Path) -> None:
