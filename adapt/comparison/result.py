@@ -145,7 +145,9 @@ def compare(
     """
     limits = [parse_limit(text, LABEL_QUANTITIES | QUANTITIES) for text in fail_if]
     if data is None and table is not None:
-        raise RecipeError(f"diff - there are no images - {table} - give a table of images too")
+        raise RecipeError(
+            "diff - there are no images - how a table is read was given, and no table - give one"
+        )
     if data is None:
         answered = _from_runs(a, b, shifts, limits)
     else:

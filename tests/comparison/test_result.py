@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from adapt.common.files import write_json
 from adapt.comparison import compare, result
+from adapt.comparison.data import TableForm
 from adapt.data.shifts.shift import Shift
 from adapt.data.sources.image_list import ImageList
 from adapt.data.splits.stored import split_manifest
@@ -102,6 +103,8 @@ def test_runs_are_compared_without_computing(
 def test_what_does_not_go_together_is_refused(
     start: Classifier, toy_test: ImageList, tmp_path: Path
 ) -> None:
+    with pytest.raises(RecipeError, match="how a table is read was given, and no table"):
+        compare(start, start, table=TableForm("photos"))
     with pytest.raises(RecipeError, match="give DATA too"):
         compare(tmp_path, tmp_path, None, ["a=b"])
     other = tiny_classifier(names=["blue_square", "dog"])
