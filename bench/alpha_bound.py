@@ -7,6 +7,7 @@ and only the rest to a rule. The store is that of `bench.comparison`.
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -115,6 +116,7 @@ def compared(runs: Sequence[Replay]) -> list[str]:
     seen = [run.evidence(0) for run in runs]
     rules = {
         f"`{Ensemble().rule}`": [default(own) for own in seen],
+        "97 % of the gain kept": [keeping(own, 0.97) for own in seen],
         "`likelihood`": [likely(own) for own in seen],
         "by what trains": [
             keeping(own, by_training(run.method)) for run, own in zip(runs, seen, strict=True)
@@ -131,7 +133,8 @@ def document(store: Path) -> list[str]:
     titles = {"Tasks that the rule was chosen on": CHOSEN_ON, "Other tasks": TASKS[2:]}
     for title, tasks in titles.items():
         if own := [run for run in runs if run.task in tasks]:
-            named = ", ".join(f"{run.task} {run.method}" for run in own)
+            counts = Counter(f"{run.task} {run.method}" for run in own)
+            named = ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
             lines += ["", f"## {title}", "", f"{len(own)} runs: {named}.", "", *compared(own)]
     return lines
 

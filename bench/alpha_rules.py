@@ -27,7 +27,8 @@ from bench.replay import Replay, stored_runs
 SIZES = (40, 100, 0)
 """Val images that a rule sees; 0 is all."""
 KEPT = (0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
-SCALES = (0.05, 0.1, 0.2)
+SCALES = (0.05, 0.2)
+"""Beside that of the default."""
 MARKER = "<!-- Below this line: written by bench/alpha_rules.py -->"
 Choose = Callable[[Evidence], float]
 

@@ -77,8 +77,9 @@ class Ensemble:
     select: str = "val"
     """Split alpha is chosen on. Only `val`: evals are test data."""
     rule: str = "likelihood_gain"
-    """How alpha is chosen on that split: `likelihood_gain` (the smallest alpha that keeps 97 % of
-    the gain in log-likelihood; why it is the default: docs/benchmarks/alpha_rules.md),
+    """How alpha is chosen on that split: `likelihood_gain` (the smallest alpha that keeps 90 to
+    100 % of the gain in log-likelihood, less of it the more of val zero-shot gets right; why it is
+    the default: docs/benchmarks/alpha_rules.md),
     `likelihood` (the most likely), `likelihood_mean` (its mean over resampled images), `val` (best
     accuracy), `val_one_se` (the smallest alpha within one standard error of the best),
     `synthetic_shift` (best mean over val and corruptions of it), `synthetic_one_se` (the smallest
