@@ -11,6 +11,7 @@ from adapt.common.arrays import IntArray, SingleArray
 from adapt.common.files import plain
 from adapt.common.words import plural
 from adapt.comparison.sides import Given, Side, opened, seen_by
+from adapt.data.sources.captions.pairs import UNLABELLED
 from adapt.errors import DataError, RecipeError
 from adapt.explore.suggest.candidates import CandidateRows, candidates
 from adapt.explore.suggest.how_many import how_many
@@ -57,7 +58,8 @@ def suggest(
         device: Where the model computes.
 
     Raises:
-        RecipeError: When the strategy is not known or the budget is below 1.
+        RecipeError: When the strategy is not known, the budget is below 1 or the model has no
+            classes.
         DataError: When images or labels cannot be read, or no image is left to label.
         BundleError: When the model cannot be opened.
     """
@@ -66,8 +68,13 @@ def suggest(
         raise RecipeError(f"--budget - out of range - {budget} - give 1 or more")
     source = str(pool)
     read = read_labelled(labelled, source if Path(source).is_dir() else "")
-    known = with_those_of_run(read, model)
     side, loaded = opened(model, "model", device)
+    if list(loaded.class_names) == [UNLABELLED]:
+        raise RecipeError(
+            f"{side.name} - answers no classes - it learned from captions - give a model of the "
+            "classes that are to be labelled"
+        )
+    known = with_those_of_run(read, model)
     targets = np.array(numbers_of(known.labels, loaded.class_names), np.int64)
     open_model = OpenModel(loaded, device, EXACT)
     images = see_source(source, open_model)

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adapt.data.sources.captions.pairs import UNLABELLED
 from adapt.errors import DataError, RecipeError
 from adapt.explore.suggest.run import suggest
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import build_data
 from adapt.recipe.load import load
+from tests.helpers.tiny import tiny_classifier
 
 
 def test_what_is_labelled_or_a_copy_is_not_suggested(
@@ -86,3 +88,8 @@ def test_what_is_refused(model: Path, pool: Path, labelled: Path, tmp_path: Path
     labelled.write_text("path,label\npool/00.png,red_circle\n")
     with pytest.raises(DataError, match="nothing left to label"):
         suggest(model, few, 5, labelled=[labelled])
+
+
+def test_a_model_without_classes_is_refused(pool: Path) -> None:
+    with pytest.raises(RecipeError, match="answers no classes - it learned from captions"):
+        suggest(tiny_classifier(names=[UNLABELLED]), pool)
