@@ -111,7 +111,7 @@ def default_folder(pool: str) -> Path:
 
 
 def source_of_run(model: str | Path) -> dict[str, Any] | None:
-    """`data.train` of the recipe of a run; None of other models."""
+    """`data.train` of the recipe of a run; None of other models, and of images with captions."""
     from adapt.explore.training_images import recipe_of
     from adapt.recipe.load import load
 
@@ -119,8 +119,10 @@ def source_of_run(model: str | Path) -> dict[str, Any] | None:
     if recipe is None:
         return None
     with suppress(AdaptError):
-        source: dict[str, Any] = load(recipe).resolved["data"]["train"]
-        return source
+        loaded = load(recipe)
+        if not getattr(loaded.recipe.data.train, "has_captions", False):
+            source: dict[str, Any] = loaded.resolved["data"]["train"]
+            return source
     return None
 
 

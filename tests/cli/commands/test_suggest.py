@@ -94,3 +94,13 @@ def test_a_run_that_drew_its_images_goes_on_with_all_of_them(
         train = load(recipe, [shlex.split(said)[-1]]).resolved["data"]["train"]
         assert train["group"] == "patient"
         assert train["parts"] == [part, {"kind": "table", "path": str(tmp_path / "list.csv")}]
+
+
+def test_captions_of_a_run_are_no_labels_to_go_on_with(tmp_path: Path) -> None:
+    recipe = (
+        "version: 1\nname: x\nmodel: {arch: adapt-icons-xs, pretrained: embedded}\n"
+        "data: {train: {kind: embedded_pairs, name: pictograms, domain: emoji}}\nmethod: lit\n"
+    )
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    assert load(tmp_path / "recipe.yaml").resolved["data"]["train"]["kind"] == "embedded_pairs"
+    assert source_of_run(tmp_path / "model") is None
