@@ -11,6 +11,7 @@ from rich.text import Text
 from adapt.cli.shared.options import AsJson, Overwrite, with_settings
 from adapt.common.files import check_new, json_text
 from adapt.common.words import printable
+from adapt.errors import RecipeError, did_you_mean
 from adapt.explore.search.settings import SearchSettings
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def search(
     """Search in embeddings by text, image or both; or rank captions for an image."""
     from adapt.models.building.light import import_open_clip
 
+    _check_words(index, words or [])
     check_new(*[path for path in (csv, page) if path is not None], overwrite=overwrite)
     import_open_clip()
     from adapt.cli.shared.progress import progress_shown
@@ -85,6 +87,21 @@ def search(
         if path is not None:
             text = f"{word}   {write(path, overwrite)}"
             Console(stderr=as_json).print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def _check_words(index: Path, words: list[str]) -> None:
+    """Refuse what looks like an option and is none: a word that is wanted less has a single minus.
+
+    Raises:
+        RecipeError: When there is such a word.
+    """
+    named = {"minus": "not", "class_name": "class"}
+    known = [named.get(name, name) for name in [*OPTIONS, "json", "csv", "page", "overwrite"]]
+    options = [f"--{name.replace('_', '-')}" for name in known]
+    for word in [str(index), *words]:
+        if word.startswith("--"):
+            hint = did_you_mean(word.split("=")[0], options)
+            raise RecipeError(f"search - no such option{hint} - {word!r} - see adapt search --help")
 
 
 def answer_table(done: "SearchResult") -> Table:

@@ -36,12 +36,17 @@ def test_search(
     content = json.loads(capsys.readouterr().out)
     assert content["query"]["minus"] == ["blue"]
     assert len(content["answers"]) == 2
+    assert call(monkeypatch, "search", "out", "a", "circle", "-blue", "--json") == 0
+    query = json.loads(capsys.readouterr().out)["query"]
+    assert (query["texts"], query["minus"]) == (["a circle"], ["blue"])
 
 
 @pytest.mark.usefixtures("work")
 def test_mistakes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "search", "out") == 2
     assert "nothing to look for" in capsys.readouterr().err
+    assert call(monkeypatch, "search", "out", "a", "--jsn") == 2
+    assert "no such option, did you mean '--json'? - '--jsn'" in capsys.readouterr().err
     assert call(monkeypatch, "search", "out", "a", "--not-weight", "-1") == 2
     assert "--not-weight - out of range - -1" in capsys.readouterr().err
     assert call(monkeypatch, "search", "photos", "a") == 3
