@@ -45,7 +45,9 @@ def _worst_change(column: Content) -> float | None:
     return min((100 * float(group["change"]["difference"]) for group in groups), default=None)
 
 
-def _below(column: Content) -> int:
+def _below(column: Content) -> int | None:
+    if not any(row["gap"] for row in (*column["groups"], *column["recalls"])):
+        return None  # nothing was compared: no count at all, and not a good one
     told = clear_gaps(dict(column))
     return len(told["below"]) + len(told["recalls_below"])
 
@@ -56,10 +58,11 @@ def _extra(column: Content) -> float | None:
 
 
 def _extra_above(column: Content) -> int | None:
-    rows = [row for row in column["extra"] if row["gap"] and row["gap"]["clear"]]
-    return sum(row["gap"]["difference"] > 0 for row in rows) if column["extra"] else None
+    gaps = [row["gap"] for row in column["extra"] if row["gap"]]
+    return sum(gap["clear"] and gap["difference"] > 0 for gap in gaps) if gaps else None
 
 
+ALONE = "no group is large enough to be compared with others"
 NO_EXTRA = f"there are no further classes (--extra-classes), or {FEW}"
 QUANTITIES = {
     "worst_group": Quantity("lowest accuracy of a group", PERCENT, _worst_group, FEW),
@@ -76,7 +79,9 @@ QUANTITIES = {
     "worst_change": Quantity(
         "lowest change of a group's accuracy against the start", POINTS, _worst_change, NO_START
     ),
-    "below": Quantity("groups, and classes in groups, clearly below the others", COUNT, _below),
+    "below": Quantity(
+        "groups, and classes in groups, clearly below the others", COUNT, _below, ALONE
+    ),
     "extra": Quantity(
         "highest share of a group that is answered with a further class", PERCENT, _extra, NO_EXTRA
     ),

@@ -51,3 +51,15 @@ def test_what_is_refused(columns: dict[str, Any]) -> None:
     (limit,) = read_limits(["same.gap > 1"], list(columns))
     with pytest.raises(RecipeError, match=r"cannot be judged - 'same\.gap > 1': fewer"):
         judged(limit, columns)
+
+
+@pytest.mark.parametrize("quantity", ["below", "extra_above"])
+def test_nothing_to_compare_is_not_a_good_result(quantity: str) -> None:
+    """Groups that are all too small have no gap, and so none that is clear."""
+    answered = GradedAnswers(TARGETS, ["ant", "bee"], {"model": RIGHT})
+    told = audit_columns(answered, {"site": VALUES}, 1000, 0.05, "bh")
+    extra = [{"group": "a", "small": True, "gap": None, "model": {"value": 0.5}}]
+    column = {**told["columns"]["site"], "extra": extra}
+    (limit,) = read_limits([f"{quantity} > 0"], ["site"])
+    with pytest.raises(RecipeError, match=f"cannot be judged - '{quantity} > 0': "):
+        judged(limit, {"site": column})
