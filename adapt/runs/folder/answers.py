@@ -6,6 +6,7 @@ of `split.json`, in its order.
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from adapt.models.prediction.uncertainty import Uncertainty
 LOGITS, MEANING = "answers.safetensors", "answers.json"
 VERSION = 1
 AGAIN = "run the recipe again with this version of adapt"
+PAIRS = "pairs"
+"""What `scores.json` calls the task of a run on captions."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def read_answers(folder: Path) -> StoredAnswers:
             each other.
     """
     if not has_answers(folder):
-        raise RunError(f"{folder} - no stored answers - there is no {MEANING} - {AGAIN}")
+        raise RunError(f"{folder} - no stored answers - {_why_none(folder)}")
     try:
         content = json.loads((folder / MEANING).read_text(encoding="utf-8"))
         if content["format"] != VERSION:
@@ -134,6 +137,18 @@ def read_answers(folder: Path) -> StoredAnswers:
         raise RunError(
             f"{folder} - its stored answers cannot be read - {one_line(error)} - {AGAIN}"
         ) from error
+
+
+def _why_none(folder: Path) -> str:
+    """Why a run has none, and what to do."""
+    with suppress(OSError, ValueError):
+        scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+        if scores.get("task") == PAIRS:
+            return (
+                "it learned from captions, not classes - compare such runs with adapt report "
+                "--compare, or give labelled images"
+            )
+    return f"there is no {MEANING} - {AGAIN}"
 
 
 def _images(meaning: Mapping[str, Any], entries: Sequence[Mapping[str, str]]) -> ImageList:

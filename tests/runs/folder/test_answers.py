@@ -55,6 +55,12 @@ def test_a_folder_without_answers_is_refused(tmp_path: Path) -> None:
         read_answers(tmp_path)
 
 
+def test_a_run_on_captions_has_none_and_says_what_can_be_done(tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text('{"task": "pairs"}', encoding="utf-8")
+    with pytest.raises(RunError, match=r"learned from captions.* - compare such runs with adapt r"):
+        read_answers(tmp_path)
+
+
 def test_what_does_not_fit_is_refused(folder: Path) -> None:
     content = json.loads((folder / MEANING).read_text())
     (folder / MEANING).write_text(json.dumps(content | {"format": 9}))
