@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run")
+CLOSING = 10.0
+"""Seconds that a browser has to end in order."""
 SILENT = 30.0
 """Seconds after which a browser that does not answer has failed."""
 A4, LETTER = (8.27, 11.69), (8.5, 11.0)
@@ -100,6 +102,12 @@ class Page:
             )["data"]
         )  # fmt: skip
 
+    def close(self) -> None:
+        """Ask the browser to end, with all of its processes; it may have ended already."""
+        message = {"id": self._number + 1, "method": "Browser.close"}
+        with suppress(OSError):
+            os.write(self._send, json.dumps(message).encode() + b"\0")
+
     def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
@@ -141,10 +149,15 @@ def browser(profile: Path) -> Iterator[Page]:
     )  # fmt: skip
     os.close(to_read)
     os.close(to_write)
+    page = Page(send, receive)
     try:
-        yield Page(send, receive)
+        yield page
     finally:
-        process.kill()
-        process.wait()
+        page.close()  # killed alone, it would leave processes that go on writing to the profile
+        try:
+            process.wait(CLOSING)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         os.close(send)
         os.close(receive)
