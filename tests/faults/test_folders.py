@@ -44,7 +44,7 @@ def test_f14_an_empty_class_folder_and_a_class_of_one_image(
     shown = " ".join(capsys.readouterr().out.split())
     assert "images train 14, val 0, test 3" in shown
     assert "1 class with one training image: fox" in shown
-    assert "without them a fold could not learn fox" in shown
+    assert "without it a fold could not learn fox" in shown
     assert call(monkeypatch, "plan", "photos", *MODEL, "data.val={from: train}", "~evals") == 0
     assert "fox has one image: it is in train" in " ".join(capsys.readouterr().out.split())
     (here / "photos" / "owl").mkdir()

@@ -23,4 +23,4 @@ def test_recipes_split_by_date_value_and_group(photos: Path, tmp_path: Path) -> 
     assert "train: 1 of 17 images have no 'farm': each is a group of its own" in data.notes
     data = data_of(tmp_path, f"{{kind: folder, root: {photos}}}", "{from: train, folds: 2}")
     assert data.fit.val is None
-    assert data.notes[0].endswith("without them a fold could not learn fox")
+    assert data.notes[0].endswith("without it a fold could not learn fox")
