@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from adapt.ensembling.rules.base import RULES, Evidence, nearest
-from adapt.ensembling.rules.likelihood_gain import keeping
+from adapt.ensembling.rules.likelihood_gain import giving_up, keeping
 from adapt.ensembling.settings import Ensemble
 from bench import alpha_lines
 from bench.alpha_bound import COST
@@ -41,7 +41,7 @@ def tried() -> dict[str, Choose]:
     rules |= {f"gain, {kept:g} kept": partial(keeping, kept=kept) for kept in KEPT}
     for prior in (0.6, 0.8):
         rules[f"most likely, half way to {prior:g}"] = partial(_half_way, prior=prior)
-    rules |= {f"as zero-shot knows, {scale:g}": partial(_as_known, scale=scale) for scale in SCALES}
+    rules |= {f"as zero-shot knows, {scale:g}": partial(giving_up, most=scale) for scale in SCALES}
     rules |= {f"always {alpha:g}": lambda _, alpha=alpha: alpha for alpha in ALPHAS[2:]}
     return rules
 
@@ -49,11 +49,6 @@ def tried() -> dict[str, Choose]:
 def _half_way(evidence: Evidence, prior: float) -> float:
     best = RULES.table()["likelihood"].choose(evidence)
     return nearest(sorted(evidence.accuracy), (best + prior) / 2)
-
-
-def _as_known(evidence: Evidence, scale: float) -> float:
-    """Keeps less of the gain where zero-shot is right more often."""
-    return keeping(evidence, 1 - scale * evidence.accuracy[min(evidence.accuracy)])
 
 
 def rows(runs: Sequence[Replay], seen: Sequence[Mapping[int, Evidence]]) -> list[str]:

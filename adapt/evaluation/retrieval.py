@@ -113,10 +113,10 @@ def _entry(ranks: Ranks, before: Ranks | None, interval: str) -> dict[str, Any]:
 
 def _difference(now: Ranks, then: Ranks | None, way: str, cutoff: int) -> dict[str, Any]:
     assert then is not None
-    return dict(paired_difference(_by_image(now, way, cutoff), _by_image(then, way, cutoff)))
+    return dict(paired_difference(by_image(now, way, cutoff), by_image(then, way, cutoff)))
 
 
-def _by_image(ranks: Ranks, way: str, cutoff: int) -> FloatArray | BoolArray:
+def by_image(ranks: Ranks, way: str, cutoff: int) -> FloatArray | BoolArray:
     """Of each image, whether it, or how many of its captions, have a right answer in time.
 
     Captions are counted in parts of their mean number, so that the mean over images is the recall

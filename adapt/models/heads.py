@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adapt.common.content import text_hash
+from adapt.common.words import plural
 from adapt.errors import DataError
 from adapt.models.backbones import Backbone, tokenizer_of
 from adapt.models.bundle.tensors import weights_hash
@@ -130,6 +132,23 @@ def filling(backbone: Backbone, texts: Sequence[str]) -> list[int]:
     padding = read([""])[0, -1]
     places: list[int] = (read(list(texts))[:, -1] != padding).nonzero()[:, 0].tolist()
     return places
+
+
+def cut_captions(backbone: Backbone, captions: Sequence[str]) -> str | None:
+    """How many captions the text encoder does not read to their end, and the first; None if none.
+
+    Args:
+        backbone: See `filling`.
+        captions: N of them.
+    """
+    cut = filling(backbone, captions)
+    if not cut:
+        return None
+    first = textwrap.shorten(captions[cut[0]], 60, placeholder=" ...")
+    return (
+        f"{plural(len(cut), 'caption')} {'fills' if len(cut) == 1 else 'fill'} the context of the "
+        f"text encoder, which does not read on, such as {first!r}"
+    )
 
 
 def _tokens(read: Callable[[list[str]], Tensor], prompts: list[str]) -> set[tuple[int, ...]]:

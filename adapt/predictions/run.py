@@ -15,7 +15,7 @@ from adapt.common.files import check_new
 from adapt.common.progress import told, track
 from adapt.common.typed import resolve_path
 from adapt.common.words import first_few, plural
-from adapt.data.sources.captions.pairs import UNLABELLED
+from adapt.data.sources.captions.pairs import without_classes
 from adapt.errors import DataError, RecipeError
 from adapt.export.load import listing_path
 from adapt.models.prediction.stream import Prediction
@@ -156,7 +156,7 @@ def predict_files(
 
 def _check_classes(model: Path, opened: OpenModel, settings: PredictionSettings) -> None:
     """Refuse a model without classes, whose features alone mean something."""
-    if list(opened.loaded.class_names) == [UNLABELLED] and settings.features is None:
+    if without_classes(opened.loaded.class_names) and settings.features is None:
         raise RecipeError(
             f"{model} - answers no classes - it learned from captions - use adapt embed and "
             "adapt search, add --features npy, or train with data.classes"

@@ -19,7 +19,7 @@ from adapt.data.sources.layout import (
     named_splits,
     source_of,
 )
-from adapt.data.sources.split_names import MEANT
+from adapt.data.sources.split_names import called
 from adapt.errors import DataError, RecipeError
 from adapt.recipe.schema import RESERVED_EVALS
 from adapt.recipe.shipped import recipe_names
@@ -179,11 +179,8 @@ def _sets_of_pairs(given: str) -> dict[str, dict[str, Any]]:
     # Here, because it loads pandas.
     from adapt.data.sources.captions.pairs import splits_of
 
-    named: dict[str, str] = {}
-    for name in splits_of(given):
-        named.setdefault(MEANT.get(name.strip().lower(), ""), name)
-    named.pop("", None)
-    if "train" not in named:
+    named = called(splits_of(given))
+    if not named:
         return {"train": {"kind": "pairs", "path": given}}
     if leads(given, FOLDER):
         return {s: {"kind": "pairs", "path": str(Path(given, n))} for s, n in named.items()}

@@ -1,11 +1,10 @@
 """A run on images with captions: training, alpha and guard on held-out pairs, retrieval."""
 
-import textwrap
 from functools import partial
 from typing import Any
 
 from adapt.common.files import write_json
-from adapt.common.words import first_few, plural
+from adapt.common.words import first_few
 from adapt.data.labels.classes import ClassName, read_classes
 from adapt.data.sources.captions.pairs import captions_of, has_pairs
 from adapt.data.sources.image_list import ImageList
@@ -23,19 +22,19 @@ from adapt.evaluation.evaluate import metrics
 from adapt.models.building.timm_images import has_text
 from adapt.models.bundle.tensors import weights_hash
 from adapt.models.classifier import Classifier
-from adapt.models.heads import filling
+from adapt.models.heads import cut_captions
 from adapt.models.templates import class_prompts, resolve_templates
 from adapt.recipe.data import RunData
 from adapt.recipe.load import Loaded
 from adapt.recipe.schema import Recipe
 from adapt.runs.fit import remove_checkpoints
+from adapt.runs.folder.answers import PAIRS
 from adapt.runs.folder.files import skipped_steps
 from adapt.runs.folder.ledger import eval_hashes, open_tests
 from adapt.runs.folder.shipped import save_shipped
 from adapt.runs.folder.stages import SCORES, Stages
 from adapt.runs.folder.timing import write_timing
 from adapt.runs.measures.pairs import (
-    TASK,
     pair_scores,
     pairs_card,
     ranks_of,
@@ -167,7 +166,7 @@ def _write_curve(
             ranks = ranks_of(line, alpha, split)
             point[split.name] = pair_scores(ranks, recipe.evaluation.interval)
         curve.points.append(point)
-    write_json(context.folder / "curve.json", curve.to_dict() | {"task": TASK})
+    write_json(context.folder / "curve.json", curve.to_dict() | {"task": PAIRS})
 
 
 def cut_note(start: Classifier, images: ImageList) -> str | None:
@@ -176,14 +175,8 @@ def cut_note(start: Classifier, images: ImageList) -> str | None:
     if not has_text(backbone.spec.arch):
         return None
     texts = [caption for own in captions_of(images) for caption in own]
-    cut = filling(backbone, texts)
-    if not cut:
-        return None
-    fill = "fills" if len(cut) == 1 else "fill"
-    return (
-        f"train: {plural(len(cut), 'caption')} {fill} the context of the text encoder, which does "
-        f"not read on, such as {textwrap.shorten(texts[cut[0]], 60, placeholder=' ...')!r}"
-    )
+    note = cut_captions(backbone, texts)
+    return None if note is None else f"train: {note}"
 
 
 def _with_classes(model: Classifier, recipe: Recipe, data: RunData) -> Classifier:
@@ -213,7 +206,7 @@ def _summary(loaded: Loaded, data: RunData, choice: Choice, model: Classifier) -
     mixing = recipe.ensemble.kind != "none"
     return {
         "format": 1,
-        "task": TASK,
+        "task": PAIRS,
         "recipe": loaded.recipe_name,
         **titled(loaded),
         "method": recipe.method["name"],

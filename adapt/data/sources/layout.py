@@ -13,7 +13,7 @@ from adapt.common.words import first_few
 from adapt.data.labels.classes import folded
 from adapt.data.labels.suffixes import PARQUET_SUFFIXES, TABLE_SUFFIXES
 from adapt.data.sources.folders import is_image_name, is_junk
-from adapt.data.sources.split_names import MEANT, split_of
+from adapt.data.sources.split_names import MEANT, called, split_of
 from adapt.errors import DataError
 
 CLASSES, SPLITS, DOMAINS = "classes", "splits", "domains"
@@ -257,11 +257,7 @@ def named_splits(source: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         DataError: When the table or the archive cannot be read.
     """
-    named: dict[str, str] = {}
-    for value in _split_values(source):
-        named.setdefault(MEANT.get(value.strip().lower(), ""), value)
-    named.pop("", None)
-    return named if "train" in named else {}
+    return called(_split_values(source))
 
 
 def _split_values(source: Mapping[str, Any]) -> list[str]:

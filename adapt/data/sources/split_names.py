@@ -1,7 +1,7 @@
 """Which split a folder or file belongs to, by its name."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from adapt.errors import DataError, did_you_mean
 
@@ -20,6 +20,19 @@ WORDS = {
 """What hub sets and shards call a split, and the words for it in the names of their files."""
 MEANING = {word: split for split, words in WORDS.items() for word in words}
 NUMBERED = re.compile(r"(?:.*/)?(?P<split>[^/]+)-\d{5}-of-\d{5}[^/]*")
+
+
+def called(names: Iterable[str]) -> dict[str, str]:
+    """What train, val and test are called among some names; empty without a train.
+
+    >>> called(["Training", "dev", "notes"]), called(["val"])
+    ({'train': 'Training', 'val': 'dev'}, {})
+    """
+    named: dict[str, str] = {}
+    for name in names:
+        named.setdefault(MEANT.get(name.strip().lower(), ""), name)
+    named.pop("", None)
+    return named if "train" in named else {}
 
 
 def same_split(first: str, second: str) -> bool:

@@ -17,8 +17,17 @@ def likelihood_gain(evidence: Evidence) -> float:
     images. The more of val zero-shot gets right, the more there is to lose: from 0 to 10 % of the
     gain are given up for it.
     """
-    right = evidence.accuracy[min(evidence.accuracy)]
-    return keeping(evidence, 1 - GIVEN_UP * right)
+    return giving_up(evidence, GIVEN_UP)
+
+
+def giving_up(evidence: Evidence, most: float) -> float:
+    """The alpha that keeps the gain but for a fraction of it, times the accuracy of zero-shot.
+
+    Args:
+        evidence: With losses.
+        most: 0 to 1; what is given up where zero-shot is always right.
+    """
+    return keeping(evidence, 1 - most * evidence.accuracy[min(evidence.accuracy)])
 
 
 def keeping(evidence: Evidence, kept: float) -> float:

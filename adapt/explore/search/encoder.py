@@ -16,13 +16,13 @@ from adapt.common.cache import cache_folder
 from adapt.common.content import text_hash
 from adapt.common.files import json_text
 from adapt.common.progress import track
-from adapt.common.words import first_few, plural
-from adapt.data.sources.captions.pairs import UNLABELLED
+from adapt.common.words import first_few
+from adapt.data.sources.captions.pairs import without_classes
 from adapt.errors import DataError, RecipeError, did_you_mean
 from adapt.explore.search.query import Query
 from adapt.models.backbones import Backbone
 from adapt.models.classifier import Classifier
-from adapt.models.heads import filling, head_name, text_weights
+from adapt.models.heads import cut_captions, filling, head_name, text_weights
 from adapt.models.penultimate import PROJECTED
 from adapt.models.prediction.inputs import ImageLike
 from adapt.predictions.opening import OpenModel
@@ -100,7 +100,7 @@ class QueryEncoder:
                 length = self.backbone.spec.config["text_cfg"].get("context_length", 77)
                 raise RecipeError(
                     f"search - a text does not fit into the {length} tokens of the text encoder - "
-                    f"{_short(text)} - say it in fewer words"
+                    f"{textwrap.shorten(text, 70, placeholder=' ...')!r} - say it in fewer words"
                 )
         return self._directions(filled)
 
@@ -111,7 +111,7 @@ class QueryEncoder:
             RecipeError: When a class is not known to the model.
         """
         model = self._classifier("a class")
-        if names and list(model.class_names) == [UNLABELLED]:
+        if names and without_classes(model.class_names):
             raise RecipeError(
                 f"--class - the model answers no classes - {first_few(names)} - write it as a text"
             )
@@ -183,22 +183,14 @@ class QueryEncoder:
         return _as_array(made)
 
     def _pass(self, captions: list[str]) -> Tensor:
-        if cut := filling(self.backbone, captions):
-            warnings.warn(
-                f"{plural(len(cut), 'caption')} {'fills' if len(cut) == 1 else 'fill'} the context "
-                f"of the text encoder, which does not read on: {_short(captions[cut[0]])}",
-                stacklevel=2,
-            )
+        if note := cut_captions(self.backbone, captions):
+            warnings.warn(note, stacklevel=2)
         with torch.inference_mode(), self.opened.kernels():
             parts = [
                 self.backbone.encode_text(captions[start : start + TEXTS]).float().cpu()
                 for start in _steps(len(captions))
             ]
         return torch.cat(parts)
-
-
-def _short(text: str) -> str:
-    return repr(textwrap.shorten(text, 70, placeholder=" ..."))
 
 
 def _steps(count: int) -> Iterable[int]:

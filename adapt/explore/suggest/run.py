@@ -11,7 +11,7 @@ from adapt.common.arrays import IntArray, SingleArray
 from adapt.common.files import plain
 from adapt.common.words import plural
 from adapt.comparison.sides import Given, Side, opened, seen_by
-from adapt.data.sources.captions.pairs import UNLABELLED
+from adapt.data.sources.captions.pairs import without_classes
 from adapt.errors import DataError, RecipeError
 from adapt.explore.suggest.candidates import CandidateRows, candidates
 from adapt.explore.suggest.how_many import how_many
@@ -69,7 +69,7 @@ def suggest(
     source = str(pool)
     read = read_labelled(labelled, source if Path(source).is_dir() else "")
     side, loaded = opened(model, "model", device)
-    if list(loaded.class_names) == [UNLABELLED]:
+    if without_classes(loaded.class_names):
         raise RecipeError(
             f"{side.name} - answers no classes - it learned from captions - give a model of the "
             "classes that are to be labelled"

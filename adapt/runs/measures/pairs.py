@@ -17,13 +17,14 @@ from adapt.evaluation.metrics.retrieval import (
     retrieval_ranks,
     retrieval_scores,
 )
+from adapt.evaluation.retrieval import by_image
 from adapt.models.classifier import Classifier
 from adapt.recipe.data import RunData
+from adapt.runs.folder.answers import PAIRS
 from adapt.runs.measures.scores import ADAPTED, ENSEMBLE, START
 from adapt.training.features.encode import predict_logits
 from adapt.training.settings import Runtime
 
-TASK = "pairs"
 CUTOFF = 10
 """Of the one number that stands for a set: the mean of both directions at this rank."""
 
@@ -48,17 +49,16 @@ def pair_scores(ranks: Ranks, interval: str, before: Ranks | None = None) -> dic
         ways = (scores[way][f"{kind}@{CUTOFF}"] for way in (IMAGE_TO_TEXT, TEXT_TO_IMAGE))
         scores[f"{kind}@{CUTOFF}"] = sum(ways) / 2
     if before is not None:
-        now, then = _by_image(ranks), _by_image(before)
+        now, then = _both_ways(ranks), _both_ways(before)
         scores["difference"] = {f"recall@{CUTOFF}": dict(paired_difference(now, then))}
     return scores
 
 
-def _by_image(ranks: Ranks) -> np.ndarray:
+def _both_ways(ranks: Ranks) -> np.ndarray:
     """Of each image, the mean of both directions at the cut-off."""
-    # An image counts as often as it has captions, so that the mean is the recall of all captions.
-    right = np.bincount(ranks.owner, weights=ranks.text_to_image < CUTOFF)
-    hits = right * (len(ranks.image_to_text) / len(ranks.owner))
-    return np.asarray((hits + (ranks.image_to_text < CUTOFF)) / 2)
+    return np.asarray(
+        np.mean([by_image(ranks, way, CUTOFF) for way in (IMAGE_TO_TEXT, TEXT_TO_IMAGE)], axis=0)
+    )
 
 
 def score_pairs(
@@ -108,7 +108,7 @@ def pairs_card(data: RunData) -> dict[str, Any]:
         spec = data.specs.get(name)
         card: dict[str, Any] = {"n": len(images)}
         if has_pairs(images):
-            card |= {"task": TASK, "captions": sum(map(len, captions_of(images)))}
+            card |= {"task": PAIRS, "captions": sum(map(len, captions_of(images)))}
         else:
             card |= {"task": "classes", "per_class": images.counts()}
         if spec is not None:

@@ -72,6 +72,15 @@ def has_pairs(images: ImageList) -> bool:
     return CAPTION in images.columns and set(images.labels) == {UNLABELLED}
 
 
+def without_classes(class_names: Sequence[str]) -> bool:
+    """Whether these are the classes of a model that learned from captions, and so answers none.
+
+    >>> without_classes(["image"]), without_classes(["image", "text"])
+    (True, False)
+    """
+    return list(class_names) == [UNLABELLED]
+
+
 def lines_of(text: str) -> list[str]:
     r"""The captions in a text, one on each line: each once, without blank lines and blanks around.
 

@@ -68,13 +68,17 @@ class ContrastiveTuning:
     """Optimiser settings; what changes or weighs class labels does not go with this loss."""
 
     def __post_init__(self) -> None:
+        self.ranges.check(self, self.unfit())
+        check_contrast(self.optim)
+
+    def unfit(self) -> list[str]:
+        """Sentences about settings that do not go with each other."""
         given = [] if self.bias is None or self.loss == SIGLIP else [self.bias]
         wrong = [f"bias - not in this loss - {bias} - remove it, or loss: siglip" for bias in given]
         if self.captions == "prompts" and self.word_dropout:
             advice = "remove it, or captions: column"
             wrong.append(f"word_dropout - not for prompts - {self.word_dropout} - {advice}")
-        self.ranges.check(self, wrong)
-        check_contrast(self.optim)
+        return wrong
 
     def trains(self, name: str) -> bool:
         """Whether a parameter of the model trains."""

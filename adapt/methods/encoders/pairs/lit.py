@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from adapt.common.ranges import Ranges, one_of
-from adapt.common.words import refuse
 from adapt.data.image_data import ImageData
 from adapt.data.sources.captions.pairs import captions_of
 from adapt.methods.base import register
@@ -43,17 +42,14 @@ class LockedImageTuning(ContrastiveTuning):
     """Whether the last linear layer of the image encoder trains as well: with few pairs it is
     easier to move it than to teach the text encoder all of it."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.loss == WORDS:
-            settings = {"image_projection": True, "captions": "prompts"}
-            refuse(
-                [
-                    f"{name} - not with loss: {WORDS} - {value} - remove it, or choose another loss"
-                    for name, value in settings.items()
-                    if getattr(self, name) == value
-                ]
-            )
+    def unfit(self) -> list[str]:
+        """Sentences about settings that do not go with each other."""
+        settings = {"image_projection": True, "captions": "prompts"} if self.loss == WORDS else {}
+        return super().unfit() + [
+            f"{name} - not with loss: {WORDS} - {value} - remove it, or choose another loss"
+            for name, value in settings.items()
+            if getattr(self, name) == value
+        ]
 
     def trains(self, name: str) -> bool:
         """Whether a parameter of the model trains: none of the image encoder."""
@@ -81,19 +77,18 @@ class LockedImageTuning(ContrastiveTuning):
     ) -> None:
         """Give the objective features where no step changes them, or what words say of them."""
         backbone, runtime = start.backbone, context.runtime
-        if isinstance(objective, WordObjective):
-            pixels = prepare(data.train, backbone.preprocessing, runtime)
-            features = store_of(context).features(backbone, pixels, runtime)
-            objective.word_map = WordMap.fit(captions_of(data.train), features)
-            return
-        if context.augmentation != "none":
+        if context.augmentation != "none" and self.loss != WORDS:
             return
         if self.image_projection:
             if projection_of(backbone.image_encoder).bias is not None:
                 return  # features of unit length would meet a bias of another size
             backbone, objective.before_projection = backbone.with_features(PENULTIMATE), True
         pixels = prepare(data.train, backbone.preprocessing, runtime)
-        objective.features = store_of(context).features(backbone, pixels, runtime)
+        features = store_of(context).features(backbone, pixels, runtime)
+        if isinstance(objective, WordObjective):
+            objective.word_map = WordMap.fit(captions_of(data.train), features)
+        else:
+            objective.features = features
 
     def objective_of(self, settings: dict[str, Any]) -> PairObjective:
         """The loss of a batch, of pairs or of words."""
